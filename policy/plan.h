@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * plan.h - what policy wants: settings with a reason; somebody else applies them
+ */
+#ifndef POLICY_PLAN_H
+#define POLICY_PLAN_H
+
+#include "policy/reason.h"
+#include "policy/sample.h"
+
+/* Where the controller of KSM stands. The last four belong to mode classic. */
+typedef enum {
+    KSM_PHASE_OFF,        /* not driving KSM */
+    KSM_PHASE_FIXED,      /* configured settings */
+    KSM_PHASE_BURST,      /* something new to merge */
+    KSM_PHASE_SETTLE,     /* covered, watching */
+    KSM_PHASE_MAINTAIN,   /* looking for churn */
+    KSM_PHASE_REST,       /* nothing to gain */
+    KSM_PHASE_AGGRESSIVE, /* classic: a tenth of the anonymous pages every millisecond */
+    KSM_PHASE_STANDARD,   /* classic: a hundredth every 10 ms */
+    KSM_PHASE_SLOW,       /* classic: a five-hundredth every 100 ms */
+    KSM_PHASE_INITIAL,    /* classic: settings found at the first start */
+    KSM_PHASE_COUNT,
+} KsmPhase;
+
+typedef struct {
+    KsmPhase phase;
+    Reason reason;
+    KsmKnobs knobs;        /* wanted; a VALUE_UNKNOWN member is left alone */
+    uint64_t debt_pages;   /* input: mergeable pages that two passes have not covered */
+    uint64_t budget_bp;    /* input: share of one CPU that ksmd may use now */
+    uint64_t gained_pages; /* input: pages merged since the current burst began */
+    uint64_t cost_ns;      /* input: measured cost of one scanned page; 0: not measured yet */
+} KsmPlan;
+
+typedef struct {
+    uint64_t key;             /* of the DomainSample this belongs to */
+    uint64_t debt_pages;      /* mergeable pages of it that two passes have not covered */
+    uint64_t mergeable_pages; /* pages of it that KSM may merge, as far as is known */
+    Reason reason;            /* what it contributes, and why */
+} DomainPlan;
+
+typedef struct {
+    KsmPlan ksm;
+    DomainPlan *domains;   /* caller's array, as long as Sample.domains */
+    uint64_t next_tick_us; /* how soon fresh facts are wanted; at least 1 ms */
+} Plan;
+
+/**
+ * ksm_phase_name() - word for a phase: "burst"
+ * @phase: any value; out of range gives "unknown"
+ *
+ * Return: static text.
+ */
+const char *ksm_phase_name(KsmPhase phase);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * policy.c - the list of rules, and one decision from end to end
+ *
+ *     Sample (facts) --> rule of the mode in force --> Plan (wanted settings, reason)
+ *                            |        ^
+ *                            v        |
+ *                           PolicyState
+ *
+ * A mode has exactly one rule for KSM. Changing the mode forgets what the other rule remembered,
+ * so that every mode starts from what is true now.
+ */
+#include "policy/policy.h"
+#include "policy/rule.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const RuleStep ksm_rules[] = {
+    [KSM_MODE_AUTO] = ksm_auto_step,
+    [KSM_MODE_CLASSIC] = ksm_classic_step,
+    [KSM_MODE_FIXED] = ksm_fixed_step,
+    [KSM_MODE_OBSERVE] = ksm_auto_step, /* the actuator is told to write nothing */
+    [KSM_MODE_OFF] = ksm_off_step,
+};
+static_assert(sizeof(ksm_rules) / sizeof(ksm_rules[0]) == KSM_MODE_COUNT,
+              "ksm_rules[] and KsmMode differ");
+
+static const char *const phase_names[] = {
+    [KSM_PHASE_OFF] = "off",
+    [KSM_PHASE_FIXED] = "fixed",
+    [KSM_PHASE_BURST] = "burst",
+    [KSM_PHASE_SETTLE] = "settle",
+    [KSM_PHASE_MAINTAIN] = "maintain",
+    [KSM_PHASE_REST] = "rest",
+    [KSM_PHASE_AGGRESSIVE] = "aggressive",
+    [KSM_PHASE_STANDARD] = "standard",
+    [KSM_PHASE_SLOW] = "slow",
+    [KSM_PHASE_INITIAL] = "initial",
+};
+static_assert(sizeof(phase_names) / sizeof(phase_names[0]) == KSM_PHASE_COUNT,
+              "phase_names[] and KsmPhase differ");
+
+/* How soon facts are wanted where no rule asks for more: nothing is being driven. */
+#define IDLE_TICK_US (10 * UINT64_C(1000000))
+
+const char *
+ksm_phase_name(KsmPhase phase)
+{
+    return (unsigned)phase < KSM_PHASE_COUNT ? phase_names[phase] : "unknown";
+}
+
+void
+policy_init(PolicyState *state)
+{
+    memset(state, 0, sizeof(*state));
+    state->mode = KSM_MODE_COUNT;
+}
+
+static void
+plan_clear(const Sample *sample, Plan *plan)
+{
+    DomainPlan *domains = plan->domains;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->domains = domains;
+    plan->ksm.knobs = (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    plan->next_tick_us = IDLE_TICK_US;
+    for (size_t i = 0; i < sample->n; i++) {
+        memset(&plan->domains[i], 0, sizeof(plan->domains[i]));
+        plan->domains[i].key = sample->domains[i].key;
+    }
+}
+
+/* A rule that was not in charge starts afresh; ksmd's CPU window is a fact and stays. */
+static void
+enter_mode(PolicyState *state, unsigned mode)
+{
+    CpuWindow window = state->ksm_auto.window;
+    bool first = state->mode == KSM_MODE_COUNT;
+
+    if (state->mode == mode)
+        return;
+    memset(&state->ksm_auto, 0, sizeof(state->ksm_auto));
+    memset(&state->classic, 0, sizeof(state->classic));
+    state->ksm_auto.phase = KSM_PHASE_REST;
+    state->ksm_auto.last_scanned = VALUE_UNKNOWN;
+    state->ksm_auto.window = window;
+    if (first)
+        state->ksm_auto.window.last_cpu_us = VALUE_UNKNOWN;
+    state->mode = mode;
+}
+
+void
+policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+{
+    assert(conf->mode < KSM_MODE_COUNT);
+
+    plan_clear(sample, plan);
+    enter_mode(state, conf->mode);
+    if (!sample->host.has_ksm) {
+        plan->ksm.phase = KSM_PHASE_OFF;
+        plan->ksm.reason = REASON_NO_KSM;
+        return;
+    }
+    ksm_rules[conf->mode](conf, sample, state, plan);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rule.h - the rules of the policy library; a rule is one file with one step function
+ *
+ * policy.c holds the list. A step reads @conf and @sample, keeps what it must remember in @state
+ * and fills its part of @plan, which comes with every setting at "leave alone".
+ */
+#ifndef POLICY_RULE_H
+#define POLICY_RULE_H
+
+#include "policy/policy.h"
+
+typedef void (*RuleStep)(const PolicyConf *conf, const Sample *sample, PolicyState *state,
+                         Plan *plan);
+
+/** ksm_auto_step() - closed loop: burst, settle, maintain, rest */
+void ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** ksm_classic_step() - timed ladder: aggressive, standard, slow, initial */
+void ksm_classic_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** ksm_fixed_step() - the configured settings, always */
+void ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** ksm_off_step() - the settings that were found */
+void ksm_off_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+#endif
