@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * grpc_limits.h - counting what a peer costs: bytes held and rates of frames
+ */
+#ifndef PROTO_GRPC_LIMITS_H
+#define PROTO_GRPC_LIMITS_H
+
+#include "proto/grpc.h"
+
+/* Bytes in use against a limit, within a larger budget. */
+typedef struct GrpcBudget {
+    size_t used_bytes;         /* at most @limit_bytes */
+    size_t limit_bytes;        /* closed limit */
+    struct GrpcBudget *parent; /* borrowed; charged as well; NULL at the top */
+} GrpcBudget;
+
+/**
+ * grpc_budget_charge() - take bytes from a budget and all its parents, or from none of them
+ * Return: false if one of them has too little left
+ */
+bool grpc_budget_charge(GrpcBudget *budget, size_t bytes);
+
+/**
+ * grpc_budget_refund() - give bytes back that were charged
+ */
+void grpc_budget_refund(GrpcBudget *budget, size_t bytes);
+
+/* Token bucket: a burst that comes back at a steady rate. */
+typedef struct {
+    uint64_t parts;   /* tokens, in millionths; 0 is empty */
+    uint64_t last_us; /* monotonic; when @parts was brought up to date */
+    uint32_t burst;   /* tokens when full */
+    uint32_t per_s;   /* tokens that come back per second */
+} GrpcBucket;
+
+/**
+ * grpc_bucket_init() - make a full bucket
+ */
+void grpc_bucket_init(GrpcBucket *bucket, uint32_t burst, uint32_t per_s, uint64_t now_us);
+
+/**
+ * grpc_bucket_take() - take one token
+ * @now_us: monotonic time
+ *
+ * Return: false if there is none
+ */
+bool grpc_bucket_take(GrpcBucket *bucket, uint64_t now_us);
+
+/**
+ * grpc_bucket_give() - put tokens back, up to the burst
+ */
+void grpc_bucket_give(GrpcBucket *bucket, uint32_t tokens);
+
+#endif
