@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host.h - facts about the host: its memory, KSM, and what ksmd costs
+ */
+#ifndef AGENT_FACTS_HOST_H
+#define AGENT_FACTS_HOST_H
+
+#include <stdint.h>
+
+#include "agent/facts/ksmd.h"
+#include "policy/sample.h"
+
+/* What is kept between reads, to make them cheap. A zeroed struct is one that is not in use. */
+typedef struct {
+    int root_fd;         /* borrowed; "/" or a test's fake root */
+    uint32_t page_bytes; /* 0: not in use */
+    /* private: */
+    int ksm_fd; /* owned; sys/kernel/mm/ksm; -1: not there when last looked for */
+    Ksmd ksmd;  /* in use while this is */
+} HostFacts;
+
+/* The counters that the host's saving is made of, read close together. */
+typedef struct {
+    uint64_t pages_shared;   /* KSM pages in use; VALUE_UNKNOWN: cannot be had */
+    uint64_t pages_sharing;  /* further places that share them; VALUE_UNKNOWN: cannot be had */
+    uint64_t ksm_zero_pages; /* places using the zero page; VALUE_UNKNOWN: cannot be had */
+} HostMerged;
+
+/**
+ * host_init() - get ready to read a host
+ * @facts:   in any state but in use
+ * @root_fd: "/" or a test's fake root; borrowed until host_done()
+ *
+ * Looks for ksmd, which costs a few microseconds for each process up to it. What is not there
+ * now is looked for again later: there is nothing that could fail.
+ */
+void host_init(HostFacts *facts, int root_fd);
+
+/**
+ * host_done() - give up what host_init() and host_read() opened
+ * @facts: in use, done already, or zeroed; NULL is fine
+ */
+void host_done(HostFacts *facts);
+
+/**
+ * host_read() - take a sample of the host
+ * @facts:  from host_init()
+ * @sample: filled but for @now_us, @initial, @triggers and @departures, which are left alone
+ *
+ * Made for the event path: about two dozen small files, no search, no allocation. A figure that
+ * this kernel does not have, may not be read or makes no sense is VALUE_UNKNOWN; only @cpus and
+ * @page_bytes always have a value.
+ *
+ * Source: Documentation/admin-guide/mm/ksm.rst; Documentation/filesystems/proc.rst
+ */
+void host_read(HostFacts *facts, HostSample *sample);
+
+/**
+ * host_read_merged() - read just what the host's saving is made of
+ * @facts:      from host_init()
+ * @ret_merged: always filled
+ *
+ * For the ledger, which reads it before and after the processes to see whether KSM moved.
+ */
+void host_read_merged(HostFacts *facts, HostMerged *ret_merged);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process.c - the QEMU process of a domain: held safely, and what it uses
+ *
+ * A pid is a promise that the kernel does not keep: between reading it from a file and reading
+ * /proc/PID the process may die and its number go to another. So the directory /proc/PID is opened
+ * first and everything, the proof of identity included, is read through that descriptor. It stays
+ * bound to the process that it was opened for: after that one is reaped, each lookup below it
+ * fails, also when the number is in use again (test/unit/process_test.c shows it).
+ *
+ * Gone, refused and absent are told apart by statm. One file of KSM cannot do it: it is missing on
+ * an old kernel, it may be refused, and it is empty for a zombie. A lookup below a reaped process
+ * gives ESRCH, or ENOENT if it dies during the call, which is the answer of an old kernel too.
+ * But every kernel has statm, everybody may read it, and for a zombie, whose memory is given back
+ * already, it reads all zeros. It is read last: if it shows a live process, what was read before
+ * it came from one.
+ *
+ * Resident memory comes from statm too, not from status: it costs half the time, and the
+ * anonymous part is field 2 less field 3, by the same counters as RssAnon.
+ */
+#include "agent/facts/process.h"
+
+#include <unistd.h>
+
+#include "policy/arith.h"
+
+/* Six lines of 45 bytes in Linux 6.18. */
+#define KSM_STAT_BYTES 1024
+/* Seven numbers of at most 20 digits. */
+#define STATM_BYTES 256
+
+/* Fills the memory figures; false if the process has exited. */
+static bool
+read_memory(int dir_fd, ProcessSample *sample)
+{
+    char statm[STATM_BYTES];
+    ProcfileResult result = procfile_read_text(dir_fd, "statm", statm, sizeof(statm));
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t resident;
+    uint64_t shared;
+
+    if (result == PROCFILE_ABSENT || result == PROCFILE_GONE)
+        return false;
+    if (result != PROCFILE_READ)
+        return true;
+    /* No address space at all: a zombie. */
+    if (procfile_field(statm, 1) == 0)
+        return false;
+    resident = procfile_field(statm, 2);
+    shared = procfile_field(statm, 3);
+    if (!is_known(resident) || resident > UINT64_MAX / page_bytes)
+        return true;
+    sample->resident_bytes = resident * page_bytes;
+    if (shared <= resident)
+        sample->anon_bytes = (resident - shared) * page_bytes;
+    return true;
+}
+
+static void
+read_ksm(int dir_fd, ProcessSample *sample)
+{
+    char stat[KSM_STAT_BYTES];
+
+    sample->ksm_access = procfile_read_text(dir_fd, "ksm_stat", stat, sizeof(stat));
+    if (sample->ksm_access != PROCFILE_READ)
+        stat[0] = '\0';
+    sample->rmap_items = procfile_key_u64(stat, "ksm_rmap_items");
+    sample->ksm_zero_pages = procfile_key_u64(stat, "ksm_zero_pages");
+    sample->profit_bytes = procfile_key_i64(stat, "ksm_process_profit");
+    sample->merging_pages = procfile_key_u64(stat, "ksm_merging_pages");
+    /* Linux 6.1 has the figure, but in a file of its own. */
+    if (!is_known(sample->merging_pages) && sample->ksm_access != PROCFILE_REFUSED)
+        sample->merging_pages = procfile_u64(dir_fd, "ksm_merging_pages", UINT64_MAX);
+}
+
+bool
+process_read(const Process *process, ProcessSample *ret_sample)
+{
+    ProcessSample sample;
+
+    if (process->pid == 0)
+        return false;
+    process_sample_clear(&sample);
+    read_ksm(process->dir_fd, &sample);
+    if (!read_memory(process->dir_fd, &sample))
+        return false;
+    *ret_sample = sample;
+    return true;
+}
+
+void
+process_sample_clear(ProcessSample *sample)
+{
+    *sample = (ProcessSample){
+        .resident_bytes = VALUE_UNKNOWN,
+        .anon_bytes = VALUE_UNKNOWN,
+        .merging_pages = VALUE_UNKNOWN,
+        .rmap_items = VALUE_UNKNOWN,
+        .ksm_zero_pages = VALUE_UNKNOWN,
+        .profit_bytes = VALUE_UNKNOWN,
+        .ksm_access = PROCFILE_ABSENT,
+    };
+}
+
+void
+process_done(Process *process)
+{
+    if (!process || process->pid == 0)
+        return;
+    close(process->dir_fd);
+    *process = (Process){ 0 };
+}

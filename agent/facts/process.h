@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process.h - the QEMU process of a domain: which one it is, and what it uses
+ */
+#ifndef AGENT_FACTS_PROCESS_H
+#define AGENT_FACTS_PROCESS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/facts/procfile.h"
+
+/* One process, held so that it cannot be mistaken for a later one. A zeroed struct holds none. */
+typedef struct {
+    pid_t pid;            /* as seen in our /proc; 0: no process is held */
+    uint64_t start_ticks; /* when it started, clock ticks since boot; VALUE_UNKNOWN: not told */
+    /* private: */
+    int dir_fd; /* owned if pid is not 0; its directory in /proc */
+} Process;
+
+/* Figures of one process at one moment. Each is VALUE_UNKNOWN if it could not be had. */
+typedef struct {
+    uint64_t resident_bytes;   /* in memory now, files and shared memory included */
+    uint64_t anon_bytes;       /* of these, private memory: what KSM may look at */
+    uint64_t merging_pages;    /* pages that share a KSM page */
+    uint64_t rmap_items;       /* pages that KSM keeps records of */
+    uint64_t ksm_zero_pages;   /* pages that KSM replaced by the kernel's zero page */
+    uint64_t profit_bytes;     /* the kernel's saving less metadata, signed as u64 */
+    ProcfileResult ksm_access; /* how reading ksm_stat went: absent, refused, ... */
+} ProcessSample;
+
+/**
+ * process_find() - find the QEMU process of a running domain and hold it
+ * @root_fd:     "/" or a test's fake root (borrowed)
+ * @name:        of the domain; only tells where to look, any text will do
+ * @uuid:        of the domain, in the form 8-4-4-4-12
+ * @ret_process: for process_done(); written only on success
+ * @error:       G_IO_ERROR_NOT_FOUND, or G_IO_ERROR_INVALID_ARGUMENT for a bad @uuid
+ *
+ * Tries the pid file of the system daemon, run/libvirt/qemu/NAME.pid, that of a session daemon,
+ * $XDG_RUNTIME_DIR/libvirt/qemu/run/NAME.pid, both below the root, and then every process. One
+ * counts only if its command line has the argument -uuid followed by @uuid. The last step costs
+ * a few microseconds for each process of the host: do not repeat a search that fails in haste.
+ *
+ * Source: libvirt, virPidFileBuildPath() and the state directories of the QEMU driver (verified
+ * with 9.0)
+ * Return: whether one was found.
+ */
+bool process_find(int root_fd, const char *name, const char *uuid, Process *ret_process,
+                  GError **error);
+
+/**
+ * process_read() - what a process uses now
+ * @process:    from process_find()
+ * @ret_sample: written only if the process still runs
+ *
+ * Reads at most three files, none of which costs time in proportion to the memory of the process.
+ * The figures of KSM need the owner's rights or CAP_DAC_READ_SEARCH.
+ *
+ * Source: Documentation/filesystems/proc.rst, "statm" and "ksm_stat"
+ * Return: false if it has exited, whether reaped or not; true also if little could be read.
+ */
+bool process_read(const Process *process, ProcessSample *ret_sample);
+
+/**
+ * process_sample_clear() - a sample in which nothing is known
+ * @sample: overwritten
+ */
+void process_sample_clear(ProcessSample *sample);
+
+/**
+ * process_done() - let go of a process
+ * @process: zeroed after; holding none is fine, and so is NULL
+ */
+void process_done(Process *process);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Process, process_done)
+
+#endif
