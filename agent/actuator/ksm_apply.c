@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ksm_apply.c - moving the settings of KSM towards what policy wants
+ *
+ * Nothing is written that is in place already, and nobody is fought:
+ *
+ *     held = what we wrote and read back, or found just as wanted
+ *     a file shows something else than held  ->  somebody else wrote  ->  yield
+ *
+ * A sample can be older than our last write, so it only raises the suspicion; the files themselves
+ * decide. That costs a few reads, and only when there is a difference anyway. While the kernel's
+ * advisor is on, pages_to_scan moves by itself and proves nothing.
+ *
+ * Several settings are written in the order that works:
+ *
+ *     advisor off -> pages_to_scan -> sleep_millisecs -> run -> advisor on
+ *
+ * The advisor must be off for pages_to_scan to be writable, and going off it resets that to 100;
+ * going on, it takes pages_to_scan over, so it comes last. A write to sleep_millisecs wakes ksmd,
+ * which should then find the new batch size. A write to run waits for the batch at hand, so
+ * everything else is in place before.
+ */
+#include "agent/actuator/ksm_internal.h"
+
+#include "agent/actuator/rival.h"
+#include "policy/arith.h"
+
+#include <inttypes.h>
+
+/* Where the advisor goes depends on its direction; these are always in this order. */
+static const KsmKnob middle[] = { KSM_KNOB_PAGES, KSM_KNOB_SLEEP, KSM_KNOB_RUN };
+
+static bool
+is_failure(ApplyResult result)
+{
+    return result != APPLY_DONE && result != APPLY_UNCHANGED;
+}
+
+/* Whether the kernel shows what it has just been given. */
+static ApplyResult
+verify(const KsmActuator *actuator, KsmKnob knob, uint64_t value, GError **error)
+{
+    uint64_t now;
+    ApplyResult result = ksm_knob_read(actuator->root_fd, knob, &now, error);
+
+    if (is_failure(result))
+        return result;
+    if (now == value)
+        return APPLY_DONE;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                "wrote %" PRIu64 " to %s and read back %" PRIu64, value, ksm_knob_name(knob), now);
+    return APPLY_RETRY;
+}
+
+static ApplyResult
+move_one(KsmActuator *actuator, KsmKnob knob, uint64_t value, GError **error)
+{
+    ApplyResult result = APPLY_UNCHANGED;
+
+    if (is_known(value))
+        result = ksm_knob_write(actuator->root_fd, knob, value, error);
+    if (result != APPLY_UNCHANGED)
+        actuator->touched[knob] = true;
+    if (result == APPLY_DONE)
+        result = verify(actuator, knob, value, error);
+    ksm_knob_put(&actuator->held, knob, is_failure(result) ? VALUE_UNKNOWN : value);
+    return result;
+}
+
+/* Adds one more step to the sum of what happened; @error is that of the first failure. */
+static ApplyResult
+step(ApplyResult before, KsmActuator *actuator, const KsmKnobs *target, KsmKnob knob,
+     GError **error)
+{
+    ApplyResult result =
+        move_one(actuator, knob, ksm_knob_of(target, knob), is_failure(before) ? NULL : error);
+
+    return is_failure(before) || result == APPLY_UNCHANGED ? before : result;
+}
+
+ApplyResult
+ksm_move(KsmActuator *actuator, const KsmKnobs *target, GError **error)
+{
+    ApplyResult result = APPLY_UNCHANGED;
+    bool is_advisor_last = target->advisor == 1;
+
+    if (!is_advisor_last)
+        result = step(result, actuator, target, KSM_KNOB_ADVISOR, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(middle); i++)
+        result = step(result, actuator, target, middle[i], error);
+    if (is_advisor_last) {
+        result = step(result, actuator, target, KSM_KNOB_ADVISOR, error);
+        /* From here on the advisor moves it. */
+        actuator->held.pages_to_scan = VALUE_UNKNOWN;
+    }
+    return result;
+}
+
+bool
+ksm_is_telling(const KsmKnobs *now, KsmKnob knob)
+{
+    return knob != KSM_KNOB_PAGES || now->advisor != 1;
+}
+
+/* First knob that is not as we left it, or KSM_KNOB_COUNT. */
+static KsmKnob
+find_foreign(const KsmActuator *actuator, const KsmKnobs *now)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t ours = ksm_knob_of(&actuator->held, knob);
+        uint64_t found = ksm_knob_of(now, knob);
+
+        if (ksm_is_telling(now, knob) && is_known(ours) && is_known(found) && ours != found)
+            return knob;
+    }
+    return KSM_KNOB_COUNT;
+}
+
+static void
+note_foreign(KsmActuator *actuator, KsmKnob knob, uint64_t found)
+{
+    KsmForeign *foreign = &actuator->foreign;
+
+    foreign->knob = knob;
+    foreign->found = found;
+    foreign->ours = ksm_knob_of(&actuator->held, knob);
+    foreign->count++;
+    g_free(foreign->who);
+    foreign->who = rival_find(actuator->root_fd);
+    if (!foreign->who && knob == KSM_KNOB_ADVISOR)
+        foreign->who = g_strdup("the kernel's advisor");
+}
+
+static void
+yield(KsmActuator *actuator)
+{
+    const KsmForeign *foreign = &actuator->foreign;
+    g_autofree char *found = ksm_knob_text(foreign->knob, foreign->found);
+    g_autofree char *ours = ksm_knob_text(foreign->knob, foreign->ours);
+
+    ksm_enter(
+        actuator, KSM_ACTUATOR_YIELDED,
+        "another program drives KSM, probably %s: %s is %s and virtksmd had left it at %s. "
+        "virtksmd writes nothing any more. Switch the other program off, then tell virtksmd to "
+        "take over",
+        foreign->who ? foreign->who : "one that virtksmd does not know",
+        ksm_knob_name(foreign->knob), found, ours);
+}
+
+/* Looks for another writer. Return: whether we may go on. */
+static bool
+stand_ground(KsmActuator *actuator, const KsmKnobs *now)
+{
+    KsmKnob knob = find_foreign(actuator, now);
+
+    if (knob == KSM_KNOB_COUNT)
+        return true;
+    note_foreign(actuator, knob, ksm_knob_of(now, knob));
+    if (!actuator->options.take_over)
+        yield(actuator);
+    return actuator->options.take_over;
+}
+
+void
+ksm_actuator_take_over(KsmActuator *actuator)
+{
+    if (actuator->state != KSM_ACTUATOR_YIELDED)
+        return;
+    actuator->held = ksm_nothing;
+    ksm_enter_ready(actuator);
+}
+
+/* What has to become of the advisor for @target to hold, given the settings @now. */
+static void
+settle_advisor(KsmKnobs *target, const KsmKnobs *now)
+{
+    if (!is_known(now->advisor))
+        target->advisor = VALUE_UNKNOWN;
+    else if (!is_known(target->advisor) && is_known(target->pages_to_scan))
+        target->advisor = 0;
+    /* It stays on: then the batch size is its own business. */
+    if (target->advisor == 1 && now->advisor == 1)
+        target->pages_to_scan = VALUE_UNKNOWN;
+}
+
+/* The members of @target that @now does not show; the others are VALUE_UNKNOWN. */
+static KsmKnobs
+difference(const KsmKnobs *target, const KsmKnobs *now)
+{
+    KsmKnobs result = ksm_nothing;
+
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t value = ksm_knob_of(target, knob);
+
+        if (is_known(value) && value != ksm_knob_of(now, knob))
+            ksm_knob_put(&result, knob, value);
+    }
+    return result;
+}
+
+static bool
+is_nothing(const KsmKnobs *knobs)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (is_known(ksm_knob_of(knobs, knob)))
+            return false;
+    }
+    return true;
+}
+
+/* Whether @wanted is in force by all we know: in the sample, and by our own last write. */
+static bool
+is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs *sampled)
+{
+    KsmKnobs target = *wanted;
+    KsmKnobs by_sample;
+    KsmKnobs by_memory;
+
+    settle_advisor(&target, sampled);
+    by_sample = difference(&target, sampled);
+    by_memory = difference(&target, &actuator->held);
+    return is_nothing(&by_sample) && is_nothing(&by_memory);
+}
+
+/* Makes sure that the way back is on disk; @now is what the files show before the first write. The
+ * state is ready, so the record has been prepared. */
+static bool
+keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
+{
+    const char *group = ksm_actuator.name;
+
+    if (originals_has_group(actuator->originals, group))
+        return true;
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t value = ksm_knob_of(now, knob);
+
+        if (is_known(value)) {
+            g_autofree char *text = ksm_knob_text(knob, value);
+
+            originals_set(actuator->originals, group, ksm_knob_name(knob), text);
+        }
+    }
+    if (!originals_save(actuator->originals, error)) {
+        originals_drop(actuator->originals, group, NULL);
+        return false;
+    }
+    actuator->initial = *now;
+    return true;
+}
+
+static ApplyResult
+write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GError **error)
+{
+    GError *fault = NULL;
+    KsmKnobs missing;
+
+    settle_advisor(target, now);
+    missing = difference(target, now);
+    if (is_nothing(&missing)) {
+        actuator->held = *target;
+        return APPLY_UNCHANGED;
+    }
+    if (!keep_originals(actuator, now, &fault)) {
+        ksm_enter_unwritable(actuator, fault);
+        g_propagate_error(error, fault);
+        return APPLY_RETRY;
+    }
+    ksm_enter_ready(actuator);
+    return ksm_move(actuator, target, error);
+}
+
+static ApplyResult
+refuse(const KsmActuator *actuator, GError **error)
+{
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_PERM, actuator->text);
+    return actuator->state == KSM_ACTUATOR_STATE_UNWRITABLE ? APPLY_RETRY : APPLY_REFUSED;
+}
+
+ApplyResult
+ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs *sampled,
+                   GError **error)
+{
+    KsmKnobs target = *wanted;
+    ApplyResult result;
+    KsmKnobs now;
+
+    if (actuator->state == KSM_ACTUATOR_STATE_UNWRITABLE)
+        ksm_actuator_open(actuator);
+    if (actuator->state != KSM_ACTUATOR_READY)
+        return refuse(actuator, error);
+    if (target.run == KSM_RUN_UNMERGE && sampled->run == KSM_RUN_UNMERGE)
+        target.run = VALUE_UNKNOWN;
+    if (!ksm_knobs_check(&target, error))
+        return APPLY_REFUSED;
+    if (actuator->options.dry_run) {
+        settle_advisor(&target, sampled);
+        actuator->would = difference(&target, sampled);
+        return APPLY_UNCHANGED;
+    }
+    if (is_in_force(actuator, &target, sampled))
+        return APPLY_UNCHANGED;
+    result = ksm_knobs_read(actuator->root_fd, &now, error);
+    if (result != APPLY_UNCHANGED)
+        return result;
+    if (!stand_ground(actuator, &now))
+        return refuse(actuator, error);
+    return write_target(actuator, &target, &now, error);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ksm_internal.h - what the three files of the KSM actuator share; for nobody else
+ *
+ *     ksm.c          states, opening, what reports ask for
+ *     ksm_apply.c    towards what policy wants
+ *     ksm_restore.c  back to what was found
+ */
+#ifndef AGENT_ACTUATOR_KSM_INTERNAL_H
+#define AGENT_ACTUATOR_KSM_INTERNAL_H
+
+#include "agent/actuator/ksm.h"
+
+/* Claims nothing, wants nothing. */
+extern const KsmKnobs ksm_nothing;
+
+/**
+ * ksm_enter() - change the state
+ * @actuator: changed
+ * @state:    new state
+ * @format:   the state for people, as for printf
+ *
+ * Return: @state.
+ */
+KsmActuatorState ksm_enter(KsmActuator *actuator, KsmActuatorState state, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+/**
+ * ksm_enter_ready() - change the state to ready, in the words that fit
+ * @actuator: changed
+ *
+ * Return: KSM_ACTUATOR_READY.
+ */
+KsmActuatorState ksm_enter_ready(KsmActuator *actuator);
+
+/**
+ * ksm_enter_unwritable() - change the state because the originals cannot be kept
+ * @actuator: changed
+ * @fault:    why not
+ *
+ * Return: KSM_ACTUATOR_STATE_UNWRITABLE.
+ */
+KsmActuatorState ksm_enter_unwritable(KsmActuator *actuator, const GError *fault);
+
+/**
+ * ksm_move() - write the settings that differ
+ * @actuator: its held and touched are kept up to date
+ * @target:   VALUE_UNKNOWN members are left alone; the rest has been checked
+ * @error:    first failure
+ *
+ * Goes on after a failure: each setting that can be brought in line is. Every value written is
+ * read back.
+ *
+ * Return: the first failure; else APPLY_DONE if anything was written, else APPLY_UNCHANGED.
+ */
+ApplyResult ksm_move(KsmActuator *actuator, const KsmKnobs *target, GError **error);
+
+/**
+ * ksm_load_originals() - take the initial settings from the record
+ * @actuator: its initial and touched are set; all unknown and untouched if there is no record
+ * @error:    set if the record holds what the kernel cannot have held
+ *
+ * Return: whether the record can be trusted.
+ */
+bool ksm_load_originals(KsmActuator *actuator, GError **error);
+
+/**
+ * ksm_is_telling() - whether the value of @knob says anything about other writers
+ * @now:  settings in force
+ * @knob: below KSM_KNOB_COUNT
+ *
+ * Return: false for pages_to_scan while the advisor moves it.
+ */
+bool ksm_is_telling(const KsmKnobs *now, KsmKnob knob);
+
+#endif

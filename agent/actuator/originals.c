@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * originals.c - what the host looked like before our first write, kept where a crash cannot reach
+ *
+ * The agent may be killed at any instruction. So the values it found are on disk before it writes
+ * the first of its own, and they stay there until they have been put back. A start that finds the
+ * file knows that the last run did not end cleanly, and that the file, not the kernel, has the
+ * originals.
+ *
+ *     [originals]            version and boot
+ *     version=1
+ *     boot_id=...
+ *
+ *     [ksm]                  one group per actuator
+ *     run=0
+ *     ...
+ *     # sha256 <64 digits>   over everything above, ends in a newline
+ *
+ * The file is replaced as a whole: written beside the old one, synced, renamed, and the directory
+ * synced. Either the old file is there or the new one. Should a file system break that promise, or
+ * a person edit the file, the checksum says so, and then we touch nothing: a wrong original would
+ * be restored with the same confidence as a right one.
+ *
+ * A reboot resets the kernel's settings, so a record of another boot describes nothing that exists.
+ *
+ * The state directory is locked while we may write, so that two agents, or an agent and --restore,
+ * cannot take each other's settings for originals.
+ */
+/* needs: write /var/lib/virtksm */
+#define _GNU_SOURCE
+#include "agent/actuator/originals.h"
+
+#include "agent/actuator/sysfile.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define FILE_NAME "originals"
+/* Group of the file's own facts; no actuator may be called so. */
+#define OWN_GROUP "originals"
+/* Raise when an older program would misread the file. */
+#define VERSION    "1"
+#define SUM_PREFIX "# sha256 "
+/* "# sha256 ", the digits, the newline. */
+#define SUM_LINE_BYTES (sizeof(SUM_PREFIX) - 1 + 64 + 1)
+
+static const char *const outcome_names[] = {
+    [ORIGINALS_EMPTY] = "empty",           [ORIGINALS_LOADED] = "loaded",
+    [ORIGINALS_OLD_BOOT] = "old-boot",     [ORIGINALS_DAMAGED] = "damaged",
+    [ORIGINALS_UNREADABLE] = "unreadable",
+};
+static_assert(G_N_ELEMENTS(outcome_names) == ORIGINALS_COUNT,
+              "outcome_names[] and OriginalsOutcome differ");
+
+const char *
+originals_outcome_name(OriginalsOutcome outcome)
+{
+    return (unsigned)outcome < ORIGINALS_COUNT ? outcome_names[outcome] : "unknown";
+}
+
+bool
+originals_read_boot_id(int root_fd, char **ret_boot_id, GError **error)
+{
+    char text[SYSFILE_TEXT_BYTES];
+
+    if (sysfile_get_text(root_fd, "proc/sys/kernel/random/boot_id", text, error) != APPLY_UNCHANGED)
+        return false;
+    if (!g_uuid_string_is_valid(text)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "/proc/sys/kernel/random/boot_id holds \"%.40s\", not a uuid", text);
+        return false;
+    }
+    *ret_boot_id = g_strdup(text);
+    return true;
+}
+
+void
+originals_init(Originals *originals)
+{
+    *originals = (Originals){ .dir_fd = -1 };
+}
+
+void
+originals_done(Originals *originals)
+{
+    if (originals->dir_fd >= 0)
+        close(originals->dir_fd);
+    g_clear_pointer(&originals->entries, g_key_file_unref);
+    g_free(originals->fault);
+    g_free(originals->dir);
+    g_free(originals->path);
+    g_free(originals->boot_id);
+    originals_init(originals);
+}
+
+/* Says that the file at hand is not ours, and what to do about it. */
+static OriginalsOutcome
+report_damage(const Originals *originals, const char *what, GError **error)
+{
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                "%s is damaged: %s. The settings to restore cannot be told from it, so nothing "
+                "is written to the kernel. Look at /sys/kernel/mm/ksm, set by hand what you want "
+                "to keep, then remove the file",
+                originals->path, what);
+    return ORIGINALS_DAMAGED;
+}
+
+/* What is wrong with the frame of @text, or NULL if its checksum is right. */
+static const char *
+frame_fault(const char *text, gsize len)
+{
+    g_autofree char *sum = NULL;
+    const char *line;
+
+    if (len == 0)
+        return "the file is empty";
+    if (len < SUM_LINE_BYTES || text[len - 1] != '\n')
+        return "the end is missing";
+    line = text + len - SUM_LINE_BYTES;
+    if (strncmp(line, SUM_PREFIX, sizeof(SUM_PREFIX) - 1) != 0)
+        return "the last line is not a checksum";
+    sum =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, len - SUM_LINE_BYTES);
+    if (strncmp(line + sizeof(SUM_PREFIX) - 1, sum, 64) != 0)
+        return "the checksum does not match";
+    return NULL;
+}
+
+/* Takes the entries from a file whose checksum is right. */
+static OriginalsOutcome
+parse(Originals *originals, const char *text, gsize len, GError **error)
+{
+    g_autoptr(GKeyFile) entries = g_key_file_new();
+    g_autoptr(GError) fault = NULL;
+    g_autofree char *version = NULL;
+    g_autofree char *boot_id = NULL;
+
+    if (!g_key_file_load_from_data(entries, text, len, G_KEY_FILE_NONE, &fault))
+        return report_damage(originals, fault->message, error);
+    version = g_key_file_get_string(entries, OWN_GROUP, "version", NULL);
+    if (g_strcmp0(version, VERSION) != 0) {
+        g_autofree char *what = g_strdup_printf("it has version %s and this program reads " VERSION,
+                                                version ? version : "(none)");
+
+        return report_damage(originals, what, error);
+    }
+    boot_id = g_key_file_get_string(entries, OWN_GROUP, "boot_id", NULL);
+    if (!boot_id)
+        return report_damage(originals, "it does not say of which boot it is", error);
+    if (strcmp(boot_id, originals->boot_id) != 0)
+        return ORIGINALS_OLD_BOOT;
+
+    g_key_file_remove_group(entries, OWN_GROUP, NULL);
+    g_key_file_unref(originals->entries);
+    originals->entries = g_steal_pointer(&entries); /* the record owns it from here */
+    return ORIGINALS_LOADED;
+}
+
+static OriginalsOutcome
+load(Originals *originals, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) fault = NULL;
+    const char *what;
+    gsize len;
+
+    if (!g_file_get_contents(originals->path, &text, &len, &fault)) {
+        if (g_error_matches(fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return ORIGINALS_EMPTY;
+        g_propagate_prefixed_error(error, g_steal_pointer(&fault), "settings to restore: ");
+        return ORIGINALS_UNREADABLE;
+    }
+    what = frame_fault(text, len);
+    if (what)
+        return report_damage(originals, what, error);
+    return parse(originals, text, len, error);
+}
+
+/* Makes outcome, fault and entries say what the file says. */
+static void
+reload(Originals *originals)
+{
+    g_autoptr(GError) fault = NULL;
+
+    g_clear_pointer(&originals->entries, g_key_file_unref);
+    g_clear_pointer(&originals->fault, g_free);
+    originals->entries = g_key_file_new();
+    originals->outcome = load(originals, &fault);
+    if (fault)
+        originals->fault = g_strdup(fault->message);
+}
+
+/* Return: false, with @error set, if the file forbids all writing. */
+static bool
+check_fault(const Originals *originals, GError **error)
+{
+    if (!originals->fault)
+        return true;
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, originals->fault);
+    return false;
+}
+
+OriginalsOutcome
+originals_open(Originals *originals, const char *state_dir, const char *boot_id, GError **error)
+{
+    originals_done(originals);
+    originals->dir = g_strdup(state_dir);
+    originals->path = g_build_filename(state_dir, FILE_NAME, NULL);
+    originals->boot_id = g_strdup(boot_id);
+    reload(originals);
+    check_fault(originals, error);
+    return originals->outcome;
+}
+
+/* Sets @error from errno: "cannot lock /var/lib/virtksm: ...". Return: false. */
+static bool
+fail_errno(const char *what, const char *path, GError **error)
+{
+    int code = errno;
+
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(code), "cannot %s %s: %s", what,
+                path, g_strerror(code));
+    return false;
+}
+
+static bool
+lock_dir(int dir_fd, const char *dir, GError **error)
+{
+    if (flock(dir_fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno != EWOULDBLOCK)
+        return fail_errno("lock", dir, error);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                "another virtksmd is using %s: stop it, or choose another state directory", dir);
+    return false;
+}
+
+/* Return: descriptor of the state directory, locked (owned by the caller), or -1. */
+static int
+open_dir(const char *dir, GError **error)
+{
+    int dir_fd;
+
+    if (g_mkdir_with_parents(dir, 0700) < 0) {
+        fail_errno("create state directory", dir, error);
+        return -1;
+    }
+    dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0) {
+        fail_errno("open state directory", dir, error);
+        return -1;
+    }
+    if (faccessat(dir_fd, ".", W_OK, AT_EACCESS) < 0)
+        fail_errno("write in state directory", dir, error);
+    else if (lock_dir(dir_fd, dir, error))
+        return dir_fd;
+    close(dir_fd);
+    return -1;
+}
+
+bool
+originals_prepare(Originals *originals, GError **error)
+{
+    if (!check_fault(originals, error))
+        return false;
+    if (originals->dir_fd >= 0)
+        return true;
+    originals->dir_fd = open_dir(originals->dir, error);
+    if (originals->dir_fd < 0)
+        return false;
+    reload(originals);
+    return check_fault(originals, error);
+}
+
+char *
+originals_get(const Originals *originals, const char *group, const char *key)
+{
+    return g_key_file_get_string(originals->entries, group, key, NULL);
+}
+
+bool
+originals_has_group(const Originals *originals, const char *group)
+{
+    return g_key_file_has_group(originals->entries, group);
+}
+
+void
+originals_set(Originals *originals, const char *group, const char *key, const char *value)
+{
+    assert(originals->dir_fd >= 0 && strcmp(group, OWN_GROUP) != 0);
+
+    if (g_key_file_has_key(originals->entries, group, key, NULL))
+        return;
+    g_key_file_set_string(originals->entries, group, key, value);
+    originals->dirty = true;
+}
+
+/* Whether @group has no key left. */
+static bool
+is_bare(GKeyFile *entries, const char *group)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(entries, group, NULL, NULL);
+
+    return !keys || !keys[0];
+}
+
+void
+originals_drop(Originals *originals, const char *group, const char *key)
+{
+    assert(originals->dir_fd >= 0);
+
+    if (!g_key_file_has_group(originals->entries, group))
+        return;
+    if (key && !g_key_file_remove_key(originals->entries, group, key, NULL))
+        return;
+    if (!key || is_bare(originals->entries, group))
+        g_key_file_remove_group(originals->entries, group, NULL);
+    originals->dirty = true;
+}
+
+/* Text of the whole file, checksum included. */
+static char *
+compose(const Originals *originals)
+{
+    g_autoptr(GKeyFile) own = g_key_file_new();
+    g_autofree char *head = NULL;
+    g_autofree char *body = g_key_file_to_data(originals->entries, NULL, NULL);
+    g_autofree char *all = NULL;
+    g_autofree char *sum = NULL;
+
+    g_key_file_set_string(own, OWN_GROUP, "version", VERSION);
+    g_key_file_set_string(own, OWN_GROUP, "boot_id", originals->boot_id);
+    head = g_key_file_to_data(own, NULL, NULL);
+    all = g_strconcat("# Settings that virtksmd found and will put back. Do not edit.\n", head,
+                      "\n", body, NULL);
+    sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
+    return g_strconcat(all, SUM_PREFIX, sum, "\n", NULL);
+}
+
+/* Removes the file. Return: whether there is none. */
+static bool
+remove_file(Originals *originals, GError **error)
+{
+    if (unlinkat(originals->dir_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
+        return fail_errno("remove", originals->path, error);
+    return true;
+}
+
+static bool
+replace_file(Originals *originals, GError **error)
+{
+    g_autofree char *text = compose(originals);
+
+    if (g_file_set_contents_full(originals->path, text, -1,
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
+                                 error))
+        return true;
+    g_prefix_error(error, "settings to restore cannot be saved: ");
+    return false;
+}
+
+bool
+originals_save(Originals *originals, GError **error)
+{
+    g_auto(GStrv) groups = NULL;
+
+    assert(originals->dir_fd >= 0);
+
+    if (!originals->dirty)
+        return true;
+    groups = g_key_file_get_groups(originals->entries, NULL);
+    if (!(groups[0] ? replace_file(originals, error) : remove_file(originals, error)))
+        return false;
+    /* GLib syncs the directory too, but keeps a failure to itself. */
+    if (fsync(originals->dir_fd) < 0)
+        return fail_errno("sync", originals->dir, error);
+    originals->dirty = false;
+    return true;
+}
+
+bool
+originals_discard(Originals *originals, GError **error)
+{
+    assert(originals->dir_fd >= 0 && !originals->fault);
+
+    g_key_file_unref(originals->entries);
+    originals->entries = g_key_file_new();
+    originals->dirty = true;
+    return originals_save(originals, error);
+}
