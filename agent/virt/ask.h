@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ask.h - what the agent asks of libvirt, answered later on the loop */
+#ifndef AGENT_VIRT_ASK_H
+#define AGENT_VIRT_ASK_H
+
+#include "agent/virt/conn.h"
+#include "agent/virt/domain_xml.h"
+
+/* @stats: of VirtStats, borrowed; NULL when it failed. */
+typedef void (*AskedStats)(const GArray *stats, gpointer user);
+
+/* @uuid: borrowed; @xml: ownership passes, NULL with @error (borrowed) when it failed. */
+typedef void (*AskedXml)(const char *uuid, DomainXml *xml, const GError *error, gpointer user);
+
+/**
+ * ask_stats() - figures of all domains
+ * @done: called on the loop
+ * @user: for @done
+ *
+ * Return: whether the question could be asked; @done is called only then.
+ */
+bool ask_stats(VirtConn *conn, AskedStats done, gpointer user);
+
+/**
+ * ask_xml() - definition of a running domain
+ * @uuid: copied
+ * @done: called on the loop
+ * @user: for @done
+ *
+ * Parsed in the worker as well: a tenant's megabytes of XML cost the loop nothing.
+ * Return: whether the question could be asked; @done is called only then.
+ */
+bool ask_xml(VirtConn *conn, const char *uuid, AskedXml done, gpointer user);
+
+#endif

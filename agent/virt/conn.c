@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conn.c - the life of the connection
+ *
+ *            open job ok                      close callback
+ *   OPENING ------------> UP ---------------------------------------> WAITING --+
+ *      ^  |                                                              ^      |
+ *      |  +---- open job failed -----------------------------------------+      |
+ *      +--------------------------- back-off over ------------------------------+
+ *
+ * The open job connects, asks for keep-alive, lets the owner register its callbacks, and only then
+ * lists the running domains: an event that arrives meanwhile is not lost, at worst it is told
+ * twice, and the owner's identity check (uuid and number of the start) makes one of it.
+ *
+ * Callbacks hold references on their connection, so they are taken back before it is closed, in a
+ * job as well: on a dead connection that fails quickly, on a hung one it hangs a thread and not
+ * the agent. Keep-alive turns a hung libvirtd into a closed connection, but only once there is
+ * one: an open that hangs in the handshake ends when libvirtd goes on or goes away.
+ *
+ * Source: libvirt's API reference, virConnectSetKeepAlive(), virConnectRegisterCloseCallback().
+ */
+#include "agent/virt/conn.h"
+#include "agent/error.h"
+
+#include <string.h>
+
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+/* How long the end of the agent waits for calls to libvirt to come back. */
+#define CLOSE_PATIENCE_US 1000000
+
+struct VirtConn {
+    char *uri; /* owned */
+    unsigned keepalive_s;
+    unsigned keepalive_count;
+    const VirtConnOps *ops;
+    gpointer user;
+    Worker *worker;      /* owned */
+    virConnectPtr conn;  /* owned; NULL while not up */
+    gpointer registered; /* owned; what setup returned */
+    char *error;         /* owned; last failure */
+    guint timer;         /* GSource of the next attempt; 0: none */
+    guint backoff_ms;    /* before the next attempt */
+    guint ups;           /* times it came up */
+    guint asking;        /* stats jobs under way */
+};
+
+static void open_start(VirtConn *self);
+
+/* --- open ------------------------------------------------------------------------------- */
+
+/* A job may outlive the connection object: it has copies of all it needs. */
+typedef struct {
+    char *uri; /* owned */
+    unsigned keepalive_s;
+    unsigned keepalive_count;
+    const VirtConnOps *ops;
+    gpointer user;
+} OpenInput;
+
+typedef struct {
+    virConnectPtr conn;  /* owned; NULL once taken over */
+    gpointer registered; /* owned together with conn */
+    const VirtConnOps *ops;
+    GArray *domains; /* owned; VirtListed */
+} OpenOutput;
+
+static void
+listed_clear(gpointer data)
+{
+    g_free(((VirtListed *)data)->name);
+}
+
+static void
+open_input_free(gpointer data)
+{
+    g_free(((OpenInput *)data)->uri);
+    g_free(data);
+}
+
+static void
+open_output_free(gpointer data)
+{
+    OpenOutput *output = data;
+
+    if (output->conn) {
+        output->ops->teardown(output->conn, output->registered);
+        virConnectClose(output->conn);
+    }
+    g_clear_pointer(&output->domains, g_array_unref);
+    g_free(output);
+}
+
+static GArray *
+list_domains(virConnectPtr conn, GError **error)
+{
+    virDomainPtr *domains = NULL;
+    int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    GArray *all;
+
+    if (n < 0) {
+        virt_set_error(error, "cannot list the running domains");
+        return NULL;
+    }
+    all = g_array_new(FALSE, TRUE, sizeof(VirtListed));
+    g_array_set_clear_func(all, listed_clear);
+    for (int i = 0; i < n; i++) {
+        VirtListed listed = { .id = (int)virDomainGetID(domains[i]) };
+
+        if (virDomainGetUUIDString(domains[i], listed.uuid) == 0) {
+            listed.name = g_strdup(virDomainGetName(domains[i]));
+            g_array_append_val(all, listed);
+        }
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return all;
+}
+
+static gpointer
+open_work(gpointer data, GError **error)
+{
+    const OpenInput *input = data;
+    g_autoptr(VirConnectHandle) conn = virConnectOpen(input->uri);
+    gpointer registered;
+    OpenOutput *output;
+    GArray *domains;
+
+    if (!conn) {
+        virt_set_error(error, input->uri);
+        return NULL;
+    }
+    /* Drivers inside this process (test:///) have no connection to keep alive: not an error. */
+    virConnectSetKeepAlive(conn, (int)input->keepalive_s, input->keepalive_count);
+    registered = input->ops->setup(conn, input->user, error);
+    if (!registered)
+        return NULL;
+    domains = list_domains(conn, error);
+    if (!domains) {
+        input->ops->teardown(conn, registered);
+        return NULL;
+    }
+    output = g_new(OpenOutput, 1);
+    *output = (OpenOutput){ g_steal_pointer(&conn), registered, input->ops, domains };
+    return output;
+}
+
+static gboolean
+retry(gpointer data)
+{
+    VirtConn *self = data;
+
+    self->timer = 0;
+    open_start(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_and_retry(VirtConn *self, const char *why)
+{
+    g_free(self->error);
+    self->error = g_strdup(why);
+    self->timer = g_timeout_add(self->backoff_ms, retry, self);
+    self->backoff_ms = MIN(self->backoff_ms * 2, BACKOFF_MAX_MS);
+    self->ops->down(self->user, why);
+}
+
+/* --- close ------------------------------------------------------------------------------ */
+
+typedef struct {
+    virConnectPtr conn;  /* owned */
+    gpointer registered; /* owned */
+    const VirtConnOps *ops;
+} CloseInput;
+
+static gpointer
+close_work(gpointer data, GError **error)
+{
+    CloseInput *input = data;
+
+    (void)error;
+    input->ops->teardown(input->conn, input->registered);
+    virConnectClose(input->conn);
+    return NULL;
+}
+
+static void
+close_done(gpointer output, const GError *error, gpointer user)
+{
+    (void)output;
+    (void)error;
+    (void)user;
+}
+
+static const WorkerJob close_job = { close_work, g_free, NULL, close_done };
+
+static void on_closed(virConnectPtr conn, int reason, void *opaque);
+
+static void
+close_start(VirtConn *self)
+{
+    CloseInput *input = g_new(CloseInput, 1);
+
+    virConnectUnregisterCloseCallback(self->conn, on_closed);
+    *input =
+        (CloseInput){ g_steal_pointer(&self->conn), g_steal_pointer(&self->registered), self->ops };
+    worker_push(self->worker, &close_job, input, self);
+}
+
+static const char *
+close_reason_text(int reason)
+{
+    static const char *const texts[] = {
+        [VIR_CONNECT_CLOSE_REASON_ERROR] = "the connection broke",
+        [VIR_CONNECT_CLOSE_REASON_EOF] = "libvirtd closed the connection",
+        [VIR_CONNECT_CLOSE_REASON_KEEPALIVE] = "libvirtd gave no sign of life",
+        [VIR_CONNECT_CLOSE_REASON_CLIENT] = "closed by the agent",
+    };
+
+    return reason >= 0 && reason < (int)G_N_ELEMENTS(texts) ? texts[reason] : "closed";
+}
+
+static void
+on_closed(virConnectPtr conn, int reason, void *opaque)
+{
+    VirtConn *self = opaque;
+
+    if (conn != self->conn)
+        return;
+    close_start(self);
+    wait_and_retry(self, close_reason_text(reason));
+}
+
+/* --- open, on the loop ------------------------------------------------------------------ */
+
+static void
+open_done(gpointer data, const GError *error, gpointer user)
+{
+    VirtConn *self = user;
+    OpenOutput *output = data;
+
+    if (!output) {
+        wait_and_retry(self, error->message);
+        return;
+    }
+    self->conn = g_steal_pointer(&output->conn); /* ours from here, with what is registered on it */
+    self->registered = output->registered;
+    self->backoff_ms = BACKOFF_MIN_MS;
+    self->ups++;
+    g_clear_pointer(&self->error, g_free);
+    /* test:/// cannot close by itself and says so: nothing to watch there. */
+    virConnectRegisterCloseCallback(self->conn, on_closed, self, NULL);
+    self->ops->up(self->user, output->domains);
+    open_output_free(output);
+}
+
+static const WorkerJob open_job = { open_work, open_input_free, open_output_free, open_done };
+
+static void
+open_start(VirtConn *self)
+{
+    OpenInput *input = g_new(OpenInput, 1);
+
+    *input = (OpenInput){ g_strdup(self->uri), self->keepalive_s, self->keepalive_count, self->ops,
+                          self->user };
+    worker_push(self->worker, &open_job, input, self);
+}
+
+VirtConn *
+virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gpointer user)
+{
+    VirtConn *self = g_new0(VirtConn, 1);
+
+    self->uri = g_strdup(target->uri);
+    self->keepalive_s = target->keepalive_s;
+    self->keepalive_count = target->keepalive_count;
+    self->ops = ops;
+    self->user = user;
+    self->worker = worker_new();
+    self->backoff_ms = BACKOFF_MIN_MS;
+    open_start(self);
+    return self;
+}
+
+bool
+virt_conn_free(VirtConn *conn)
+{
+    bool idle;
+
+    if (!conn)
+        return true;
+    g_clear_handle_id(&conn->timer, g_source_remove);
+    if (conn->conn)
+        close_start(conn);
+    idle = worker_drain(conn->worker, CLOSE_PATIENCE_US);
+    worker_free(conn->worker);
+    g_free(conn->uri);
+    g_free(conn->error);
+    g_free(conn);
+    return idle;
+}
+
+bool
+virt_conn_is_up(const VirtConn *conn)
+{
+    return conn->conn != NULL;
+}
+
+const char *
+virt_conn_error(const VirtConn *conn)
+{
+    return conn->error;
+}
+
+guint
+virt_conn_reconnects(const VirtConn *conn)
+{
+    return conn->ups > 0 ? conn->ups - 1 : 0;
+}
+
+bool
+virt_conn_push(VirtConn *conn, const WorkerJob *job, VirtQuestion *question, gpointer user)
+{
+    if (!conn->conn)
+        return false;
+    virConnectRef(conn->conn);
+    question->conn = conn->conn; /* counted; the job's from here */
+    worker_push(conn->worker, job, question, user);
+    return true;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conn.h - a connection to libvirt that comes back
+ *
+ * Opens, watches and reopens the connection; every blocking call runs in a worker thread and
+ * comes back on the loop. The owner says what to register on a new connection and is told when
+ * it is up, with all running domains, and when it is down.
+ */
+#ifndef AGENT_VIRT_CONN_H
+#define AGENT_VIRT_CONN_H
+
+#include "agent/virt/virt.h"
+#include "agent/virt/worker.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct VirtConn VirtConn;
+
+/* A running domain as the enumeration found it. */
+typedef struct {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    char *name; /* owned */
+    int id;     /* libvirt's number of this start */
+} VirtListed;
+
+typedef struct {
+    /*
+     * In a worker thread, on a new connection, before the enumeration: register callbacks.
+     * Return: what teardown needs, not NULL; NULL with @error gives the connection up.
+     */
+    gpointer (*setup)(virConnectPtr conn, gpointer user, GError **error);
+    /* In a worker thread, before the connection is closed: take them back, free @registered. */
+    void (*teardown)(virConnectPtr conn, gpointer registered);
+    /* On the loop: connected. @domains: of VirtListed, borrowed. */
+    void (*up)(gpointer user, const GArray *domains);
+    /* On the loop: not connected any more, or not yet; called at each failed attempt. */
+    void (*down)(gpointer user, const char *why);
+} VirtConnOps;
+
+/* How to connect. */
+typedef struct {
+    const char *uri;          /* copied */
+    unsigned keepalive_s;     /* silence before a sign of life is asked for */
+    unsigned keepalive_count; /* unanswered ones that end the connection */
+} VirtConnTarget;
+
+/**
+ * virt_conn_new() - start connecting
+ * @target: where to
+ * @ops:    static
+ * @user:   passed to @ops; must outlive the connection
+ *
+ * An event loop must have been registered with libvirt before. Never fails: what goes wrong is
+ * told through @ops->down, and tried again, at longer and longer intervals up to 30 s.
+ */
+VirtConn *virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gpointer user);
+
+/**
+ * virt_conn_free() - disconnect
+ * @conn: accepts NULL; @ops are not called any more
+ *
+ * Return: false when a call is still stuck in libvirt, in a thread that nobody can end.
+ */
+bool virt_conn_free(VirtConn *conn);
+
+/** virt_conn_is_up() - connected and enumerated */
+bool virt_conn_is_up(const VirtConn *conn);
+
+/** virt_conn_error() - why it is not up; NULL: nothing has failed; owned by @conn */
+const char *virt_conn_error(const VirtConn *conn);
+
+/** virt_conn_reconnects() - connections that came up after the first */
+guint virt_conn_reconnects(const VirtConn *conn);
+
+/* What every question to libvirt begins with; the rest of the job's input follows it. */
+typedef struct {
+    virConnectPtr conn; /* owned by the question */
+} VirtQuestion;
+
+/**
+ * virt_conn_push() - ask libvirt something in a worker thread
+ * @job:      static; its input is @question
+ * @question: ownership passes on success; its conn is filled in, and @job->free_input closes it
+ * @user:     for @job->done
+ *
+ * Return: false while not connected.
+ */
+bool virt_conn_push(VirtConn *conn, const WorkerJob *job, VirtQuestion *question, gpointer user);
+
+#endif

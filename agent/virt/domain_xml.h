@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain_xml.h - what a domain's definition says about its memory, and whether KSM can merge it
+ *
+ * The definition is the tenant's text: it is read with bounds on size, depth, time and memory, and
+ * no error message repeats it. Whoever reads no further than domain_xml_mergeable() knows what KSM
+ * can do for the domain; the single fields are for reports, for reclaim and for doctor.
+ */
+#ifndef AGENT_VIRT_DOMAIN_XML_H
+#define AGENT_VIRT_DOMAIN_XML_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* libvirt's own remote protocol carries no longer string (REMOTE_STRING_MAX), so none arrives. */
+#define DOMAIN_XML_MAX_BYTES (4u * 1024 * 1024)
+/* QEMU has no more guest NUMA nodes than this (MAX_NODES). */
+#define DOMAIN_XML_MAX_NODES 128u
+
+#define DOMAIN_XML_ERROR     (domain_xml_error_quark())
+
+typedef enum {
+    DOMAIN_XML_ERROR_TOO_LARGE, /* size, depth, or number of parts */
+    DOMAIN_XML_ERROR_NOT_XML,   /* not UTF-8, or not well-formed */
+    DOMAIN_XML_ERROR_REFUSED,   /* document type declaration: entities are never expanded */
+    DOMAIN_XML_ERROR_CONTENT,   /* not a domain, or an element is not what libvirt documents */
+    DOMAIN_XML_ERROR_COUNT,
+} DomainXmlError;
+
+typedef enum {
+    DOMAIN_SOURCE_ANONYMOUS, /* default */
+    DOMAIN_SOURCE_FILE,
+    DOMAIN_SOURCE_MEMFD,
+    DOMAIN_SOURCE_COUNT,
+} DomainSource;
+
+typedef enum {
+    DOMAIN_ACCESS_DEFAULT, /* not said: as the memory backend has it (shared for memfd) */
+    DOMAIN_ACCESS_PRIVATE,
+    DOMAIN_ACCESS_SHARED,
+    DOMAIN_ACCESS_COUNT,
+} DomainAccess;
+
+typedef enum {
+    DOMAIN_BALLOON_ABSENT, /* no element: the driver knows no balloon */
+    DOMAIN_BALLOON_NONE,   /* switched off by model='none' */
+    DOMAIN_BALLOON_VIRTIO,
+    DOMAIN_BALLOON_VIRTIO_TRANSITIONAL,
+    DOMAIN_BALLOON_VIRTIO_NON_TRANSITIONAL,
+    DOMAIN_BALLOON_XEN,
+    DOMAIN_BALLOON_OTHER, /* a model that this version does not know */
+    DOMAIN_BALLOON_COUNT,
+} DomainBalloon;
+
+typedef enum {
+    DOMAIN_SECURITY_NONE,
+    DOMAIN_SECURITY_SEV,
+    DOMAIN_SECURITY_SEV_SNP,
+    DOMAIN_SECURITY_TDX,
+    DOMAIN_SECURITY_S390_PV,
+    DOMAIN_SECURITY_OTHER, /* a type that this version does not know: confidential all the same */
+    DOMAIN_SECURITY_COUNT,
+} DomainSecurity;
+
+typedef enum {
+    DOMAIN_SWITCH_UNSET,
+    DOMAIN_SWITCH_OFF,
+    DOMAIN_SWITCH_ON,
+    DOMAIN_SWITCH_COUNT,
+} DomainSwitch;
+
+/* What a domain's definition says; all zero is a definition that says nothing. */
+typedef struct {
+    char *type;  /* owned; hypervisor: "kvm", "qemu", "test"; never NULL once parsed */
+    char *name;  /* owned; never NULL once parsed */
+    char *uuid;  /* owned; lower case; NULL: not said */
+    char *title; /* owned; NULL: none */
+
+    uint64_t maximum_bytes;       /* <memory>: most the guest can have, with its memory devices */
+    uint64_t current_bytes;       /* <currentMemory>: what the balloon leaves; <= maximum_bytes */
+    uint64_t hotplug_limit_bytes; /* <maxMemory>: maximum_bytes may grow so far; 0: no hotplug */
+    uint32_t hotplug_slots;       /* <maxMemory slots=>; 0: no hotplug */
+    uint32_t memory_devices;      /* dimm, nvdimm, virtio-mem, virtio-pmem and the like */
+    uint64_t memory_device_bytes; /* size of them all, part of maximum_bytes */
+    uint32_t numa_cells;          /* guest NUMA nodes; 0: none defined */
+
+    uint64_t ram_bytes;    /* guest RAM: cells or main memory, dimm and virtio-mem */
+    uint64_t huge_bytes;   /* of ram_bytes: on huge pages */
+    uint64_t shared_bytes; /* of ram_bytes: mapped shared, and not on huge pages */
+
+    bool nosharepages;   /* <memoryBacking><nosharepages/> */
+    bool locked;         /* <locked/> or -overcommit mem-lock=on; does not keep KSM away */
+    bool immediate;      /* <allocation mode='immediate'/>: every page is resident from the start */
+    bool discard;        /* contents are dropped when QEMU ends, of all or some of the memory */
+    DomainSource source; /* <source type=>: what backs the memory */
+    DomainAccess access; /* <access mode=>: default for all cells and devices */
+    DomainSwitch merge;  /* -machine mem-merge= in the QEMU arguments; overrides nosharepages */
+
+    uint64_t hard_limit_bytes;      /* <memtune>; 0: not set */
+    uint64_t soft_limit_bytes;      /* likewise */
+    uint64_t swap_hard_limit_bytes; /* likewise; memory and swap together */
+    uint64_t min_guarantee_bytes;   /* likewise; the QEMU driver does not support it */
+
+    uint32_t pinning_devices;    /* devices that pin all guest RAM; see domain_element.c */
+    uint32_t mediated_devices;   /* mdev: pin what their driver asks for, up to all */
+    uint32_t vhost_user_devices; /* served by another process: need shared memory */
+
+    DomainBalloon balloon;       /* <memballoon model=> */
+    bool balloon_autodeflate;    /* gives memory back before the guest runs out of it */
+    bool balloon_page_reporting; /* guest hands free pages back by itself */
+    uint32_t stats_period_s;     /* seconds between balloon statistics; 0: none */
+
+    DomainSecurity security; /* <launchSecurity type=> */
+} DomainXml;
+
+/* Whether KSM can merge guest RAM, or the first reason why not. The order is from what the domain
+ * was built for to what is a mere switch: a reason says that none above it holds. */
+typedef enum {
+    DOMAIN_MERGE_YES,           /* all or a part, see domain_xml_mergeable_bp() */
+    DOMAIN_MERGE_CONFIDENTIAL,  /* encrypted, or private to the guest */
+    DOMAIN_MERGE_HUGE_PAGES,    /* hugetlb pages are no KSM pages */
+    DOMAIN_MERGE_SHARED,        /* mapped shared: memfd, file, vhost-user, virtiofs */
+    DOMAIN_MERGE_PINNED,        /* held in place for passthrough devices */
+    DOMAIN_MERGE_MEM_MERGE_OFF, /* switched off by -machine mem-merge=off */
+    DOMAIN_MERGE_NOSHAREPAGES,  /* switched off by <nosharepages/> */
+    DOMAIN_MERGE_COUNT,
+} DomainMerge;
+
+/** domain_xml_error_quark() - the GError domain of DomainXmlError */
+GQuark domain_xml_error_quark(void);
+
+/**
+ * domain_xml_parse() - read the definition of a domain
+ * @text:    what virDomainGetXMLDesc() gave, @length bytes, need not end in NUL (borrowed)
+ * @length:  bytes; more than DOMAIN_XML_MAX_BYTES is refused
+ * @ret_xml: filled on success; its former contents are not freed; domain_xml_clear() it
+ * @error:   DOMAIN_XML_ERROR; names the element and what was expected, never the tenant's text
+ *
+ * Elements that do not matter here are skipped, whatever they hold. Of those that do, one that
+ * appears twice or is not as documented makes the whole definition unusable: half of it could be
+ * a wrong reason to merge. Safe in any thread; opens no file and no connection.
+ *
+ * Source: libvirt's "Domain XML format" (formatdomain) and its schema domaincommon.rng.
+ */
+bool domain_xml_parse(const char *text, size_t length, DomainXml *ret_xml, GError **error);
+
+/** domain_xml_clear() - free what a definition owns and make it say nothing; NULL is fine */
+void domain_xml_clear(DomainXml *xml);
+
+/**
+ * domain_xml_mergeable() - can KSM merge the RAM of this domain?
+ * @xml: parsed
+ *
+ * DOMAIN_MERGE_YES as soon as a part of the RAM can: huge pages or sharing that are limited to
+ * some NUMA cells leave the rest. Locked memory merges, and so does a private mapping of a memfd
+ * or file, where the guest has written to it.
+ *
+ * Source: mm/ksm.c (anonymous pages of regions marked by madvise, no extra references). Tried
+ * with QEMU 7.2 on Linux 6.18: "mg" in smaps and ksm_merging_pages for -overcommit mem-lock=on,
+ * memfd and file with share=off (merge), memfd by default and share=on (do not).
+ * Return: DOMAIN_MERGE_YES or the first reason why not.
+ */
+DomainMerge domain_xml_mergeable(const DomainXml *xml);
+
+/**
+ * domain_xml_mergeable_bp() - how much of the domain's RAM KSM can merge
+ * @xml: parsed
+ *
+ * An upper bound for a domain with mediated devices, whose driver pins what it likes.
+ *
+ * Return: basis points of ram_bytes, rounded down but at least 1 if there is any; 0 if
+ * domain_xml_mergeable() gives a reason.
+ */
+uint32_t domain_xml_mergeable_bp(const DomainXml *xml);
+
+/** domain_merge_name() - "can merge", "huge pages", ...: what reports show */
+const char *domain_merge_name(DomainMerge merge);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DomainXml, domain_xml_clear)
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stats.c - bulk statistics, in a worker thread */
+#include "agent/virt/stats.h"
+#include "policy/arith.h"
+
+#define STATS_WANTED (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
+
+static uint64_t
+find_kib(const virDomainStatsRecord *record, const char *field)
+{
+    unsigned long long kib;
+
+    if (virTypedParamsGetULLong(record->params, record->nparams, field, &kib) != 1)
+        return VALUE_UNKNOWN;
+    return bytes_from_kib(kib);
+}
+
+/* For drivers whose bulk statistics carry the state alone. */
+static void
+read_info(virDomainPtr domain, VirtStats *stats)
+{
+    virDomainInfo info;
+
+    if (virDomainGetInfo(domain, &info) < 0)
+        return;
+    stats->maximum_bytes = bytes_from_kib(info.maxMem);
+    stats->balloon_bytes = bytes_from_kib(info.memory);
+}
+
+static void
+add_record(const virDomainStatsRecord *record, GArray *all)
+{
+    VirtStats stats = { .maximum_bytes = find_kib(record, "balloon.maximum"),
+                        .balloon_bytes = find_kib(record, "balloon.current") };
+    int state = VIR_DOMAIN_RUNNING;
+
+    if (virDomainGetUUIDString(record->dom, stats.uuid) < 0)
+        return;
+    virTypedParamsGetInt(record->params, record->nparams, "state.state", &state);
+    stats.paused = state == VIR_DOMAIN_PAUSED;
+    if (!is_known(stats.balloon_bytes))
+        read_info(record->dom, &stats);
+    g_array_append_val(all, stats);
+}
+
+GArray *
+virt_stats_read(virConnectPtr conn, GError **error)
+{
+    unsigned flags = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE;
+    virDomainStatsRecordPtr *records = NULL;
+    GArray *all;
+    int n;
+
+    n = virConnectGetAllDomainStats(conn, STATS_WANTED, &records,
+                                    flags | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    /* Drivers refuse flags they do not know; libvirt before 4.5 and the test driver lack NOWAIT. */
+    if (n < 0 && (virGetLastErrorCode() == VIR_ERR_INVALID_ARG ||
+                  virGetLastErrorCode() == VIR_ERR_ARGUMENT_UNSUPPORTED))
+        n = virConnectGetAllDomainStats(conn, STATS_WANTED, &records, flags);
+    if (n < 0) {
+        virt_set_error(error, "cannot read the domains' statistics");
+        return NULL;
+    }
+    all = g_array_sized_new(FALSE, TRUE, sizeof(VirtStats), (guint)n);
+    for (int i = 0; i < n; i++)
+        add_record(records[i], all);
+    virDomainStatsRecordListFree(records);
+    return all;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* stats.h - what libvirt knows of all running domains, in one call */
+#ifndef AGENT_VIRT_STATS_H
+#define AGENT_VIRT_STATS_H
+
+#include "agent/virt/virt.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    uint64_t maximum_bytes; /* defined memory; VALUE_UNKNOWN */
+    uint64_t balloon_bytes; /* left to the guest by its balloon; VALUE_UNKNOWN */
+    bool paused;
+} VirtStats;
+
+/**
+ * virt_stats_read() - figures of every running domain
+ * @conn:  borrowed
+ * @error: AGENT_ERROR_VIRT
+ *
+ * Skips domains that are busy with a job (NOWAIT), where the connection can: their old figures
+ * stay, and age. Falls back on one call per domain where the driver's bulk statistics have no
+ * memory figures (libvirt's test driver).
+ *
+ * Source: virConnectGetAllDomainStats() in libvirt's API reference: balloon.current and
+ * balloon.maximum are KiB; VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
+ * Return: array of VirtStats, owned by the caller; NULL with @error set. Blocks.
+ */
+GArray *virt_stats_read(virConnectPtr conn, GError **error);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker.c - a GThreadPool whose results come back on the main loop
+ *
+ * The worker is counted by its owner and by every job under way, because a thread may be stuck in
+ * a call for as long as libvirtd likes, and must find something to return to. Whether the owner
+ * is still there (closed) is only looked at on the loop, where the owner lives: no lock.
+ */
+#include "agent/virt/worker.h"
+
+/* One call may hang on a QEMU, one more goes round it; a third opens or closes the connection. */
+#define THREADS_MAX 3
+
+struct Worker {
+    GThreadPool *pool; /* owned */
+    guint pending;     /* jobs not delivered; the loop's */
+    bool closed;       /* the owner is gone; the loop's */
+    gint refs;         /* atomic */
+};
+
+typedef struct {
+    Worker *worker; /* counted */
+    const WorkerJob *job;
+    gpointer input;  /* owned */
+    gpointer user;   /* borrowed */
+    gpointer output; /* owned until delivered */
+    GError *error;   /* owned */
+} Task;
+
+static void
+worker_unref(Worker *worker)
+{
+    if (g_atomic_int_dec_and_test(&worker->refs))
+        g_free(worker);
+}
+
+static void
+task_free(Task *task)
+{
+    g_clear_pointer(&task->input, task->job->free_input);
+    if (task->output && task->job->free_output)
+        task->job->free_output(task->output);
+    g_clear_error(&task->error);
+    worker_unref(task->worker);
+    g_free(task);
+}
+
+static gboolean
+deliver(gpointer data)
+{
+    Task *task = data;
+
+    if (!task->worker->closed) {
+        task->worker->pending--;
+        task->job->done(g_steal_pointer(&task->output), task->error, task->user);
+    }
+    task_free(task);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+run(gpointer data, gpointer unused)
+{
+    Task *task = data;
+
+    (void)unused;
+    task->output = task->job->work(task->input, &task->error);
+    g_idle_add_full(G_PRIORITY_DEFAULT, deliver, task, NULL);
+}
+
+Worker *
+worker_new(void)
+{
+    Worker *worker = g_new0(Worker, 1);
+
+    worker->refs = 1;
+    worker->pool =
+        g_thread_pool_new_full(run, NULL, (GDestroyNotify)task_free, THREADS_MAX, FALSE, NULL);
+    return worker;
+}
+
+void
+worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer user)
+{
+    Task *task = g_new0(Task, 1);
+
+    g_atomic_int_inc(&worker->refs);
+    *task = (Task){ .worker = worker, .job = job, .input = input, .user = user };
+    worker->pending++;
+    /* A thread that cannot be started is an error only until one of the others is free. */
+    g_thread_pool_push(worker->pool, task, NULL);
+}
+
+bool
+worker_drain(Worker *worker, gint64 limit_us)
+{
+    gint64 end_us = g_get_monotonic_time() + limit_us;
+
+    while (worker->pending > 0 && g_get_monotonic_time() < end_us)
+        if (!g_main_context_iteration(NULL, FALSE))
+            g_usleep(1000);
+    return worker->pending == 0;
+}
+
+void
+worker_free(Worker *worker)
+{
+    if (!worker)
+        return;
+    worker->closed = true;
+    /* immediate, no wait: what has not begun is freed by task_free() */
+    g_thread_pool_free(worker->pool, TRUE, FALSE);
+    worker->pool = NULL;
+    worker_unref(worker);
+}

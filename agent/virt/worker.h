@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker.h - calls that may block, out of the main loop's way
+ *
+ * A job's input goes in by value and belongs to the job; its output comes back on the loop and
+ * belongs to the receiver. Jobs share nothing else.
+ */
+#ifndef AGENT_VIRT_WORKER_H
+#define AGENT_VIRT_WORKER_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Worker Worker;
+
+/* One kind of job. */
+typedef struct {
+    /* In a worker thread. Return: output, owned by the receiver; NULL with @error set. */
+    gpointer (*work)(gpointer input, GError **error);
+    GDestroyNotify free_input;
+    /* Frees an output that nobody takes any more. */
+    GDestroyNotify free_output;
+    /* On the loop. @output: ownership passes, NULL on failure; @error: borrowed, NULL on success.
+     */
+    void (*done)(gpointer output, const GError *error, gpointer user);
+} WorkerJob;
+
+/**
+ * worker_new() - a few threads, started when there is work
+ *
+ * Several, so that one call that hangs (a QEMU that does not answer its monitor) does not stop
+ * the others.
+ */
+Worker *worker_new(void);
+
+/**
+ * worker_push() - do something in a thread
+ * @job:   static
+ * @input: ownership passes
+ * @user:  for @job->done; must live until then, or until worker_free()
+ */
+void worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer user);
+
+/**
+ * worker_drain() - wait for the jobs under way, delivering what comes back
+ * @limit_us: longest wait
+ *
+ * Runs the default main context meanwhile. Return: whether all have come back.
+ */
+bool worker_drain(Worker *worker, gint64 limit_us);
+
+/**
+ * worker_free() - deliver nothing any more
+ * @worker: accepts NULL. Jobs not begun are dropped; a job under way is left to end by itself and
+ *          its output is freed.
+ */
+void worker_free(Worker *worker);
+
+#endif
