@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * agent.c - the map of the daemon: what there is, in the order in which it comes and goes
+ *
+ *    libvirt callback   gRPC Kick          (source/: what happens)
+ *            \            /
+ *            event_post()                  (event.c: table of domains, watchers)
+ *                 |
+ *            tick_now(), tick_want()       (tick.c: facts/ in, decision out)
+ *                 |
+ *            policy_decide()               (policy/: wanted settings, reason)
+ *                 |
+ *            actuator                      (actuator/: originals first, then the kernel's files)
+ *
+ *    rpc/ and report/ read all of this for whoever asks; virt/ has libvirt, its calls in threads.
+ *
+ * Everything but those calls runs on one GLib main loop and hangs on one Agent; there are no
+ * locks. Opening goes from what may refuse the start (configuration, sockets of a live agent) to
+ * what may not (libvirt, KSM): once it runs, it runs on what is there.
+ */
+#define _GNU_SOURCE
+#include "agent/agent.h"
+#include "agent/error.h"
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "agent/rpc/server.h"
+#include "agent/source/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <libvirt-glib/libvirt-glib.h>
+#include <libvirt/virterror.h>
+#include <unistd.h>
+
+bool
+agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
+{
+    const struct {
+        const char *option;
+        const char *section;
+        const char *key;
+        const char *value;
+    } rows[] = {
+        { "--connect", "libvirt", "uri", options->uri },
+        { "--mode", "ksm", "mode", options->mode },
+        { "--log-level", "agent", "log_level", options->log_level },
+    };
+    g_autoptr(Conf) conf = NULL;
+
+    if (!conf_load(options->config, &conf, error))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].value && !conf_set(conf, rows[i].section, rows[i].key, rows[i].value, error)) {
+            g_prefix_error(error, "%s: ", rows[i].option);
+            return false;
+        }
+    }
+    *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
+    return true;
+}
+
+static bool
+make_folder(const char *path, GError **error)
+{
+    if (g_mkdir_with_parents(path, 0755) == 0)
+        return true;
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME, "cannot create %s: %s", path,
+                g_strerror(errno));
+    return false;
+}
+
+static bool
+open_root(Agent *agent, GError **error)
+{
+    const char *root = agent->options.root;
+
+    agent->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (agent->root_fd >= 0)
+        return true;
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME, "cannot open the root folder %s: %s", root,
+                g_strerror(errno));
+    return false;
+}
+
+static KsmActuatorOptions
+actuator_options(const Conf *conf)
+{
+    return (KsmActuatorOptions){ .dry_run = conf->policy.mode == KSM_MODE_OBSERVE,
+                                 .take_over = conf->take_over };
+}
+
+static bool
+restore_ksm(Agent *agent)
+{
+    g_autofree char *note = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!ksm_actuator_restore(&agent->ksm, &note, &error)) {
+        log_error("KSM is not as it was found: %s", error->message);
+        return false;
+    }
+    if (note)
+        log_info("KSM: %s", note);
+    return true;
+}
+
+/* Nothing here refuses the start: without KSM the agent still reports, and says why. */
+static void
+open_ksm(Agent *agent)
+{
+    KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
+    KsmActuatorOptions options = actuator_options(agent->conf);
+    g_autofree char *boot_id = NULL;
+    g_autoptr(GError) error = NULL;
+
+    originals_init(&agent->originals);
+    if (!originals_read_boot_id(agent->root_fd, &boot_id, &error)) {
+        log_warning("cannot tell this boot from others: %s", error->message);
+        g_clear_error(&error);
+    }
+    originals_open(&agent->originals, agent->options.state_dir, boot_id ? boot_id : "", &error);
+    ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &write);
+    ksm_actuator_open(&agent->ksm);
+    if (agent->originals.outcome == ORIGINALS_LOADED) {
+        log_warning("the last run did not end cleanly: putting KSM back as it was found");
+        restore_ksm(agent);
+    }
+    ksm_actuator_set_options(&agent->ksm, &options);
+    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
+        log_warning("KSM: %s", ksm_actuator_text(&agent->ksm));
+}
+
+static void
+ignore_libvirt_error(void *user, virErrorPtr error)
+{
+    (void)user;
+    (void)error; /* failures are returned and logged where they are handled */
+}
+
+static void
+open_sources(Agent *agent)
+{
+    size_t n;
+    const Source *const *sources = source_list(&n);
+
+    gvir_event_register();
+    virSetErrorFunc(NULL, ignore_libvirt_error);
+    for (size_t i = 0; i < n; i++)
+        sources[i]->open(agent);
+}
+
+static void
+close_sources(Agent *agent)
+{
+    size_t n;
+    const Source *const *sources = source_list(&n);
+
+    for (size_t i = n; i > 0; i--)
+        sources[i - 1]->close(agent);
+}
+
+bool
+agent_open(Agent *agent, const AgentOptions *options, GError **error)
+{
+    *agent = (Agent){ .options = *options, .root_fd = -1, .ksmd_cpu_percent = -1 };
+    domain_table_init(&agent->domains);
+    event_hub_init(&agent->events);
+    tick_init(&agent->tick);
+    policy_init(&agent->policy);
+    agent->started_us = (uint64_t)g_get_monotonic_time();
+    agent->loop = g_main_loop_new(NULL, FALSE);
+
+    if (!agent_load_conf(options, &agent->conf, error))
+        return false;
+    log_open(agent->conf->log_level);
+    if (!open_root(agent, error) || !make_folder(options->runtime_dir, error))
+        return false;
+    agent->server = server_new(agent, error);
+    if (!agent->server)
+        return false;
+    host_init(&agent->host_facts, agent->root_fd);
+    open_ksm(agent);
+    agent->opened = true;
+    open_sources(agent);
+    return true;
+}
+
+static gboolean
+on_quit(gpointer data)
+{
+    g_main_loop_quit(((Agent *)data)->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* What moves with the mode beside policy: whether writing is allowed at all. */
+static void
+adopt_mode(Agent *agent)
+{
+    KsmActuatorOptions options = actuator_options(agent->conf);
+
+    if (agent->conf->policy.mode == KSM_MODE_OBSERVE || agent->conf->policy.mode == KSM_MODE_OFF)
+        restore_ksm(agent);
+    ksm_actuator_set_options(&agent->ksm, &options);
+    tick_decide(agent);
+    tick_want(agent, 0);
+}
+
+void
+agent_set_mode(Agent *agent, KsmMode mode)
+{
+    log_info("mode %s, by a client", ksm_mode_words[mode]);
+    agent->mode_override = ksm_mode_words[mode];
+    agent->conf->policy.mode = mode;
+    ksm_actuator_take_over(&agent->ksm);
+    adopt_mode(agent);
+}
+
+static gboolean
+on_reload(gpointer data)
+{
+    Agent *agent = data;
+    AgentOptions options = agent->options;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Conf) conf = NULL;
+
+    notify_reloading();
+    if (agent->mode_override)
+        options.mode = agent->mode_override;
+    if (agent_load_conf(&options, &conf, &error)) {
+        if (!g_str_equal(conf->uri, agent->conf->uri) ||
+            !g_str_equal(conf->rpc_group, agent->conf->rpc_group))
+            log_warning("[libvirt] and [rpc] settings are read at the start only");
+        conf_free(agent->conf);
+        agent->conf = g_steal_pointer(&conf); /* in force from here */
+        log_open(agent->conf->log_level);
+        log_info("configuration read again");
+        adopt_mode(agent);
+    } else {
+        agent->bad_reloads++;
+        log_error("keeping the old configuration: %s", error->message);
+    }
+    notify_ready();
+    return G_SOURCE_CONTINUE;
+}
+
+void
+agent_run(Agent *agent)
+{
+    guint signals[] = {
+        g_unix_signal_add(SIGTERM, on_quit, agent),
+        g_unix_signal_add(SIGINT, on_quit, agent),
+        g_unix_signal_add(SIGHUP, on_reload, agent),
+    };
+
+    agent->watchdog = notify_watchdog_start();
+    tick_want(agent, 0);
+    notify_ready();
+    g_main_loop_run(agent->loop);
+    notify_stopping();
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+        g_source_remove(signals[i]);
+}
+
+void
+agent_close(Agent *agent)
+{
+    g_clear_handle_id(&agent->watchdog, g_source_remove);
+    if (agent->opened) {
+        close_sources(agent);
+        tick_done(&agent->tick);
+        if (agent->conf->restore_at_stop)
+            restore_ksm(agent);
+        ksm_actuator_done(&agent->ksm);
+        originals_done(&agent->originals);
+        host_done(&agent->host_facts);
+        agent->opened = false;
+    }
+    g_clear_pointer(&agent->server, server_free);
+    tick_done(&agent->tick);
+    domain_table_done(&agent->domains);
+    event_hub_done(&agent->events);
+    g_clear_pointer(&agent->conf, conf_free);
+    g_clear_pointer(&agent->loop, g_main_loop_unref);
+    if (agent->root_fd >= 0)
+        close(agent->root_fd);
+    agent->root_fd = -1;
+}

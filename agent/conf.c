@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conf.c - from rows and key files to settings
+ *
+ * Two tables of rows, the policy library's and the agent's own, make one list. GLib's key file
+ * parser reads the syntax; the rows give every key its kind, range and words. GLib does not say
+ * on which line a key stood, so line_of() looks it up again, for messages only.
+ */
+#include "agent/conf.h"
+#include "agent/error.h"
+#include "agent/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef struct {
+    const Knob *rows;
+    size_t n;
+    size_t base; /* offset of the rows' settings struct within Conf */
+} KnobTable;
+
+static const Knob agent_rows[] = {
+    { "agent", "log_level", KNOB_ENUM, "", 0, 0, "info",
+      "Messages to write: error, warning, info or debug.", log_level_words,
+      offsetof(Conf, log_level) },
+    { "agent", "restore_at_stop", KNOB_BOOL, "", 0, 0, "true",
+      "Put KSM back as it was found when the agent ends.", NULL, offsetof(Conf, restore_at_stop) },
+    { "libvirt", "uri", KNOB_TEXT, "", 1, 1024, "qemu:///system",
+      "Connection to libvirt; none runs without it, on events from other sources alone.", NULL,
+      offsetof(Conf, uri) },
+    { "libvirt", "stats_period_ms", KNOB_UINT, "milliseconds", 100, 3600000, "1000",
+      "Shortest time between two readings of the domains' statistics.", NULL,
+      offsetof(Conf, stats_period_ms) },
+    { "libvirt", "keepalive_s", KNOB_UINT, "seconds", 1, 3600, "5",
+      "Silence on the connection after which libvirtd is asked for a sign of life.", NULL,
+      offsetof(Conf, keepalive_s) },
+    { "libvirt", "keepalive_count", KNOB_UINT, "", 1, 100, "3",
+      "Unanswered signs of life after which the connection is opened anew.", NULL,
+      offsetof(Conf, keepalive_count) },
+    { "ksm", "take_over", KNOB_BOOL, "", 0, 0, "false",
+      "Write KSM's settings on although another program writes them too. By default the agent "
+      "yields until a mode is set with the client.",
+      NULL, offsetof(Conf, take_over) },
+    { "rpc", "group", KNOB_TEXT, "", 1, 64, "virtksm",
+      "Members of this group may use the control socket, beside root. A group that does not "
+      "exist leaves it to root alone.",
+      NULL, offsetof(Conf, rpc_group) },
+};
+
+static KnobTable
+knob_table(size_t index)
+{
+    KnobTable table = { agent_rows, G_N_ELEMENTS(agent_rows), 0 };
+
+    if (index == 0) {
+        table.rows = policy_knobs(&table.n);
+        table.base = offsetof(Conf, policy);
+    }
+    return table;
+}
+
+const Knob *
+conf_knob(size_t index)
+{
+    for (size_t t = 0; t < 2; t++) {
+        KnobTable table = knob_table(t);
+
+        if (index < table.n)
+            return &table.rows[index];
+        index -= table.n;
+    }
+    return NULL;
+}
+
+/* The row of a key and where its field is; NULL when there is none. */
+static const Knob *
+find_knob(Conf *conf, const char *section, const char *key, void **ret_field)
+{
+    for (size_t t = 0; t < 2; t++) {
+        KnobTable table = knob_table(t);
+
+        for (size_t i = 0; i < table.n; i++) {
+            if (!g_str_equal(table.rows[i].section, section) ||
+                !g_str_equal(table.rows[i].key, key))
+                continue;
+            *ret_field = (char *)conf + table.base + table.rows[i].offset;
+            return &table.rows[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+has_section(const char *section)
+{
+    const Knob *knob;
+
+    for (size_t i = 0; (knob = conf_knob(i)) != NULL; i++)
+        if (g_str_equal(knob->section, section))
+            return true;
+    return false;
+}
+
+static bool
+set_uint(const Knob *knob, const char *value, void *field, GError **error)
+{
+    guint64 number;
+
+    if (!g_ascii_string_to_unsigned(value, 10, knob->min, knob->max, &number, NULL)) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "[%s] %s = %s: expected a whole number from %" G_GUINT64_FORMAT
+                    " to %" G_GUINT64_FORMAT "%s%s",
+                    knob->section, knob->key, value, (guint64)knob->min, (guint64)knob->max,
+                    *knob->unit ? ", " : "", knob->unit);
+        return false;
+    }
+    *(uint64_t *)field = number;
+    return true;
+}
+
+static bool
+set_bool(const Knob *knob, const char *value, void *field, GError **error)
+{
+    if (!g_str_equal(value, "true") && !g_str_equal(value, "false")) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "[%s] %s = %s: expected true or false",
+                    knob->section, knob->key, value);
+        return false;
+    }
+    *(bool *)field = *value == 't';
+    return true;
+}
+
+static bool
+set_enum(const Knob *knob, const char *value, void *field, GError **error)
+{
+    g_autofree char *words = NULL;
+
+    for (unsigned i = 0; knob->words[i] != NULL; i++) {
+        if (g_str_equal(knob->words[i], value)) {
+            *(unsigned *)field = i;
+            return true;
+        }
+    }
+    words = g_strjoinv(", ", (char **)(gsize)knob->words);
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "[%s] %s = %s: expected one of %s",
+                knob->section, knob->key, value, words);
+    return false;
+}
+
+static bool
+set_text(const Knob *knob, const char *value, void *field, GError **error)
+{
+    size_t length = strlen(value);
+    char **text = (char **)field;
+
+    if (length < knob->min || length > knob->max) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "[%s] %s = %s: expected %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                    " characters",
+                    knob->section, knob->key, value, (guint64)knob->min, (guint64)knob->max);
+        return false;
+    }
+    g_free(*text);
+    *text = g_strdup(value);
+    return true;
+}
+
+bool
+conf_set(Conf *conf, const char *section, const char *key, const char *value, GError **error)
+{
+    static bool (*const setters[])(const Knob *, const char *, void *, GError **) = {
+        [KNOB_UINT] = set_uint,
+        [KNOB_BOOL] = set_bool,
+        [KNOB_ENUM] = set_enum,
+        [KNOB_TEXT] = set_text,
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(setters) == KNOB_KIND_COUNT);
+    void *field;
+    const Knob *knob = find_knob(conf, section, key, &field);
+
+    if (!knob) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    has_section(section) ? "[%s] %s: no such key in this section"
+                                         : "[%s] %s: no such section",
+                    section, key);
+        return false;
+    }
+    return setters[knob->kind](knob, value, field, error);
+}
+
+Conf *
+conf_new(void)
+{
+    Conf *conf = g_new0(Conf, 1);
+    const Knob *knob;
+
+    policy_conf_default(&conf->policy);
+    for (size_t i = 0; (knob = conf_knob(i)) != NULL; i++) {
+        bool valid = conf_set(conf, knob->section, knob->key, knob->fallback, NULL);
+
+        g_assert(valid);
+    }
+    return conf;
+}
+
+void
+conf_free(Conf *conf)
+{
+    if (!conf)
+        return;
+    g_free(conf->uri);
+    g_free(conf->rpc_group);
+    g_free(conf);
+}
+
+static bool
+is_section_line(const char *line, const char *section)
+{
+    size_t length = strlen(section);
+
+    return line[0] == '[' && strncmp(line + 1, section, length) == 0 && line[length + 1] == ']';
+}
+
+/* How often @key stands in @section, and on which line last; a key of NULL is the section itself.
+ */
+static unsigned
+line_of(const char *text, const char *section, const char *key, unsigned *ret_line)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    bool inside = false;
+    unsigned found = 0;
+
+    for (unsigned i = 0; lines[i] != NULL; i++) {
+        char *line = g_strstrip(lines[i]);
+        char *equals = strchr(line, '=');
+        bool hit = false;
+
+        if (line[0] == '[')
+            hit = (inside = is_section_line(line, section)) && !key;
+        else if (inside && key && equals && line[0] != '#')
+            hit = g_str_equal(g_strchomp((*equals = '\0', line)), key);
+        if (hit) {
+            *ret_line = i + 1;
+            found++;
+        }
+    }
+    return found;
+}
+
+/* GLib names the line it could not read by its text; find its number by reading ever more. */
+static unsigned
+broken_line(const char *text)
+{
+    unsigned line = 1;
+
+    for (const char *p = strchr(text, '\n'); p != NULL; p = strchr(p + 1, '\n'), line++) {
+        g_autoptr(GKeyFile) file = g_key_file_new();
+
+        if (!g_key_file_load_from_data(file, text, (gsize)(p - text), G_KEY_FILE_NONE, NULL))
+            return line;
+    }
+    return line;
+}
+
+static bool
+load_section(Conf *conf, GKeyFile *file, const char *section, const char *path, const char *text,
+             GError **error)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(file, section, NULL, NULL);
+
+    for (size_t i = 0; keys && keys[i]; i++) {
+        g_autofree char *value = g_key_file_get_value(file, section, keys[i], NULL);
+        unsigned line = 0;
+
+        if (line_of(text, section, keys[i], &line) > 1) {
+            g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                        "%s:%u: [%s] %s: expected once, is given again", path, line, section,
+                        keys[i]);
+            return false;
+        }
+        if (!conf_set(conf, section, keys[i], g_strchomp(value), error)) {
+            g_prefix_error(error, "%s:%u: ", path, line);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+load_text(Conf *conf, const char *path, const char *text, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) syntax = NULL;
+    g_auto(GStrv) sections = NULL;
+
+    if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, &syntax) &&
+        *text != '\0') {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "%s:%u: expected [section], key = value or a # comment: %s", path,
+                    broken_line(text), syntax->message);
+        return false;
+    }
+    sections = g_key_file_get_groups(file, NULL);
+    for (size_t i = 0; sections[i]; i++) {
+        unsigned line = 0;
+
+        if (!has_section(sections[i])) {
+            line_of(text, sections[i], NULL, &line);
+            g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "%s:%u: [%s]: no such section", path,
+                        line, sections[i]);
+            return false;
+        }
+        if (!load_section(conf, file, sections[i], path, text, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+load_file(Conf *conf, const char *path, bool required, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) failure = NULL;
+    size_t length = 0;
+
+    if (!g_file_get_contents(path, &text, &length, &failure)) {
+        if (!required && g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return true;
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "%s: expected a readable file: %s", path,
+                    failure->message);
+        return false;
+    }
+    if (strlen(text) != length || !g_utf8_validate(text, -1, NULL)) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "%s: expected UTF-8 text, found other bytes", path);
+        return false;
+    }
+    return load_text(conf, path, text, error);
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Drop-ins of FILE are FILE.d/ *.conf; no such folder is normal. */
+static bool
+load_drop_ins(Conf *conf, const char *path, GError **error)
+{
+    g_autofree char *folder = g_strconcat(path, ".d", NULL);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)) != NULL)
+        if (g_str_has_suffix(name, ".conf") && name[0] != '.')
+            g_ptr_array_add(names, g_strdup(name));
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *file = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
+
+        if (!load_file(conf, file, true, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+conf_load(const char *path, Conf **ret_conf, GError **error)
+{
+    g_autoptr(Conf) conf = conf_new();
+    const char *main_file = path ? path : CONF_FILE_DEFAULT;
+
+    if (!load_file(conf, main_file, path != NULL, error) || !load_drop_ins(conf, main_file, error))
+        return false;
+    *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
+    return true;
+}

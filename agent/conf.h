@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conf.h - the agent's settings: rows, files, validation
+ */
+#ifndef AGENT_CONF_H
+#define AGENT_CONF_H
+
+#include "policy/conf.h"
+
+#include <glib.h>
+
+/* The file that is read when none is named; it need not exist. */
+#define CONF_FILE_DEFAULT "/etc/virtksm/virtksmd.conf"
+
+typedef struct {
+    PolicyConf policy;
+
+    unsigned log_level;       /* LogLevel */
+    bool restore_at_stop;     /* put KSM back as found when the agent ends */
+    char *uri;                /* owned; libvirt connection; "none": without libvirt */
+    uint64_t stats_period_ms; /* shortest time between two bulk statistics calls */
+    uint64_t keepalive_s;     /* silence after which libvirtd is asked for a sign of life */
+    uint64_t keepalive_count; /* unanswered signs after which the connection is given up */
+    bool take_over;           /* write on although another program writes KSM's settings */
+    char *rpc_group;          /* owned; members may use the full socket */
+} Conf;
+
+/** conf_new() - settings of an empty configuration file; never NULL; conf_free() it */
+Conf *conf_new(void);
+
+/** conf_free() - accepts NULL */
+void conf_free(Conf *conf);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conf, conf_free)
+
+/**
+ * conf_load() - read the configuration
+ * @path:     main file; its drop-ins are @path.d/ *.conf, in the order of their names, later ones
+ *            win; NULL: the default file, which need not exist (a named one must)
+ * @ret_conf: new settings, owned by the caller; written only on success
+ * @error:    AGENT_ERROR_CONF naming file, line, key, the value and what was expected
+ *
+ * Unknown sections and keys, values out of range, keys given twice in one file: all refused.
+ * Return: whether every file was right.
+ */
+bool conf_load(const char *path, Conf **ret_conf, GError **error);
+
+/**
+ * conf_set() - set one knob from text
+ * @conf:    changed only on success
+ * @section: "ksm"
+ * @key:     "mode"
+ * @value:   as it would stand in the file
+ * @error:   AGENT_ERROR_CONF naming section, key, value and what was expected
+ */
+bool conf_set(Conf *conf, const char *section, const char *key, const char *value, GError **error);
+
+/**
+ * conf_knob() - every row there is, one after the other
+ * @index: from 0
+ *
+ * Return: the row, NULL behind the last.
+ */
+const Knob *conf_knob(size_t index);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* domain.c - the table of running domains */
+#include "agent/domain.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {
+    [DOMAIN_RUNNING] = "running",
+    [DOMAIN_PAUSED] = "paused",
+    [DOMAIN_STOPPING] = "stopping",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == DOMAIN_STATE_COUNT);
+
+const char *
+domain_state_name(DomainState state)
+{
+    return (unsigned)state < DOMAIN_STATE_COUNT ? state_names[state] : "unknown";
+}
+
+static void
+domain_free(gpointer data)
+{
+    Domain *domain = data;
+
+    if (domain->has_process)
+        process_done(&domain->process);
+    if (domain->has_xml)
+        domain_xml_clear(&domain->xml);
+    g_free(domain->uuid);
+    g_free(domain->name);
+    g_free(domain);
+}
+
+void
+domain_table_init(DomainTable *table)
+{
+    /* The key is the value's own uuid, freed with it. */
+    table->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, domain_free);
+    table->next_key = 1;
+}
+
+void
+domain_table_done(DomainTable *table)
+{
+    g_clear_pointer(&table->by_uuid, g_hash_table_destroy);
+}
+
+Domain *
+domain_table_add(DomainTable *table, const char *uuid, const char *name, int id, uint64_t now_us)
+{
+    Domain *domain = g_new0(Domain, 1);
+
+    domain->uuid = g_strdup(uuid);
+    domain->name = g_strdup(name);
+    domain->id = id;
+    domain->key = table->next_key++;
+    domain->seen_us = now_us;
+    domain->maximum_bytes = VALUE_UNKNOWN;
+    domain->balloon_bytes = VALUE_UNKNOWN;
+    process_sample_clear(&domain->sample);
+    /* replace, not insert: the old key dies with the old value */
+    g_hash_table_replace(table->by_uuid, domain->uuid, domain);
+    return domain;
+}
+
+Domain *
+domain_table_get(const DomainTable *table, const char *uuid)
+{
+    return g_hash_table_lookup(table->by_uuid, uuid);
+}
+
+Domain *
+domain_table_find(const DomainTable *table, const char *word)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (g_str_equal(((Domain *)value)->name, word))
+            return value;
+    return domain_table_get(table, word);
+}
+
+bool
+domain_table_remove(DomainTable *table, const char *uuid)
+{
+    return g_hash_table_remove(table->by_uuid, uuid);
+}
+
+guint
+domain_table_size(const DomainTable *table)
+{
+    return g_hash_table_size(table->by_uuid);
+}
+
+static gint
+compare_by_name(gconstpointer a, gconstpointer b)
+{
+    const Domain *left = *(const Domain *const *)a;
+    const Domain *right = *(const Domain *const *)b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->uuid, right->uuid);
+}
+
+GPtrArray *
+domain_table_sorted(const DomainTable *table)
+{
+    GPtrArray *all = g_ptr_array_sized_new(g_hash_table_size(table->by_uuid));
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        g_ptr_array_add(all, value);
+    g_ptr_array_sort(all, compare_by_name);
+    return all;
+}
+
+const char *
+domain_merge_text(const Domain *domain)
+{
+    return domain->has_xml ? domain_merge_name(domain_xml_mergeable(&domain->xml))
+                           : "not known yet";
+}
+
+uint32_t
+domain_mergeable_bp(const Domain *domain)
+{
+    /* Without a definition the domain gets the benefit of the doubt: most can merge. */
+    if (!domain->has_xml)
+        return BP_ONE;
+    return domain_xml_mergeable_bp(&domain->xml);
+}

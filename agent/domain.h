@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * domain.h - the domains that run, as far as the agent knows
+ *
+ * A domain is one start of one uuid: a restart is another domain, with another key. Whatever is
+ * known about it hangs here; who finds a fact out is named beside it.
+ */
+#ifndef AGENT_DOMAIN_H
+#define AGENT_DOMAIN_H
+
+#include "agent/facts/process.h"
+#include "agent/virt/domain_xml.h"
+#include "policy/policy.h"
+
+#include <glib.h>
+
+/* libvirt's number of a start is not known (seen by the hook or a gRPC client only). */
+#define DOMAIN_ID_UNKNOWN (-1)
+
+typedef enum {
+    DOMAIN_RUNNING,
+    DOMAIN_PAUSED,
+    DOMAIN_STOPPING,
+    DOMAIN_STATE_COUNT,
+} DomainState;
+
+typedef struct {
+    char *uuid;             /* owned */
+    char *name;             /* owned */
+    int id;                 /* libvirt's number of this start; DOMAIN_ID_UNKNOWN */
+    uint64_t key;           /* of this start, never used twice */
+    uint64_t seen_us;       /* CLOCK_MONOTONIC when this start was first seen */
+    DomainState state;      /* as events and statistics say */
+    bool has_xml;           /* xml is filled */
+    DomainXml xml;          /* owned; definition of the running domain */
+    uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
+    uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
+    uint64_t stats_us;      /* CLOCK_MONOTONIC of the two above; 0: never */
+
+    bool has_process;     /* process is open */
+    Process process;      /* owned; its QEMU */
+    uint64_t search_us;   /* CLOCK_MONOTONIC of the next search for the process */
+    ProcessSample sample; /* of the last reading */
+
+    DomainTrack track; /* policy's memory of it */
+    DomainPlan plan;   /* policy's last word on it */
+} Domain;
+
+typedef struct {
+    GHashTable *by_uuid; /* owned; uuid -> Domain (owned) */
+    uint64_t next_key;   /* from 1 */
+} DomainTable;
+
+/** domain_state_name() - "running", "paused", "stopping" */
+const char *domain_state_name(DomainState state);
+
+/** domain_table_init() - an empty table; domain_table_done() it */
+void domain_table_init(DomainTable *table);
+
+/** domain_table_done() - forget every domain; leaves @table reusable by domain_table_init() */
+void domain_table_done(DomainTable *table);
+
+/**
+ * domain_table_add() - a domain has started
+ * @table:  changed; an older start of the same uuid is forgotten
+ * @uuid:   copied
+ * @name:   copied
+ * @id:     libvirt's number of this start, DOMAIN_ID_UNKNOWN
+ * @now_us: CLOCK_MONOTONIC
+ *
+ * Return: the new domain, owned by the table.
+ */
+Domain *domain_table_add(DomainTable *table, const char *uuid, const char *name, int id,
+                         uint64_t now_us);
+
+/** domain_table_get() - the domain of a uuid, owned by the table; NULL: none runs */
+Domain *domain_table_get(const DomainTable *table, const char *uuid);
+
+/**
+ * domain_table_find() - what a person calls a domain
+ * @word: name or uuid; a name wins over a uuid
+ *
+ * Return: owned by the table; NULL: none.
+ */
+Domain *domain_table_find(const DomainTable *table, const char *word);
+
+/** domain_table_remove() - a domain has ended; returns whether there was one */
+bool domain_table_remove(DomainTable *table, const char *uuid);
+
+/** domain_table_size() - number of domains */
+guint domain_table_size(const DomainTable *table);
+
+/**
+ * domain_table_sorted() - every domain, by name
+ *
+ * Return: array of borrowed Domain pointers, valid until the table changes; the caller frees it.
+ */
+GPtrArray *domain_table_sorted(const DomainTable *table);
+
+/** domain_merge_text() - "can merge", or why not; "not known yet" without a definition */
+const char *domain_merge_text(const Domain *domain);
+
+/** domain_mergeable_bp() - share of its memory that KSM may merge, basis points */
+uint32_t domain_mergeable_bp(const Domain *domain);
+
+#endif

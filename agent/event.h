@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * event.h - everything that happens to domains, whoever noticed it
+ *
+ * A source turns what it sees into an Event and posts it. Posting keeps the table of domains,
+ * tells the watchers and moves KSM: in the same turn of the loop, without asking anybody.
+ */
+#ifndef AGENT_EVENT_H
+#define AGENT_EVENT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Agent Agent;
+
+typedef enum {
+    EVENT_CREATED,    /* a domain runs */
+    EVENT_CHANGED,    /* something about it is different */
+    EVENT_DESTROYING, /* it is on its way out */
+    EVENT_DESTROYED,  /* it is gone */
+    EVENT_KICK,       /* no domain: somebody asks for scanning */
+    EVENT_COUNT,
+} EventKind;
+
+typedef struct {
+    EventKind kind;
+    const char *source; /* borrowed; name of a row of source_list() */
+    const char *uuid;   /* borrowed; NULL for a kick */
+    const char *name;   /* borrowed; NULL when not known */
+    const char *detail; /* borrowed; what exactly: "started booted"; NULL: nothing to add */
+    int id;             /* libvirt's number of the start; DOMAIN_ID_UNKNOWN */
+    bool scan;          /* there is memory that KSM has not seen */
+} Event;
+
+/* An event as watchers see it; pointers are valid during the call only. */
+typedef struct {
+    uint64_t sequence; /* from 1 */
+    int64_t time_us;   /* wall clock */
+    Event event;
+} SeenEvent;
+
+typedef void (*EventWatcher)(const SeenEvent *seen, gpointer user);
+
+/* What there is to say of a source. */
+typedef struct {
+    uint64_t events;  /* posted since the start */
+    uint64_t last_us; /* CLOCK_MONOTONIC of the last; 0: none */
+} SourceCount;
+
+typedef struct {
+    GHashTable *counts;  /* owned; source name -> SourceCount */
+    GPtrArray *watchers; /* owned; of Watch (event.c) */
+    uint64_t sequence;   /* of the last event */
+} EventHub;
+
+/** event_kind_name() - "created", ... */
+const char *event_kind_name(EventKind kind);
+
+/** event_hub_init() - no events yet; event_hub_done() it */
+void event_hub_init(EventHub *hub);
+
+/** event_hub_done() - drops the watchers; leaves @hub reusable */
+void event_hub_done(EventHub *hub);
+
+/** event_hub_count() - what a source has posted; zeroes when nothing */
+SourceCount event_hub_count(const EventHub *hub, const char *source);
+
+/**
+ * event_watch() - be told of every event from now on
+ * @watcher: called on the loop, in the turn of the event
+ * @user:    passed on; must live until event_unwatch()
+ */
+void event_watch(EventHub *hub, EventWatcher watcher, gpointer user);
+
+/** event_unwatch() - the watcher that was given with @user is told no more */
+void event_unwatch(EventHub *hub, gpointer user);
+
+/**
+ * event_post() - something happened
+ * @agent: the one
+ * @event: copied as far as needed
+ *
+ * CREATED of a start that is known already (same uuid, same id) is a CHANGED: whoever comes first
+ * wins, and no domain is doubled. DESTROYED of an unknown domain is counted and does no harm.
+ */
+void event_post(Agent *agent, const Event *event);
+
+#endif

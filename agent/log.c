@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * log.c - messages through GLib's structured log, which knows the journal
+ *
+ * The level is a process-wide setting by nature, like standard error itself: it is the one
+ * writable variable of the agent that does not hang on its context.
+ */
+#include "agent/log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* GLib's name for where our messages come from. */
+#define DOMAIN "virtksmd"
+
+const char *const log_level_words[] = {
+    [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_COUNT] = NULL,
+};
+
+static const GLogLevelFlags glib_levels[] = {
+    [LOG_LEVEL_ERROR] = G_LOG_LEVEL_CRITICAL,
+    [LOG_LEVEL_WARNING] = G_LOG_LEVEL_WARNING,
+    [LOG_LEVEL_INFO] = G_LOG_LEVEL_INFO,
+    [LOG_LEVEL_DEBUG] = G_LOG_LEVEL_DEBUG,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(glib_levels) == LOG_LEVEL_COUNT);
+
+static gint current_level = LOG_LEVEL_INFO;
+
+/* Libraries may report trouble; their debugging is not an operator's business. */
+static bool
+is_wanted(GLogLevelFlags level, const GLogField *fields, gsize n)
+{
+    if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING))
+        return true;
+    for (gsize i = 0; i < n; i++)
+        if (g_str_equal(fields[i].key, "GLIB_DOMAIN"))
+            return g_str_equal(fields[i].value, DOMAIN);
+    return false;
+}
+
+static GLogWriterOutput
+write_message(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
+{
+    if (!is_wanted(level, fields, n))
+        return G_LOG_WRITER_HANDLED;
+    if (g_log_writer_is_journald(STDERR_FILENO) &&
+        g_log_writer_journald(level, fields, n, data) == G_LOG_WRITER_HANDLED)
+        return G_LOG_WRITER_HANDLED;
+    for (gsize i = 0; i < n; i++) {
+        if (g_str_equal(fields[i].key, "MESSAGE"))
+            fprintf(stderr, "virtksmd: %s\n", (const char *)fields[i].value);
+    }
+    return G_LOG_WRITER_HANDLED;
+}
+
+void
+log_open(LogLevel level)
+{
+    static gsize once = 0;
+
+    g_atomic_int_set(&current_level, (gint)level);
+    if (g_once_init_enter(&once)) {
+        g_log_set_writer_func(write_message, NULL, NULL);
+        g_once_init_leave(&once, 1);
+    }
+}
+
+/* UTF-8 stays readable; control characters and broken bytes become escapes. */
+static char *
+printable(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *out = g_string_new(NULL);
+
+    for (char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (g_unichar_iscntrl(c))
+            g_string_append_printf(out, "\\x%02x", (unsigned)c);
+        else
+            g_string_append_unichar(out, c);
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void G_GNUC_PRINTF(2, 0) message(LogLevel level, const char *format, va_list args)
+{
+    g_autofree char *raw = NULL;
+    g_autofree char *text = NULL;
+
+    if ((gint)level > g_atomic_int_get(&current_level))
+        return;
+    raw = g_strdup_vprintf(format, args);
+    text = printable(raw);
+    g_log_structured(DOMAIN, glib_levels[level], "MESSAGE", "%s", text);
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+    void name(const char *format, ...)                                                             \
+    {                                                                                              \
+        va_list args;                                                                              \
+                                                                                                   \
+        va_start(args, format);                                                                    \
+        message(level, format, args);                                                              \
+        va_end(args);                                                                              \
+    }
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

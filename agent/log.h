@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * log.h - the only place that writes text
+ *
+ * To the journal where standard error is the journal's stream, otherwise to standard error. What
+ * comes from outside (names of domains, texts of libvirt) may hold anything: control characters
+ * are escaped, so that nobody writes lines of his own into the log.
+ */
+#ifndef AGENT_LOG_H
+#define AGENT_LOG_H
+
+#include <glib.h>
+
+typedef enum {
+    LOG_LEVEL_ERROR,   /* the agent cannot do its work */
+    LOG_LEVEL_WARNING, /* something is wrong and survived */
+    LOG_LEVEL_INFO,    /* what an operator wants to know later */
+    LOG_LEVEL_DEBUG,   /* every decision and event */
+    LOG_LEVEL_COUNT,
+} LogLevel;
+
+/* Words for LogLevel, in its order, NULL-terminated. */
+extern const char *const log_level_words[];
+
+/**
+ * log_open() - start logging
+ * @level: messages above this are dropped
+ *
+ * May be called again to change the level.
+ */
+void log_open(LogLevel level);
+
+void log_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void log_info(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void log_debug(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ledger.h - what KSM saves and costs, host and domains, at one moment */
+#ifndef AGENT_REPORT_LEDGER_H
+#define AGENT_REPORT_LEDGER_H
+
+#include "agent/domain.h"
+#include "agent/facts/host.h"
+
+#include <glib.h>
+
+/* One domain; every figure is VALUE_UNKNOWN where it cannot be had. */
+typedef struct {
+    const Domain *domain; /* borrowed */
+    uint64_t merging_pages;
+    uint64_t saved_pages;    /* its fair share, zero pages included */
+    uint64_t zero_pages;     /* of saved_pages */
+    uint64_t metadata_bytes; /* KSM's records of it */
+    uint64_t resident_bytes;
+} LedgerRow;
+
+typedef struct {
+    uint32_t page_bytes;
+    bool steady; /* the host's figures stood still while the domains were read */
+    uint64_t pages_shared;
+    uint64_t pages_sharing;
+    uint64_t zero_pages;
+    uint64_t saved_pages; /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
+    uint64_t metadata_bytes;
+    uint64_t others_merging_pages; /* of processes that are no known domain */
+    uint64_t others_saved_pages;
+    GArray *rows; /* owned; of LedgerRow, by name */
+} Ledger;
+
+/**
+ * ledger_read() - take the figures now
+ * @facts:   of the host
+ * @domains: whose processes are read; nothing else of them changes
+ * @ledger:  overwritten; ledger_clear() it
+ *
+ * The host is read before and after the domains, and all of it again if KSM moved meanwhile, up
+ * to a few times. Where it never stands still the last reading is given and @ledger->steady is
+ * false; the sum of the shares is exact in any case. Reads kernel files only, nothing that costs
+ * time in proportion to memory.
+ */
+void ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger);
+
+/** ledger_clear() - frees what it holds */
+void ledger_clear(Ledger *ledger);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ledger, ledger_clear)
+
+/**
+ * ledger_net_bytes() - saved less its cost
+ * @saved_pages:    VALUE_UNKNOWN gives false
+ * @metadata_bytes: VALUE_UNKNOWN gives false
+ * @ret_bytes:      may be negative; written only if known
+ */
+bool ledger_net_bytes(const Ledger *ledger, uint64_t saved_pages, uint64_t metadata_bytes,
+                      int64_t *ret_bytes);
+
+#endif

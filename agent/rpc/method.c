@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* method.c - the list of methods, and what their handlers share */
+#include "agent/rpc/method.h"
+#include "proto/google/protobuf/empty.pb-c.h"
+
+#define AGENT_METHOD(name, kind, read_only, lower)                                                 \
+    {                                                                                              \
+        "/virtksm.v1.Agent/" name, kind, read_only, &virtksm__v1__##lower##_request__descriptor,   \
+            &virtksm__v1__##lower##_response__descriptor, &lower##_handler                         \
+    }
+
+static const GrpcMethod methods[] = {
+    AGENT_METHOD("Status", GRPC_UNARY, true, status),
+    AGENT_METHOD("List", GRPC_UNARY, true, list),
+    AGENT_METHOD("Report", GRPC_UNARY, true, report),
+    AGENT_METHOD("Explain", GRPC_UNARY, true, explain),
+    AGENT_METHOD("Watch", GRPC_SERVER_STREAM, true, watch),
+    AGENT_METHOD("Kick", GRPC_UNARY, false, kick),
+    AGENT_METHOD("SetMode", GRPC_UNARY, false, set_mode),
+    { "/ksm.KSMThrottler/Kick", GRPC_UNARY, false, &google__protobuf__empty__descriptor,
+      &google__protobuf__empty__descriptor, &kata_kick_handler },
+};
+
+const GrpcMethod *
+method_list(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(methods);
+    return methods;
+}
+
+Agent *
+method_agent(const GrpcCall *call)
+{
+    return grpc_server_data(grpc_call_server(call));
+}
+
+void
+method_reply(GrpcCall *call, ProtobufCMessage *message)
+{
+    grpc_call_reply(call, message);
+    protobuf_c_message_free_unpacked(message, NULL);
+}
+
+bool
+method_find_domain(GrpcCall *call, const char *word, const Domain **ret_domain)
+{
+    const Domain *domain = NULL;
+
+    if (word && *word) {
+        domain = domain_table_find(&method_agent(call)->domains, word);
+        if (!domain) {
+            g_autofree char *text =
+                g_strdup_printf("no running domain has the name or uuid \"%s\"", word);
+
+            grpc_call_fail(call, GRPC_STATUS_NOT_FOUND, text);
+            return false;
+        }
+    }
+    *ret_domain = domain;
+    return true;
+}
+
+uint64_t
+method_age_ms(uint64_t then_us)
+{
+    return sat_sub((uint64_t)g_get_monotonic_time(), then_us) / 1000;
+}
+
+Virtksm__V1__KsmSettings *
+method_ksm_settings(const KsmKnobs *knobs)
+{
+    Virtksm__V1__KsmSettings *message = g_new(Virtksm__V1__KsmSettings, 1);
+
+    virtksm__v1__ksm_settings__init(message);
+    METHOD_SET_KNOWN(message, run, knobs->run);
+    METHOD_SET_KNOWN(message, pages_to_scan, knobs->pages_to_scan);
+    METHOD_SET_KNOWN(message, sleep_millisecs, knobs->sleep_ms);
+    if (is_known(knobs->advisor))
+        message->advisor_mode = g_strdup(knobs->advisor ? "scan-time" : "none");
+    return message;
+}

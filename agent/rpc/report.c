@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* report.c - Report: the ledger of this moment as a message */
+#include "agent/report/ledger.h"
+#include "agent/rpc/method.h"
+
+static Virtksm__V1__DomainReport *
+describe_row(const Ledger *ledger, const LedgerRow *row)
+{
+    const Domain *domain = row->domain;
+    Virtksm__V1__DomainReport *message = g_new(Virtksm__V1__DomainReport, 1);
+    int64_t net_bytes = 0;
+
+    virtksm__v1__domain_report__init(message);
+    message->name = g_strdup(domain->name);
+    message->uuid = g_strdup(domain->uuid);
+    if (domain->has_process)
+        METHOD_SET(message, pid, domain->process.pid);
+    METHOD_SET_KNOWN(message, merging_pages, row->merging_pages);
+    METHOD_SET_KNOWN(message, saved_pages, row->saved_pages);
+    METHOD_SET_KNOWN(message, ksm_zero_pages, row->zero_pages);
+    METHOD_SET_KNOWN(message, metadata_bytes, row->metadata_bytes);
+    message->has_net_saved_bytes =
+        ledger_net_bytes(ledger, row->saved_pages, row->metadata_bytes, &net_bytes);
+    message->net_saved_bytes = net_bytes;
+    METHOD_SET_KNOWN(message, maximum_bytes, domain->maximum_bytes);
+    METHOD_SET_KNOWN(message, balloon_bytes, domain->balloon_bytes);
+    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    if (domain->stats_us != 0)
+        METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
+    return message;
+}
+
+static Virtksm__V1__HostReport *
+describe_host(const Ledger *ledger)
+{
+    Virtksm__V1__HostReport *message = g_new(Virtksm__V1__HostReport, 1);
+    int64_t net_bytes = 0;
+
+    virtksm__v1__host_report__init(message);
+    METHOD_SET_KNOWN(message, pages_shared, ledger->pages_shared);
+    METHOD_SET_KNOWN(message, pages_sharing, ledger->pages_sharing);
+    METHOD_SET_KNOWN(message, ksm_zero_pages, ledger->zero_pages);
+    METHOD_SET_KNOWN(message, saved_pages, ledger->saved_pages);
+    METHOD_SET_KNOWN(message, metadata_bytes, ledger->metadata_bytes);
+    message->has_net_saved_bytes =
+        ledger_net_bytes(ledger, ledger->saved_pages, ledger->metadata_bytes, &net_bytes);
+    message->net_saved_bytes = net_bytes;
+    return message;
+}
+
+static Virtksm__V1__OthersReport *
+describe_others(const Ledger *ledger)
+{
+    Virtksm__V1__OthersReport *message = g_new(Virtksm__V1__OthersReport, 1);
+
+    virtksm__v1__others_report__init(message);
+    METHOD_SET_KNOWN(message, merging_pages, ledger->others_merging_pages);
+    METHOD_SET_KNOWN(message, saved_pages, ledger->others_saved_pages);
+    return message;
+}
+
+static void
+report_message(GrpcCall *call, const ProtobufCMessage *data)
+{
+    const Virtksm__V1__ReportRequest *request = (const Virtksm__V1__ReportRequest *)data;
+    Agent *agent = method_agent(call);
+    g_auto(Ledger) ledger = { 0 };
+    Virtksm__V1__ReportResponse *message;
+    const Domain *only;
+
+    if (!method_find_domain(call, request->domain, &only))
+        return;
+    ledger_read(&agent->host_facts, &agent->domains, &ledger);
+    message = g_new(Virtksm__V1__ReportResponse, 1);
+    virtksm__v1__report_response__init(message);
+    METHOD_SET(message, page_size, ledger.page_bytes);
+    METHOD_SET(message, steady, ledger.steady);
+    message->host = describe_host(&ledger);
+    message->others = describe_others(&ledger);
+    message->domains = g_new(Virtksm__V1__DomainReport *, ledger.rows->len);
+    for (guint i = 0; i < ledger.rows->len; i++) {
+        const LedgerRow *row = &g_array_index(ledger.rows, LedgerRow, i);
+
+        if (!only || row->domain == only)
+            message->domains[message->n_domains++] = describe_row(&ledger, row);
+    }
+    method_reply(call, &message->base);
+}
+
+const GrpcHandler report_handler = { .message = report_message };

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* status.c - Status and List: what the daemon does, and for whom */
+#include "agent/config.h"
+#include "agent/rpc/method.h"
+#include "agent/source/source.h"
+
+static Virtksm__V1__Source *
+describe_source(const Agent *agent, const Source *source)
+{
+    Virtksm__V1__Source *message = g_new(Virtksm__V1__Source, 1);
+    SourceCount count = event_hub_count(&agent->events, source->name);
+    const char *detail = NULL;
+
+    virtksm__v1__source__init(message);
+    message->name = g_strdup(source->name);
+    message->state = g_strdup(source_state_name(source->state(agent, &detail)));
+    message->detail = g_strdup(detail);
+    METHOD_SET(message, events, count.events);
+    if (count.events > 0)
+        METHOD_SET(message, last_event_ms, method_age_ms(count.last_us));
+    return message;
+}
+
+static void
+describe_sources(const Agent *agent, Virtksm__V1__StatusResponse *message)
+{
+    const Source *const *sources = source_list(&message->n_sources);
+
+    message->sources = g_new(Virtksm__V1__Source *, message->n_sources);
+    for (size_t i = 0; i < message->n_sources; i++)
+        message->sources[i] = describe_source(agent, sources[i]);
+}
+
+static Virtksm__V1__LibvirtStatus *
+describe_libvirt(const Agent *agent)
+{
+    Virtksm__V1__LibvirtStatus *message = g_new(Virtksm__V1__LibvirtStatus, 1);
+    const char *detail = NULL;
+    SourceState state = libvirt_source.state(agent, &detail);
+
+    virtksm__v1__libvirt_status__init(message);
+    METHOD_SET(message, connected, state == SOURCE_OPEN);
+    message->uri = g_strdup(agent->conf->uri);
+    message->detail = g_strdup(detail);
+    METHOD_SET(message, reconnects, libvirt_source_reconnects(agent->libvirt));
+    return message;
+}
+
+static void
+status_message(GrpcCall *call, const ProtobufCMessage *request)
+{
+    const Agent *agent = method_agent(call);
+    Virtksm__V1__StatusResponse *message = g_new(Virtksm__V1__StatusResponse, 1);
+
+    (void)request;
+    virtksm__v1__status_response__init(message);
+    message->version = g_strdup(VIRTKSM_VERSION);
+    message->mode = g_strdup(ksm_mode_words[agent->conf->policy.mode]);
+    message->phase = g_strdup(ksm_phase_name(agent->plan.ksm.phase));
+    message->reason = g_strdup(reason_text(agent->plan.ksm.reason));
+    message->actuator = g_strdup(ksm_actuator_state_name(ksm_actuator_state(&agent->ksm)));
+    message->actuator_detail = g_strdup(ksm_actuator_text(&agent->ksm));
+    message->ksm = method_ksm_settings(&agent->host.knobs);
+    message->initial = method_ksm_settings(ksm_actuator_initial(&agent->ksm));
+    if (agent->ksmd_cpu_percent >= 0)
+        METHOD_SET(message, ksmd_cpu_percent, agent->ksmd_cpu_percent);
+    describe_sources(agent, message);
+    message->libvirt = describe_libvirt(agent);
+    METHOD_SET(message, domains, domain_table_size(&agent->domains));
+    METHOD_SET(message, uptime_ms, method_age_ms(agent->started_us));
+    METHOD_SET(message, ticks, agent->tick.count);
+    METHOD_SET(message, late_ticks, agent->tick.late);
+    method_reply(call, &message->base);
+}
+
+const GrpcHandler status_handler = { .message = status_message };
+
+static Virtksm__V1__ListedDomain *
+describe_domain(const Domain *domain)
+{
+    Virtksm__V1__ListedDomain *message = g_new(Virtksm__V1__ListedDomain, 1);
+
+    virtksm__v1__listed_domain__init(message);
+    message->name = g_strdup(domain->name);
+    message->uuid = g_strdup(domain->uuid);
+    if (domain->id != DOMAIN_ID_UNKNOWN)
+        METHOD_SET(message, id, domain->id);
+    if (domain->has_process)
+        METHOD_SET(message, pid, domain->process.pid);
+    message->state = g_strdup(domain_state_name(domain->state));
+    message->merge = g_strdup(domain_merge_text(domain));
+    METHOD_SET(message, seen_ms, method_age_ms(domain->seen_us));
+    return message;
+}
+
+static void
+list_message(GrpcCall *call, const ProtobufCMessage *request)
+{
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&method_agent(call)->domains);
+    Virtksm__V1__ListResponse *message = g_new(Virtksm__V1__ListResponse, 1);
+
+    (void)request;
+    virtksm__v1__list_response__init(message);
+    message->n_domains = domains->len;
+    message->domains = g_new(Virtksm__V1__ListedDomain *, domains->len);
+    for (guint i = 0; i < domains->len; i++)
+        message->domains[i] = describe_domain(g_ptr_array_index(domains, i));
+    method_reply(call, &message->base);
+}
+
+const GrpcHandler list_handler = { .message = list_message };

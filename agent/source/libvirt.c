@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvirt.c - events from libvirt's callbacks, and the figures that libvirt has
+ *
+ * The callbacks arrive on the main loop (libvirt-glib's event implementation) and carry all that
+ * is needed to move KSM: uuid, name and number of the start. None of them calls libvirt. The
+ * domain's definition is asked for afterwards, in a worker.
+ *
+ * After a reconnect the running domains are enumerated and held against the table: what is new
+ * was started meanwhile, what is missing has ended, what has another number was restarted. While
+ * an enumeration is under way its callbacks may already report an end; the enumeration may still
+ * list that domain, so ends are remembered until it is done.
+ *
+ * Source: libvirt's API reference, virConnectDomainEventRegisterAny() and the shapes of its
+ * callbacks.
+ */
+#include "agent/agent.h"
+#include "agent/error.h"
+#include "agent/log.h"
+#include "agent/source/source.h"
+#include "agent/virt/ask.h"
+#include "agent/virt/lifecycle.h"
+#include "agent/virt/stats.h"
+
+/* One question may hang on a QEMU that does not answer; one more goes round it. */
+#define ASKING_MAX 2
+
+struct LibvirtSource {
+    Agent *agent;                      /* borrowed */
+    VirtConn *conn;                    /* owned */
+    GHashTable *ended;                 /* owned; uuids that ended while not up: a set */
+    uint64_t down_us;                  /* CLOCK_MONOTONIC since when it is not up */
+    char *told;                        /* owned; the last reason that was logged */
+    guint asking;                      /* questions for figures under way */
+    void (*stats_done)(gpointer user); /* who waits for figures; NULL: nobody */
+    gpointer stats_user;
+};
+
+static const struct {
+    EventKind kind;
+    bool wanted;
+} lifecycle_events[] = {
+    [LIFECYCLE_IGNORED] = { EVENT_CHANGED, false },
+    [LIFECYCLE_STARTED] = { EVENT_CREATED, true },
+    [LIFECYCLE_SUSPENDED] = { EVENT_CHANGED, true },
+    [LIFECYCLE_RESUMED] = { EVENT_CHANGED, true },
+    [LIFECYCLE_CHANGED] = { EVENT_CHANGED, true },
+    [LIFECYCLE_ENDING] = { EVENT_DESTROYING, true },
+    [LIFECYCLE_ENDED] = { EVENT_DESTROYED, true },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(lifecycle_events) == LIFECYCLE_KIND_COUNT);
+
+/* --- definitions ------------------------------------------------------------------------ */
+
+static void
+take_xml(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
+{
+    LibvirtSource *self = data;
+    Domain *domain = domain_table_get(&self->agent->domains, uuid);
+
+    if (!xml && domain && !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
+        log_warning("%s: definition not understood, assuming it can merge: %s", domain->name,
+                    error->message);
+    if (xml && domain) {
+        if (domain->has_xml)
+            domain_xml_clear(&domain->xml);
+        domain->xml = *xml; /* the domain owns what it points to from here */
+        domain->has_xml = true;
+        tick_want(self->agent, 0);
+    } else if (xml) {
+        domain_xml_clear(xml);
+    }
+    g_free(xml);
+}
+
+/* --- callbacks -------------------------------------------------------------------------- */
+
+/* What every callback knows of its domain, without asking libvirt. */
+static bool
+fill_event(virDomainPtr dom, char uuid[VIR_UUID_STRING_BUFLEN], Event *event)
+{
+    unsigned id = virDomainGetID(dom);
+
+    if (virDomainGetUUIDString(dom, uuid) < 0)
+        return false;
+    event->source = libvirt_source.name;
+    event->uuid = uuid;
+    event->name = virDomainGetName(dom);
+    event->id = id == (unsigned)-1 ? DOMAIN_ID_UNKNOWN : (int)id;
+    return true;
+}
+
+static void
+note_state(LibvirtSource *self, const char *uuid, LifecycleKind kind)
+{
+    Domain *domain = domain_table_get(&self->agent->domains, uuid);
+
+    if (domain && kind == LIFECYCLE_SUSPENDED)
+        domain->state = DOMAIN_PAUSED;
+    else if (domain && kind == LIFECYCLE_RESUMED)
+        domain->state = DOMAIN_RUNNING;
+}
+
+static int
+on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
+{
+    LibvirtSource *self = opaque;
+    Lifecycle life = virt_lifecycle(event, detail);
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    g_autofree char *text = NULL;
+    Event out = { 0 };
+
+    (void)conn;
+    if (!lifecycle_events[life.kind].wanted || !fill_event(dom, uuid, &out))
+        return 0;
+    text = g_strjoin(" ", life.word, life.detail, NULL);
+    out.kind = lifecycle_events[life.kind].kind;
+    out.scan = life.scan;
+    out.detail = g_strchomp(text);
+    if (life.kind == LIFECYCLE_ENDED && !virt_conn_is_up(self->conn))
+        g_hash_table_add(self->ended, g_strdup(uuid));
+    event_post(self->agent, &out);
+    note_state(self, uuid, life.kind);
+    if (life.kind == LIFECYCLE_STARTED)
+        ask_xml(self->conn, uuid, take_xml, self);
+    return 0;
+}
+
+/* Everything else that happens to a domain: say it, and perhaps look at its definition again. */
+static void
+post_change(LibvirtSource *self, virDomainPtr dom, const char *detail, bool scan)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    Event out = { .kind = EVENT_CHANGED, .detail = detail, .scan = scan };
+
+    if (fill_event(dom, uuid, &out))
+        event_post(self->agent, &out);
+}
+
+static void
+post_redefinition(LibvirtSource *self, virDomainPtr dom, const char *detail, bool scan)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    post_change(self, dom, detail, scan);
+    if (virDomainGetUUIDString(dom, uuid) == 0)
+        ask_xml(self->conn, uuid, take_xml, self);
+}
+
+static void
+on_balloon(virConnectPtr conn, virDomainPtr dom, unsigned long long actual_kib, void *opaque)
+{
+    LibvirtSource *self = opaque;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    uint64_t now_bytes = bytes_from_kib(actual_kib);
+    Domain *domain;
+    bool grew;
+
+    (void)conn;
+    if (virDomainGetUUIDString(dom, uuid) < 0)
+        return;
+    domain = domain_table_get(&self->agent->domains, uuid);
+    grew = domain && is_known(domain->balloon_bytes) && now_bytes > domain->balloon_bytes;
+    if (domain)
+        domain->balloon_bytes = now_bytes;
+    post_change(self, dom, grew ? "balloon deflated" : "balloon changed", grew);
+}
+
+static void
+on_device_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
+{
+    (void)conn;
+    post_redefinition(opaque, dom, alias ? alias : "device added", true);
+}
+
+static void
+on_device_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
+{
+    (void)conn;
+    post_redefinition(opaque, dom, alias ? alias : "device removed", false);
+}
+
+static void
+on_metadata(virConnectPtr conn, virDomainPtr dom, int type, const char *nsuri, void *opaque)
+{
+    (void)conn;
+    (void)type;
+    (void)nsuri;
+    post_redefinition(opaque, dom, "metadata changed", false);
+}
+
+static void
+on_memory_device(virConnectPtr conn, virDomainPtr dom, const char *alias,
+                 unsigned long long size_kib, void *opaque)
+{
+    (void)conn;
+    (void)alias;
+    (void)size_kib;
+    post_redefinition(opaque, dom, "memory device resized", true);
+}
+
+static void
+on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
+{
+    (void)conn;
+    post_change(opaque, dom, "rebooted", true);
+}
+
+/* --- connection ------------------------------------------------------------------------- */
+
+typedef struct {
+    int event;
+    const char *name;
+    bool required; /* without it there is no source; others are as old as the libvirt is */
+    virConnectDomainEventGenericCallback callback;
+} Registration;
+
+static const Registration registrations[] = {
+    { VIR_DOMAIN_EVENT_ID_LIFECYCLE, "lifecycle", true, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
+    { VIR_DOMAIN_EVENT_ID_REBOOT, "reboot", false, VIR_DOMAIN_EVENT_CALLBACK(on_reboot) },
+    { VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, "balloon-change", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_balloon) },
+    { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, "device-added", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_device_added) },
+    { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, "device-removed", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_device_removed) },
+    { VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, "metadata-change", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_metadata) },
+    { VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE, "memory-device-size-change", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_memory_device) },
+};
+
+static void
+source_teardown(virConnectPtr conn, gpointer data)
+{
+    g_autoptr(GArray) ids = data;
+
+    for (guint i = 0; i < ids->len; i++)
+        virConnectDomainEventDeregisterAny(conn, g_array_index(ids, int, i));
+}
+
+static gpointer
+source_setup(virConnectPtr conn, gpointer self, GError **error)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(int));
+
+    for (size_t i = 0; i < G_N_ELEMENTS(registrations); i++) {
+        const Registration *row = &registrations[i];
+        int id =
+            virConnectDomainEventRegisterAny(conn, NULL, row->event, row->callback, self, NULL);
+
+        if (id >= 0) {
+            g_array_append_val(ids, id);
+        } else if (row->required) {
+            virt_set_error(error, row->name);
+            source_teardown(conn, ids);
+            return NULL;
+        }
+    }
+    return ids;
+}
+
+/* A callback that came during the enumeration knows better than the list. */
+static bool
+is_newer(const LibvirtSource *self, const Domain *domain)
+{
+    return domain->seen_us > self->down_us;
+}
+
+static void
+post_found(LibvirtSource *self, const VirtListed *listed)
+{
+    const Domain *known = domain_table_get(&self->agent->domains, listed->uuid);
+    Event event = { .kind = EVENT_CREATED,
+                    .source = libvirt_source.name,
+                    .uuid = listed->uuid,
+                    .name = listed->name,
+                    .detail = "found running",
+                    .id = listed->id };
+
+    if (known && is_newer(self, known))
+        return;
+    if (!known && g_hash_table_contains(self->ended, listed->uuid))
+        return;
+    if (!known || known->id != listed->id)
+        event_post(self->agent, &event);
+    ask_xml(self->conn, listed->uuid, take_xml, self);
+}
+
+static bool
+is_listed(const GArray *domains, const char *uuid)
+{
+    for (guint i = 0; i < domains->len; i++)
+        if (g_str_equal(g_array_index(domains, VirtListed, i).uuid, uuid))
+            return true;
+    return false;
+}
+
+static void
+post_lost(LibvirtSource *self, const GArray *domains)
+{
+    g_autoptr(GPtrArray) known = domain_table_sorted(&self->agent->domains);
+
+    for (guint i = 0; i < known->len; i++) {
+        const Domain *domain = g_ptr_array_index(known, i);
+        g_autofree char *uuid = g_strdup(domain->uuid);
+        Event event = { .kind = EVENT_DESTROYED,
+                        .source = libvirt_source.name,
+                        .uuid = uuid,
+                        .detail = "ended while libvirt was away",
+                        .id = domain->id };
+
+        if (!is_newer(self, domain) && !is_listed(domains, uuid))
+            event_post(self->agent, &event);
+    }
+}
+
+static void
+source_up(gpointer user, const GArray *domains)
+{
+    LibvirtSource *self = user;
+
+    log_info("libvirt: connected to %s, %u domains running", self->agent->conf->uri, domains->len);
+    for (guint i = 0; i < domains->len; i++)
+        post_found(self, &g_array_index(domains, VirtListed, i));
+    post_lost(self, domains);
+    g_hash_table_remove_all(self->ended);
+    g_clear_pointer(&self->told, g_free);
+}
+
+/* Said once per reason, not at every attempt. */
+static void
+source_down(gpointer user, const char *why)
+{
+    LibvirtSource *self = user;
+
+    self->down_us = (uint64_t)g_get_monotonic_time();
+    if (g_strcmp0(self->told, why) != 0)
+        log_warning("libvirt: not connected, going on with what is known: %s", why);
+    g_free(self->told);
+    self->told = g_strdup(why);
+}
+
+static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, source_down };
+
+/* --- figures ---------------------------------------------------------------------------- */
+
+static void
+take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
+{
+    Domain *domain = domain_table_get(&self->agent->domains, stats->uuid);
+
+    if (!domain)
+        return;
+    domain->maximum_bytes = stats->maximum_bytes;
+    domain->balloon_bytes = stats->balloon_bytes;
+    domain->stats_us = now_us;
+    if (domain->state != DOMAIN_STOPPING)
+        domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
+}
+
+static void
+take_all_stats(const GArray *stats, gpointer user)
+{
+    LibvirtSource *self = user;
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    self->asking--;
+    for (guint i = 0; stats && i < stats->len; i++)
+        take_stats(self, &g_array_index(stats, VirtStats, i), now_us);
+    self->stats_done(self->stats_user);
+}
+
+bool
+libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer user)
+{
+    if (!source || source->asking >= ASKING_MAX)
+        return false;
+    source->stats_done = done;
+    source->stats_user = user;
+    if (!ask_stats(source->conn, take_all_stats, source))
+        return false;
+    source->asking++;
+    return true;
+}
+
+/* --- source ----------------------------------------------------------------------------- */
+
+static void
+source_open(Agent *agent)
+{
+    const Conf *conf = agent->conf;
+    VirtConnTarget target = { conf->uri, (unsigned)conf->keepalive_s,
+                              (unsigned)conf->keepalive_count };
+    LibvirtSource *self;
+
+    if (g_str_equal(conf->uri, "none"))
+        return;
+    self = g_new0(LibvirtSource, 1);
+    self->agent = agent;
+    self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->down_us = (uint64_t)g_get_monotonic_time();
+    self->conn = virt_conn_new(&target, &conn_ops, self);
+    agent->libvirt = self; /* the agent holds it until source_close() */
+}
+
+static void
+source_close(Agent *agent)
+{
+    LibvirtSource *self = g_steal_pointer(&agent->libvirt);
+
+    if (!self)
+        return;
+    /* A thread that is stuck in libvirt still refers to the source: leave it, the process ends. */
+    if (!virt_conn_free(self->conn)) {
+        log_warning("libvirt: a call is still waiting for an answer at the end of the agent");
+        return;
+    }
+    g_hash_table_destroy(self->ended);
+    g_free(self->told);
+    g_free(self);
+}
+
+static SourceState
+source_state(const Agent *agent, const char **ret_detail)
+{
+    if (!agent->libvirt)
+        return SOURCE_CLOSED;
+    *ret_detail = virt_conn_error(agent->libvirt->conn);
+    return virt_conn_is_up(agent->libvirt->conn) ? SOURCE_OPEN : SOURCE_WAITING;
+}
+
+guint
+libvirt_source_reconnects(const LibvirtSource *source)
+{
+    return source ? virt_conn_reconnects(source->conn) : 0;
+}
+
+const Source libvirt_source = { "libvirt", source_open, source_close, source_state };

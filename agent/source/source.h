@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * source.h - where events come from; a source is one file and one row of the list
+ *
+ * A source knows event_post() and nothing of what follows from it.
+ */
+#ifndef AGENT_SOURCE_SOURCE_H
+#define AGENT_SOURCE_SOURCE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct Agent Agent;
+typedef struct LibvirtSource LibvirtSource;
+
+typedef enum {
+    SOURCE_OPEN,    /* events come */
+    SOURCE_CLOSED,  /* not wanted by the configuration */
+    SOURCE_WAITING, /* wanted, not there; tried again */
+    SOURCE_STATE_COUNT,
+} SourceState;
+
+typedef struct {
+    const char *name; /* in status, metrics and events */
+    /* Start; returns at once. Failures that may pass are the source's own business. */
+    void (*open)(Agent *agent);
+    /* Stop; copes with not having been opened. */
+    void (*close)(Agent *agent);
+    /* How it is; @ret_detail: why it is not open, borrowed until the next turn, NULL: nothing. */
+    SourceState (*state)(const Agent *agent, const char **ret_detail);
+} Source;
+
+/** source_list() - every source there is; @ret_n: number of rows; static */
+const Source *const *source_list(size_t *ret_n);
+
+/** source_state_name() - "open", "closed", "waiting" */
+const char *source_state_name(SourceState state);
+
+/* libvirt.c: lifecycle callbacks */
+extern const Source libvirt_source;
+
+/**
+ * libvirt_source_ask() - have libvirt's figures put into the table of domains
+ * @source: NULL: no libvirt
+ * @done:   called on the loop when the figures are in, or could not be had
+ * @user:   for @done
+ *
+ * Return: whether libvirt was asked; @done is called only then.
+ */
+bool libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer user);
+
+/** libvirt_source_reconnects() - connections after the first; 0 without libvirt */
+guint libvirt_source_reconnects(const LibvirtSource *source);
+
+/* grpc.c: clients that kick */
+extern const Source grpc_source;
+
+/** grpc_source_kick() - a client asks for scanning; acts in this turn of the loop */
+void grpc_source_kick(Agent *agent);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tick.c - one decision from end to end
+ *
+ *   full tick:   begin -> libvirt's figures (worker) -> finish: processes, decide, apply, re-arm
+ *   quick tick:                                          decide, apply          (event path)
+ *
+ * Both end in tick_decide(): host facts, policy, actuator. The quick one is what moves KSM in the
+ * turn of the loop in which an event arrived: it reads kernel files only and takes the domains as
+ * they were last known. The full one asks libvirt first, but does not wait for it for ever: when no
+ * answer comes in time the decision is taken on what is there, and counted as late. How soon the
+ * next full tick is due is policy's own answer.
+ */
+#include "agent/tick.h"
+#include "agent/agent.h"
+#include "agent/log.h"
+#include "agent/notify.h"
+#include "agent/source/source.h"
+
+/* Quick ticks closer together than this are one. */
+#define QUICK_GAP_US 10000
+/* How long a full tick waits for libvirt. */
+#define PATIENCE_MS 500
+/* Distance of the marks between which ksmd's share of a CPU is told. */
+#define CPU_MARK_US 30000000
+/* How long a process that was not found is not looked for again: the search reads all of /proc. */
+#define SEARCH_GAP_US 2000000
+
+void
+tick_init(Tick *tick)
+{
+    *tick = (Tick){ 0 };
+    tick->samples = g_array_new(FALSE, TRUE, sizeof(DomainSample));
+    tick->tracks = g_array_new(FALSE, TRUE, sizeof(DomainTrack));
+    tick->plans = g_array_new(FALSE, TRUE, sizeof(DomainPlan));
+}
+
+void
+tick_done(Tick *tick)
+{
+    g_clear_handle_id(&tick->timer, g_source_remove);
+    g_clear_handle_id(&tick->soon, g_source_remove);
+    g_clear_handle_id(&tick->patience, g_source_remove);
+    g_clear_pointer(&tick->samples, g_array_unref);
+    g_clear_pointer(&tick->tracks, g_array_unref);
+    g_clear_pointer(&tick->plans, g_array_unref);
+    g_clear_pointer(&tick->applied_detail, g_free);
+}
+
+static void
+find_process(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (now_us < domain->search_us)
+        return;
+    domain->search_us = now_us + SEARCH_GAP_US;
+    domain->has_process =
+        process_find(agent->root_fd, domain->name, domain->uuid, &domain->process, &error);
+    if (!domain->has_process)
+        log_debug("%s: no QEMU process: %s", domain->name, error->message);
+}
+
+static void
+read_process(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    if (!domain->has_process)
+        find_process(agent, domain, now_us);
+    if (!domain->has_process || process_read(&domain->process, &domain->sample))
+        return;
+    /* It has exited; the event that says so is on its way. */
+    process_done(&domain->process);
+    domain->has_process = false;
+    process_sample_clear(&domain->sample);
+}
+
+static void
+read_processes(Agent *agent)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        read_process(agent, value, now_us);
+}
+
+static void
+add_domain(const Domain *domain, Tick *tick)
+{
+    DomainSample sample = {
+        .key = domain->key,
+        .started_us = domain->seen_us,
+        .maximum_bytes = domain->maximum_bytes,
+        .balloon_bytes = domain->balloon_bytes,
+        .resident_bytes = domain->sample.resident_bytes,
+        .merging_pages = domain->sample.merging_pages,
+        .rmap_items = domain->sample.rmap_items,
+        .mergeable_bp = domain_mergeable_bp(domain),
+        .weight = 100,
+    };
+
+    g_array_append_val(tick->samples, sample);
+    g_array_append_val(tick->tracks, domain->track);
+}
+
+/* What policy remembers and says of each domain goes back to where the domain keeps it. */
+static void
+take_back(Tick *tick, GPtrArray *domains)
+{
+    for (guint i = 0; i < domains->len; i++) {
+        Domain *domain = g_ptr_array_index(domains, i);
+
+        domain->track = g_array_index(tick->tracks, DomainTrack, i);
+        domain->plan = g_array_index(tick->plans, DomainPlan, i);
+    }
+}
+
+static void
+apply(Agent *agent)
+{
+    Tick *tick = &agent->tick;
+    g_autoptr(GError) error = NULL;
+    ApplyResult before = tick->applied;
+
+    tick->applied =
+        ksm_actuator_apply(&agent->ksm, &agent->plan.ksm.knobs, &agent->host.knobs, &error);
+    if (error && (tick->applied != before || !tick->applied_detail))
+        log_warning("KSM: %s", error->message);
+    g_free(tick->applied_detail);
+    tick->applied_detail = error ? g_strdup(error->message) : NULL;
+}
+
+static void
+tell_change(const Agent *agent, KsmPhase before)
+{
+    const KsmPlan *plan = &agent->plan.ksm;
+
+    if (plan->phase == before && agent->tick.count > 1)
+        return;
+    log_info("KSM: %s: %s", ksm_phase_name(plan->phase), reason_text(plan->reason));
+    notify_status(reason_text(plan->reason));
+}
+
+/* ksmd's share of a CPU since a moment half a minute to a minute ago. */
+static void
+measure_ksmd(Agent *agent)
+{
+    CpuMark now = { agent->host.now_us, agent->host.ksmd_cpu_us };
+    CpuMark *marks = agent->cpu_marks;
+
+    if (!is_known(now.cpu_us)) {
+        agent->ksmd_cpu_percent = -1;
+        return;
+    }
+    if (marks[0].time_us == 0)
+        marks[0] = marks[1] = now;
+    if (now.time_us - marks[1].time_us >= CPU_MARK_US) {
+        marks[0] = marks[1];
+        marks[1] = now;
+    }
+    if (now.time_us > marks[0].time_us)
+        agent->ksmd_cpu_percent = 100.0 * (double)sat_sub(now.cpu_us, marks[0].cpu_us) /
+                                  (double)(now.time_us - marks[0].time_us);
+}
+
+void
+tick_decide(Agent *agent)
+{
+    Tick *tick = &agent->tick;
+    KsmPhase before = agent->plan.ksm.phase;
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    Sample sample;
+
+    g_array_set_size(tick->samples, 0);
+    g_array_set_size(tick->tracks, 0);
+    for (guint i = 0; i < domains->len; i++)
+        add_domain(g_ptr_array_index(domains, i), tick);
+    g_array_set_size(tick->plans, domains->len);
+
+    host_read(&agent->host_facts, &agent->host);
+    agent->host.now_us = (uint64_t)g_get_monotonic_time();
+    measure_ksmd(agent);
+    agent->host.initial = *ksm_actuator_initial(&agent->ksm);
+    agent->host.triggers = tick->triggers;
+    agent->host.departures = tick->departures;
+    sample =
+        (Sample){ agent->host, (const DomainSample *)(gpointer)tick->samples->data, domains->len };
+    agent->policy.domains = (DomainTrack *)(gpointer)tick->tracks->data;
+    agent->plan.domains = (DomainPlan *)(gpointer)tick->plans->data;
+    policy_decide(&agent->conf->policy, &sample, &agent->policy, &agent->plan);
+
+    if (tick->triggers > 0)
+        tick->trigger_us = agent->host.now_us;
+    tick->triggers = 0;
+    tick->departures = 0;
+    tick->count++;
+    tick->decided_us = agent->host.now_us;
+    take_back(tick, domains);
+    apply(agent);
+    tell_change(agent, before);
+}
+
+static gboolean
+quick_later(gpointer data)
+{
+    Agent *agent = data;
+
+    agent->tick.soon = 0;
+    tick_now(agent);
+    return G_SOURCE_REMOVE;
+}
+
+void
+tick_now(Agent *agent)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    if (agent->tick.soon != 0)
+        return;
+    if (agent->tick.trigger_us != 0 && now_us - agent->tick.trigger_us < QUICK_GAP_US) {
+        agent->tick.soon = g_timeout_add(QUICK_GAP_US / 1000, quick_later, agent);
+        return;
+    }
+    tick_decide(agent);
+}
+
+static void
+tick_finish(Agent *agent)
+{
+    guint delay_ms;
+
+    g_clear_handle_id(&agent->tick.patience, g_source_remove);
+    read_processes(agent);
+    tick_decide(agent);
+    delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);
+    tick_want(agent, delay_ms);
+}
+
+static gboolean
+patience_ends(gpointer data)
+{
+    Agent *agent = data;
+
+    agent->tick.patience = 0;
+    agent->tick.late++;
+    tick_finish(agent);
+    return G_SOURCE_REMOVE;
+}
+
+/* libvirt has answered, or could not. An answer after the end of patience serves the next tick. */
+static void
+figures_came(gpointer data)
+{
+    Agent *agent = data;
+
+    if (agent->tick.patience != 0)
+        tick_finish(agent);
+}
+
+static gboolean
+tick_begin(gpointer data)
+{
+    Agent *agent = data;
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    Tick *tick = &agent->tick;
+
+    tick->timer = 0;
+    if (tick->patience != 0)
+        return G_SOURCE_REMOVE;
+    if (now_us - tick->stats_us < agent->conf->stats_period_ms * 1000 ||
+        !libvirt_source_ask(agent->libvirt, figures_came, agent)) {
+        tick_finish(agent);
+        return G_SOURCE_REMOVE;
+    }
+    tick->stats_us = now_us;
+    tick->patience = g_timeout_add(PATIENCE_MS, patience_ends, agent);
+    return G_SOURCE_REMOVE;
+}
+
+void
+tick_want(Agent *agent, guint delay_ms)
+{
+    uint64_t due_us = (uint64_t)g_get_monotonic_time() + (uint64_t)delay_ms * 1000;
+    Tick *tick = &agent->tick;
+
+    if (tick->timer != 0 && tick->due_us <= due_us)
+        return;
+    g_clear_handle_id(&tick->timer, g_source_remove);
+    tick->due_us = due_us;
+    tick->timer = g_timeout_add(delay_ms, tick_begin, agent);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tick.h - one decision: facts, policy, actuators
+ */
+#ifndef AGENT_TICK_H
+#define AGENT_TICK_H
+
+#include "agent/actuator/sysfile.h"
+#include "policy/policy.h"
+
+#include <glib.h>
+
+typedef struct Agent Agent;
+
+/* State of the tick; embedded in the agent. */
+typedef struct {
+    guint timer;          /* GSource of the next full tick; 0: none */
+    uint64_t due_us;      /* CLOCK_MONOTONIC of it */
+    guint soon;           /* GSource of a quick tick that had to wait; 0: none */
+    guint patience;       /* GSource that ends the wait for libvirt; 0: not waiting */
+    uint64_t trigger_us;  /* CLOCK_MONOTONIC of the last decision that had a trigger */
+    uint64_t stats_us;    /* CLOCK_MONOTONIC of the last question to libvirt */
+    uint32_t triggers;    /* since the last decision */
+    uint32_t departures;  /* since the last decision */
+    uint64_t count;       /* decisions since the start */
+    uint64_t late;        /* of those, without the figures that libvirt was asked for */
+    uint64_t decided_us;  /* CLOCK_MONOTONIC of the last */
+    GArray *samples;      /* owned; DomainSample */
+    GArray *tracks;       /* owned; DomainTrack */
+    GArray *plans;        /* owned; DomainPlan */
+    ApplyResult applied;  /* what became of the last plan */
+    char *applied_detail; /* owned; error text of it, NULL: none */
+} Tick;
+
+/** tick_init() - nothing decided yet; tick_done() it */
+void tick_init(Tick *tick);
+
+/** tick_done() - no more ticks; leaves @tick reusable */
+void tick_done(Tick *tick);
+
+/**
+ * tick_decide() - decide at once on what is known
+ *
+ * Reads kernel files only, asks libvirt nothing.
+ */
+void tick_decide(Agent *agent);
+
+/**
+ * tick_now() - decide at once because of a trigger
+ *
+ * As tick_decide(), but triggers within a few milliseconds are one: the first acts, which is what
+ * they all want, and the rest wait and are counted together.
+ */
+void tick_now(Agent *agent);
+
+/**
+ * tick_want() - a decision on fresh facts, soon
+ * @delay_ms: at the latest in this time; an earlier wish stands
+ */
+void tick_want(Agent *agent, guint delay_ms);
+
+#endif
