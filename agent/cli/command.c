@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* command.c - the table of commands */
+#include "agent/cli/command.h"
+
+static const Command commands[] = {
+    { "status", "", "What the daemon is doing, and with what",
+      "Mode and phase, KSM's settings now and as they were found, where events come from, and\n"
+      "whether libvirt is connected.",
+      false, false, status_run },
+    { "list", "", "The domains that the daemon knows",
+      "With libvirt's number, the process, and whether KSM may merge its memory.", false, true,
+      list_run },
+    { "report", "[DOMAIN]", "What each domain saves and costs",
+      "DOMAIN is a name or a uuid; without it every domain is shown.\n"
+      "\n"
+      "  MAX       memory it was defined with\n"
+      "  BALLOON   of this, what its balloon leaves to it\n"
+      "  RESIDENT  memory that its QEMU process holds\n"
+      "  MERGED    its memory that KSM has merged\n"
+      "  SAVED     its fair share of what merging saves on the host\n"
+      "  COST      KSM's records about its memory\n"
+      "  NET       saved less cost\n"
+      "  AGE       of MAX and BALLOON, which come from libvirt\n"
+      "\n"
+      "SAVED of all domains and of other processes together is the host's, which is the\n"
+      "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".",
+      true, true, report_run },
+    { "explain", "[DOMAIN]", "Why KSM has the settings it has",
+      "The last decision with what went into it, and what each domain brings to it.\n"
+      "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row for the host\n"
+      "and one for each domain, told apart by the column \"kind\".",
+      true, true, explain_run },
+    { "kick", "", "Scan now, as after the start of a domain", "Prints the settings after the kick.",
+      false, false, kick_run },
+    { "mode", "[MODE]", "Print the mode, or set it until the daemon ends",
+      "MODE is auto, classic, fixed, observe or off. Setting a mode also makes the daemon drive\n"
+      "KSM again if it had yielded to another program.",
+      true, false, mode_run },
+    { "events", "", "Follow what happens to domains, until interrupted",
+      "One line for each event from now on; JSON is one object per line. Ends with exit code 0\n"
+      "when interrupted or when its reader goes away, and with 1 when the daemon goes away.",
+      false, true, events_run },
+};
+
+G_DEFINE_QUARK(virtksm - cli - error - quark, cli_error)
+
+const Command *
+command_find(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (g_str_equal(commands[i].name, name))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+char *
+command_list(void)
+{
+    GString *out = g_string_new("Commands:");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *usage = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
+
+        g_string_append_printf(out, "\n  %-18s %s", usage, commands[i].help);
+    }
+    g_string_append(out, "\n\n'virtksm COMMAND --help' tells more about a command.");
+    return g_string_free(out, FALSE);
+}
+
+void
+cli_done(Cli *cli)
+{
+    g_free(cli->argument);
+    g_free(cli->socket);
+    *cli = (Cli){ 0 };
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * command.h - the commands of virtksm; a command is one row and one function
+ */
+#ifndef AGENT_CLI_COMMAND_H
+#define AGENT_CLI_COMMAND_H
+
+#include "agent/cli/cli.h"
+
+struct Command {
+    const char *name;      /* as typed */
+    const char *arguments; /* for the usage line; "" when it takes none */
+    const char *help;      /* one line, in the list of commands */
+    const char *details;   /* more, in its own --help */
+    bool has_argument;     /* takes one word, which may be left out */
+    bool has_csv;          /* its result has rows */
+    bool (*run)(const Cli *cli, GError **error);
+};
+
+/** command_find() - the row of a word; NULL: there is no such command */
+const Command *command_find(const char *name);
+
+/**
+ * command_list() - every command with its help line, for --help
+ *
+ * Return: owned by the caller.
+ */
+char *command_list(void);
+
+/*
+ * The commands. Each asks the daemon, prints to standard output in @cli->format, and fails with
+ * CLI_ERROR. What they print is described in their rows.
+ */
+bool status_run(const Cli *cli, GError **error);
+bool list_run(const Cli *cli, GError **error);
+bool report_run(const Cli *cli, GError **error);
+bool explain_run(const Cli *cli, GError **error);
+bool kick_run(const Cli *cli, GError **error);
+bool mode_run(const Cli *cli, GError **error);
+bool events_run(const Cli *cli, GError **error);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* result.c - one message, one write */
+#include "agent/cli/result.h"
+#include "agent/cli/json.h"
+#include "agent/cli/output.h"
+
+bool
+result_print(const Cli *cli, const ProtobufCMessage *message, const ResultPrinter *printer,
+             GError **error)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autofree char *json = NULL;
+
+    switch (cli->format) {
+    case FORMAT_JSON:
+        json = json_from_message(message, JSON_PAGE);
+        return output_write(json, error);
+    case FORMAT_CSV:
+        printer->csv(message, out);
+        return output_write(out->str, error);
+    default:
+        printer->table(cli, message, out);
+        return output_write(out->str, error);
+    }
+}

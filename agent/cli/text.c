@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* text.c - units, widths, escapes; the locale is never set, so a decimal point is a point */
+#include "agent/cli/text.h"
+
+#include <inttypes.h>
+
+/* Columns of a key, its colon and blanks. */
+#define KEY_WIDTH 13
+
+/* Format characters are invisible, and some turn the direction of what follows. */
+static bool
+is_harmless(gunichar c)
+{
+    switch (g_unichar_type(c)) {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void
+append_escape(GString *out, gunichar c)
+{
+    if (c == '\n')
+        g_string_append(out, "\\n");
+    else if (c == '\t')
+        g_string_append(out, "\\t");
+    else if (c < 0x100)
+        g_string_append_printf(out, "\\x%02x", c);
+    else if (c < 0x10000)
+        g_string_append_printf(out, "\\u%04x", c);
+    else
+        g_string_append_printf(out, "\\U%08x", c);
+}
+
+char *
+text_escape(const char *text)
+{
+    GString *out = g_string_new(NULL);
+
+    if (!text)
+        return g_string_free(g_string_assign(out, TEXT_UNKNOWN), FALSE);
+    while (*text) {
+        gunichar c = g_utf8_get_char_validated(text, -1);
+
+        if (c == (gunichar)-1 || c == (gunichar)-2) {
+            append_escape(out, (guchar)*text++);
+            continue;
+        }
+        if (is_harmless(c))
+            g_string_append_unichar(out, c);
+        else
+            append_escape(out, c);
+        text = g_utf8_next_char(text);
+    }
+    return g_string_free(out, FALSE);
+}
+
+size_t
+text_width(const char *text)
+{
+    size_t width = 0;
+
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char(text);
+
+        if (!g_unichar_iszerowidth(c))
+            width += g_unichar_iswide(c) ? 2 : 1;
+    }
+    return width;
+}
+
+char *
+text_bytes(uint64_t bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    double number = (double)bytes;
+    size_t unit = 0;
+
+    /* From 1023.95 on, one decimal would show 1024.0 of the smaller unit. */
+    while (number >= (unit == 0 ? 1024 : 1023.95) && unit + 1 < G_N_ELEMENTS(units)) {
+        number /= 1024;
+        unit++;
+    }
+    if (unit == 0)
+        return g_strdup_printf("%" PRIu64 " B", bytes);
+    return g_strdup_printf("%.1f %s", number, units[unit]);
+}
+
+char *
+text_net_bytes(int64_t bytes)
+{
+    g_autofree char *size = NULL;
+
+    if (bytes >= 0)
+        return text_bytes((uint64_t)bytes);
+    size = text_bytes(-(uint64_t)bytes); /* well-defined also for INT64_MIN */
+    return g_strdup_printf("-%s", size);
+}
+
+char *
+text_duration(uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+
+    if (s < 10)
+        return g_strdup_printf("%" PRIu64 ".%" PRIu64 " s", s, ms % 1000 / 100);
+    if (s < 60)
+        return g_strdup_printf("%" PRIu64 " s", s);
+    if (s < 3600)
+        return g_strdup_printf("%" PRIu64 " min", s / 60);
+    if (s < 86400)
+        return g_strdup_printf("%" PRIu64 " h %" PRIu64 " min", s / 3600, s % 3600 / 60);
+    return g_strdup_printf("%" PRIu64 " d %" PRIu64 " h", s / 86400, s % 86400 / 3600);
+}
+
+char *
+text_percent(uint64_t part, uint64_t whole)
+{
+    return g_strdup_printf("%.1f %%", whole ? (double)part * 100 / (double)whole : 0.0);
+}
+
+uint64_t
+text_pages_to_bytes(uint64_t pages, uint64_t page_size)
+{
+    return page_size && pages > UINT64_MAX / page_size ? UINT64_MAX : pages * page_size;
+}
+
+void
+text_append_line(GString *out, const char *key, const char *value)
+{
+    g_autofree char *label = g_strdup_printf("%s:", key);
+    g_autofree char *escaped = text_escape(value && *value ? value : NULL);
+
+    g_string_append_printf(out, "%-*s%s\n", KEY_WIDTH, label, escaped);
+}
