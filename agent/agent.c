@@ -30,8 +30,6 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
-#include <libvirt-glib/libvirt-glib.h>
-#include <libvirt/virterror.h>
 #include <unistd.h>
 
 bool
@@ -91,52 +89,54 @@ actuator_options(const Conf *conf)
                                  .take_over = conf->take_over };
 }
 
-static bool
-restore_ksm(Agent *agent)
+/* In reverse: what was moved last goes back first. */
+static void
+restore_all(Agent *agent)
 {
-    g_autofree char *note = NULL;
-    g_autoptr(GError) error = NULL;
+    for (int id = ACTUATOR_COUNT - 1; id >= 0; id--) {
+        g_autofree char *note = NULL;
+        g_autoptr(GError) error = NULL;
 
-    if (!ksm_actuator_restore(&agent->ksm, &note, &error)) {
-        log_error("KSM is not as it was found: %s", error->message);
-        return false;
+        if (!actuators[id]->restore(agent->contexts[id], &note, &error))
+            log_error("%s is not as it was found: %s", actuators[id]->name, error->message);
+        else if (note)
+            log_info("%s: %s", actuators[id]->name, note);
     }
-    if (note)
-        log_info("KSM: %s", note);
-    return true;
 }
 
-/* Nothing here refuses the start: without KSM the agent still reports, and says why. */
+/* What a run that was killed has left goes back in any mode, also in one that writes nothing. */
 static void
-open_ksm(Agent *agent)
+restore_leftovers(Agent *agent)
 {
     KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
-    KsmActuatorOptions options = actuator_options(agent->conf);
-    g_autofree char *boot_id = NULL;
-    g_autoptr(GError) error = NULL;
 
-    originals_init(&agent->originals);
-    if (!originals_read_boot_id(agent->root_fd, &boot_id, &error)) {
-        log_warning("cannot tell this boot from others: %s", error->message);
-        g_clear_error(&error);
-    }
-    originals_open(&agent->originals, agent->options.state_dir, boot_id ? boot_id : "", &error);
-    ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &write);
-    ksm_actuator_open(&agent->ksm);
-    if (agent->originals.outcome == ORIGINALS_LOADED) {
-        log_warning("the last run did not end cleanly: putting KSM back as it was found");
-        restore_ksm(agent);
-    }
-    ksm_actuator_set_options(&agent->ksm, &options);
-    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
-        log_warning("KSM: %s", ksm_actuator_text(&agent->ksm));
+    if (agent->originals.outcome != ORIGINALS_LOADED)
+        return;
+    log_warning("the last run did not end cleanly: putting things back as they were found");
+    ksm_actuator_set_options(&agent->ksm, &write);
+    restore_all(agent);
 }
 
-static void
-ignore_libvirt_error(void *user, virErrorPtr error)
+/* Without KSM, or without the right to write it, the agent still reports, and says why. */
+static bool
+open_actuators(Agent *agent, GError **error)
 {
-    (void)user;
-    (void)error; /* failures are returned and logged where they are handled */
+    KsmActuatorOptions options = actuator_options(agent->conf);
+    g_autofree char *boot_id = NULL;
+
+    originals_init(&agent->originals);
+    if (!originals_read_boot_id(agent->root_fd, &boot_id, error))
+        return false;
+    /* A damaged record is the actuator's state, told there and in every status. */
+    originals_open(&agent->originals, agent->options.state_dir, boot_id, NULL);
+    ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
+    agent->contexts[ACTUATOR_KSM] = &agent->ksm;
+    ksm_actuator_open(&agent->ksm);
+    restore_leftovers(agent);
+    ksm_actuator_set_options(&agent->ksm, &options);
+    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
+        log_warning("ksm: %s", ksm_actuator_text(&agent->ksm));
+    return true;
 }
 
 static void
@@ -145,8 +145,6 @@ open_sources(Agent *agent)
     size_t n;
     const Source *const *sources = source_list(&n);
 
-    gvir_event_register();
-    virSetErrorFunc(NULL, ignore_libvirt_error);
     for (size_t i = 0; i < n; i++)
         sources[i]->open(agent);
 }
@@ -180,8 +178,9 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     agent->server = server_new(agent, error);
     if (!agent->server)
         return false;
+    if (!open_actuators(agent, error))
+        return false;
     host_init(&agent->host_facts, agent->root_fd);
-    open_ksm(agent);
     agent->opened = true;
     open_sources(agent);
     return true;
@@ -201,7 +200,7 @@ adopt_mode(Agent *agent)
     KsmActuatorOptions options = actuator_options(agent->conf);
 
     if (agent->conf->policy.mode == KSM_MODE_OBSERVE || agent->conf->policy.mode == KSM_MODE_OFF)
-        restore_ksm(agent);
+        restore_all(agent);
     ksm_actuator_set_options(&agent->ksm, &options);
     tick_decide(agent);
     tick_want(agent, 0);
@@ -271,7 +270,7 @@ agent_close(Agent *agent)
         close_sources(agent);
         tick_done(&agent->tick);
         if (agent->conf->restore_at_stop)
-            restore_ksm(agent);
+            restore_all(agent);
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);
         host_done(&agent->host_facts);

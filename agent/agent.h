@@ -32,7 +32,7 @@ typedef struct {
 /* A moment and ksmd's run time then. */
 typedef struct {
     uint64_t time_us; /* CLOCK_MONOTONIC; 0: not set */
-    uint64_t cpu_us;
+    uint64_t cpu_us;  /* ksmd's run time then */
 } CpuMark;
 
 struct Agent {
@@ -57,6 +57,7 @@ struct Agent {
     Plan plan; /* the last; its domains are tick.plans */
     Originals originals;
     KsmActuator ksm;
+    void *contexts[ACTUATOR_COUNT]; /* of the actuators, borrowed from the fields above */
 
     LibvirtSource *libvirt; /* owned by its source; NULL: not opened */
     Server *server;         /* owned */

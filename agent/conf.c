@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct {
-    const Knob *rows;
+    const Knob *rows; /* static */
     size_t n;
     size_t base; /* offset of the rows' settings struct within Conf */
 } KnobTable;
@@ -293,7 +293,8 @@ load_text(Conf *conf, const char *path, const char *text, GError **error)
     g_autoptr(GError) syntax = NULL;
     g_auto(GStrv) sections = NULL;
 
-    if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, &syntax) &&
+    if (!g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_KEEP_TRANSLATIONS,
+                                   &syntax) &&
         *text != '\0') {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
                     "%s:%u: expected [section], key = value or a # comment: %s", path,

@@ -82,6 +82,15 @@ domain_table_find(const DomainTable *table, const char *word)
     return domain_table_get(table, word);
 }
 
+void
+domain_rename(Domain *domain, const char *name)
+{
+    if (g_str_equal(domain->name, name))
+        return;
+    g_free(domain->name);
+    domain->name = g_strdup(name);
+}
+
 bool
 domain_table_remove(DomainTable *table, const char *uuid)
 {

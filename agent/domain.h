@@ -84,6 +84,9 @@ Domain *domain_table_get(const DomainTable *table, const char *uuid);
  */
 Domain *domain_table_find(const DomainTable *table, const char *word);
 
+/** domain_rename() - @name is copied; nothing happens when it has that name */
+void domain_rename(Domain *domain, const char *name);
+
 /** domain_table_remove() - a domain has ended; returns whether there was one */
 bool domain_table_remove(DomainTable *table, const char *uuid);
 

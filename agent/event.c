@@ -18,8 +18,8 @@
 #define FACTS_DELAY_MS 100
 
 typedef struct {
-    EventWatcher watcher;
-    gpointer user;
+    EventWatcher watcher; /* NULL: unwatched while others were being told */
+    gpointer user;        /* for watcher */
 } Watch;
 
 static const char *const kind_names[] = {
@@ -66,17 +66,26 @@ event_watch(EventHub *hub, EventWatcher watcher, gpointer user)
     g_ptr_array_add(hub->watchers, watch);
 }
 
+/* Those who left while events were being told are taken out when nobody is. */
+static void
+sweep_watchers(EventHub *hub)
+{
+    for (guint i = hub->watchers->len; i > 0 && !hub->telling; i--)
+        if (!((const Watch *)g_ptr_array_index(hub->watchers, i - 1))->watcher)
+            g_ptr_array_remove_index(hub->watchers, i - 1);
+}
+
 void
 event_unwatch(EventHub *hub, gpointer user)
 {
     for (guint i = 0; hub->watchers && i < hub->watchers->len; i++) {
-        const Watch *watch = g_ptr_array_index(hub->watchers, i);
+        Watch *watch = g_ptr_array_index(hub->watchers, i);
 
-        if (watch->user == user) {
-            g_ptr_array_remove_index(hub->watchers, i);
-            return;
-        }
+        if (watch->user == user)
+            watch->watcher = NULL;
     }
+    if (hub->watchers)
+        sweep_watchers(hub);
 }
 
 static void
@@ -92,17 +101,20 @@ count_event(EventHub *hub, const char *source, uint64_t now_us)
     count->last_us = now_us;
 }
 
-/* From the last to the first: a watcher may unwatch itself while it is being told. */
 static void
 tell_watchers(EventHub *hub, const Event *event)
 {
     SeenEvent seen = { ++hub->sequence, g_get_real_time(), *event };
 
-    for (guint i = hub->watchers->len; i > 0; i--) {
-        const Watch *watch = g_ptr_array_index(hub->watchers, i - 1);
+    hub->telling = true;
+    for (guint i = 0; i < hub->watchers->len; i++) {
+        const Watch *watch = g_ptr_array_index(hub->watchers, i);
 
-        watch->watcher(&seen, watch->user);
+        if (watch->watcher)
+            watch->watcher(&seen, watch->user);
     }
+    hub->telling = false;
+    sweep_watchers(hub);
 }
 
 static bool
@@ -112,7 +124,8 @@ is_same_start(const Domain *domain, const Event *event)
            domain->id == event->id;
 }
 
-static void
+/* Return: whether this start was known already. */
+static bool
 note_created(Agent *agent, const Event *event, uint64_t now_us)
 {
     Domain *domain = domain_table_get(&agent->domains, event->uuid);
@@ -120,41 +133,50 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
     if (domain && is_same_start(domain, event)) {
         if (event->id != DOMAIN_ID_UNKNOWN)
             domain->id = event->id;
-        return;
+        if (event->name)
+            domain_rename(domain, event->name);
+        return true;
     }
     if (domain)
         agent->tick.departures++;
     domain_table_add(&agent->domains, event->uuid, event->name ? event->name : event->uuid,
                      event->id, now_us);
+    return false;
 }
 
-static void
+/* Return: what the event is in the light of what is known. */
+static EventKind
 keep_table(Agent *agent, const Event *event, uint64_t now_us)
 {
     Domain *domain = event->uuid ? domain_table_get(&agent->domains, event->uuid) : NULL;
+    bool is_about_it = domain && is_same_start(domain, event);
 
     if (event->kind == EVENT_CREATED)
-        note_created(agent, event, now_us);
-    else if (event->kind == EVENT_DESTROYED && domain_table_remove(&agent->domains, event->uuid))
+        return note_created(agent, event, now_us) ? EVENT_CHANGED : EVENT_CREATED;
+    if (event->kind == EVENT_DESTROYED && is_about_it) {
+        domain_table_remove(&agent->domains, event->uuid);
         agent->tick.departures++;
-    else if (event->kind == EVENT_DESTROYING && domain)
+    } else if (event->kind == EVENT_DESTROYING && is_about_it) {
         domain->state = DOMAIN_STOPPING;
+    }
+    return event->kind;
 }
 
 void
-event_post(Agent *agent, const Event *event)
+event_post(Agent *agent, const Event *posted)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    Event event = *posted;
 
-    count_event(&agent->events, event->source, now_us);
-    keep_table(agent, event, now_us);
-    if (event->scan || event->kind == EVENT_CREATED || event->kind == EVENT_KICK)
+    count_event(&agent->events, event.source, now_us);
+    event.kind = keep_table(agent, posted, now_us);
+    if (event.scan || event.kind == EVENT_CREATED || event.kind == EVENT_KICK)
         agent->tick.triggers++;
     if (agent->tick.triggers > 0)
         tick_now(agent);
-    if (event->kind != EVENT_CHANGED || event->scan)
+    if (event.kind != EVENT_CHANGED || event.scan)
         tick_want(agent, FACTS_DELAY_MS);
-    log_debug("%s: %s %s %s", event->source, event_kind_name(event->kind),
-              event->name ? event->name : "", event->detail ? event->detail : "");
-    tell_watchers(&agent->events, event);
+    log_debug("%s: %s %s %s", event.source, event_kind_name(event.kind),
+              event.name ? event.name : "", event.detail ? event.detail : "");
+    tell_watchers(&agent->events, &event);
 }

@@ -52,6 +52,7 @@ typedef struct {
     GHashTable *counts;  /* owned; source name -> SourceCount */
     GPtrArray *watchers; /* owned; of Watch (event.c) */
     uint64_t sequence;   /* of the last event */
+    bool telling;        /* watchers are being told right now */
 } EventHub;
 
 /** event_kind_name() - "created", ... */
@@ -82,7 +83,8 @@ void event_unwatch(EventHub *hub, gpointer user);
  * @event: copied as far as needed
  *
  * CREATED of a start that is known already (same uuid, same id) is a CHANGED: whoever comes first
- * wins, and no domain is doubled. DESTROYED of an unknown domain is counted and does no harm.
+ * wins, and no domain is doubled. DESTROYED of an unknown domain, or of an earlier start of a
+ * known one, is counted and does no harm. @event's uuid must not be the table's own text.
  */
 void event_post(Agent *agent, const Event *event);
 

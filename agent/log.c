@@ -68,7 +68,7 @@ log_open(LogLevel level)
     }
 }
 
-/* UTF-8 stays readable; control characters and broken bytes become escapes. */
+/* UTF-8 stays readable; control characters become escapes, broken bytes U+FFFD. */
 static char *
 printable(const char *text)
 {

@@ -30,9 +30,13 @@ extern const char *const log_level_words[];
  */
 void log_open(LogLevel level);
 
+/** log_error() - the agent cannot do its work */
 void log_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** log_warning() - something is wrong and survived; says how it goes on */
 void log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** log_info() - what an operator wants to know later */
 void log_info(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** log_debug() - every event, for finding out what happened */
 void log_debug(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 #endif

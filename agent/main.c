@@ -17,9 +17,9 @@
 
 typedef struct {
     AgentOptions agent;
-    gboolean check_config;
-    gboolean restore;
-    gboolean version;
+    gboolean check_config; /* say whether the configuration is right, and exit */
+    gboolean restore;      /* put back what a killed agent left, and exit */
+    gboolean version;      /* print the version, and exit */
 } Arguments;
 
 static bool

@@ -44,7 +44,8 @@ tick_done(Tick *tick)
     g_clear_pointer(&tick->samples, g_array_unref);
     g_clear_pointer(&tick->tracks, g_array_unref);
     g_clear_pointer(&tick->plans, g_array_unref);
-    g_clear_pointer(&tick->applied_detail, g_free);
+    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+        g_clear_pointer(&tick->applied[id].detail, g_free);
 }
 
 static void
@@ -117,19 +118,18 @@ take_back(Tick *tick, GPtrArray *domains)
     }
 }
 
+/* A failure is logged when it is new, not at every tick that it lasts. */
 static void
-apply(Agent *agent)
+apply_one(Agent *agent, ActuatorId id, const Sample *sample)
 {
-    Tick *tick = &agent->tick;
+    Applied *applied = &agent->tick.applied[id];
     g_autoptr(GError) error = NULL;
-    ApplyResult before = tick->applied;
 
-    tick->applied =
-        ksm_actuator_apply(&agent->ksm, &agent->plan.ksm.knobs, &agent->host.knobs, &error);
-    if (error && (tick->applied != before || !tick->applied_detail))
-        log_warning("KSM: %s", error->message);
-    g_free(tick->applied_detail);
-    tick->applied_detail = error ? g_strdup(error->message) : NULL;
+    applied->result = actuators[id]->apply(agent->contexts[id], sample, &agent->plan, &error);
+    if (error && g_strcmp0(error->message, applied->detail) != 0)
+        log_warning("%s: %s", actuators[id]->name, error->message);
+    g_free(applied->detail);
+    applied->detail = error ? g_strdup(error->message) : NULL;
 }
 
 static void
@@ -198,7 +198,8 @@ tick_decide(Agent *agent)
     tick->count++;
     tick->decided_us = agent->host.now_us;
     take_back(tick, domains);
-    apply(agent);
+    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+        apply_one(agent, id, &sample);
     tell_change(agent, before);
 }
 

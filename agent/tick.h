@@ -5,31 +5,36 @@
 #ifndef AGENT_TICK_H
 #define AGENT_TICK_H
 
-#include "agent/actuator/sysfile.h"
+#include "agent/actuator/actuator.h"
 #include "policy/policy.h"
 
 #include <glib.h>
 
 typedef struct Agent Agent;
 
+/* What an actuator made of its part of the plan. */
+typedef struct {
+    ApplyResult result; /* of its last apply */
+    char *detail;       /* owned; text of the failure; NULL: none */
+} Applied;
+
 /* State of the tick; embedded in the agent. */
 typedef struct {
-    guint timer;          /* GSource of the next full tick; 0: none */
-    uint64_t due_us;      /* CLOCK_MONOTONIC of it */
-    guint soon;           /* GSource of a quick tick that had to wait; 0: none */
-    guint patience;       /* GSource that ends the wait for libvirt; 0: not waiting */
-    uint64_t trigger_us;  /* CLOCK_MONOTONIC of the last decision that had a trigger */
-    uint64_t stats_us;    /* CLOCK_MONOTONIC of the last question to libvirt */
-    uint32_t triggers;    /* since the last decision */
-    uint32_t departures;  /* since the last decision */
-    uint64_t count;       /* decisions since the start */
-    uint64_t late;        /* of those, without the figures that libvirt was asked for */
-    uint64_t decided_us;  /* CLOCK_MONOTONIC of the last */
-    GArray *samples;      /* owned; DomainSample */
-    GArray *tracks;       /* owned; DomainTrack */
-    GArray *plans;        /* owned; DomainPlan */
-    ApplyResult applied;  /* what became of the last plan */
-    char *applied_detail; /* owned; error text of it, NULL: none */
+    guint timer;                     /* GSource of the next full tick; 0: none */
+    uint64_t due_us;                 /* CLOCK_MONOTONIC of it */
+    guint soon;                      /* GSource of a quick tick that had to wait; 0: none */
+    guint patience;                  /* GSource that ends the wait for libvirt; 0: not waiting */
+    uint64_t trigger_us;             /* CLOCK_MONOTONIC of the last decision that had a trigger */
+    uint64_t stats_us;               /* CLOCK_MONOTONIC of the last question to libvirt */
+    uint32_t triggers;               /* since the last decision */
+    uint32_t departures;             /* since the last decision */
+    uint64_t count;                  /* decisions since the start */
+    uint64_t late;                   /* of those, without the figures that libvirt was asked for */
+    uint64_t decided_us;             /* CLOCK_MONOTONIC of the last */
+    GArray *samples;                 /* owned; DomainSample */
+    GArray *tracks;                  /* owned; DomainTrack */
+    GArray *plans;                   /* owned; DomainPlan */
+    Applied applied[ACTUATOR_COUNT]; /* what became of the last plan */
 } Tick;
 
 /** tick_init() - nothing decided yet; tick_done() it */

@@ -59,25 +59,54 @@ sat_sub(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* a * b / c, rounded down, saturating; c == 0 gives the largest number there is. */
+/**
+ * mul_div_rest() - a * b / c with its remainder, exact whatever the size of the product
+ * @a:        at most @c
+ * @b:        any
+ * @c:        not 0
+ * @ret_rest: below @c
+ *
+ * Long multiplication by the bits of @b, divided at every step, so that nothing is ever larger
+ * than @c. Return: rounded down.
+ */
+static inline uint64_t
+mul_div_rest(uint64_t a, uint64_t b, uint64_t c, uint64_t *ret_rest)
+{
+    uint64_t whole = 0;
+    uint64_t rest = 0;
+
+    for (int bit = 63; bit >= 0; bit--) {
+        bool carry = rest >= c - rest;
+
+        whole = whole * 2 + carry;
+        rest = carry ? rest - (c - rest) : rest * 2;
+        if (((b >> bit) & 1) == 0)
+            continue;
+        carry = rest >= c - a;
+        whole += carry;
+        rest = carry ? rest - (c - a) : rest + a;
+    }
+    *ret_rest = rest;
+    return whole;
+}
+
+/**
+ * mul_div() - a * b / c, rounded down
+ *
+ * Exact; saturates where the result does not fit, and for a divisor of 0.
+ */
 static inline uint64_t
 mul_div(uint64_t a, uint64_t b, uint64_t c)
 {
-    uint64_t whole;
     uint64_t rest;
 
     if (c == 0)
         return UINT64_MAX;
     if (a == 0 || b <= UINT64_MAX / a)
         return a * b / c;
-    /* Split a into c * whole + rest, so that each part may fit where the product does not. */
-    whole = a / c;
-    rest = a % c;
-    if (whole > 0 && b > UINT64_MAX / whole)
+    if (a / c > 0 && b > UINT64_MAX / (a / c))
         return UINT64_MAX;
-    if (rest > 0 && b > UINT64_MAX / rest)
-        return sat_add(whole * b, mul_div(b, rest >> 1, (c >> 1) > 0 ? c >> 1 : 1));
-    return sat_add(whole * b, rest * b / c);
+    return sat_add(a / c * b, mul_div_rest(a % c, b, c, &rest));
 }
 
 #endif

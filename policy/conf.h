@@ -32,11 +32,11 @@ typedef struct {
     uint64_t standard_s;         /* length of the stage, seconds */
     uint64_t slow_s;             /* length of the stage, seconds */
     uint64_t aggressive_divisor; /* anonymous pages divided by this are scanned per batch */
-    uint64_t standard_divisor;
-    uint64_t slow_divisor;
-    uint64_t aggressive_ms; /* pause between batches */
-    uint64_t standard_ms;
-    uint64_t slow_ms;
+    uint64_t standard_divisor;   /* the same for the second stage */
+    uint64_t slow_divisor;       /* the same for the third stage */
+    uint64_t aggressive_ms;      /* pause between batches */
+    uint64_t standard_ms;        /* the same for the second stage */
+    uint64_t slow_ms;            /* the same for the third stage */
 
     /* fixed */
     uint64_t fixed_pages;    /* pages per batch */

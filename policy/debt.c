@@ -37,14 +37,19 @@ mergeable_pages(const HostSample *host, const DomainSample *domain)
     return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
 }
 
+static uint64_t
+scans_to_pay(const HostSample *host)
+{
+    return is_known(host->ksm.full_scans) ? sat_add(host->ksm.full_scans, PASSES_TO_PAY)
+                                          : VALUE_UNKNOWN;
+}
+
 static void
 track_open(DomainTrack *track, const HostSample *host, uint64_t resident_bytes)
 {
     track->open = true;
     track->base_bytes = resident_bytes;
-    track->paid_scans = is_known(host->ksm.full_scans)
-                            ? sat_add(host->ksm.full_scans, PASSES_TO_PAY)
-                            : VALUE_UNKNOWN;
+    track->paid_scans = scans_to_pay(host);
 }
 
 static void
@@ -64,8 +69,9 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
         track_open(track, host, resident_bytes);
         return;
     }
-    if (track->open && is_known(track->paid_scans) &&
-        known_or(host->ksm.full_scans, 0) >= track->paid_scans)
+    if (!is_known(track->paid_scans))
+        track->paid_scans = scans_to_pay(host);
+    else if (known_or(host->ksm.full_scans, 0) >= track->paid_scans)
         track->open = false;
 }
 

@@ -37,6 +37,8 @@
 #define COST_TWO_PASSES_NS UINT64_C(6000)
 /* Cost of a page before it has been measured here: between unique and merged. */
 #define COST_DEFAULT_NS UINT64_C(2500)
+/* No page costs as much; what does is a counter that jumped. */
+#define COST_MAX_NS UINT64_C(1000000)
 /* A figure of cost needs this many pages, or the clock's grain shows in it. */
 #define COST_MIN_PAGES UINT64_C(1000)
 /* CPU time left in the window at which a burst begins to be stretched. */
@@ -99,8 +101,8 @@ measure_cost(KsmAuto *a, const HostSample *host)
         scanned >= sat_add(a->last_scanned, COST_MIN_PAGES) && cpu_us > a->last_cpu_us) {
         uint64_t now_ns = mul_div(cpu_us - a->last_cpu_us, 1000, scanned - a->last_scanned);
 
+        now_ns = clamp_u64(now_ns, 1, COST_MAX_NS);
         a->cost_ns = a->cost_ns == 0 ? now_ns : (a->cost_ns * 3 + now_ns) / 4;
-        a->cost_ns = max_u64(a->cost_ns, 1);
     }
     if (is_known(scanned) && is_known(cpu_us) &&
         (!is_known(a->last_scanned) || scanned < a->last_scanned ||
@@ -168,10 +170,11 @@ pause_ms(const KsmAuto *a, uint64_t pages, uint64_t duty_bp)
 }
 
 static void
-plan_burst(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, const Debt *debt,
-           Plan *plan)
+plan_burst(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
+           const Debt *debt, Plan *plan)
 {
-    uint64_t left_us = cpu_window_left(&a->window, burst_budget_bp(conf, host));
+    const KsmAuto *a = &state->ksm_auto;
+    uint64_t left_us = cpu_window_left(&state->window, burst_budget_bp(conf, host));
     uint64_t duty_bp = burst_duty_bp(a, debt, left_us);
 
     plan->ksm.knobs.run = KSM_RUN_MERGE;
@@ -254,7 +257,6 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     KsmAuto *a = &state->ksm_auto;
     Debt debt = debt_update(conf, sample, state, plan);
 
-    cpu_window_add(&a->window, host->now_us, host->ksmd_cpu_us);
     measure_cost(a, host);
     note_events(a, host);
     choose_phase(conf, sample, a, &debt);
@@ -264,7 +266,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     plan->ksm.cost_ns = a->cost_ns;
     plan->ksm.gained_pages = sat_sub(merged_pages(host), a->burst_merged);
     if (a->phase == KSM_PHASE_BURST) {
-        plan_burst(conf, host, a, &debt, plan);
+        plan_burst(conf, host, state, &debt, plan);
     } else if (a->phase == KSM_PHASE_REST) {
         plan_rest(host, a, why_rest(sample, &debt), plan);
     } else {

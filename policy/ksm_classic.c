@@ -15,11 +15,13 @@
 #include "policy/rule.h"
 
 #define US_PER_S UINT64_C(1000000)
+/* The end of a stage is not worth more haste. */
+#define TICK_MIN_US UINT64_C(1000)
 
 typedef struct {
-    uint64_t ends_us; /* time since the trigger at which the stage is over */
-    uint64_t divisor; /* of the anonymous pages */
-    uint64_t sleep_ms;
+    uint64_t ends_us;  /* time since the trigger at which the stage is over */
+    uint64_t divisor;  /* of the anonymous pages */
+    uint64_t sleep_ms; /* pause between batches */
     KsmPhase phase;
     Reason reason;
 } Stage;
@@ -55,7 +57,7 @@ plan_initial(const HostSample *host, Reason reason, Plan *plan)
 {
     plan->ksm.phase = KSM_PHASE_INITIAL;
     plan->ksm.reason = reason;
-    plan->ksm.knobs = host->initial;
+    plan->ksm.knobs = ksm_initial(host);
 }
 
 static void
@@ -90,7 +92,8 @@ ksm_classic_step(const PolicyConf *conf, const Sample *sample, PolicyState *stat
         if (elapsed_us >= stages[i].ends_us)
             continue;
         plan_stage(host, &stages[i], plan);
-        plan->next_tick_us = min_u64(plan->next_tick_us, stages[i].ends_us - elapsed_us);
+        plan->next_tick_us =
+            clamp_u64(stages[i].ends_us - elapsed_us, TICK_MIN_US, plan->next_tick_us);
         return;
     }
     plan_initial(host, REASON_LADDER_INITIAL, plan);

@@ -11,6 +11,7 @@
  * so that every mode starts from what is true now.
  */
 #include "policy/policy.h"
+#include "policy/cpu_window.h"
 #include "policy/rule.h"
 
 #include <assert.h>
@@ -55,6 +56,7 @@ policy_init(PolicyState *state)
 {
     memset(state, 0, sizeof(*state));
     state->mode = KSM_MODE_COUNT;
+    state->window.last_cpu_us = VALUE_UNKNOWN;
 }
 
 static void
@@ -72,22 +74,18 @@ plan_clear(const Sample *sample, Plan *plan)
     }
 }
 
-/* A rule that was not in charge starts afresh; ksmd's CPU window is a fact and stays. */
+/* A rule that was not in charge starts afresh: much may have happened to KSM meanwhile. */
 static void
-enter_mode(PolicyState *state, unsigned mode)
+enter_mode(PolicyState *state, unsigned mode, size_t n)
 {
-    CpuWindow window = state->ksm_auto.window;
-    bool first = state->mode == KSM_MODE_COUNT;
-
     if (state->mode == mode)
         return;
     memset(&state->ksm_auto, 0, sizeof(state->ksm_auto));
     memset(&state->classic, 0, sizeof(state->classic));
+    for (size_t i = 0; i < n; i++)
+        memset(&state->domains[i], 0, sizeof(state->domains[i]));
     state->ksm_auto.phase = KSM_PHASE_REST;
     state->ksm_auto.last_scanned = VALUE_UNKNOWN;
-    state->ksm_auto.window = window;
-    if (first)
-        state->ksm_auto.window.last_cpu_us = VALUE_UNKNOWN;
     state->mode = mode;
 }
 
@@ -97,7 +95,8 @@ policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     assert(conf->mode < KSM_MODE_COUNT);
 
     plan_clear(sample, plan);
-    enter_mode(state, conf->mode);
+    enter_mode(state, conf->mode, sample->n);
+    cpu_window_add(&state->window, sample->host.now_us, sample->host.ksmd_cpu_us);
     if (!sample->host.has_ksm) {
         plan->ksm.phase = KSM_PHASE_OFF;
         plan->ksm.reason = REASON_NO_KSM;

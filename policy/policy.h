@@ -29,14 +29,13 @@ typedef struct {
 /* What the auto controller remembers from tick to tick. */
 typedef struct {
     KsmPhase phase;
-    uint64_t phase_since_us;
-    uint64_t trigger_us;   /* last event that asked for scanning; 0: none is open */
-    uint64_t cleanup_us;   /* last departure that ksmd has not cleaned up yet; 0: none */
-    uint64_t burst_merged; /* merged pages when the current burst began */
-    uint64_t last_scanned; /* pages_scanned at the last sample; VALUE_UNKNOWN: none */
-    uint64_t last_cpu_us;  /* ksmd's run time then */
-    uint64_t cost_ns;      /* smoothed cost of one scanned page; 0: not measured yet */
-    CpuWindow window;
+    uint64_t phase_since_us; /* CLOCK_MONOTONIC */
+    uint64_t trigger_us;     /* last event that asked for scanning; 0: none is open */
+    uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
+    uint64_t burst_merged;   /* merged pages when the current burst began */
+    uint64_t last_scanned;   /* pages_scanned at the last sample; VALUE_UNKNOWN: none */
+    uint64_t last_cpu_us;    /* ksmd's run time then */
+    uint64_t cost_ns;        /* smoothed cost of one scanned page; 0: not measured yet */
 } KsmAuto;
 
 /* What the classic ladder remembers. */
@@ -53,7 +52,8 @@ typedef struct {
 } DomainTrack;
 
 typedef struct {
-    unsigned mode; /* KsmMode that the rest belongs to */
+    unsigned mode;    /* KsmMode that the rest belongs to */
+    CpuWindow window; /* what ksmd has used, in any mode */
     KsmAuto ksm_auto;
     KsmClassic classic;
     DomainTrack *domains; /* caller's array, in the order of Sample.domains */

@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *name;
-    const char *text;
+    const char *text; /* one sentence, for people */
 } ReasonWords;
 
 static const ReasonWords reason_words[] = {

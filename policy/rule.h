@@ -10,6 +10,17 @@
 
 #include "policy/policy.h"
 
+/* The settings that were found, as far as policy may ask for them: it never unmerges. */
+static inline KsmKnobs
+ksm_initial(const HostSample *host)
+{
+    KsmKnobs knobs = host->initial;
+
+    if (knobs.run == KSM_RUN_UNMERGE)
+        knobs.run = KSM_RUN_STOP;
+    return knobs;
+}
+
 typedef void (*RuleStep)(const PolicyConf *conf, const Sample *sample, PolicyState *state,
                          Plan *plan);
 

@@ -3,9 +3,9 @@
  * grpc_session_io.c - one HTTP/2 connection on the main loop: socket, timers, end of life
  *
  * One source per connection watches the descriptor and carries all its timers as one ready time.
- * A turn is: timers, one bounded read, the callbacks that this read caused, then writes until the
- * socket is full or a bound is reached. The bounds keep a storm on one connection from holding up
- * the loop; the source also runs a step below the default priority.
+ * A turn is: one bounded read, timers (so that what was read counts), the callbacks that were put
+ * off, then writes until the socket is full or a bound is reached. The bounds keep a storm on one
+ * connection from holding up the loop; the source also runs below the default priority.
  *
  * Outside a turn nothing is written: grpc_session_wake() asks for G_IO_OUT, so that a handler's
  * answer never runs callbacks under the handler's feet.

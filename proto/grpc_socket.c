@@ -21,6 +21,11 @@
 
 /* Connections that wait for accept: one loop turn of ours is short, a storm needs a few. */
 #define BACKLOG 128
+/* A daemon that starts holds the lock for well under a millisecond. Whoever holds it for half a
+ * second is none, and shall not keep us from starting: everybody who may read the directory can
+ * lock it. */
+#define LOCK_TRIES   10
+#define LOCK_WAIT_US (50 * 1000)
 
 static bool
 fail(GError **error, const char *what, const char *path)
@@ -134,12 +139,12 @@ lock_directory(const char *path, GError **error)
     g_autofree char *directory = g_path_get_dirname(path);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
-        fail(error, "cannot lock", directory);
-        if (fd >= 0)
-            close(fd);
+    if (fd < 0) {
+        fail(error, "cannot open", directory);
         return -1;
     }
+    for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+        g_usleep(LOCK_WAIT_US);
     return fd;
 }
 

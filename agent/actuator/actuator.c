@@ -4,7 +4,6 @@
 
 #include "agent/actuator/ksm.h"
 
-const Actuator *const actuators[] = {
-    &ksm_actuator, /* context: KsmActuator */
-    NULL,
+const Actuator *const actuators[ACTUATOR_COUNT] = {
+    [ACTUATOR_KSM] = &ksm_actuator,
 };

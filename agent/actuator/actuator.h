@@ -28,7 +28,12 @@ typedef struct {
     bool (*restore)(void *context, char **ret_note, GError **error);
 } Actuator;
 
-/* All actuators, in the order in which they are applied; restored in reverse. NULL-terminated. */
-extern const Actuator *const actuators[];
+/* All actuators, in the order in which they are applied; restored in reverse. */
+typedef enum {
+    ACTUATOR_KSM, /* context: KsmActuator */
+    ACTUATOR_COUNT,
+} ActuatorId;
+
+extern const Actuator *const actuators[ACTUATOR_COUNT];
 
 #endif

@@ -28,8 +28,11 @@ static const CallMethod watch_method = { "/virtksm.v1.Agent/Watch",
 /* One run of the command. */
 typedef struct {
     const Cli *cli;       /* borrowed */
-    const char *socket;   /* borrowed; where the daemon is asked */
+    char *socket;         /* owned; where the daemon is asked */
+    GrpcClient *client;   /* owned */
     GMainLoop *loop;      /* owned */
+    GSource *interrupt;   /* owned; SIGINT */
+    GSource *terminate;   /* owned; SIGTERM */
     OutputQueue *queue;   /* owned */
     GrpcClientCall *call; /* owned */
     GError *error;        /* owned; why it ended; NULL: normally */
@@ -41,10 +44,14 @@ typedef struct {
 static void
 follow_done(Follow *follow)
 {
-    follow->over = true; /* what the call says while it is let go of is our own doing */
+    follow->over = true; /* the call finishes once more, of our own doing: by losing its client */
     g_clear_pointer(&follow->call, grpc_client_call_unref);
+    g_clear_pointer(&follow->client, grpc_client_free);
     g_clear_pointer(&follow->queue, output_queue_free);
+    g_clear_pointer(&follow->interrupt, g_source_unref);
+    g_clear_pointer(&follow->terminate, g_source_unref);
     g_clear_pointer(&follow->loop, g_main_loop_unref);
+    g_clear_pointer(&follow->socket, g_free);
     g_clear_error(&follow->error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Follow, follow_done)
@@ -217,14 +224,14 @@ watch_signal(Follow *follow, GMainContext *context, int signal_number)
 }
 
 static bool
-subscribe(Follow *follow, GrpcClient *client, GError **error)
+subscribe(Follow *follow, GError **error)
 {
     static const GrpcClientHandler handler = { .message = on_message, .finished = on_finished };
     const GrpcRpc rpc = { watch_method.path, watch_method.response, 0 };
     Virtksm__V1__WatchRequest request = VIRTKSM__V1__WATCH_REQUEST__INIT;
     g_autoptr(GError) reason = NULL;
 
-    follow->call = grpc_client_open(client, &rpc, &handler, follow, &reason);
+    follow->call = grpc_client_open(follow->client, &rpc, &handler, follow, &reason);
     if (!follow->call) {
         call_fail(error, follow->socket, reason);
         return false;
@@ -238,21 +245,22 @@ bool
 events_run(const Cli *cli, GError **error)
 {
     static const OutputHandler output = { on_drained, on_broken };
-    g_autofree char *socket = call_socket(cli, &watch_method);
-    g_autoptr(GrpcClient) client = grpc_client_new(socket, NULL);
-    GMainContext *context = grpc_client_context(client);
-    g_auto(Follow) follow = { .cli = cli, .socket = socket };
-    g_autoptr(GSource) interrupt = watch_signal(&follow, context, SIGINT);
-    g_autoptr(GSource) terminate = watch_signal(&follow, context, SIGTERM);
+    g_auto(Follow) follow = { .cli = cli, .socket = call_socket(cli, &watch_method) };
     g_autoptr(GString) header = g_string_new(NULL);
+    GMainContext *context;
 
+    follow.client = grpc_client_new(follow.socket, NULL);
+    context = grpc_client_context(follow.client);
     follow.loop = g_main_loop_new(context, FALSE);
+    follow.interrupt = watch_signal(&follow, context, SIGINT);
+    follow.terminate = watch_signal(&follow, context, SIGTERM);
     follow.queue = output_queue_new(context, &output, &follow);
-    if (!subscribe(&follow, client, error))
+    if (!subscribe(&follow, error))
         return false;
     append_header(header, cli->format);
     output_queue_add(follow.queue, header->str);
-    g_main_loop_run(follow.loop);
+    if (!follow.over)
+        g_main_loop_run(follow.loop);
     if (follow.error) {
         g_propagate_error(error, g_steal_pointer(&follow.error));
         return false;

@@ -55,18 +55,20 @@ append_inputs(GString *out, const Virtksm__V1__ExplainResponse *explain)
     g_autofree char *debt = text_bytes(bytes_of(explain->debt_pages));
     g_autofree char *gained = text_bytes(bytes_of(explain->gained_pages));
     g_autofree char *budget = text_percent(explain->budget_bp, 10000);
+    g_autoptr(GString) inputs = g_string_new(NULL);
 
-    g_string_append_c(out, '\n');
     if (explain->has_debt_pages)
-        g_string_append_printf(out, "Of the memory that may merge, %s are yet to be scanned.\n",
+        g_string_append_printf(inputs, "%s of the memory that may merge is yet to be scanned.\n",
                                debt);
     if (explain->has_budget_bp)
-        g_string_append_printf(out, "ksmd may use %s of one CPU for it.\n", budget);
+        g_string_append_printf(inputs, "ksmd may use %s of one CPU for it.\n", budget);
     if (explain->has_cost_ns)
-        g_string_append_printf(out, "To scan a page costs %" PRIu64 " ns, as measured.\n",
+        g_string_append_printf(inputs, "To scan a page costs %" PRIu64 " ns, as measured.\n",
                                explain->cost_ns);
     if (explain->has_gained_pages)
-        g_string_append_printf(out, "Since the last burst began, %s were merged.\n", gained);
+        g_string_append_printf(inputs, "%s was merged since the last burst began.\n", gained);
+    if (inputs->len > 0)
+        g_string_append_printf(out, "\n%s", inputs->str);
 }
 
 static void

@@ -7,6 +7,13 @@
 /* Columns of a key, its colon and blanks. */
 #define KEY_WIDTH 13
 
+/* As g_utf8_next_char(), whose cast drops the const. */
+static const char *
+next(const char *text)
+{
+    return text + g_utf8_skip[(guchar)*text];
+}
+
 /* Format characters are invisible, and some turn the direction of what follows. */
 static bool
 is_harmless(gunichar c)
@@ -55,7 +62,7 @@ text_escape(const char *text)
             g_string_append_unichar(out, c);
         else
             append_escape(out, c);
-        text = g_utf8_next_char(text);
+        text = next(text);
     }
     return g_string_free(out, FALSE);
 }
@@ -65,7 +72,7 @@ text_width(const char *text)
 {
     size_t width = 0;
 
-    for (; *text; text = g_utf8_next_char(text)) {
+    for (; *text; text = next(text)) {
         gunichar c = g_utf8_get_char(text);
 
         if (!g_unichar_iszerowidth(c))

@@ -13,7 +13,7 @@
 #include <glib.h>
 
 typedef struct {
-    size_t row;
+    size_t row;        /* index; the number of rows for the others */
     uint64_t fraction; /* remainder of the division, below the host's merged pages */
 } Remainder;
 
@@ -34,31 +34,6 @@ cut_to_host(const AttributedHost *host, Attributed *rows, size_t n, Attributed *
     }
     *others = (Attributed){ .merging_pages = merged, .zero_pages = zero };
     return fits;
-}
-
-/*
- * a * b / c with its remainder, exact for a <= c whatever their size: long multiplication by the
- * bits of b, divided at every step, so that nothing is ever larger than c.
- */
-static uint64_t
-divide_product(uint64_t a, uint64_t b, uint64_t c, uint64_t *ret_rest)
-{
-    uint64_t whole = 0;
-    uint64_t rest = 0;
-
-    for (int bit = 63; bit >= 0; bit--) {
-        bool carry = rest >= c - rest;
-
-        whole = whole * 2 + carry;
-        rest = carry ? rest - (c - rest) : rest * 2;
-        if (((b >> bit) & 1) == 0)
-            continue;
-        carry = rest >= c - a;
-        whole += carry;
-        rest = carry ? rest - (c - a) : rest + a;
-    }
-    *ret_rest = rest;
-    return whole;
 }
 
 static gint
@@ -85,8 +60,8 @@ attribute_savings(const AttributedHost *host, Attributed *rows, size_t n, Attrib
         Remainder remainder = { i, 0 };
 
         if (merged > 0)
-            row->share_pages = divide_product(row->merging_pages, host->pages_sharing, merged,
-                                              &remainder.fraction);
+            row->share_pages =
+                mul_div_rest(row->merging_pages, host->pages_sharing, merged, &remainder.fraction);
         left -= row->share_pages;
         g_array_append_val(order, remainder);
     }

@@ -17,9 +17,9 @@ typedef struct {
 
 /* The host's figures of the same moment. */
 typedef struct {
-    uint64_t pages_shared;
-    uint64_t pages_sharing;
-    uint64_t zero_pages; /* of all processes */
+    uint64_t pages_shared;  /* pages kept */
+    uint64_t pages_sharing; /* places that share them beyond the first: the saving */
+    uint64_t zero_pages;    /* of all processes */
 } AttributedHost;
 
 /**

@@ -61,7 +61,7 @@ read_rows(const GPtrArray *domains, Ledger *ledger)
 static void
 divide(Ledger *ledger, const HostMerged *merged)
 {
-    AttributedHost host = { known_or(merged->pages_shared, 0), known_or(merged->pages_sharing, 0),
+    AttributedHost host = { merged->pages_shared, merged->pages_sharing,
                             known_or(merged->ksm_zero_pages, 0) };
     g_autofree Attributed *shares = g_new0(Attributed, ledger->rows->len + 1);
     Attributed others;
@@ -69,7 +69,9 @@ divide(Ledger *ledger, const HostMerged *merged)
     for (guint i = 0; i < ledger->rows->len; i++) {
         const LedgerRow *row = &g_array_index(ledger->rows, LedgerRow, i);
 
-        shares[i].merging_pages = known_or(row->merging_pages, 0);
+        if (!is_known(row->merging_pages))
+            continue;
+        shares[i].merging_pages = row->merging_pages;
         shares[i].zero_pages = known_or(row->zero_pages, 0);
     }
     if (!attribute_savings(&host, shares, ledger->rows->len, &others))
@@ -98,7 +100,7 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
     ledger->zero_pages = merged->ksm_zero_pages;
     ledger->saved_pages = VALUE_UNKNOWN;
     ledger->metadata_bytes = VALUE_UNKNOWN;
-    if (!is_known(merged->pages_sharing)) {
+    if (!is_known(merged->pages_shared) || !is_known(merged->pages_sharing)) {
         ledger->others_merging_pages = VALUE_UNKNOWN;
         ledger->others_saved_pages = VALUE_UNKNOWN;
         return;
@@ -130,7 +132,8 @@ ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger)
     }
     host_read(facts, &host);
     ledger->page_bytes = host.page_bytes;
-    divide(ledger, &after);
+    if (is_known(after.pages_shared) && is_known(after.pages_sharing))
+        divide(ledger, &after);
     fill_host(ledger, &host, &after);
 }
 

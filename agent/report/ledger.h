@@ -10,25 +10,25 @@
 
 /* One domain; every figure is VALUE_UNKNOWN where it cannot be had. */
 typedef struct {
-    const Domain *domain; /* borrowed */
-    uint64_t merging_pages;
+    const Domain *domain;    /* borrowed */
+    uint64_t merging_pages;  /* its pages that are merged */
     uint64_t saved_pages;    /* its fair share, zero pages included */
     uint64_t zero_pages;     /* of saved_pages */
     uint64_t metadata_bytes; /* KSM's records of it */
-    uint64_t resident_bytes;
+    uint64_t resident_bytes; /* of its process */
 } LedgerRow;
 
 typedef struct {
-    uint32_t page_bytes;
-    bool steady; /* the host's figures stood still while the domains were read */
-    uint64_t pages_shared;
-    uint64_t pages_sharing;
-    uint64_t zero_pages;
-    uint64_t saved_pages; /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
-    uint64_t metadata_bytes;
+    uint32_t page_bytes;     /* size of a page */
+    bool steady;             /* the host's figures stood still while the domains were read */
+    uint64_t pages_shared;   /* of the host */
+    uint64_t pages_sharing;  /* of the host */
+    uint64_t zero_pages;     /* of the host; VALUE_UNKNOWN on kernels that do not count them */
+    uint64_t saved_pages;    /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
+    uint64_t metadata_bytes; /* KSM's records of all processes */
     uint64_t others_merging_pages; /* of processes that are no known domain */
-    uint64_t others_saved_pages;
-    GArray *rows; /* owned; of LedgerRow, by name */
+    uint64_t others_saved_pages;   /* their share of saved_pages */
+    GArray *rows;                  /* owned; of LedgerRow, by name */
 } Ledger;
 
 /**
@@ -54,6 +54,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ledger, ledger_clear)
  * @saved_pages:    VALUE_UNKNOWN gives false
  * @metadata_bytes: VALUE_UNKNOWN gives false
  * @ret_bytes:      may be negative; written only if known
+ *
+ * Return: whether it is known.
  */
 bool ledger_net_bytes(const Ledger *ledger, uint64_t saved_pages, uint64_t metadata_bytes,
                       int64_t *ret_bytes);

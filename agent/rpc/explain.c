@@ -45,8 +45,8 @@ explain_host(const Agent *agent, Virtksm__V1__ExplainResponse *message)
     message->reason = g_strdup(reason_text(plan->reason));
     message->wanted = method_ksm_settings(&plan->knobs);
     message->in_force = method_ksm_settings(&agent->host.knobs);
-    message->applied = g_strdup(apply_result_name(tick->applied));
-    message->applied_detail = g_strdup(tick->applied_detail);
+    message->applied = g_strdup(apply_result_name(tick->applied[ACTUATOR_KSM].result));
+    message->applied_detail = g_strdup(tick->applied[ACTUATOR_KSM].detail);
     METHOD_SET(message, debt_pages, plan->debt_pages);
     METHOD_SET(message, gained_pages, plan->gained_pages);
     METHOD_SET(message, decided_ms, method_age_ms(tick->decided_us));

@@ -33,7 +33,7 @@ struct LibvirtSource {
     char *told;                        /* owned; the last reason that was logged */
     guint asking;                      /* questions for figures under way */
     void (*stats_done)(gpointer user); /* who waits for figures; NULL: nobody */
-    gpointer stats_user;
+    gpointer stats_user;               /* for stats_done */
 };
 
 static const struct {
@@ -209,10 +209,11 @@ on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
 /* --- connection ------------------------------------------------------------------------- */
 
 typedef struct {
-    int event;
+    int event; /* virDomainEventID */
     const char *name;
     bool required; /* without it there is no source; others are as old as the libvirt is */
-    virConnectDomainEventGenericCallback callback;
+    virConnectDomainEventGenericCallback
+        callback; /* in its own shape, see VIR_DOMAIN_EVENT_CALLBACK */
 } Registration;
 
 static const Registration registrations[] = {
@@ -396,6 +397,7 @@ source_open(Agent *agent)
 
     if (g_str_equal(conf->uri, "none"))
         return;
+    virt_prepare();
     self = g_new0(LibvirtSource, 1);
     self->agent = agent;
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

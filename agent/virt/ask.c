@@ -59,13 +59,13 @@ ask_stats(VirtConn *conn, AskedStats done, gpointer user)
 
 typedef struct {
     VirtQuestion base;
-    char uuid[VIR_UUID_STRING_BUFLEN];
+    char uuid[VIR_UUID_STRING_BUFLEN]; /* of the domain in question */
 } XmlQuestion;
 
 typedef struct {
     AskedXml done;
     gpointer user;
-    char uuid[VIR_UUID_STRING_BUFLEN];
+    char uuid[VIR_UUID_STRING_BUFLEN]; /* of the domain in question */
 } XmlUser;
 
 static void

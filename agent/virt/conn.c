@@ -22,7 +22,8 @@
 #include "agent/virt/conn.h"
 #include "agent/error.h"
 
-#include <string.h>
+#include <libvirt-glib/libvirt-glib.h>
+#include <stdlib.h>
 
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 30000
@@ -30,10 +31,10 @@
 #define CLOSE_PATIENCE_US 1000000
 
 struct VirtConn {
-    char *uri; /* owned */
-    unsigned keepalive_s;
-    unsigned keepalive_count;
-    const VirtConnOps *ops;
+    char *uri;                /* owned */
+    unsigned keepalive_s;     /* see VirtConnTarget */
+    unsigned keepalive_count; /* see VirtConnTarget */
+    const VirtConnOps *ops;   /* static */
     gpointer user;
     Worker *worker;      /* owned */
     virConnectPtr conn;  /* owned; NULL while not up */
@@ -51,18 +52,18 @@ static void open_start(VirtConn *self);
 
 /* A job may outlive the connection object: it has copies of all it needs. */
 typedef struct {
-    char *uri; /* owned */
-    unsigned keepalive_s;
-    unsigned keepalive_count;
-    const VirtConnOps *ops;
+    char *uri;                /* owned */
+    unsigned keepalive_s;     /* see VirtConnTarget */
+    unsigned keepalive_count; /* see VirtConnTarget */
+    const VirtConnOps *ops;   /* static */
     gpointer user;
 } OpenInput;
 
 typedef struct {
-    virConnectPtr conn;  /* owned; NULL once taken over */
-    gpointer registered; /* owned together with conn */
-    const VirtConnOps *ops;
-    GArray *domains; /* owned; VirtListed */
+    virConnectPtr conn;     /* owned; NULL once taken over */
+    gpointer registered;    /* owned together with conn */
+    const VirtConnOps *ops; /* static */
+    GArray *domains;        /* owned; VirtListed */
 } OpenOutput;
 
 static void
@@ -168,9 +169,9 @@ wait_and_retry(VirtConn *self, const char *why)
 /* --- close ------------------------------------------------------------------------------ */
 
 typedef struct {
-    virConnectPtr conn;  /* owned */
-    gpointer registered; /* owned */
-    const VirtConnOps *ops;
+    virConnectPtr conn;     /* owned */
+    gpointer registered;    /* owned */
+    const VirtConnOps *ops; /* static */
 } CloseInput;
 
 static gpointer
@@ -264,6 +265,20 @@ open_start(VirtConn *self)
     *input = (OpenInput){ g_strdup(self->uri), self->keepalive_s, self->keepalive_count, self->ops,
                           self->user };
     worker_push(self->worker, &open_job, input, self);
+}
+
+static void
+ignore_error(void *user, virErrorPtr error)
+{
+    (void)user;
+    (void)error; /* failures are returned, and told where they are handled */
+}
+
+void
+virt_prepare(void)
+{
+    gvir_event_register();
+    virSetErrorFunc(NULL, ignore_error);
 }
 
 VirtConn *

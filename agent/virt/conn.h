@@ -19,9 +19,9 @@ typedef struct VirtConn VirtConn;
 
 /* A running domain as the enumeration found it. */
 typedef struct {
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    char *name; /* owned */
-    int id;     /* libvirt's number of this start */
+    char uuid[VIR_UUID_STRING_BUFLEN]; /* lower case, with dashes */
+    char *name;                        /* owned */
+    int id;                            /* libvirt's number of this start */
 } VirtListed;
 
 typedef struct {
@@ -46,13 +46,23 @@ typedef struct {
 } VirtConnTarget;
 
 /**
+ * virt_prepare() - make libvirt run on the main loop, and keep its messages to itself
+ *
+ * Once per process, before the first connection. libvirt-glib is the documented way to run
+ * libvirt's events on GLib's loop; without an error function libvirt writes to standard error.
+ */
+void virt_prepare(void);
+
+/**
  * virt_conn_new() - start connecting
  * @target: where to
  * @ops:    static
  * @user:   passed to @ops; must outlive the connection
  *
- * An event loop must have been registered with libvirt before. Never fails: what goes wrong is
+ * virt_prepare() must have been called. Never fails: what goes wrong is
  * told through @ops->down, and tried again, at longer and longer intervals up to 30 s.
+ *
+ * Return: owned by the caller; virt_conn_free() it.
  */
 VirtConn *virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gpointer user);
 

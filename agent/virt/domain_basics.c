@@ -139,6 +139,8 @@ open_cell(DomainReading *reading, const DomainElement *element, const GArray *at
     cell.bytes =
         domain_element_size(reading, element, domain_element_attribute(attributes, "memory"),
                             domain_element_attribute(attributes, "unit"));
+    if (cell.bytes == 0)
+        domain_element_fail(reading, element, "memory above 0");
     cell.access =
         domain_element_access(reading, element, domain_element_attribute(attributes, "memAccess"));
     if (domain_element_second(reading, element, domain_element_attribute(attributes, "discard"),

@@ -19,8 +19,6 @@
  */
 #include "agent/virt/domain_memory.h"
 
-#include "policy/arith.h"
-
 #include <unistd.h>
 
 void
@@ -130,13 +128,19 @@ count_ram(const DomainMemory *memory, const MemoryBlock *block, DomainXml *xml, 
 }
 
 /* A definition without NUMA cells has one piece of main memory. */
-static void
-add_main_memory(DomainMemory *memory, const DomainXml *xml)
+static bool
+add_main_memory(DomainMemory *memory, const DomainXml *xml, GError **error)
 {
     MemoryBlock block = { .kind = BLOCK_CELL };
 
-    block.bytes = sat_sub(xml->maximum_bytes, xml->memory_device_bytes);
+    if (xml->maximum_bytes <= xml->memory_device_bytes) {
+        g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_CONTENT,
+                    "domain/memory: expected more than the memory devices have");
+        return false;
+    }
+    block.bytes = xml->maximum_bytes - xml->memory_device_bytes;
     g_array_append_val(memory->blocks, block);
+    return true;
 }
 
 bool
@@ -150,17 +154,13 @@ domain_memory_finish(DomainMemory *memory, DomainXml *xml, GError **error)
         else if (!count_device(block, xml, error))
             return false;
     }
-    if (xml->numa_cells == 0)
-        add_main_memory(memory, xml);
+    if (xml->numa_cells == 0 && !add_main_memory(memory, xml, error))
+        return false;
     for (guint i = 0; i < memory->blocks->len; i++) {
         const MemoryBlock *block = &g_array_index(memory->blocks, MemoryBlock, i);
 
         if (block->kind != BLOCK_DEVICE && !count_ram(memory, block, xml, error))
             return false;
     }
-    if (xml->ram_bytes > 0)
-        return true;
-    g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_CONTENT,
-                "domain/memory: expected more than the memory devices have");
-    return false;
+    return true;
 }

@@ -47,7 +47,8 @@ bool domain_value_nodes(const char *text, NodeSet *nodes, GError **error);
  * @name:    of the option; QEMU takes - and _ for the same
  *
  * Source: QEMU util/qemu-option.c, "qapi_bool_parse" for the words; a name alone is on.
- * Return: DOMAIN_SWITCH_UNSET if the list does not set it, or to no word that QEMU takes.
+ * Return: DOMAIN_SWITCH_UNSET if the list does not set it, sets it to no word that QEMU takes, or
+ * is absurdly long (over 4096 bytes).
  */
 DomainSwitch domain_value_switch(const char *options, const char *name);
 

@@ -69,7 +69,7 @@ G_DEFINE_QUARK(domain - xml - error - quark, domain_xml_error)
 static void
 stop(Reader *reader, DomainXmlError code, const char *what)
 {
-    g_set_error_literal(domain_element_error(&reader->reading), DOMAIN_XML_ERROR, code, what);
+    g_set_error_literal(domain_element_error(&reader->reading), DOMAIN_XML_ERROR, (int)code, what);
     xmlStopParser(reader->parser);
 }
 

@@ -23,10 +23,10 @@ static const char *const stopped_details[] = {
 
 typedef struct {
     LifecycleKind kind;
-    bool scan;
-    const char *word;
+    bool scan;                  /* see Lifecycle */
+    const char *word;           /* see Lifecycle */
     const char *const *details; /* NULL: none worth telling */
-    int detail_count;
+    int detail_count;           /* rows of details */
 } Row;
 
 #define DETAILS(table) table, G_N_ELEMENTS(table)

@@ -9,10 +9,10 @@
 #include <stdbool.h>
 
 typedef struct {
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    uint64_t maximum_bytes; /* defined memory; VALUE_UNKNOWN */
-    uint64_t balloon_bytes; /* left to the guest by its balloon; VALUE_UNKNOWN */
-    bool paused;
+    char uuid[VIR_UUID_STRING_BUFLEN]; /* lower case, with dashes */
+    uint64_t maximum_bytes;            /* defined memory; VALUE_UNKNOWN */
+    uint64_t balloon_bytes;            /* left to the guest by its balloon; VALUE_UNKNOWN */
+    bool paused;                       /* its processors stand still */
 } VirtStats;
 
 /**

@@ -3,8 +3,7 @@
  * worker.c - a GThreadPool whose results come back on the main loop
  *
  * The worker is counted by its owner and by every job under way, because a thread may be stuck in
- * a call for as long as libvirtd likes, and must find something to return to. Whether the owner
- * is still there (closed) is only looked at on the loop, where the owner lives: no lock.
+ * a call for as long as libvirtd likes, and must find something to return to.
  */
 #include "agent/virt/worker.h"
 
@@ -14,17 +13,17 @@
 struct Worker {
     GThreadPool *pool; /* owned */
     guint pending;     /* jobs not delivered; the loop's */
-    bool closed;       /* the owner is gone; the loop's */
+    gint closed;       /* atomic; the owner is gone */
     gint refs;         /* atomic */
 };
 
 typedef struct {
-    Worker *worker; /* counted */
-    const WorkerJob *job;
-    gpointer input;  /* owned */
-    gpointer user;   /* borrowed */
-    gpointer output; /* owned until delivered */
-    GError *error;   /* owned */
+    Worker *worker;       /* counted */
+    const WorkerJob *job; /* static */
+    gpointer input;       /* owned */
+    gpointer user;        /* borrowed */
+    gpointer output;      /* owned until delivered */
+    GError *error;        /* owned */
 } Task;
 
 static void
@@ -50,7 +49,7 @@ deliver(gpointer data)
 {
     Task *task = data;
 
-    if (!task->worker->closed) {
+    if (!g_atomic_int_get(&task->worker->closed)) {
         task->worker->pending--;
         task->job->done(g_steal_pointer(&task->output), task->error, task->user);
     }
@@ -64,6 +63,10 @@ run(gpointer data, gpointer unused)
     Task *task = data;
 
     (void)unused;
+    if (g_atomic_int_get(&task->worker->closed)) {
+        task_free(task);
+        return;
+    }
     task->output = task->job->work(task->input, &task->error);
     g_idle_add_full(G_PRIORITY_DEFAULT, deliver, task, NULL);
 }
@@ -74,8 +77,7 @@ worker_new(void)
     Worker *worker = g_new0(Worker, 1);
 
     worker->refs = 1;
-    worker->pool =
-        g_thread_pool_new_full(run, NULL, (GDestroyNotify)task_free, THREADS_MAX, FALSE, NULL);
+    worker->pool = g_thread_pool_new(run, NULL, THREADS_MAX, FALSE, NULL);
     return worker;
 }
 
@@ -107,9 +109,9 @@ worker_free(Worker *worker)
 {
     if (!worker)
         return;
-    worker->closed = true;
-    /* immediate, no wait: what has not begun is freed by task_free() */
-    g_thread_pool_free(worker->pool, TRUE, FALSE);
+    g_atomic_int_set(&worker->closed, 1);
+    /* No wait; what has not begun is freed by run(), in whichever thread gets to it. */
+    g_thread_pool_free(worker->pool, FALSE, FALSE);
     worker->pool = NULL;
     worker_unref(worker);
 }

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fake_rival.py - another program writes KSM's settings: it is noticed, named and not fought"""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+
+BURST = (1, 4000, 0)
+RIVALS = (("ksmtuned", "ksmtuned"), ("momd", "MOM"), ("mom-vdsm", "MOM"), ("vdsmd", "VDSM"),
+          ("ksm-throttler", "Kata"), ("kata-ksm-throttler", "Kata"), ("tuned", "tuned"))
+
+
+class Rival(FakeTestCase):
+
+    def yielded(self, host, **echoes):
+        """A daemon on this host that was driving KSM until somebody wrote these values."""
+        daemon = self.started(host=host)
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        for name, value in echoes.items():
+            host.echo(name, value)
+        daemon.ask("kick")
+        wait_until(lambda: daemon.ask("status")["actuator"] == "yielded",
+                   lambda: "yielded: %s" % daemon.ask("status"), 5)
+        return daemon
+
+    def test_it_yields_and_writes_no_more(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        before = host.stamps()
+        for _ in range(5):
+            daemon.ask("kick")
+        time.sleep(0.6)  # some decisions of the burst go by
+        self.assert_untouched(host, before)
+        self.assertEqual(daemon.ask("explain")["applied"], "refused")
+        detail = daemon.ask("status")["actuator_detail"]
+        for text in "pages_to_scan is 777", "4000", "does not know", "take over":
+            self.assertIn(text, detail)
+        self.assertEqual(daemon.log().count("another program drives KSM"), 1, "said more than once")
+
+    def test_every_setting_is_watched(self):
+        for name, value in (("run", 0), ("run", 2), ("sleep_millisecs", 500)):
+            with self.subTest(name=name, value=value):
+                host = self.host()
+                daemon = self.yielded(host, **{name: value})
+                self.assertIn("%s is %d" % (name, value), daemon.ask("status")["actuator_detail"])
+                self.assertEqual(host.ksm(name), value)
+
+    def test_it_is_noticed_without_any_event(self):
+        host = self.host()
+        daemon = self.started(host=host)
+        daemon.ask("kick")
+        host.echo("pages_to_scan", 777)
+        wait_until(lambda: daemon.ask("status")["actuator"] == "yielded",
+                   "yielded at the next decision", 5)
+        self.assertEqual(host.ksm("pages_to_scan"), 777)
+
+    def test_programs_that_are_known_to_do_it_are_named(self):
+        for comm, name in RIVALS:
+            with self.subTest(comm=comm):
+                host = self.host()
+                host.add_process("tuned")
+                host.add_process("bash")
+                rival = host.add_process(comm)
+                daemon = self.yielded(host, pages_to_scan=777)
+                detail = daemon.ask("status")["actuator_detail"]
+                self.assertIn("probably %s" % name, detail)
+                if comm != "tuned":
+                    self.assertIn("(process %d)" % rival.pid, detail)
+
+    def test_a_client_takes_over(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        daemon.ask("mode", "auto")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        daemon.stop()
+        self.assertEqual(host.settings(), (0, 100, 20))
+
+    def test_setting_the_mode_takes_over_before_it_returns(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        daemon.ask("mode", "fixed")
+        self.assertEqual(host.settings(), (1, 1000, 20))
+
+    def test_it_yields_again_after_it_has_taken_over(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        daemon.ask("mode", "fixed")
+        host.echo("sleep_millisecs", 99)
+        daemon.ask("kick")
+        self.assertEqual(daemon.ask("status")["actuator"], "yielded")
+        self.assertEqual(host.ksm("sleep_millisecs"), 99)
+
+    def test_take_over_in_the_file_writes_on(self):
+        host = self.host()
+        daemon = self.started(host=host, config="[ksm]\ntake_over = true\n")
+        for value in 777, 888:
+            daemon.ask("kick")
+            host.echo("pages_to_scan", value)
+            self.assert_settings(host, BURST, "take_over", 5)
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        daemon.stop()
+        self.assertEqual(host.settings(), (0, 100, 20))
+
+    def test_what_the_other_has_set_stays_at_the_end(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        daemon.stop()
+        self.assertEqual(host.settings(), (0, 777, 20))
+        self.assertIn("pages_to_scan stays at 777", daemon.log())
+        self.assertFalse(os.path.exists(daemon.record))
+
+    def test_what_was_set_before_the_first_write_is_no_rivalry(self):
+        host = self.host()
+        daemon = self.started("--mode", "observe", host=host)
+        host.echo("pages_to_scan", 777)
+        daemon.ask("mode", "fixed")
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        self.assertEqual(host.settings(), (1, 1000, 20))
+        daemon.stop()
+        self.assertEqual(host.settings(), (0, 777, 20))
+
+    def test_the_advisor_switched_on_by_somebody_is_named(self):
+        host = self.host("6.18")
+        daemon = self.started(host=host)
+        daemon.ask("kick")
+        host.set_advisor("scan-time")
+        wait_until(lambda: daemon.ask("status")["actuator"] == "yielded",
+                   lambda: "yielded: %s" % daemon.ask("status"), 5)
+        self.assertIn("the kernel's advisor", daemon.ask("status")["actuator_detail"])
+        self.assertEqual(host.ksm("advisor_mode"), "scan-time")
+
+
+if __name__ == "__main__":
+    main()

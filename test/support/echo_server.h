@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * echo_server.h - a gRPC server for tests: answers as the request asks, and remembers what happened
+ */
+#ifndef TEST_SUPPORT_ECHO_SERVER_H
+#define TEST_SUPPORT_ECHO_SERVER_H
+
+#include "echo.pb-c.h"
+#include "proto/grpc_server.h"
+
+/* Text of a request that is not answered; the call is kept in EchoServer.kept. */
+#define ECHO_HANG "hang"
+/* Text of a request that is failed with its count as the status. */
+#define ECHO_FAIL "fail"
+
+/* Empty messages. Not the generated initialisers: those cast const away, which clang warns about.
+ */
+static inline Test__EchoRequest
+echo_request(void)
+{
+    Test__EchoRequest request;
+
+    test__echo_request__init(&request);
+    return request;
+}
+
+static inline Test__EchoReply
+echo_reply(void)
+{
+    Test__EchoReply reply;
+
+    test__echo_reply__init(&reply);
+    return reply;
+}
+
+typedef struct {
+    GrpcServer *server;                /* owned */
+    char *directory;                   /* owned; temporary */
+    char *path;                        /* owned; of a socket in @directory, listening */
+    char *ro_path;                     /* owned; of the read-only one */
+    GrpcCall *kept;                    /* owned; latest call that asked to hang, or NULL */
+    unsigned closed[GRPC_CLOSE_COUNT]; /* calls closed, by reason */
+    unsigned started;                  /* Join and Chat calls that began */
+    unsigned received;                 /* request messages of Join and Chat */
+    size_t queue_max_bytes;            /* most that Split had queued */
+    bool holds;                        /* Join and Chat take no messages after the first */
+} EchoServer;
+
+/**
+ * echo_server_new() - start a server on two sockets in a temporary directory
+ * @limits: NULL for the defaults
+ *
+ * /test.Echo/Unary: the text comes back, with padding of size_bytes.
+ * /test.Echo/Split: `count` replies with indices from 0 and padding of size_bytes each, queued as
+ *                   they drain; a count of 0 sends one and then nothing, without end.
+ * /test.Echo/Join:  one reply with the texts in a row and their number as the index.
+ * /test.Echo/Chat:  each text comes back at once.
+ * /test.Echo/Write: like Unary, but not allowed on the read-only socket.
+ */
+EchoServer *echo_server_new(const GrpcLimits *limits);
+void echo_server_free(EchoServer *echo);
+
+/**
+ * echo_server_run_until() - run the default main context until a condition holds, 10 s at most
+ * Return: whether it holds
+ */
+bool echo_server_run_until(bool (*holds)(gpointer data), gpointer data);
+
+#endif

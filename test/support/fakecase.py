@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fakecase.py - the daemon and its client on a FakeHost, and the base of tests with them
+
+The programs are named in VIRTKSMD and VIRTKSM. Every daemon that a test starts must end with 0 and
+without a complaint of a sanitizer or of GLib, unless the test killed it. The log is shown when a
+test fails.
+
+The tests of a program run several at a time: nearly all they do is wait. So a test has no state
+but its own folder, and classes have no fixtures.
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from fakehost import FakeHost
+
+AT_ONCE = 4
+# Generous, as the machine may be busy with other tests; nobody waits that long for a success.
+WAIT_SECONDS = 30
+POLL_SECONDS = 0.01
+
+EXIT_USAGE = 64
+EXIT_CONFIG = 78
+
+COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|assertion"
+                        r"|GLib[A-Za-z-]*-(?:CRITICAL|WARNING|ERROR)|\(process:\d+\)")
+
+
+def wait_until(condition, what, seconds=WAIT_SECONDS):
+    """Calls condition() until it returns something true, and returns that.
+
+    what is text, or a function that makes it when it is needed.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %g s: %s" % (seconds, what() if callable(what)
+                                                          else what))
+        time.sleep(POLL_SECONDS)
+
+
+class Done:
+    """What a program has printed, and how it ended."""
+
+    def __init__(self, finished):
+        self.code = finished.returncode
+        self.out = finished.stdout
+        self.err = finished.stderr
+
+    def __str__(self):
+        return "exit %d, output %r, errors %r" % (self.code, self.out, self.err)
+
+
+def run_program(command, seconds=WAIT_SECONDS):
+    return Done(subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, timeout=seconds, check=False))
+
+
+class FakeDaemon:
+    """virtksmd on a host; not running yet.
+
+    args     further arguments
+    config   text of its configuration; None: no --config at all
+    connect  for --connect; None: none at all
+    wrapper  command that runs the daemon
+    user     number of the user that runs it; its folders are made for him
+    """
+
+    def __init__(self, host, *args, config="", connect="none", wrapper=(), user=None):
+        self.host = host
+        self.runtime_dir = host.base + "/run"
+        self.state_dir = host.base + "/state"
+        self.record = self.state_dir + "/originals"
+        self.config_path = host.base + "/virtksmd.conf"
+        self.log_path = "%s/log-%x" % (host.base, id(self))
+        self.connect = connect
+        self.args = list(args)
+        self.wrapper = list(wrapper)
+        self.user = user
+        self.has_config = config is not None
+        self.process = None
+        self.killed = False
+        self.log_text = ""
+        self.environment = dict(os.environ)
+        if self.has_config:
+            self.write_config(config)
+        if user is not None:
+            self._make_folders()
+
+    def _make_folders(self):
+        os.chmod(self.host.base, 0o755)
+        for folder in self.runtime_dir, self.state_dir:
+            os.makedirs(folder, exist_ok=True)
+            os.chown(folder, self.user, -1)
+
+    def write_config(self, text):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def command(self, *args):
+        command = self.wrapper + [os.environ["VIRTKSMD"], "--root", self.host.root,
+                                  "--runtime-dir", self.runtime_dir, "--state-dir", self.state_dir]
+        command += ["--connect", self.connect] if self.connect else []
+        command += ["--config", self.config_path] if self.has_config else []
+        return command + self.args + list(args)
+
+    # --- life ---
+
+    def start(self, wait=True):
+        """Starts the daemon. It answers when this returns, and has decided once."""
+        self.killed = False
+        options = {} if self.user is None else {"user": self.user, "group": self.user,
+                                                "extra_groups": []}
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env=self.environment, **options)
+        if wait:
+            wait_until(self.is_listening, lambda: "virtksmd listens\n" + self.log())
+            wait_until(lambda: self.ask("status")["ticks"] > 0, "virtksmd has decided once")
+        return self
+
+    def is_listening(self):
+        if self.process.poll() is not None:
+            raise AssertionError("virtksmd has ended with %d:\n%s" % (self.process.returncode,
+                                                                      self.log()))
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
+
+    def run(self, *args):
+        """Runs the daemon's program until it ends by itself."""
+        return run_program(self.command(*args))
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        """Ends it without a chance to clean up."""
+        self.killed = True
+        self.process.kill()
+        self.process.wait(WAIT_SECONDS)
+
+    def wait_end(self, seconds=WAIT_SECONDS):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("virtksmd has not ended within %g s:\n%s"
+                                 % (seconds, self.log())) from None
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it in the orderly way, and says what is wrong with how it ended."""
+        if self.process and self.process.poll() is None:
+            self.send(number)
+            self.wait_end()
+        self.check()
+
+    def check(self):
+        if self.process and not self.killed and self.process.returncode != 0:
+            raise AssertionError("virtksmd has ended with %d:\n%s" % (self.process.returncode,
+                                                                      self.log()))
+        complaint = COMPLAINTS.search(self.log())
+        if complaint:
+            raise AssertionError("complaint in the log: %s\n%s" % (complaint.group(), self.log()))
+
+    def log(self):
+        if os.path.exists(self.log_path):
+            with open(self.log_path, encoding="utf-8", errors="replace") as file:
+                self.log_text = file.read()
+        return self.log_text
+
+    # --- client ---
+
+    @property
+    def socket(self):
+        return self.runtime_dir + "/virtksmd.sock"
+
+    def client(self, *args):
+        return run_program([os.environ["VIRTKSM"], "--socket", self.socket] + list(args))
+
+    def ask(self, *args):
+        """What virtksm prints as JSON, as Python values."""
+        done = self.client("--format", "json", *args)
+        if done.code != 0:
+            raise AssertionError("virtksm %s: %s\n%s" % (" ".join(args), done, self.log()))
+        return json.loads(done.out)
+
+    def names(self):
+        return [domain["name"] for domain in self.ask("list")["domains"]]
+
+
+class FakeTestCase(unittest.TestCase):
+    """Hosts and daemons end with the test that made them."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self._logs = []
+
+    def host(self, *args, **options):
+        host = FakeHost(*args, **options)
+        self.addCleanup(host.close)
+        return host
+
+    def daemon(self, host, *args, **options):
+        daemon = FakeDaemon(host, *args, **options)
+        self._logs.append(daemon.log)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def started(self, *args, host=None, **options):
+        """A daemon that runs, on a new host unless one is given."""
+        return self.daemon(host or self.host(), *args, **options).start()
+
+    def logs(self):
+        return [log() for log in self._logs]
+
+    def assert_settings(self, host, settings, what, seconds=WAIT_SECONDS):
+        """KSM gets these settings soon: run, pages_to_scan, sleep_millisecs."""
+        wait_until(lambda: host.settings() == settings,
+                   lambda: "%s: KSM has %s, want %s" % (what, host.settings(), settings), seconds)
+
+    def assert_untouched(self, host, before, *folders):
+        """No file has been written since before = host.stamps(*folders) was taken."""
+        after = host.stamps(*folders)
+        changed = [os.path.relpath(path, host.base) for path in sorted(before.keys() | after.keys())
+                   if before.get(path) != after.get(path)]
+        self.assertEqual(changed, [], "written, made or removed")
+
+    def assert_done(self, done, code, *texts):
+        """A program ended with this code and printed these texts, on either channel."""
+        self.assertEqual(done.code, code, str(done))
+        for text in texts:
+            self.assertIn(text, done.out + done.err)
+
+
+def _tests_of(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from _tests_of(test)
+        else:
+            yield test
+
+
+def _run_one(test):
+    result = unittest.TestResult()
+    begin = time.monotonic()
+    test.run(result)
+    name = "%s.%s" % (type(test).__name__, test.id().rsplit(".", 1)[1])
+    lines = ["%-4s %5.2f s  %s" % ("ok" if result.wasSuccessful() else "FAIL",
+                                   time.monotonic() - begin, name)]
+    for failed, trace in result.failures + result.errors:
+        lines += ["", str(failed), trace]
+    if not result.wasSuccessful() and isinstance(test, FakeTestCase):
+        lines += ["log of virtksmd:\n" + log for log in test.logs() if log]
+    for skipped, reason in result.skipped:
+        lines.append("SKIP-BECAUSE-MACHINE: %s: %s" % (skipped, reason))
+    print("\n".join(lines), flush=True)
+    return result.wasSuccessful()
+
+
+def main():
+    """Runs the tests of the program, or those that the command line names."""
+    for variable in "VIRTKSMD", "VIRTKSM":
+        if not os.access(os.environ.get(variable, ""), os.X_OK):
+            sys.exit("the environment must name a program in %s" % variable)
+    module = sys.modules["__main__"]
+    loader = unittest.TestLoader()
+    names = sys.argv[1:]
+    suite = loader.loadTestsFromNames(names, module) if names else \
+        loader.loadTestsFromModule(module)
+    tests = list(_tests_of(suite))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            outcomes = list(pool.map(_run_one, tests))
+        except Exception:  # a defect of this file: never to be taken for a success
+            traceback.print_exc()
+            sys.exit(2)
+    print("%d of %d tests passed" % (sum(outcomes), len(tests)))
+    sys.exit(0 if tests and all(outcomes) else 1)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fakelibvirt.py - a libvirtd of a test's own, that knows nothing but libvirt's test driver
+
+The domains of test:///default live in the memory of a process. Through a libvirtd that process is
+another one: the daemon under test and virsh see the same domains, and libvirtd can be killed and
+stopped. LIBVIRT_DRIVER_DIR keeps it from loading any other driver, so it has nothing to do with
+the host's libvirtd, QEMU and state.
+
+The driver forgets its domains with its last connection; hold() keeps one open.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+from fakecase import WAIT_SECONDS, wait_until
+
+# What test:///default comes with.
+TEST_NAME = "test"
+TEST_UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+
+CONFIG = """listen_tls = 0
+unix_sock_dir = "%s"
+unix_sock_rw_perms = "0700"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+log_outputs = "3:stderr"
+"""
+
+
+def domain_xml(name, uuid=None, memory_kib=65536, extra=""):
+    identity = "<uuid>%s</uuid>" % uuid if uuid else ""
+    return "<domain type='test'><name>%s</name>%s<memory unit='KiB'>%d</memory>%s" \
+           "<os><type>hvm</type></os></domain>\n" % (name, identity, memory_kib, extra)
+
+
+def write_host(path, domains):
+    """A file for test://PATH: a host with these (name, uuid, is running)."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<node xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\n")
+        for name, uuid, runs in domains:
+            state = "" if runs else "<test:runstate>5</test:runstate>"
+            file.write(domain_xml(name, uuid, extra=state).replace(
+                "<domain type='test'>",
+                "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>"))
+        file.write("</node>\n")
+    return "test://" + path
+
+
+class FakeLibvirtd:
+    """Not running yet; its socket is in the folder base."""
+
+    def __init__(self, base):
+        self.base = base
+        self.socket = base + "/libvirt/libvirt-sock"
+        self.uri = "test+unix:///default?socket=" + self.socket
+        self.process = None
+        self.holder = None
+        self.log_path = base + "/libvirtd.log"
+        os.makedirs(base + "/libvirt/no-drivers")
+        with open(base + "/libvirtd.conf", "w", encoding="utf-8") as file:
+            file.write(CONFIG % os.path.dirname(self.socket))
+
+    def start(self):
+        libvirtd = shutil.which("libvirtd") or "/usr/sbin/libvirtd"
+        if not os.access(libvirtd, os.X_OK) or not shutil.which("virsh"):
+            raise AssertionError("needs libvirtd and virsh (libvirt-daemon, libvirt-clients)")
+        environment = dict(os.environ, LIBVIRT_DRIVER_DIR=self.base + "/libvirt/no-drivers")
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [libvirtd, "-f", self.base + "/libvirtd.conf", "-p", self.base + "/libvirtd.pid"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        wait_until(self._answers, "libvirtd listens")
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            with open(self.log_path, encoding="utf-8") as log:
+                raise AssertionError("libvirtd has ended: " + log.read())
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
+
+    def hold(self):
+        """Keeps a connection open until close(), so that the domains outlive all others."""
+        self.holder = subprocess.Popen(["virsh", "-c", self.uri], stdin=subprocess.PIPE,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.holder.stdin.write(b"list\n")
+        self.holder.stdin.flush()
+        wait_until(lambda: self.virsh("list"), "a connection is held")
+        return self
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(WAIT_SECONDS)
+
+    def close(self):
+        if self.holder:
+            self.holder.stdin.close()
+        if self.process and self.process.poll() is None:
+            self.send(signal.SIGCONT)
+            self.kill()
+        if self.holder:
+            self.holder.wait(WAIT_SECONDS)
+
+    def virsh(self, *commands):
+        """Runs commands, texts as virsh reads them, on one connection."""
+        done = subprocess.run(["virsh", "-q", "-c", self.uri], input="\n".join(commands) + "\n",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=WAIT_SECONDS, check=False)
+        if done.returncode != 0 or done.stderr:
+            raise AssertionError("virsh %s: %s" % (commands[:3], done.stderr))
+        return done.stdout
+
+    def define(self, *names):
+        """Definitions of domains that virsh can start."""
+        self.virsh(*["define " + self.file(name) for name in names])
+
+    def file(self, name):
+        path = "%s/libvirt/%s.xml" % (self.base, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(domain_xml(name))
+        return path
+
+    def domains(self):
+        """The running domains: name -> (id, uuid)."""
+        done = subprocess.run(["virsh", "-q", "-c", self.uri, "list"], stdout=subprocess.PIPE,
+                              text=True, timeout=WAIT_SECONDS, check=True)
+        found = {}
+        for line in done.stdout.splitlines():
+            number, name = line.split()[:2]
+            found[name] = int(number)
+        return found

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vktest - what tests on a real host need: libvirtd, guests, KSM, the daemon and its client
+
+A test program has a class derived from RealTestCase (case.py) and ends in main(). The host is
+used by one test program at a time and is left as it was found: KSM's knobs, libvirtd if it had to
+be started, and every domain whose name begins with "vktest-", also after a failure and also those
+that an earlier, killed run left behind.
+
+    host.py     the one holder of the host: lock, libvirtd, leftovers, paths
+    domain.py   domains that run the guest of test/support/guest
+    ksm.py      KSM's knobs and counters, of the host and of a process
+    daemon.py   virtksmd and virtksm as a test starts them
+    case.py     RealTestCase and main()
+"""
+from .case import RealTestCase, main
+from .daemon import Daemon
+from .domain import Domain
+from .wait import wait_until
+
+__all__ = ["Daemon", "Domain", "RealTestCase", "main", "wait_until"]

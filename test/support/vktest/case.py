@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""case.py - the base of every test on a real host"""
+import os
+import unittest
+
+from . import ksm
+from .daemon import Daemon
+from .domain import Domain
+from .host import Host
+
+
+class RealTestCase(unittest.TestCase):
+    """Holds the host for the class; removes domains and daemons after each test.
+
+    A host that lacks something is a failure and not a reason to skip: whoever runs these tests
+    wants to know.
+    """
+
+    host = None
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise AssertionError("needs root")
+        if not ksm.available():
+            raise AssertionError("needs a kernel with KSM and a writable %s" % ksm.DIRECTORY)
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        cls.host.open()
+
+    def setUp(self):
+        knobs = ksm.knobs()
+        self.addCleanup(ksm.restore, knobs)
+        self.addCleanup(self.host.remove_domains)
+
+    def domain(self, name, **options):
+        """A domain of this test, not started yet; see Domain."""
+        return Domain(name, **options)
+
+    def daemon(self, *args, **options):
+        """A virtksmd of this test, not started yet; ends with the test. See Daemon."""
+        daemon = Daemon(*args, **options)
+        self.addCleanup(daemon.close)
+        return daemon
+
+
+def main():
+    unittest.main(verbosity=2)

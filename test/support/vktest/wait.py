@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""wait.py - wait for a condition instead of for a time"""
+import time
+
+POLL_SECONDS = 0.05
+
+
+def wait_until(condition, what, seconds=30):
+    """Calls condition() until it returns something true, and returns that.
+
+    After that many seconds the test fails, saying what it waited for: a text, or a function that
+    makes it.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            text = what() if callable(what) else what
+            raise AssertionError("not within %g s: %s" % (seconds, text))
+        time.sleep(POLL_SECONDS)

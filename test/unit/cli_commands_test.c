@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cli_commands_test.c - status, list, kick and mode, by the real program */
+#include "proto/virtksm.pb-c.h"
+#include "test/support/fakedaemon.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char word_auto[] = "auto";
+static char word_burst[] = "burst";
+static char word_none[] = "none";
+static char reason[] = "A domain started.";
+static char detail[] = "told\nby 'x'";
+
+static int
+setup(void **state)
+{
+    *state = fakedaemon_new();
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    fakedaemon_free(*state);
+    return 0;
+}
+
+static Virtksm__V1__KsmSettings
+settings(uint64_t run, uint64_t pages, uint64_t ms)
+{
+    Virtksm__V1__KsmSettings ksm = VIRTKSM__V1__KSM_SETTINGS__INIT;
+
+    ksm.has_run = ksm.has_pages_to_scan = ksm.has_sleep_millisecs = true;
+    ksm.run = run;
+    ksm.pages_to_scan = pages;
+    ksm.sleep_millisecs = ms;
+    return ksm;
+}
+
+static void
+status_shows_a_line_for_each_fact_and_the_sources(void **state)
+{
+    Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+    Virtksm__V1__KsmSettings ksm = settings(1, 1000, 20);
+    Virtksm__V1__KsmSettings initial = settings(0, 100, 200);
+    Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
+    Virtksm__V1__Source *sources[] = { &source };
+    Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
+    char uri[] = "qemu:///system";
+    char name[] = "libvirt";
+    char open[] = "open";
+    char ready[] = "ready";
+    char version[] = "0.1.0";
+
+    ksm.advisor_mode = word_none;
+    source.name = name;
+    source.state = open;
+    source.has_events = source.has_last_event_ms = true;
+    source.events = 12;
+    source.last_event_ms = 3000;
+    libvirt.has_connected = libvirt.connected = true;
+    libvirt.uri = uri;
+    libvirt.has_reconnects = true;
+    libvirt.reconnects = 2;
+    status.version = version;
+    status.mode = word_auto;
+    status.phase = word_burst;
+    status.reason = reason;
+    status.actuator = ready;
+    status.actuator_detail = detail;
+    status.ksm = &ksm;
+    status.initial = &initial;
+    status.has_ksmd_cpu_percent = status.has_domains = status.has_uptime_ms = true;
+    status.has_ticks = status.has_late_ticks = true;
+    status.ksmd_cpu_percent = 3.25;
+    status.domains = 3;
+    status.uptime_ms = 180000;
+    status.ticks = 120;
+    status.late_ticks = 2;
+    status.libvirt = &libvirt;
+    status.sources = sources;
+    status.n_sources = 1;
+    fakedaemon_answer(*state, "Status", &status.base);
+    fakedaemon_expect(*state, "status",
+                      "daemon:      virtksmd 0.1.0, running for 3 min\n"
+                      "mode:        auto\n"
+                      "phase:       burst\n"
+                      "reason:      A domain started.\n"
+                      "KSM:         merging, 1000 pages every 20 ms, advisor none\n"
+                      "KSM before:  stopped, 100 pages every 200 ms\n"
+                      "writing:     ready (told\\nby 'x')\n"
+                      "ksmd:        3.2 % of one CPU\n"
+                      "libvirt:     connected to qemu:///system, 2 times connected anew\n"
+                      "domains:     3\n"
+                      "decisions:   120, of these 2 without fresh figures from libvirt\n"
+                      "\n"
+                      "SOURCE   STATE  EVENTS  LAST EVENT  DETAIL\n"
+                      "libvirt  open       12       3.0 s  -\n");
+}
+
+static void
+a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
+{
+    Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+    Virtksm__V1__ListResponse list = VIRTKSM__V1__LIST_RESPONSE__INIT;
+    Virtksm__V1__ExplainResponse explain = VIRTKSM__V1__EXPLAIN_RESPONSE__INIT;
+    Virtksm__V1__KickResponse kick = VIRTKSM__V1__KICK_RESPONSE__INIT;
+
+    fakedaemon_answer(*state, "Status", &status.base);
+    fakedaemon_answer(*state, "List", &list.base);
+    fakedaemon_answer(*state, "Explain", &explain.base);
+    fakedaemon_answer(*state, "Kick", &kick.base);
+    fakedaemon_expect(
+        *state, "status",
+        "daemon:      virtksmd -, running for -\n"
+        "mode:        -\nphase:       -\nreason:      -\nKSM:         -\nKSM before:  -\n"
+        "writing:     -\nksmd:        -\nlibvirt:     -\ndomains:     -\ndecisions:   -\n"
+        "\n"
+        "SOURCE  STATE  EVENTS  LAST EVENT  DETAIL\n");
+    fakedaemon_expect(*state, "list", "DOMAIN  ID  PID  STATE  SEEN  MERGE  UUID\n");
+    fakedaemon_expect(*state, "explain",
+                      "mode:        -\nphase:       -\nwhy:         -\ndecided:     - ago\n"
+                      "wanted:      everything left as it is\nin force:    -\napplied:     -\n"
+                      "\n"
+                      "DOMAIN  MERGEABLE  TO BE SCANNED  MERGE  REASON\n");
+    fakedaemon_expect(*state, "kick", "KSM:         -\nphase:       -\nreason:      -\n");
+    fakedaemon_expect(*state, "mode", "-\n");
+    fakedaemon_expect(*state, "mode --format json",
+                      "{\n  \"mode\": null,\n  \"phase\": null,\n  \"reason\": null\n}\n");
+}
+
+static void
+list_shows_each_domain_in_every_format(void **state)
+{
+    Virtksm__V1__ListResponse list = VIRTKSM__V1__LIST_RESPONSE__INIT;
+    Virtksm__V1__ListedDomain web = VIRTKSM__V1__LISTED_DOMAIN__INIT;
+    Virtksm__V1__ListedDomain odd = VIRTKSM__V1__LISTED_DOMAIN__INIT;
+    Virtksm__V1__ListedDomain *domains[] = { &web, &odd };
+    char name[] = "web";
+    char odd_name[] = "a, \"b\"\nc";
+    char running[] = "running";
+    char merge[] = "can merge";
+    char uuid[] = "1-2-3";
+
+    web.name = name;
+    web.uuid = uuid;
+    web.has_id = web.has_pid = web.has_seen_ms = true;
+    web.id = 7;
+    web.pid = 4711;
+    web.state = running;
+    web.merge = merge;
+    web.seen_ms = 65000;
+    odd.name = odd_name;
+    list.domains = domains;
+    list.n_domains = 2;
+    fakedaemon_answer(*state, "List", &list.base);
+    fakedaemon_expect(*state, "list",
+                      "DOMAIN     ID   PID  STATE     SEEN  MERGE      UUID\n"
+                      "web         7  4711  running  1 min  can merge  1-2-3\n"
+                      "a, \"b\"\\nc   -     -  -            -  -          -\n");
+    fakedaemon_expect(*state, "list --format csv",
+                      "name,uuid,id,pid,state,merge,seen_ms\n"
+                      "web,1-2-3,7,4711,running,can merge,65000\n"
+                      "\"a, \"\"b\"\"\nc\",,,,,,\n");
+    fakedaemon_expect(
+        *state, "list --format json",
+        "{\n  \"domains\": [\n"
+        "    {\n      \"name\": \"web\",\n      \"uuid\": \"1-2-3\",\n      \"id\": 7,\n"
+        "      \"pid\": 4711,\n      \"state\": \"running\",\n      \"merge\": \"can merge\",\n"
+        "      \"seen_ms\": 65000\n    },\n"
+        "    {\n      \"name\": \"a, \\\"b\\\"\\nc\",\n      \"uuid\": null,\n      \"id\": null,\n"
+        "      \"pid\": null,\n      \"state\": null,\n      \"merge\": null,\n"
+        "      \"seen_ms\": null\n    }\n  ]\n}\n");
+}
+
+static void
+kick_prints_the_settings_after_it(void **state)
+{
+    Virtksm__V1__KickResponse kick = VIRTKSM__V1__KICK_RESPONSE__INIT;
+    Virtksm__V1__KsmSettings ksm = settings(1, 5000, 1);
+
+    kick.ksm = &ksm;
+    kick.phase = word_burst;
+    kick.reason = reason;
+    fakedaemon_answer(*state, "Kick", &kick.base);
+    fakedaemon_expect(*state, "kick",
+                      "KSM:         merging, 5000 pages every 1 ms\n"
+                      "phase:       burst\n"
+                      "reason:      A domain started.\n");
+    fakedaemon_expect(*state, "kick --format json",
+                      "{\n  \"ksm\": {\n    \"run\": 1,\n    \"pages_to_scan\": 5000,\n"
+                      "    \"sleep_millisecs\": 1,\n    \"advisor_mode\": null\n  },\n"
+                      "  \"phase\": \"burst\",\n  \"reason\": \"A domain started.\"\n}\n");
+}
+
+static void
+mode_prints_the_word_and_sets_it(void **state)
+{
+    Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+    Virtksm__V1__SetModeResponse set = VIRTKSM__V1__SET_MODE_RESPONSE__INIT;
+    char classic[] = "classic";
+
+    status.mode = word_auto;
+    status.phase = word_burst;
+    set.mode = classic;
+    set.reason = reason;
+    fakedaemon_answer(*state, "Status", &status.base);
+    fakedaemon_answer(*state, "SetMode", &set.base);
+    fakedaemon_expect(*state, "mode", "auto\n");
+    assert_string_equal(fakedaemon_asked(*state), "Status");
+    fakedaemon_expect(*state, "mode classic",
+                      "mode:        classic\nphase:       -\nreason:      A domain started.\n");
+    assert_string_equal(fakedaemon_asked(*state), "SetMode classic");
+    fakedaemon_expect(*state, "mode --format json",
+                      "{\n  \"mode\": \"auto\",\n  \"phase\": \"burst\",\n  \"reason\": null\n}\n");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(status_shows_a_line_for_each_fact_and_the_sources, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_daemon_that_says_nothing_is_shown_with_nothing_made_up,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(list_shows_each_domain_in_every_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(kick_prints_the_settings_after_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(mode_prints_the_word_and_sets_it, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

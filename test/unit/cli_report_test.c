@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cli_report_test.c - "virtksm report", the real program on a daemon that says what we tell it */
+#include "proto/virtksm.pb-c.h"
+#include "test/support/fakedaemon.h"
+
+#include <json-glib/json-glib.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB UINT64_C(1048576)
+
+/* Two domains, other processes and a host whose figures add up. */
+typedef struct {
+    FakeDaemon *daemon; /* owned */
+    Virtksm__V1__DomainReport web;
+    Virtksm__V1__DomainReport odd; /* of which little is known */
+    Virtksm__V1__DomainReport *domains[2];
+    Virtksm__V1__OthersReport others;
+    Virtksm__V1__HostReport host;
+    Virtksm__V1__ReportResponse report;
+} World;
+
+static char web_name[] = "web";
+static char web_uuid[] = "11111111-2222-4333-8444-555555555555";
+static char odd_name[] = "a \"b\",\n\xc3\xbc\xe4\xb8\xad";
+
+static void
+fill_domains(World *world)
+{
+    Virtksm__V1__DomainReport *web = &world->web;
+
+    virtksm__v1__domain_report__init(web);
+    virtksm__v1__domain_report__init(&world->odd);
+    web->name = web_name;
+    web->uuid = web_uuid;
+    web->has_pid = web->has_merging_pages = web->has_saved_pages = web->has_metadata_bytes = true;
+    web->has_net_saved_bytes = web->has_maximum_bytes = web->has_balloon_bytes = true;
+    web->has_resident_bytes = web->has_stats_age_ms = true;
+    web->pid = 4711;
+    web->merging_pages = 40 * MIB / 4096;
+    web->saved_pages = 30 * MIB / 4096;
+    web->metadata_bytes = MIB + MIB / 2;
+    web->net_saved_bytes = (int64_t)(28 * MIB + MIB / 2);
+    web->maximum_bytes = 1024 * MIB;
+    web->balloon_bytes = 512 * MIB;
+    web->resident_bytes = 700 * MIB;
+    web->stats_age_ms = 800;
+    world->odd.name = odd_name;
+    world->odd.has_net_saved_bytes = true;
+    world->odd.net_saved_bytes = -4096;
+}
+
+static void
+fill_host(World *world)
+{
+    virtksm__v1__host_report__init(&world->host);
+    virtksm__v1__others_report__init(&world->others);
+    world->others.has_merging_pages = world->others.has_saved_pages = true;
+    world->others.merging_pages = 20 * MIB / 4096;
+    world->others.saved_pages = 10 * MIB / 4096;
+    world->host.has_pages_shared = world->host.has_pages_sharing = true;
+    world->host.has_saved_pages = world->host.has_metadata_bytes = true;
+    world->host.has_net_saved_bytes = true;
+    world->host.pages_shared = 20 * MIB / 4096;
+    world->host.pages_sharing = world->host.saved_pages = 40 * MIB / 4096;
+    world->host.metadata_bytes = 2 * MIB;
+    world->host.net_saved_bytes = (int64_t)(38 * MIB);
+}
+
+static int
+setup(void **state)
+{
+    World *world = g_new0(World, 1);
+
+    fill_domains(world);
+    fill_host(world);
+    virtksm__v1__report_response__init(&world->report);
+    world->domains[0] = &world->web;
+    world->domains[1] = &world->odd;
+    world->report.has_page_size = world->report.has_steady = true;
+    world->report.page_size = 4096;
+    world->report.steady = true;
+    world->report.host = &world->host;
+    world->report.others = &world->others;
+    world->report.domains = world->domains;
+    world->report.n_domains = 2;
+    world->daemon = fakedaemon_new();
+    fakedaemon_answer(world->daemon, "Report", &world->report.base);
+    *state = world;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    World *world = *state;
+
+    fakedaemon_free(world->daemon);
+    g_free(world);
+    return 0;
+}
+
+/* What "virtksm report" prints; the caller frees it. */
+static char *
+report(const World *world, const char *word1, const char *word2)
+{
+    const char *const words[] = { "report", word1, word1 ? word2 : NULL, NULL };
+    g_autoptr(Child) child = fakedaemon_client(world->daemon, words);
+    int code = child_wait(child);
+
+    if (code != 0)
+        fail_msg("exit code %d: %s", code, child_err(child));
+    assert_string_equal(child_err(child), "");
+    return g_strdup(child_out(child));
+}
+
+static void
+the_table_shows_domains_then_other_processes_then_the_host(void **state)
+{
+    g_autofree char *out = report(*state, NULL, NULL);
+
+    assert_string_equal(out, "DOMAIN               MAX    BALLOON   RESIDENT    MERGED     SAVED   "
+                             "  COST       NET    AGE\n"
+                             "web              1.0 GiB  512.0 MiB  700.0 MiB  40.0 MiB  30.0 MiB  "
+                             "1.5 MiB  28.5 MiB  0.8 s\n"
+                             "a \"b\",\\n\xc3\xbc\xe4\xb8\xad            -          -          - "
+                             "        -         -        -  -4.0 KiB      -\n"
+                             "other processes        -          -          -  20.0 MiB  10.0 MiB   "
+                             "     -         -      -\n"
+                             "host                   -          -          -  60.0 MiB  40.0 MiB  "
+                             "2.0 MiB  38.0 MiB      -\n");
+}
+
+static void
+one_domain_is_shown_with_what_it_is_a_part_of(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = NULL;
+
+    world->report.n_domains = 1;
+    out = report(world, "web", NULL);
+    assert_string_equal(fakedaemon_asked(world->daemon), "Report web");
+    assert_string_equal(
+        out, "DOMAIN      MAX    BALLOON   RESIDENT    MERGED     SAVED     COST       NET    AGE\n"
+             "web     1.0 GiB  512.0 MiB  700.0 MiB  40.0 MiB  30.0 MiB  1.5 MiB  28.5 MiB  0.8 s\n"
+             "SAVED of web is 75.0 % of the 40.0 MiB that KSM saves on this host.\n");
+}
+
+static void
+one_domain_of_a_host_that_saves_nothing_is_no_share_of_it(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = NULL;
+
+    world->report.n_domains = 1;
+    world->host.saved_pages = 0;
+    world->web.saved_pages = 0;
+    out = report(world, "web", NULL);
+    assert_non_null(strstr(out, "\nKSM saves nothing on this host at present.\n"));
+    assert_null(strstr(out, "%"));
+}
+
+static void
+a_sample_that_moved_is_said_to_have_moved(void **state)
+{
+    World *world = *state;
+    g_autofree char *steady = report(world, NULL, NULL);
+    g_autofree char *unsteady = NULL;
+
+    world->report.steady = false;
+    unsteady = report(world, NULL, NULL);
+    assert_null(strstr(steady, "Note:"));
+    assert_non_null(strstr(unsteady, "\nNote: KSM was merging while the domains were read"));
+}
+
+static void
+a_host_without_ksm_is_said_to_be_one(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = NULL;
+
+    world->report.host = NULL;
+    world->report.others = NULL;
+    world->report.n_domains = 0;
+    out = report(world, NULL, NULL);
+    assert_string_equal(
+        out, "DOMAIN           MAX  BALLOON  RESIDENT  MERGED  SAVED  COST  NET  AGE\n"
+             "other processes    -        -         -       -      -     -    -    -\n"
+             "host               -        -         -       -      -     -    -    -\n"
+             "Note: there are no figures of KSM. Is it in this kernel, and may the daemon read "
+             "/sys/kernel/mm/ksm?\n");
+}
+
+static void
+pages_without_a_page_size_are_not_known(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = NULL;
+
+    world->report.has_page_size = false;
+    world->report.n_domains = 1;
+    out = report(world, "web", NULL);
+    assert_non_null(strstr(out, "700.0 MiB       -      -  1.5 MiB"));
+}
+
+static void
+csv_has_a_row_of_raw_figures_for_each(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = report(world, "--format", "csv");
+
+    assert_string_equal(fakedaemon_asked(world->daemon), "Report");
+    assert_string_equal(
+        out, "kind,page_size,steady,name,uuid,pid,merging_pages,saved_pages,ksm_zero_pages,"
+             "metadata_bytes,net_saved_bytes,maximum_bytes,balloon_bytes,resident_bytes,"
+             "overhead_bytes,stats_age_ms\n"
+             "domain,4096,true,web,11111111-2222-4333-8444-555555555555,4711,10240,7680,,"
+             "1572864,29884416,1073741824,536870912,734003200,,800\n"
+             "domain,4096,true,\"a \"\"b\"\",\n\xc3\xbc\xe4\xb8\xad\",,,,,,,-4096,,,,,\n"
+             "others,4096,true,,,,5120,2560,,,,,,,,\n"
+             "host,4096,true,,,,15360,10240,,2097152,39845888,,,,,\n");
+}
+
+static void
+json_is_the_message_with_null_for_what_is_not_known(void **state)
+{
+    World *world = *state;
+    g_autofree char *out = NULL;
+    g_autoptr(JsonNode) root = NULL;
+    g_autoptr(JsonNode) odd = NULL;
+    g_autoptr(JsonNode) want = json_from_string(
+        "{\"name\":\"a \\\"b\\\",\\n\xc3\xbc\xe4\xb8\xad\",\"uuid\":null,\"pid\":null,"
+        "\"merging_pages\":null,\"saved_pages\":null,\"ksm_zero_pages\":null,"
+        "\"metadata_bytes\":null,\"net_saved_bytes\":-4096,\"maximum_bytes\":null,"
+        "\"balloon_bytes\":null,\"resident_bytes\":null,\"overhead_bytes\":null,"
+        "\"stats_age_ms\":null}",
+        NULL);
+
+    world->host.has_ksm_zero_pages = true;
+    world->host.ksm_zero_pages = (uint64_t)1 << 63;
+    out = report(world, "--format", "json");
+    assert_non_null(strstr(out, "\"ksm_zero_pages\": 9223372036854775808,\n"));
+    assert_non_null(strstr(out, "\"page_size\": 4096,\n"));
+    assert_non_null(strstr(out, "\"steady\": true\n"));
+    assert_non_null(strstr(out, "\"others\": {\n    \"merging_pages\": 5120,\n"));
+    root = json_from_string(out, NULL);
+    assert_non_null(root);
+    odd = json_path_query("$.domains[1]", root, NULL);
+    assert_non_null(odd);
+    assert_true(json_node_equal(json_array_get_element(json_node_get_array(odd), 0), want));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_table_shows_domains_then_other_processes_then_the_host,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(one_domain_is_shown_with_what_it_is_a_part_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_domain_of_a_host_that_saves_nothing_is_no_share_of_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sample_that_moved_is_said_to_have_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_host_without_ksm_is_said_to_be_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(pages_without_a_page_size_are_not_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(csv_has_a_row_of_raw_figures_for_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(json_is_the_message_with_null_for_what_is_not_known, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

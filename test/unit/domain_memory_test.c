@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* domain_memory_test.c - which part of a guest's memory is on huge pages, and which is shared */
+#include "agent/virt/domain_xml.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MIB     (UINT64_C(1) << 20)
+
+#define QEMU_NS "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+#define HEAD    "<domain type='kvm' " QEMU_NS "><name>n</name>"
+/* 256 MiB of main memory, and what the row adds. */
+#define DOMAIN(body) HEAD "<memory>262144</memory>" body "</domain>"
+#define BACKED(body) DOMAIN("<memoryBacking>" body "</memoryBacking>")
+#define DEVICE(body) DOMAIN("<devices>" body "</devices>")
+#define CELLS(body)  DOMAIN("<cpu><numa>" body "</numa></cpu>")
+#define TWO_CELLS                                                                                  \
+    "<cpu><numa><cell id='0' memory='64' unit='MiB'/><cell id='1' memory='192' unit='MiB'/>"       \
+    "</numa></cpu>"
+#define DIMM(model, more)                                                                          \
+    "<memory model='" model "'" more "<target><size unit='MiB'>64</size><node>0</node></target>"   \
+    "</memory>"
+
+static DomainXml
+parse(const char *when, const char *text)
+{
+    DomainXml xml = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    if (!domain_xml_parse(text, strlen(text), &xml, &error))
+        fail_msg("%s: %s", when, error->message);
+    return xml;
+}
+
+static const struct {
+    const char *when;
+    const char *text;
+    unsigned ram_mib;    /* guest RAM */
+    unsigned huge_mib;   /* on huge pages */
+    unsigned shared_mib; /* mapped shared */
+} pieces[] = {
+    { "nothing said", DOMAIN(""), 256, 0, 0 },
+    { "all on huge pages", BACKED("<hugepages/>"), 256, 256, 0 },
+    { "2 MiB pages for all", BACKED("<hugepages><page size='2' unit='M'/></hugepages>"), 256, 256,
+      0 },
+    { "huge for node 1",
+      DOMAIN("<memoryBacking><hugepages><page size='2048' nodeset='1'/></hugepages>"
+             "</memoryBacking>" TWO_CELLS),
+      256, 192, 0 },
+    { "huge for all but node 1",
+      DOMAIN("<memoryBacking><hugepages><page size='2048' nodeset='0-3, ^1'/></hugepages>"
+             "</memoryBacking>" TWO_CELLS),
+      256, 64, 0 },
+    { "hugepages after the cells",
+      DOMAIN(TWO_CELLS "<memoryBacking><hugepages><page size='2048' nodeset='1'/></hugepages>"
+                       "</memoryBacking>"),
+      256, 192, 0 },
+    { "memfd is shared by default", BACKED("<source type='memfd'/>"), 256, 0, 256 },
+    { "private memfd", BACKED("<source type='memfd'/><access mode='private'/>"), 256, 0, 0 },
+    { "file is private by default", BACKED("<source type='file'/>"), 256, 0, 0 },
+    { "shared file", BACKED("<source type='file'/><access mode='shared'/>"), 256, 0, 256 },
+    { "shared without a source", BACKED("<access mode='shared'/>"), 256, 0, 256 },
+    { "huge and shared counts once", BACKED("<hugepages/><access mode='shared'/>"), 256, 256, 0 },
+    { "one of two cells shared",
+      CELLS("<cell memory='64' unit='MiB' memAccess='shared'/><cell memory='192' unit='M'/>"), 256,
+      0, 64 },
+    { "a cell's word wins",
+      DOMAIN("<memoryBacking><access mode='shared'/></memoryBacking><cpu><numa>"
+             "<cell memory='65536' memAccess='private'/><cell memory='196608'/></numa></cpu>"),
+      256, 0, 192 },
+    { "dimm is part of the memory", DEVICE(DIMM("dimm", ">")), 256, 0, 0 },
+    { "shared dimm", DEVICE(DIMM("dimm", " access='shared'>")), 256, 0, 64 },
+    { "virtio-mem on huge pages",
+      DEVICE(DIMM("virtio-mem", "><source><pagesize unit='M'>2</pagesize></source>")), 256, 64, 0 },
+    { "dimm of a shared cell",
+      DOMAIN("<cpu><numa><cell id='0' memory='192' unit='M' memAccess='shared'/></numa></cpu>"
+             "<devices>" DIMM("dimm", ">") "</devices>"),
+      256, 0, 256 },
+    { "nvdimm is no RAM", DEVICE(DIMM("nvdimm", "><source><path>/x</path></source>")), 192, 0, 0 },
+};
+
+static void
+adds_up_memory_by_what_backs_it(void **unused)
+{
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(pieces); i++) {
+        g_auto(DomainXml) xml = parse(pieces[i].when, pieces[i].text);
+
+        if (xml.ram_bytes != pieces[i].ram_mib * MIB ||
+            xml.huge_bytes != pieces[i].huge_mib * MIB ||
+            xml.shared_bytes != pieces[i].shared_mib * MIB)
+            fail_msg("%s: ram %" G_GUINT64_FORMAT ", huge %" G_GUINT64_FORMAT
+                     ", shared %" G_GUINT64_FORMAT " MiB",
+                     pieces[i].when, xml.ram_bytes / MIB, xml.huge_bytes / MIB,
+                     xml.shared_bytes / MIB);
+    }
+}
+
+static void
+takes_pages_of_the_host_s_normal_size_for_no_huge_pages(void **unused)
+{
+    g_autofree char *text = g_strdup_printf(
+        BACKED("<hugepages><page size='%ld' unit='b'/></hugepages>"), sysconf(_SC_PAGESIZE));
+    g_auto(DomainXml) xml = parse("normal size for all", text);
+    (void)unused;
+
+    assert_int_equal(xml.huge_bytes, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adds_up_memory_by_what_backs_it),
+        cmocka_unit_test(takes_pages_of_the_host_s_normal_size_for_no_huge_pages),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* domain_test.c - the table of running domains */
+#include "agent/domain.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+assert_order(const char *when, const DomainTable *table, const char *want)
+{
+    g_autoptr(GPtrArray) all = domain_table_sorted(table);
+    g_autoptr(GString) have = g_string_new(NULL);
+
+    for (guint i = 0; i < all->len; i++) {
+        const Domain *domain = g_ptr_array_index(all, i);
+
+        g_string_append_printf(have, "%s/%s ", domain->name, domain->uuid);
+    }
+    if (strcmp(have->str, want) != 0)
+        fail_msg("%s: %s, want %s", when, have->str, want);
+}
+
+static void
+a_new_domain_is_found_and_nothing_is_known_of_it(void **unused)
+{
+    char uuid[] = "u1";
+    char name[] = "web";
+    DomainTable table;
+    Domain *domain;
+    (void)unused;
+
+    domain_table_init(&table);
+    domain = domain_table_add(&table, uuid, name, 7, 1234);
+    uuid[0] = name[0] = '?'; /* the table has copies */
+    assert_ptr_equal(domain_table_get(&table, "u1"), domain);
+    assert_string_equal(domain->name, "web");
+    assert_int_equal(domain->id, 7);
+    assert_int_equal(domain->seen_us, 1234);
+    assert_int_equal(domain->state, DOMAIN_RUNNING);
+    assert_true(domain->maximum_bytes == VALUE_UNKNOWN);
+    assert_true(domain->balloon_bytes == VALUE_UNKNOWN);
+    assert_true(domain->sample.resident_bytes == VALUE_UNKNOWN);
+    assert_true(domain->sample.merging_pages == VALUE_UNKNOWN);
+    assert_int_equal(domain->track.key, 0); /* policy has not seen it */
+    assert_false(domain->has_process || domain->has_xml);
+    domain_table_done(&table);
+}
+
+static void
+every_start_has_a_key_of_its_own(void **unused)
+{
+    DomainTable table;
+    uint64_t first;
+    uint64_t second;
+    (void)unused;
+
+    domain_table_init(&table);
+    first = domain_table_add(&table, "u1", "web", 1, 0)->key;
+    second = domain_table_add(&table, "u1", "web", 2, 0)->key;
+    assert_true(first != 0 && second != 0 && first != second);
+    assert_int_equal(domain_table_size(&table), 1);
+    assert_int_equal(domain_table_get(&table, "u1")->id, 2);
+    assert_true(domain_table_remove(&table, "u1"));
+    assert_true(domain_table_add(&table, "u1", "web", 3, 0)->key != second);
+    domain_table_done(&table);
+}
+
+static void
+what_was_removed_is_gone(void **unused)
+{
+    DomainTable table;
+    (void)unused;
+
+    domain_table_init(&table);
+    domain_table_add(&table, "u1", "web", 1, 0);
+    domain_table_add(&table, "u2", "db", 2, 0);
+    assert_true(domain_table_remove(&table, "u1"));
+    assert_false(domain_table_remove(&table, "u1"));
+    assert_null(domain_table_get(&table, "u1"));
+    assert_int_equal(domain_table_size(&table), 1);
+    assert_order("one left", &table, "db/u2 ");
+    domain_table_done(&table);
+    domain_table_init(&table); /* reusable */
+    assert_int_equal(domain_table_size(&table), 0);
+    domain_table_done(&table);
+}
+
+static void
+domains_are_listed_by_name_then_uuid(void **unused)
+{
+    DomainTable table;
+    (void)unused;
+
+    domain_table_init(&table);
+    assert_order("none", &table, "");
+    domain_table_add(&table, "u3", "web", 1, 0);
+    domain_table_add(&table, "u2", "db", 2, 0);
+    domain_table_add(&table, "u1", "web", 3, 0);
+    assert_order("three", &table, "db/u2 web/u1 web/u3 ");
+    domain_table_done(&table);
+}
+
+static void
+a_person_finds_a_domain_by_name_or_uuid(void **unused)
+{
+    static const struct {
+        const char *word;
+        const char *uuid; /* NULL: none */
+    } rows[] = {
+        { "web", "u1" }, { "u1", "u1" }, { "u2", "u3" }, /* a name wins over a uuid */
+        { "we", NULL },  { "", NULL },
+    };
+    DomainTable table;
+    (void)unused;
+
+    domain_table_init(&table);
+    domain_table_add(&table, "u1", "web", 1, 0);
+    domain_table_add(&table, "u2", "db", 2, 0);
+    domain_table_add(&table, "u3", "u2", 3, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Domain *found = domain_table_find(&table, rows[i].word);
+
+        if (g_strcmp0(found ? found->uuid : NULL, rows[i].uuid) != 0)
+            fail_msg("\"%s\": found %s", rows[i].word, found ? found->uuid : "none");
+    }
+    domain_table_done(&table);
+}
+
+static void
+a_domain_without_a_definition_is_taken_for_one_that_merges(void **unused)
+{
+    DomainTable table;
+    Domain *domain;
+    (void)unused;
+
+    domain_table_init(&table);
+    domain = domain_table_add(&table, "u1", "web", 1, 0);
+    assert_int_equal(domain_mergeable_bp(domain), BP_ONE);
+    assert_string_equal(domain_merge_text(domain), "not known yet");
+    domain_table_done(&table);
+}
+
+static void
+a_definition_says_whether_a_domain_merges(void **unused)
+{
+    static const char text[] =
+        "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>"
+        "<memoryBacking><nosharepages/></memoryBacking></domain>";
+    g_autoptr(GError) error = NULL;
+    DomainTable table;
+    Domain *domain;
+    (void)unused;
+
+    domain_table_init(&table);
+    domain = domain_table_add(&table, "u1", "web", 1, 0);
+    domain->has_xml = domain_xml_parse(text, strlen(text), &domain->xml, &error);
+    if (!domain->has_xml)
+        fail_msg("%s", error->message);
+    assert_int_equal(domain_mergeable_bp(domain), 0);
+    assert_string_equal(domain_merge_text(domain), domain_merge_name(DOMAIN_MERGE_NOSHAREPAGES));
+    domain_table_done(&table); /* frees the definition too */
+}
+
+static void
+every_state_has_its_word(void **unused)
+{
+    (void)unused;
+
+    assert_string_equal(domain_state_name(DOMAIN_RUNNING), "running");
+    assert_string_equal(domain_state_name(DOMAIN_PAUSED), "paused");
+    assert_string_equal(domain_state_name(DOMAIN_STOPPING), "stopping");
+    assert_string_equal(domain_state_name(DOMAIN_STATE_COUNT), "unknown");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_domain_is_found_and_nothing_is_known_of_it),
+        cmocka_unit_test(every_start_has_a_key_of_its_own),
+        cmocka_unit_test(what_was_removed_is_gone),
+        cmocka_unit_test(domains_are_listed_by_name_then_uuid),
+        cmocka_unit_test(a_person_finds_a_domain_by_name_or_uuid),
+        cmocka_unit_test(a_domain_without_a_definition_is_taken_for_one_that_merges),
+        cmocka_unit_test(a_definition_says_whether_a_domain_merges),
+        cmocka_unit_test(every_state_has_its_word),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Tests of the gRPC library in proto/, and the echo service they call.
+proto_generate(echo_sources ROOT ${CMAKE_CURRENT_LIST_DIR}/../support
+               OUT ${CMAKE_CURRENT_BINARY_DIR}/echo FILES echo.proto)
+set_source_files_properties(${echo_sources} PROPERTIES COMPILE_OPTIONS -w)
+add_library(test_echo STATIC ${echo_sources} ${CMAKE_CURRENT_LIST_DIR}/../support/echo_server.c
+            ${CMAKE_CURRENT_LIST_DIR}/../support/h2_peer.c)
+target_include_directories(test_echo PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
+target_include_directories(test_echo SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_DIR}/echo)
+target_link_libraries(test_echo PUBLIC proto PkgConfig::NGHTTP2)
+
+foreach(module call call_ops client frame limits request server server_end session session_io
+               socket status stream timeout unpack)
+  virtksm_test(NAME grpc_${module} SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_${module}_test.c
+               LIBS test_echo)
+endforeach()

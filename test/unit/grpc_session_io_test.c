@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* grpc_session_io_test.c - peers that go silent, stay idle or do not read */
+#include "proto/grpc_server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "echo_server.h"
+#include "h2_peer.h"
+
+static void
+a_connection_that_never_begins_is_closed_in_time(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    gint64 start_us = g_get_monotonic_time();
+    H2Line line;
+
+    (void)unused;
+    limits.handshake_us = 100000;
+    line = h2_line_new(&limits);
+    assert_int_equal(send(line.peer->fd, "PRI * HTTP", 10, MSG_NOSIGNAL), 10);
+    while (grpc_server_stats(line.echo->server).connections > 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_in_range(g_get_monotonic_time() - start_us, 90000, 3000000);
+    h2_line_free(&line);
+}
+
+static void
+an_idle_connection_is_told_to_go_and_a_busy_one_is_not(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) body = h2_peer_message(ECHO_HANG, 0, 0);
+    H2Line idle, busy;
+
+    (void)unused;
+    limits.idle_us = 50000;
+    idle = h2_line_new(&limits);
+    h2_peer_run(idle.peer, 200);
+    assert_true(idle.peer->has_goaway);
+    assert_int_equal(idle.peer->goaway_code, NGHTTP2_NO_ERROR);
+    assert_true(idle.peer->is_lost);
+    h2_line_free(&idle);
+
+    busy = h2_line_new(&limits);
+    h2_peer_request(busy.peer, H2_HEADERS("Unary"), body);
+    h2_peer_run(busy.peer, 200);
+    assert_false(busy.peer->has_goaway);
+    h2_line_free(&busy);
+}
+
+static void
+a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    H2Line line;
+
+    (void)unused;
+    limits.keepalive_us = 30000;
+    limits.keepalive_ack_us = 100000;
+    line = h2_line_new(&limits);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    while (line.peer->n_pings < 3)
+        h2_peer_run(line.peer, 1);
+    assert_false(line.peer->is_lost);
+    while (grpc_server_stats(line.echo->server).connections > 0)
+        g_main_context_iteration(NULL, TRUE);
+    h2_line_free(&line);
+}
+
+/* A peer with open windows that does not read, and a server that has filled the socket. */
+static H2Line
+stuffed_line(const GrpcLimits *limits, int32_t *ret_id)
+{
+    H2Line line = h2_line_new(limits);
+    g_autoptr(GByteArray) body = h2_peer_message("", 40, 1000000);
+    g_autoptr(GByteArray) ping = h2_peer_frames(NGHTTP2_PING, 0, 8, 1);
+
+    h2_peer_open_windows(line.peer);
+    line.peer->does_not_read = true;
+    *ret_id = h2_peer_request(line.peer, H2_HEADERS("Split"), body);
+    /* Poll calls a socket writable while it is a quarter full: more turns fill it to the brim. */
+    for (int i = 0; i < 20; i++) {
+        h2_peer_send_raw(line.peer, ping->data, ping->len);
+        h2_peer_run(line.peer, 1);
+    }
+    return line;
+}
+
+static void
+what_the_socket_does_not_take_goes_out_later(void **unused)
+{
+    int32_t id = 0;
+    H2Line line = stuffed_line(NULL, &id);
+
+    (void)unused;
+    assert_int_equal(h2_peer_answer(line.peer, id)->data_bytes, 0);
+    line.peer->does_not_read = false;
+    h2_peer_run(line.peer, 100);
+    assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_OK);
+    assert_in_range(h2_peer_answer(line.peer, id)->data_bytes, 40000000, 40001000);
+    h2_line_free(&line);
+}
+
+static void
+a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) pings = h2_peer_frames(NGHTTP2_PING, 0, 8, 500);
+    gint64 start_us;
+    int32_t id = 0;
+    H2Line line;
+
+    (void)unused;
+    limits.control_burst = 100;
+    limits.handshake_us = 200000;
+    line = stuffed_line(&limits, &id);
+    start_us = g_get_monotonic_time();
+    h2_peer_send_raw(line.peer, pings->data, pings->len);
+    while (grpc_server_stats(line.echo->server).connections > 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_in_range(g_get_monotonic_time() - start_us, 150000, 3000000);
+    assert_int_equal(line.echo->closed[GRPC_CLOSE_LOST], 1);
+    h2_line_free(&line);
+}
+
+static void
+a_peer_that_pings_and_does_not_read_is_cut_off(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) pings = h2_peer_frames(NGHTTP2_PING, 0, 8, 1000);
+    H2Line line;
+
+    (void)unused;
+    limits.control_burst = 10000000;
+    limits.outbound_frames = 500;
+    line = h2_line_new(&limits);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    for (int n = 0; n < 1000 && !line.peer->is_lost; n++)
+        h2_peer_send_raw(line.peer, pings->data, pings->len);
+    assert_true(line.peer->is_lost);
+    h2_line_free(&line);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_that_never_begins_is_closed_in_time),
+        cmocka_unit_test(an_idle_connection_is_told_to_go_and_a_busy_one_is_not),
+        cmocka_unit_test(a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped),
+        cmocka_unit_test(what_the_socket_does_not_take_goes_out_later),
+        cmocka_unit_test(a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time),
+        cmocka_unit_test(a_peer_that_pings_and_does_not_read_is_cut_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* grpc_stream_test.c - memory is bounded in both directions, whatever peer and handler do */
+#include "proto/grpc_server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "echo_server.h"
+#include "h2_peer.h"
+
+static void
+a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue(void **unused)
+{
+    H2Line line = h2_line_new(NULL);
+    g_autoptr(GByteArray) body = h2_peer_message("", 10000, 1000);
+    int32_t id;
+
+    (void)unused;
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    id = h2_peer_request(line.peer, H2_HEADERS("Split"), body);
+    h2_peer_run(line.peer, 100);
+    assert_in_range(line.echo->queue_max_bytes, 60000, 70000);
+    assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 1, 70000);
+    line.peer->does_not_read = false;
+    h2_peer_run(line.peer, 100);
+    assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_OK);
+    assert_in_range(h2_peer_answer(line.peer, id)->data_bytes, 10000000, 10200000);
+    assert_in_range(line.echo->queue_max_bytes, 60000, 70000);
+    h2_line_free(&line);
+}
+
+static void
+a_handler_on_hold_stops_its_client_and_others_go_on(void **unused)
+{
+    H2Line line = h2_line_new(NULL);
+    g_autofree char *text = g_strnfill(1000, 'x');
+    g_autoptr(GByteArray) message = h2_peer_message(text, 0, 0);
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    int32_t id;
+
+    (void)unused;
+    for (int i = 0; i < 300; i++)
+        g_byte_array_append(body, message->data, message->len);
+    line.echo->holds = true;
+    id = h2_peer_request(line.peer, H2_HEADERS("Join"), body);
+    h2_peer_run(line.peer, 100);
+    assert_int_equal(line.echo->received, 1);
+    assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 60000, 66000);
+    assert_true(h2_line_still_serves(&line));
+    while (line.echo->received < 300 && !h2_peer_answer(line.peer, id)->is_closed) {
+        grpc_call_hold(line.echo->kept, false);
+        h2_peer_run(line.peer, 1);
+    }
+    line.echo->holds = false;
+    grpc_call_hold(line.echo->kept, false);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    assert_int_equal(line.echo->received, 300);
+    assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_OK);
+    h2_line_free(&line);
+}
+
+static void
+what_was_held_is_given_back_when_the_call_fails(void **unused)
+{
+    H2Line line = h2_line_new(NULL);
+    g_autofree char *text = g_strnfill(1000, 'x');
+    g_autoptr(GByteArray) message = h2_peer_message(text, 0, 0);
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    int32_t id;
+
+    (void)unused;
+    for (int i = 0; i < 300; i++)
+        g_byte_array_append(body, message->data, message->len);
+    line.echo->holds = true;
+    id = h2_peer_request(line.peer, H2_HEADERS("Join"), body);
+    h2_peer_run(line.peer, 100);
+    assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 60000, 66000);
+    grpc_call_fail(line.echo->kept, GRPC_STATUS_ABORTED, NULL);
+    assert_int_equal(grpc_server_stats(line.echo->server).held_bytes, 0);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_ABORTED);
+    assert_true(h2_peer_answer(line.peer, id)->is_closed);
+    assert_true(h2_line_still_serves(&line));
+    h2_line_free(&line);
+}
+
+static void
+what_waits_for_a_handler_on_hold_counts_against_the_peer(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autofree char *text = g_strnfill(1000, 'x');
+    g_autoptr(GByteArray) message = h2_peer_message(text, 0, 0);
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    H2Line line;
+    int32_t id;
+
+    (void)unused;
+    limits.peer_bytes = 30000;
+    for (int i = 0; i < 300; i++)
+        g_byte_array_append(body, message->data, message->len);
+    line = h2_line_new(&limits);
+    line.echo->holds = true;
+    id = h2_peer_request(line.peer, H2_HEADERS("Join"), body);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(line.echo->closed[GRPC_CLOSE_BAD_REQUEST], 1);
+    assert_true(h2_line_still_serves(&line));
+    h2_line_free(&line);
+}
+
+static void
+unfinished_messages_count_against_the_peer(void **unused)
+{
+    static const uint8_t prefix[] = { 0, 0, 15, 66, 64 }; /* 1000000 bytes follow */
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    unsigned n_exhausted = 0;
+    H2Line line;
+
+    (void)unused;
+    limits.peer_bytes = 500000;
+    g_byte_array_append(body, prefix, sizeof(prefix));
+    g_byte_array_set_size(body, 200000);
+    line = h2_line_new(&limits);
+    for (int i = 0; i < 5; i++)
+        h2_peer_request(line.peer, H2_HEADERS("Chat"), body);
+    h2_peer_run(line.peer, 100);
+    for (int32_t id = 1; id < 10; id += 2) {
+        const H2Answer *answer = h2_peer_answer(line.peer, id);
+
+        n_exhausted += answer->grpc_status == GRPC_STATUS_RESOURCE_EXHAUSTED;
+    }
+    assert_in_range(n_exhausted, 1, 4);
+    assert_true(h2_line_still_serves(&line));
+    h2_line_free(&line);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue),
+        cmocka_unit_test(a_handler_on_hold_stops_its_client_and_others_go_on),
+        cmocka_unit_test(what_was_held_is_given_back_when_the_call_fails),
+        cmocka_unit_test(what_waits_for_a_handler_on_hold_counts_against_the_peer),
+        cmocka_unit_test(unfinished_messages_count_against_the_peer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ksm_apply_test.c - KSM's settings are moved in order, and nobody is fought over them */
+#define _GNU_SOURCE
+#include "agent/actuator/ksm.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test/support/ksmhost.h"
+
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
+
+static void
+what_differs_is_written_in_the_order_that_works_after_the_originals(void **state)
+{
+    KsmHost *host = *state;
+    static const KsmKnobs slower = { 1, 50, 200, U };
+
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_wrote(host, "pages_to_scan=4000 sleep_millisecs=0 run=1 ");
+    assert_in_force(host, 1, 4000, 0, 0);
+    assert_knobs(ksm_actuator_held(&host->actuator), 1, 4000, 0, 0);
+    assert_int_equal(ksmhost_apply(host, &slower), APPLY_DONE);
+    assert_wrote(host, "pages_to_scan=50 sleep_millisecs=200 ");
+    assert_int_equal(ksmhost_apply(host, &rest), APPLY_DONE);
+    assert_wrote(host, "pages_to_scan=4000 sleep_millisecs=0 run=0 ");
+    assert_knobs(ksm_actuator_initial(&host->actuator), 0, 100, 20, 0);
+}
+
+static void
+what_is_in_place_is_not_written_again_whatever_the_sample_says(void **state)
+{
+    KsmHost *host = *state;
+    static const KsmKnobs as_found = { 0, 100, 20, U };
+    static const KsmKnobs stale = { 0, 100, 20, 0 };
+
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
+    assert_false(ksmhost_has_record(host));
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    g_string_truncate(host->log, 0);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_apply(&host->actuator, &burst, &stale, NULL), APPLY_UNCHANGED);
+    assert_wrote(host, "");
+    /* The sample shows what is wanted, but it was taken before our write. */
+    assert_int_equal(ksm_actuator_apply(&host->actuator, &as_found, &stale, NULL), APPLY_DONE);
+    assert_in_force(host, 0, 100, 20, 0);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+}
+
+static void
+what_policy_does_not_ask_for_is_left_alone(void **state)
+{
+    KsmHost *host = *state;
+    static const KsmKnobs run_only = { 1, U, U, U };
+    static const KsmKnobs nothing = { U, U, U, U };
+
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &nothing), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &run_only), APPLY_DONE);
+    assert_wrote(host, "run=1 ");
+    fakeroot_write(host->root, KSM "pages_to_scan", "77\n");
+    assert_int_equal(ksmhost_apply(host, &run_only), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+}
+
+static void
+values_out_of_bounds_are_refused_whole(void **state)
+{
+    static const struct {
+        const char *says;
+        KsmKnobs wanted;
+    } rows[] = {
+        { "run 2", { KSM_RUN_UNMERGE, 200, 20, U } },
+        { "run 3", { 3, 200, 20, U } },
+        { "pages_to_scan 0", { 1, 0, 20, U } },
+        { "pages_to_scan 4294967296", { 1, UINT64_C(1) << 32, 20, U } },
+        { "sleep_millisecs 4294967296", { 1, 200, UINT64_C(1) << 32, U } },
+        { "advisor_mode 2", { 1, 200, 20, 2 } },
+    };
+    static const KsmKnobs widest = { 1, UINT32_MAX, UINT32_MAX, 0 };
+    KsmHost *host = *state;
+    KsmKnobs sampled = ksmhost_knobs(host);
+
+    ksmhost_start(host, &plain);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (ksm_actuator_apply(&host->actuator, &rows[i].wanted, &sampled, &error) !=
+                APPLY_REFUSED ||
+            !strstr(error->message, rows[i].says))
+            fail_msg("%s: %s", rows[i].says, error ? error->message : "taken");
+    }
+    assert_wrote(host, "");
+    assert_int_equal(ksmhost_apply(host, &widest), APPLY_DONE);
+}
+
+static void
+another_writer_is_noticed_named_and_yielded_to(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *file;
+        const char *value;
+        const char *comm;
+        const char *says[3];
+    } rows[] = {
+        { "ksmtuned",
+          "pages_to_scan",
+          "64",
+          "ksmtuned",
+          { "ksmtuned (process 812)", "64", "4000" } },
+        { "tuned", "run", "0", "tuned", { "tuned (process 812)", "run is 0", "at 1" } },
+        { "MOM", "sleep_millisecs", "10", "momd", { "MOM", "sleep_millisecs is 10", "at 0" } },
+        { "oVirt's MOM", "run", "0", "mom-vdsm", { "MOM", "run", "" } },
+        { "VDSM", "run", "0", "vdsmd", { "VDSM", "run", "" } },
+        { "Kata", "run", "0", "ksm-throttler", { "Kata", "run", "" } },
+        { "Kata, cut by the kernel", "run", "0", "kata-ksm-thrott", { "Kata", "run", "" } },
+        { "nobody we know", "run", "0", "bash", { "does not know", "run", "" } },
+        { "unmerged by hand", "run", "2", "bash", { "does not know", "run is 2", "" } },
+        { "the advisor",
+          "advisor_mode",
+          "none [scan-time]",
+          "bash",
+          { "the kernel's advisor", "advisor_mode is scan-time", "at none" } },
+        { "the advisor, by tuned",
+          "advisor_mode",
+          "none [scan-time]",
+          "tuned",
+          { "tuned (process 812)", "advisor_mode", "" } },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *file = g_strconcat(KSM, rows[i].file, NULL);
+        g_autoptr(GError) error = NULL;
+        KsmHost *host = *state;
+        KsmKnobs sampled;
+
+        ksmhost_start(host, &plain);
+        ksmhost_apply(host, &burst);
+        g_string_truncate(host->log, 0);
+        fakeroot_write(host->root, "proc/812/comm", "%s\n", rows[i].comm);
+        fakeroot_write(host->root, file, "%s\n", rows[i].value);
+        sampled = ksmhost_knobs(host);
+        if (ksm_actuator_apply(&host->actuator, &burst, &sampled, &error) != APPLY_REFUSED ||
+            ksm_actuator_state(&host->actuator) != KSM_ACTUATOR_YIELDED)
+            fail_msg("%s: not noticed", rows[i].when);
+        for (size_t n = 0; n < G_N_ELEMENTS(rows[i].says); n++) {
+            if (!strstr(error->message, rows[i].says[n]))
+                fail_msg("%s: \"%s\"", rows[i].when, error->message);
+        }
+        assert_string_equal(ksm_knob_name(ksm_actuator_foreign(&host->actuator)->knob),
+                            rows[i].file);
+        assert_int_equal(ksmhost_apply(host, &rest), APPLY_REFUSED);
+        assert_wrote(host, "");
+        ksmhost_teardown(state);
+        ksmhost_setup(state);
+    }
+}
+
+static void
+the_likeliest_of_several_programs_is_named(void **state)
+{
+    KsmHost *host = *state;
+
+    fakeroot_write(host->root, "proc/20/comm", "tuned\n");
+    fakeroot_write(host->root, "proc/30/comm", "ksmtuned\n");
+    fakeroot_write(host->root, "proc/40/comm", "momd\n");
+    fakeroot_write(host->root, "proc/self/comm", "ksmtuned\n");
+    ksmhost_start(host, &plain);
+    ksmhost_apply(host, &burst);
+    fakeroot_write(host->root, KSM "run", "0\n");
+    ksmhost_apply(host, &burst);
+    assert_string_equal(ksm_actuator_foreign(&host->actuator)->who, "ksmtuned (process 30)");
+    assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 1);
+}
+
+static void
+taking_over_writes_again(void **state)
+{
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &plain);
+    ksm_actuator_take_over(&host->actuator);
+    ksmhost_apply(host, &burst);
+    fakeroot_write(host->root, KSM "run", "0\n");
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
+    g_string_truncate(host->log, 0);
+    ksm_actuator_take_over(&host->actuator);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_wrote(host, "run=1 ");
+    /* The next foreign write is noticed again. */
+    fakeroot_write(host->root, KSM "run", "0\n");
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
+    ksm_actuator_set_options(&host->actuator, &greedy);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_restores(host, NULL);
+    assert_in_force(host, 0, 100, 20, 0);
+}
+
+static void
+who_is_told_never_to_yield_does_not_but_counts(void **state)
+{
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &greedy);
+    ksmhost_apply(host, &burst);
+    for (unsigned i = 1; i <= 3; i++) {
+        fakeroot_write(host->root, KSM "run", "0\n");
+        assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+        assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, i);
+        assert_in_force(host, 1, 4000, 0, 0);
+    }
+}
+
+static void
+the_advisor_is_switched_off_before_the_batch_size_is_set(void **state)
+{
+    KsmHost *host = *state;
+
+    fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
+    fakeroot_write(host->root, KSM "pages_to_scan", "4000\n");
+    ksmhost_start(host, &plain);
+    assert_knobs(ksm_actuator_initial(&host->actuator), 0, 4000, 20, 1);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_wrote(host, "advisor_mode=none pages_to_scan=4000 sleep_millisecs=0 run=1 ");
+    assert_in_force(host, 1, 4000, 0, 0);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_UNCHANGED);
+}
+
+static void
+the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size(void **state)
+{
+    static const KsmKnobs as_found = { 0, 700, 20, 1 };
+    static const KsmKnobs faster = { 1, U, 5, U };
+    KsmHost *host = *state;
+
+    fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
+    fakeroot_write(host->root, KSM "pages_to_scan", "700\n");
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
+    fakeroot_write(host->root, KSM "pages_to_scan", "900\n");
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &faster), APPLY_DONE);
+    assert_wrote(host, "sleep_millisecs=5 run=1 ");
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_wrote(host, "advisor_mode=none pages_to_scan=4000 sleep_millisecs=0 ");
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_DONE);
+    assert_wrote(host, "pages_to_scan=700 sleep_millisecs=20 run=0 advisor_mode=scan-time ");
+    assert_knobs(ksm_actuator_held(&host->actuator), 0, U, 20, 1);
+    fakeroot_write(host->root, KSM "pages_to_scan", "10\n");
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+}
+
+static void
+a_failing_write_is_reported_and_made_good_at_the_next_tick(void **state)
+{
+    static const struct {
+        const char *name;
+        int code;
+        ApplyResult want;
+    } rows[] = {
+        { "pages_to_scan", EBUSY, APPLY_RETRY }, { "sleep_millisecs", EINTR, APPLY_RETRY },
+        { "run", EINTR, APPLY_RETRY },           { "run", EINVAL, APPLY_REFUSED },
+        { "pages_to_scan", ENODEV, APPLY_GONE }, { "sleep_millisecs", 0, APPLY_RETRY },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        KsmHost *host = *state;
+        KsmKnobs sampled = ksmhost_knobs(host);
+        ApplyResult result;
+
+        ksmhost_start(host, &plain);
+        host->fail_name = rows[i].name;
+        host->fail_errno = rows[i].code;
+        host->fail_times = 1;
+        result = ksm_actuator_apply(&host->actuator, &burst, &sampled, &error);
+        if (result != rows[i].want || !error || !strstr(error->message, rows[i].name))
+            fail_msg("%s, error %d: %s", rows[i].name, rows[i].code, apply_result_name(result));
+        assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+        assert_in_force(host, 1, 4000, 0, 0);
+        assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+        ksmhost_teardown(state);
+        ksmhost_setup(state);
+    }
+}
+
+static void
+nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted(void **state)
+{
+    KsmHost *host = *state;
+    KsmKnobs sampled;
+
+    ksmhost_start(host, &plain);
+    ksmhost_apply(host, &burst);
+    sampled = ksmhost_knobs(host);
+    fakeroot_remove(host->root, KSM);
+    assert_int_equal(ksm_actuator_apply(&host->actuator, &burst, &sampled, NULL), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_apply(&host->actuator, &rest, &sampled, NULL), APPLY_GONE);
+}
+
+static void
+what_was_found_as_wanted_is_defended_like_what_was_written(void **state)
+{
+    static const KsmKnobs as_found = { 0, 100, 20, U };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
+    fakeroot_write(host->root, KSM "run", "1\n");
+    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_REFUSED);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
+    assert_in_force(host, 1, 100, 20, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_HOST(what_differs_is_written_in_the_order_that_works_after_the_originals),
+        ON_HOST(what_is_in_place_is_not_written_again_whatever_the_sample_says),
+        ON_HOST(what_policy_does_not_ask_for_is_left_alone),
+        ON_HOST(values_out_of_bounds_are_refused_whole),
+        ON_HOST(another_writer_is_noticed_named_and_yielded_to),
+        ON_HOST(the_likeliest_of_several_programs_is_named),
+        ON_HOST(taking_over_writes_again),
+        ON_HOST(who_is_told_never_to_yield_does_not_but_counts),
+        ON_HOST(the_advisor_is_switched_off_before_the_batch_size_is_set),
+        ON_HOST(the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size),
+        ON_HOST(a_failing_write_is_reported_and_made_good_at_the_next_tick),
+        ON_HOST(nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted),
+        ON_HOST(what_was_found_as_wanted_is_defended_like_what_was_written),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

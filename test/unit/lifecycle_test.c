@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* lifecycle_test.c - what each lifecycle event of libvirt means for memory */
+#include "agent/virt/lifecycle.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libvirt/libvirt.h>
+
+#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static void
+assert_life(const char *when, Lifecycle have, Lifecycle want)
+{
+    if (have.kind != want.kind || have.scan != want.scan || strcmp(have.word, want.word) != 0 ||
+        strcmp(have.detail, want.detail) != 0)
+        fail_msg("%s: kind %d, scan %d, \"%s\" \"%s\"", when, (int)have.kind, have.scan, have.word,
+                 have.detail);
+}
+
+static void
+every_event_has_its_meaning(void **unused)
+{
+    static const struct {
+        int event;
+        Lifecycle want;
+    } rows[] = {
+        { VIR_DOMAIN_EVENT_DEFINED, { LIFECYCLE_IGNORED, false, "defined", "" } },
+        { VIR_DOMAIN_EVENT_UNDEFINED, { LIFECYCLE_IGNORED, false, "undefined", "" } },
+        { VIR_DOMAIN_EVENT_STARTED, { LIFECYCLE_STARTED, true, "started", "booted" } },
+        { VIR_DOMAIN_EVENT_SUSPENDED, { LIFECYCLE_SUSPENDED, false, "suspended", "" } },
+        { VIR_DOMAIN_EVENT_RESUMED, { LIFECYCLE_RESUMED, true, "resumed", "" } },
+        { VIR_DOMAIN_EVENT_STOPPED, { LIFECYCLE_ENDED, false, "stopped", "shut down" } },
+        { VIR_DOMAIN_EVENT_SHUTDOWN, { LIFECYCLE_ENDING, false, "shutdown", "" } },
+        { VIR_DOMAIN_EVENT_PMSUSPENDED, { LIFECYCLE_CHANGED, false, "pmsuspended", "" } },
+        { VIR_DOMAIN_EVENT_CRASHED, { LIFECYCLE_CHANGED, false, "crashed", "" } },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++)
+        assert_life(rows[i].want.word, virt_lifecycle(rows[i].event, 0), rows[i].want);
+}
+
+static void
+starts_and_stops_say_how(void **unused)
+{
+    static const struct {
+        int event;
+        int detail;
+        const char *want;
+    } rows[] = {
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED, "booted" },
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED, "migrated in" },
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_RESTORED, "restored" },
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT, "from snapshot" },
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_WAKEUP, "woken up" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, "shut down" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, "destroyed" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED, "crashed" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED, "migrated out" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED, "saved" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, "failed" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT, "from snapshot" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++)
+        assert_string_equal(virt_lifecycle(rows[i].event, rows[i].detail).detail, rows[i].want);
+}
+
+static void
+numbers_that_nobody_knows_are_ignored_or_have_no_detail(void **unused)
+{
+    static const int events[] = { -1, 9, 10, 1000, INT_MAX, INT_MIN };
+    static const int details[] = { -1, 5, 7, 1000, INT_MAX, INT_MIN };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(events); i++)
+        assert_life("unknown event", virt_lifecycle(events[i], 0),
+                    (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "" });
+    for (size_t i = 0; i < ROWS(details); i++) {
+        assert_life("unknown detail", virt_lifecycle(VIR_DOMAIN_EVENT_STARTED, details[i]),
+                    (Lifecycle){ LIFECYCLE_STARTED, true, "started", "" });
+        assert_life("detail of an event without",
+                    virt_lifecycle(VIR_DOMAIN_EVENT_CRASHED, details[i]),
+                    (Lifecycle){ LIFECYCLE_CHANGED, false, "crashed", "" });
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_event_has_its_meaning),
+        cmocka_unit_test(starts_and_stops_say_how),
+        cmocka_unit_test(numbers_that_nobody_knows_are_ignored_or_have_no_detail),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

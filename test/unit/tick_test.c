@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tick_test.c - facts in, decision out, on a host of plain files and without libvirt */
+#define _GNU_SOURCE
+#include "agent/tick.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test/support/fakeagent.h"
+#include "test/support/fakehost.h"
+
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
+
+static void
+start_web(Agent *agent)
+{
+    Event event = {
+        .kind = EVENT_CREATED, .source = "test", .uuid = FAKEHOST_QEMU_UUID, .name = "web", .id = 1
+    };
+
+    event_post(agent, &event);
+}
+
+static const Domain *
+web(Agent *agent)
+{
+    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
+}
+
+static void
+a_full_tick_finds_the_process_and_its_figures(void **state)
+{
+    Agent *agent = *state;
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    fakehost_add_qemu(fakeagent_root(agent));
+    start_web(agent);
+    assert_false(web(agent)->has_process); /* the event path does not look for it */
+    fakeagent_run(150);
+    assert_true(web(agent)->has_process);
+    assert_int_equal(web(agent)->sample.resident_bytes, 5000 * page_bytes);
+    assert_int_equal(web(agent)->plan.key, web(agent)->key);
+    assert_int_equal(web(agent)->plan.debt_pages, 5000);
+    assert_int_equal(web(agent)->plan.reason, REASON_DEBT);
+    assert_int_equal(agent->plan.ksm.debt_pages, 5000);
+    assert_int_equal(agent->plan.ksm.reason, REASON_DEBT);
+    assert_true(web(agent)->track.open);
+    assert_int_equal(agent->tick.late, 0);
+}
+
+static void
+a_process_that_has_exited_leaves_nothing_known(void **state)
+{
+    Agent *agent = *state;
+
+    fakehost_add_qemu(fakeagent_root(agent));
+    start_web(agent);
+    fakeagent_run(150);
+    assert_true(web(agent)->has_process);
+    fakeroot_remove(fakeagent_root(agent), "proc/42");
+    tick_want(agent, 0);
+    fakeagent_run(30);
+    assert_false(web(agent)->has_process);
+    assert_true(web(agent)->sample.resident_bytes == VALUE_UNKNOWN);
+    assert_int_equal(web(agent)->plan.reason, REASON_FACT_MISSING);
+}
+
+static void
+a_decision_is_counted_timed_and_kept(void **state)
+{
+    Agent *agent = *state;
+    uint64_t before_us = (uint64_t)g_get_monotonic_time();
+
+    agent->tick.triggers = 3;
+    agent->tick.departures = 2;
+    tick_decide(agent);
+    assert_int_equal(agent->tick.count, 1);
+    assert_in_range(agent->tick.decided_us, before_us, g_get_monotonic_time());
+    assert_int_equal(agent->tick.triggers, 0);
+    assert_int_equal(agent->tick.departures, 0);
+    assert_int_equal(agent->host.triggers, 3);
+    assert_int_equal(agent->host.departures, 2);
+    assert_int_equal(agent->tick.applied[ACTUATOR_KSM].result, APPLY_DONE);
+    assert_null(agent->tick.applied[ACTUATOR_KSM].detail);
+    tick_decide(agent);
+    assert_int_equal(agent->tick.count, 2);
+    assert_int_equal(agent->host.triggers, 0);
+    assert_int_equal(agent->tick.applied[ACTUATOR_KSM].result,
+                     APPLY_UNCHANGED); /* all is in place */
+}
+
+static void
+triggers_close_together_are_one_decision_and_none_is_lost(void **state)
+{
+    Agent *agent = *state;
+
+    agent->tick.triggers = 1;
+    tick_now(agent);
+    agent->tick.trigger_us = (uint64_t)g_get_monotonic_time(); /* however long the disk took */
+    for (unsigned i = 0; i < 10; i++) {
+        agent->tick.triggers++;
+        tick_now(agent);
+    }
+    assert_int_equal(agent->tick.count, 1);
+    assert_int_equal(agent->tick.triggers, 10);
+    fakeagent_run(40);
+    assert_int_equal(agent->tick.count, 2);
+    assert_int_equal(agent->tick.triggers, 0);
+    assert_int_equal(agent->host.triggers, 10);
+}
+
+static void
+of_several_wishes_the_earliest_stands(void **state)
+{
+    Agent *agent = *state;
+    uint64_t due_us;
+
+    tick_want(agent, 60000);
+    due_us = agent->tick.due_us;
+    tick_want(agent, 90000);
+    assert_int_equal(agent->tick.due_us, due_us);
+    tick_want(agent, 1000);
+    assert_true(agent->tick.due_us < due_us);
+    assert_int_equal(agent->tick.count, 0);
+    tick_want(agent, 0);
+    fakeagent_run(20);
+    assert_int_equal(agent->tick.count, 1);
+}
+
+static void
+the_next_tick_comes_when_policy_wants_it(void **state)
+{
+    Agent *agent = *state;
+    uint64_t distance_us;
+
+    tick_want(agent, 0);
+    fakeagent_run(20);
+    assert_int_not_equal(agent->tick.timer, 0);
+    distance_us = agent->tick.due_us - agent->tick.decided_us;
+    assert_in_range(distance_us, agent->plan.next_tick_us - 1000,
+                    agent->plan.next_tick_us + 1000000);
+}
+
+static void
+nothing_happens_after_the_end(void **state)
+{
+    Agent *agent = *state;
+
+    agent->tick.triggers = 1;
+    tick_now(agent);
+    tick_now(agent);
+    tick_want(agent, 10);
+    tick_done(&agent->tick);
+    tick_done(&agent->tick); /* again: nothing to do */
+    fakeagent_run(40);
+    assert_int_equal(agent->tick.count, 1);
+    assert_int_equal(agent->tick.timer, 0);
+    assert_int_equal(agent->tick.soon, 0);
+}
+
+static void
+another_writer_is_yielded_to_and_the_tick_says_so(void **state)
+{
+    Agent *agent = *state;
+
+    agent->tick.triggers = 1;
+    tick_decide(agent);
+    fakeroot_write(fakeagent_root(agent), FAKEAGENT_KSM "pages_to_scan", "77\n");
+    agent->tick.triggers = 1;
+    tick_decide(agent);
+    assert_int_equal(agent->tick.applied[ACTUATOR_KSM].result, APPLY_REFUSED);
+    assert_non_null(agent->tick.applied[ACTUATOR_KSM].detail);
+    assert_int_equal(fakeagent_ksm(agent, "pages_to_scan"), 77);
+    ksm_actuator_take_over(&agent->ksm);
+    tick_decide(agent);
+    assert_int_equal(agent->tick.applied[ACTUATOR_KSM].result, APPLY_DONE);
+    assert_null(agent->tick.applied[ACTUATOR_KSM].detail);
+    assert_int_equal(fakeagent_ksm(agent, "pages_to_scan"), agent->conf->policy.batch_pages);
+}
+
+static void
+observing_decides_and_writes_nothing(void **state)
+{
+    static const KsmActuatorOptions dry = { .dry_run = true, .take_over = false };
+    Agent *agent = *state;
+
+    agent->conf->policy.mode = KSM_MODE_OBSERVE;
+    ksm_actuator_set_options(&agent->ksm, &dry);
+    agent->tick.triggers = 1;
+    tick_decide(agent);
+    assert_int_equal(agent->plan.ksm.phase, KSM_PHASE_BURST);
+    assert_int_equal(agent->plan.ksm.knobs.run, KSM_RUN_MERGE);
+    assert_int_equal(fakeagent_ksm(agent, "run"), 0);
+    assert_int_equal(fakeagent_ksm(agent, "pages_to_scan"), 100);
+    assert_int_equal(ksm_actuator_would(&agent->ksm)->run, 1);
+}
+
+static void
+a_host_without_ksm_is_decided_upon_too(void **state)
+{
+    Agent *agent = *state;
+
+    fakeroot_remove(fakeagent_root(agent), "sys/kernel/mm/ksm");
+    start_web(agent);
+    assert_int_equal(agent->plan.ksm.reason, REASON_NO_KSM);
+    assert_int_equal(agent->tick.applied[ACTUATOR_KSM].result,
+                     APPLY_UNCHANGED); /* nothing was wanted */
+}
+
+static void
+ksmds_share_of_a_cpu_is_told_as_far_as_it_is_known(void **state)
+{
+    Agent *agent = *state;
+
+    tick_decide(agent);
+    assert_true(agent->ksmd_cpu_percent < 0); /* one look is no rate */
+    fakeroot_write(fakeagent_root(agent), "proc/37/schedstat", "%s\n", "133498000 3112032 21");
+    fakeagent_run(100);
+    tick_decide(agent);
+    /* 20 ms in the 100 ms or more since the first look */
+    assert_true(agent->ksmd_cpu_percent > 0 && agent->ksmd_cpu_percent <= 20.0);
+    fakeroot_remove(fakeagent_root(agent), "proc/37");
+    tick_decide(agent);
+    assert_true(agent->ksmd_cpu_percent < 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_HOST(a_full_tick_finds_the_process_and_its_figures),
+        ON_HOST(a_process_that_has_exited_leaves_nothing_known),
+        ON_HOST(a_decision_is_counted_timed_and_kept),
+        ON_HOST(triggers_close_together_are_one_decision_and_none_is_lost),
+        ON_HOST(of_several_wishes_the_earliest_stands),
+        ON_HOST(the_next_tick_comes_when_policy_wants_it),
+        ON_HOST(nothing_happens_after_the_end),
+        ON_HOST(another_writer_is_yielded_to_and_the_tick_says_so),
+        ON_HOST(observing_decides_and_writes_nothing),
+        ON_HOST(a_host_without_ksm_is_decided_upon_too),
+        ON_HOST(ksmds_share_of_a_cpu_is_told_as_far_as_it_is_known),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

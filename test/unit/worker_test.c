@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* worker_test.c - calls that block elsewhere, results that come back on the loop */
+#include "agent/virt/worker.h"
+
+#include <gio/gio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define WAIT_US (5 * G_USEC_PER_SEC)
+
+/* A door that jobs wait at, and what came of them; shared with threads, so all under the lock. */
+typedef struct {
+    GMutex lock;
+    GCond moved;
+    bool open;
+    guint waiting;        /* jobs at the door */
+    guint worked;         /* jobs done */
+    guint inputs_freed;   /* by free_input */
+    guint outputs_freed;  /* by free_output */
+    GThread *work_thread; /* that worked last */
+} Door;
+
+/* What a job is given, and hands back. */
+typedef struct {
+    Door *door;
+    bool waits;
+    bool fails;
+    int number;
+} Errand;
+
+/* What the loop has been told. */
+typedef struct {
+    GString *told;
+    GThread *thread;
+    Worker *frees; /* freed by the first delivery; NULL: none */
+} Receiver;
+
+static gpointer
+do_errand(gpointer input, GError **error)
+{
+    const Errand *errand = input;
+    Door *door = errand->door;
+
+    g_mutex_lock(&door->lock);
+    door->work_thread = g_thread_self();
+    door->waiting += errand->waits;
+    g_cond_broadcast(&door->moved);
+    while (errand->waits && !door->open)
+        g_cond_wait(&door->moved, &door->lock);
+    door->worked++;
+    g_cond_broadcast(&door->moved);
+    g_mutex_unlock(&door->lock);
+    if (errand->fails) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "errand %d failed", errand->number);
+        return NULL;
+    }
+    return g_memdup2(errand, sizeof(*errand));
+}
+
+static void
+count_free(Door *door, guint *counter)
+{
+    g_mutex_lock(&door->lock);
+    (*counter)++;
+    g_cond_broadcast(&door->moved);
+    g_mutex_unlock(&door->lock);
+}
+
+static void
+free_errand(gpointer input)
+{
+    Door *door = ((Errand *)input)->door;
+
+    g_free(input);
+    count_free(door, &door->inputs_freed);
+}
+
+static void
+free_output(gpointer output)
+{
+    Door *door = ((Errand *)output)->door;
+
+    g_free(output);
+    count_free(door, &door->outputs_freed);
+}
+
+static void
+take(gpointer output, const GError *error, gpointer user)
+{
+    Errand *errand = output;
+    Receiver *receiver = user;
+
+    if (errand)
+        g_string_append_printf(receiver->told, "%d ", errand->number);
+    else
+        g_string_append_printf(receiver->told, "(%s) ", error->message);
+    receiver->thread = g_thread_self();
+    g_free(errand);
+    g_clear_pointer(&receiver->frees, worker_free);
+}
+
+static const WorkerJob job = { do_errand, free_errand, free_output, take };
+
+static void
+push(Worker *worker, Receiver *receiver, const Errand *errand)
+{
+    worker_push(worker, &job, g_memdup2(errand, sizeof(*errand)), receiver);
+}
+
+/* Wait until @counter is @want, for a while. */
+static void
+wait_for(Door *door, const guint *counter, guint want)
+{
+    gint64 end_us = g_get_monotonic_time() + WAIT_US;
+
+    g_mutex_lock(&door->lock);
+    while (*counter != want)
+        if (!g_cond_wait_until(&door->moved, &door->lock, end_us))
+            break;
+    assert_int_equal(*counter, want);
+    g_mutex_unlock(&door->lock);
+}
+
+static void
+open_door(Door *door)
+{
+    g_mutex_lock(&door->lock);
+    door->open = true;
+    g_cond_broadcast(&door->moved);
+    g_mutex_unlock(&door->lock);
+}
+
+static void
+run_loop(gint64 limit_us)
+{
+    gint64 end_us = g_get_monotonic_time() + limit_us;
+
+    while (g_get_monotonic_time() < end_us)
+        if (!g_main_context_iteration(NULL, FALSE))
+            g_usleep(500);
+}
+
+static void
+results_come_back_on_the_loop_from_another_thread(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 1 });
+    wait_for(&door, &door.worked, 1);
+    assert_string_equal(receiver.told->str, ""); /* the loop has not run */
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_string_equal(receiver.told->str, "1 ");
+    assert_ptr_equal(receiver.thread, g_thread_self());
+    assert_ptr_not_equal(door.work_thread, g_thread_self());
+    assert_int_equal(door.inputs_freed, 1);
+    assert_int_equal(door.outputs_freed, 0); /* the receiver has it */
+    worker_free(worker);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+a_failure_comes_back_as_an_error_without_output(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    push(worker, &receiver, &(Errand){ .door = &door, .fails = true, .number = 2 });
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_string_equal(receiver.told->str, "(errand 2 failed) ");
+    assert_int_equal(door.inputs_freed, 1);
+    assert_int_equal(door.outputs_freed, 0);
+    worker_free(worker);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+a_call_that_hangs_does_not_stop_the_others(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { 0 };
+    gint64 end_us = g_get_monotonic_time() + WAIT_US;
+    (void)unused;
+
+    push(worker, &receiver, &(Errand){ .door = &door, .waits = true, .number = 1 });
+    push(worker, &receiver, &(Errand){ .door = &door, .waits = true, .number = 2 });
+    wait_for(&door, &door.waiting, 2);
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 3 });
+    while (receiver.told->len == 0 && g_get_monotonic_time() < end_us)
+        g_main_context_iteration(NULL, FALSE);
+    assert_string_equal(receiver.told->str, "3 ");
+    assert_false(worker_drain(worker, 20000)); /* the limit holds */
+    open_door(&door);
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_int_equal(door.inputs_freed, 3);
+    worker_free(worker);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+more_work_than_threads_is_done_all_the_same(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    for (int i = 0; i < 500; i++)
+        push(worker, &receiver, &(Errand){ .door = &door, .number = 7 });
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_int_equal(receiver.told->len, 500 * 2);
+    assert_int_equal(door.inputs_freed, 500);
+    worker_free(worker);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+after_the_end_nothing_is_delivered_and_everything_is_freed(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { 0 };
+    (void)unused;
+
+    /* Three under way, two not begun. */
+    for (int i = 0; i < 5; i++)
+        push(worker, &receiver, &(Errand){ .door = &door, .waits = true, .number = i });
+    wait_for(&door, &door.waiting, 3);
+    worker_free(worker); /* does not wait */
+    assert_int_equal(door.outputs_freed, 0);
+    open_door(&door);
+    for (unsigned i = 0; i < 100 && g_atomic_int_get(&door.inputs_freed) < 5; i++)
+        run_loop(10000);
+    assert_string_equal(receiver.told->str, "");
+    assert_int_equal(door.waiting, 3); /* the two were never begun */
+    assert_int_equal(door.inputs_freed, 5);
+    assert_int_equal(door.outputs_freed, 3);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+a_receiver_may_free_the_worker(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    receiver.frees = worker;
+    for (int i = 0; i < 3; i++)
+        push(worker, &receiver, &(Errand){ .door = &door, .number = 5 });
+    for (unsigned i = 0; i < 100 && g_atomic_int_get(&door.inputs_freed) < 3; i++)
+        run_loop(10000);
+    assert_string_equal(receiver.told->str, "5 "); /* the first and no other */
+    assert_int_equal(door.inputs_freed, 3);
+    assert_null(receiver.frees);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+freeing_no_worker_is_fine(void **unused)
+{
+    Worker *worker = worker_new();
+    (void)unused;
+
+    worker_free(NULL);
+    assert_true(worker_drain(worker, 0)); /* nothing to wait for */
+    worker_free(worker);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_come_back_on_the_loop_from_another_thread),
+        cmocka_unit_test(a_failure_comes_back_as_an_error_without_output),
+        cmocka_unit_test(a_call_that_hangs_does_not_stop_the_others),
+        cmocka_unit_test(more_work_than_threads_is_done_all_the_same),
+        cmocka_unit_test(after_the_end_nothing_is_delivered_and_everything_is_freed),
+        cmocka_unit_test(a_receiver_may_free_the_worker),
+        cmocka_unit_test(freeing_no_worker_is_fine),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
