@@ -247,30 +247,26 @@ on_reload(gpointer data)
 void
 agent_run(Agent *agent)
 {
-    guint signals[] = {
-        g_unix_signal_add(SIGTERM, on_quit, agent),
-        g_unix_signal_add(SIGINT, on_quit, agent),
-        g_unix_signal_add(SIGHUP, on_reload, agent),
-    };
-
+    /* Caught for good: a second SIGTERM must not interrupt what the first has begun. */
+    g_unix_signal_add(SIGTERM, on_quit, agent);
+    g_unix_signal_add(SIGINT, on_quit, agent);
+    g_unix_signal_add(SIGHUP, on_reload, agent);
     agent->watchdog = notify_watchdog_start();
     tick_want(agent, 0);
     notify_ready();
     g_main_loop_run(agent->loop);
     notify_stopping();
-    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-        g_source_remove(signals[i]);
 }
 
 void
 agent_close(Agent *agent)
 {
     g_clear_handle_id(&agent->watchdog, g_source_remove);
+    agent->closing = true;
     if (agent->opened) {
-        close_sources(agent);
-        tick_done(&agent->tick);
         if (agent->conf->restore_at_stop)
             restore_all(agent);
+        close_sources(agent); /* may wait a moment for libvirt */
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);
         host_done(&agent->host_facts);

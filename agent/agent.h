@@ -44,6 +44,7 @@ struct Agent {
     uint64_t bad_reloads;      /* configurations that SIGHUP refused */
     const char *mode_override; /* static; mode a client has set; NULL: as configured */
     bool opened;               /* facts, actuators and sources are open */
+    bool closing;              /* on its way out: what happens now moves nothing any more */
 
     DomainTable domains;
     EventHub events;

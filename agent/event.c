@@ -168,6 +168,8 @@ event_post(Agent *agent, const Event *posted)
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     Event event = *posted;
 
+    if (agent->closing)
+        return;
     count_event(&agent->events, event.source, now_us);
     event.kind = keep_table(agent, posted, now_us);
     if (event.scan || event.kind == EVENT_CREATED || event.kind == EVENT_KICK)

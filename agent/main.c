@@ -15,31 +15,58 @@
 #define RUNTIME_DIR_DEFAULT "/run/virtksm"
 #define STATE_DIR_DEFAULT   "/var/lib/virtksm"
 
+/* The command line; texts are owned, NULL where not given and there is no default. */
 typedef struct {
-    AgentOptions agent;
+    char *config;          /* main configuration file */
+    char *uri;             /* libvirt connection */
+    char *mode;            /* word for KsmMode */
+    char *log_level;       /* word for LogLevel */
+    char *root;            /* folder that /sys, /proc and /run/libvirt are below */
+    char *runtime_dir;     /* of the sockets */
+    char *state_dir;       /* of what must survive */
     gboolean check_config; /* say whether the configuration is right, and exit */
     gboolean restore;      /* put back what a killed agent left, and exit */
     gboolean version;      /* print the version, and exit */
 } Arguments;
 
+static void
+arguments_clear(Arguments *args)
+{
+    g_free(args->config);
+    g_free(args->uri);
+    g_free(args->mode);
+    g_free(args->log_level);
+    g_free(args->root);
+    g_free(args->runtime_dir);
+    g_free(args->state_dir);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
+
+static AgentOptions
+agent_options(const Arguments *args)
+{
+    return (AgentOptions){ args->config, args->uri,         args->mode,     args->log_level,
+                           args->root,   args->runtime_dir, args->state_dir };
+}
+
 static bool
 parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
 {
-    AgentOptions *agent = &args->agent;
     const GOptionEntry entries[] = {
-        { "config", 'c', 0, G_OPTION_ARG_FILENAME, &agent->config,
+        { "config", 'c', 0, G_OPTION_ARG_FILENAME, &args->config,
           "Configuration (default " CONF_FILE_DEFAULT ")", "FILE" },
-        { "connect", 0, 0, G_OPTION_ARG_STRING, &agent->uri,
+        { "connect", 0, 0, G_OPTION_ARG_STRING, &args->uri,
           "libvirt connection, or none (default qemu:///system)", "URI" },
-        { "mode", 0, 0, G_OPTION_ARG_STRING, &agent->mode,
+        { "mode", 0, 0, G_OPTION_ARG_STRING, &args->mode,
           "auto, classic, fixed, observe or off (default auto)", "MODE" },
-        { "root", 0, 0, G_OPTION_ARG_FILENAME, &agent->root,
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &args->root,
           "Folder that /sys, /proc and /run/libvirt are looked for in (default /)", "DIR" },
-        { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &agent->runtime_dir,
+        { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->runtime_dir,
           "Folder of the sockets (default " RUNTIME_DIR_DEFAULT ")", "DIR" },
-        { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &agent->state_dir,
+        { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->state_dir,
           "Folder of what must survive (default " STATE_DIR_DEFAULT ")", "DIR" },
-        { "log-level", 0, 0, G_OPTION_ARG_STRING, &agent->log_level,
+        { "log-level", 0, 0, G_OPTION_ARG_STRING, &args->log_level,
           "error, warning, info or debug (default info)", "LEVEL" },
         { "check-config", 0, 0, G_OPTION_ARG_NONE, &args->check_config,
           "Say whether the configuration is right, and exit", NULL },
@@ -58,9 +85,9 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
                     (*argv)[1]);
         return false;
     }
-    agent->root = agent->root ? agent->root : "/";
-    agent->runtime_dir = agent->runtime_dir ? agent->runtime_dir : RUNTIME_DIR_DEFAULT;
-    agent->state_dir = agent->state_dir ? agent->state_dir : STATE_DIR_DEFAULT;
+    args->root = args->root ? args->root : g_strdup("/");
+    args->runtime_dir = args->runtime_dir ? args->runtime_dir : g_strdup(RUNTIME_DIR_DEFAULT);
+    args->state_dir = args->state_dir ? args->state_dir : g_strdup(STATE_DIR_DEFAULT);
     return true;
 }
 
@@ -124,21 +151,23 @@ serve(const AgentOptions *options)
 int
 main(int argc, char **argv)
 {
-    Arguments args = { 0 };
+    g_auto(Arguments) args = { 0 };
     g_autoptr(GError) error = NULL;
+    AgentOptions options;
 
     log_open(LOG_LEVEL_INFO);
     if (!parse_arguments(&argc, &argv, &args, &error)) {
         log_error("%s (see --help)", error->message);
         return EX_USAGE;
     }
+    options = agent_options(&args);
     if (args.version) {
         printf("virtksmd " VIRTKSM_VERSION "\n");
         return EXIT_SUCCESS;
     }
     if (args.check_config)
-        return check_config(&args.agent);
+        return check_config(&options);
     if (args.restore)
-        return restore(&args.agent);
-    return serve(&args.agent);
+        return restore(&options);
+    return serve(&options);
 }

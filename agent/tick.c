@@ -171,6 +171,7 @@ tick_decide(Agent *agent)
     Tick *tick = &agent->tick;
     KsmPhase before = agent->plan.ksm.phase;
     g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    bool triggered;
     Sample sample;
 
     g_array_set_size(tick->samples, 0);
@@ -191,8 +192,7 @@ tick_decide(Agent *agent)
     agent->plan.domains = (DomainPlan *)(gpointer)tick->plans->data;
     policy_decide(&agent->conf->policy, &sample, &agent->policy, &agent->plan);
 
-    if (tick->triggers > 0)
-        tick->trigger_us = agent->host.now_us;
+    triggered = tick->triggers > 0;
     tick->triggers = 0;
     tick->departures = 0;
     tick->count++;
@@ -200,6 +200,11 @@ tick_decide(Agent *agent)
     take_back(tick, domains);
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
         apply_one(agent, id, &sample);
+    if (triggered)
+        tick->trigger_us = (uint64_t)g_get_monotonic_time();
+    /* Whoever asks from now on is told what is in force. */
+    if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
+        host_read(&agent->host_facts, &agent->host);
     tell_change(agent, before);
 }
 
@@ -233,6 +238,8 @@ tick_finish(Agent *agent)
     guint delay_ms;
 
     g_clear_handle_id(&agent->tick.patience, g_source_remove);
+    if (agent->closing)
+        return;
     read_processes(agent);
     tick_decide(agent);
     delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);

@@ -24,7 +24,7 @@ static const Knob rows[] = {
     ROW_UINT(cpu_burst, "percent of one CPU", 0, 100, "0",
              "CPU time that ksmd may use while memory is waiting to be merged, averaged over any "
              "60 seconds. 0 chooses by the number of CPUs: 25 on one, 50 on up to four, else 100."),
-    ROW_UINT(cpu_idle_bp, "hundredths of a percent of one CPU", 1, 10000, "50",
+    ROW_UINT(cpu_idle_bp, "hundredths of a percent of one CPU", 1, 10000, "30",
              "CPU time that ksmd may use while all memory is covered."),
     ROW_UINT(batch_pages, "pages", 100, 100000, "4000",
              "Pages per batch in a burst. A write to the kernel's run file waits for the end of a "
@@ -36,6 +36,9 @@ static const Knob rows[] = {
              "cpu_idle_bp allows."),
     ROW_UINT(growth_kib, "KiB", 256, 1073741824, "8192",
              "Growth of a domain's resident memory that counts as new memory to merge."),
+    ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "100",
+             "How much waiting of mergeable memory one second of ksmd's CPU time is worth: 100 MiB "
+             "for a second, or 10 MiB for ten. Less merges sooner and costs more."),
     ROW_UINT(aggressive_s, "seconds", 1, 86400, "30", "Mode classic: length of the first stage."),
     ROW_UINT(standard_s, "seconds", 1, 86400, "120", "Mode classic: length of the second stage."),
     ROW_UINT(slow_s, "seconds", 1, 86400, "120", "Mode classic: length of the third stage."),

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t settle_ms;   /* how long to watch after coverage is complete */
     uint64_t churn_s;     /* time within which changed memory is found */
     uint64_t growth_kib;  /* growth of a resident set that counts as new memory */
+    uint64_t cpu_price;   /* MiB times seconds of waiting that a second of ksmd is worth */
 
     /* classic */
     uint64_t aggressive_s;       /* length of the stage, seconds */

@@ -3,13 +3,18 @@
  * debt.c - what ksmd still owes each domain
  *
  * ksmd merges a page in the second pass that sees it unchanged: the first takes a checksum, the
- * second compares. So memory that is new opens a debt, and the debt is paid when full_scans has
- * moved past two complete passes. A pass that is under way when the debt opens may be behind the
- * new memory already, which is why three ends of a pass are counted.
+ * second compares. So memory is covered when two whole passes have begun after it came, and the
+ * debt of a domain is what is resident and not covered:
  *
- * New memory is a start of a domain, or a resident set that has grown by more than growth_kib
- * since the debt was last opened; it shows a guest that boots, a balloon that deflates, a
- * hot-plugged DIMM. A resident set that shrinks lowers the base, so that growing back counts.
+ *        0        twice            once          begun       resident
+ *        |--------|----------------|-------------|-----------|
+ *          covered   merged by the    seen first    after the
+ *                    next pass        by this pass  next pass
+ *
+ * A pass that ends moves the marks one to the left: twice = once, once = begun. New memory shows
+ * as a resident set that grows: a guest that boots, a balloon that deflates, a hot-plugged DIMM. A
+ * little growth is normal and opens no debt; an open debt is closed when only very little is left,
+ * so that the end of a boot is covered as well. A resident set that shrinks takes the marks along.
  *
  * Source for the two passes: Documentation/admin-guide/mm/ksm.rst and mm/ksm.c,
  * cmp_and_merge_page(): a page whose checksum changed since the last visit is left for the next.
@@ -18,92 +23,105 @@
 
 #include <string.h>
 
-/* Ends of a pass after which new memory has been seen twice: the running one and two whole. */
-#define PASSES_TO_PAY 3
+/* An open debt is closed below this part of growth_kib. */
+#define REST_DIVISOR 16
 /* Weight that counts a page as one page. */
 #define WEIGHT_NORMAL 100
 
-/*
- * Pages that KSM may merge. A domain that has just started is not resident yet: what its balloon
- * leaves it bounds what will come, its resident set says what is there.
- */
+/* Memory that may hold guest pages: QEMU's own is resident as well, the balloon bounds it. */
 static uint64_t
-mergeable_pages(const HostSample *host, const DomainSample *domain)
+guest_bytes(const DomainSample *domain, uint64_t otherwise)
 {
-    uint64_t bytes = known_or(domain->resident_bytes, 0);
+    uint64_t bytes = known_or(domain->resident_bytes, otherwise);
 
-    if (is_known(domain->balloon_bytes))
-        bytes = min_u64(bytes, domain->balloon_bytes);
+    return is_known(domain->balloon_bytes) ? min_u64(bytes, domain->balloon_bytes) : bytes;
+}
+
+static uint64_t
+mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t bytes)
+{
     return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
 }
 
-static uint64_t
-scans_to_pay(const HostSample *host)
-{
-    return is_known(host->ksm.full_scans) ? sat_add(host->ksm.full_scans, PASSES_TO_PAY)
-                                          : VALUE_UNKNOWN;
-}
-
 static void
-track_open(DomainTrack *track, const HostSample *host, uint64_t resident_bytes)
+track_update(const PolicyConf *conf, const DomainSample *domain, DomainTrack *track)
 {
-    track->open = true;
-    track->base_bytes = resident_bytes;
-    track->paid_scans = scans_to_pay(host);
-}
-
-static void
-track_update(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
-             DomainTrack *track)
-{
-    uint64_t resident_bytes = known_or(domain->resident_bytes, track->base_bytes);
+    uint64_t bytes;
 
     if (track->key != domain->key) {
         memset(track, 0, sizeof(*track));
         track->key = domain->key;
-        track_open(track, host, known_or(domain->resident_bytes, 0));
-        return;
+        track->open = true;
     }
-    track->base_bytes = min_u64(track->base_bytes, resident_bytes);
-    if (resident_bytes - track->base_bytes > conf->growth_kib * 1024) {
-        track_open(track, host, resident_bytes);
-        return;
-    }
-    if (!is_known(track->paid_scans))
-        track->paid_scans = scans_to_pay(host);
-    else if (known_or(host->ksm.full_scans, 0) >= track->paid_scans)
-        track->open = false;
+    bytes = guest_bytes(domain, track->twice_bytes);
+    track->begun_bytes = min_u64(track->begun_bytes, bytes);
+    track->once_bytes = min_u64(track->once_bytes, bytes);
+    track->twice_bytes = min_u64(track->twice_bytes, bytes);
+    if (!track->open)
+        track->open = bytes - track->twice_bytes > conf->growth_kib * 1024;
+    else if (is_known(domain->resident_bytes))
+        track->open = bytes - track->twice_bytes > conf->growth_kib * 1024 / REST_DIVISOR;
 }
 
 static Reason
-contribution(const DomainPlan *plan, const DomainSample *domain, const DomainTrack *track)
+contribution(const DomainSample *domain, const DomainTrack *track)
 {
     if (domain->mergeable_bp == 0)
         return REASON_NOTHING_MERGEABLE;
     if (!is_known(domain->resident_bytes))
         return REASON_FACT_MISSING;
-    if (plan->debt_pages > 0 || track->open)
-        return REASON_DEBT;
-    return REASON_CHURN_WATCH;
+    return track->open ? REASON_DEBT : REASON_CHURN_WATCH;
+}
+
+static uint64_t
+weighted(uint64_t pages, const DomainSample *domain)
+{
+    return mul_div(pages, domain->weight, WEIGHT_NORMAL);
 }
 
 Debt
 debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
-    Debt debt = { 0, 0 };
+    const HostSample *host = &sample->host;
+    Debt debt = { 0, 0, 0 };
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
         DomainTrack *track = &state->domains[i];
         DomainPlan *part = &plan->domains[i];
+        uint64_t bytes;
 
-        track_update(conf, &sample->host, domain, track);
-        part->mergeable_pages = mergeable_pages(&sample->host, domain);
-        part->debt_pages = track->open ? part->mergeable_pages : 0;
-        part->reason = contribution(part, domain, track);
+        track_update(conf, domain, track);
+        bytes = guest_bytes(domain, 0);
+        part->mergeable_pages = mergeable_pages(host, domain, bytes);
+        if (track->open) {
+            part->debt_pages = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
+            debt.unseen_pages = sat_add(
+                debt.unseen_pages,
+                weighted(mergeable_pages(host, domain, sat_sub(bytes, track->once_bytes)), domain));
+        }
+        part->reason = contribution(domain, track);
         debt.mergeable_pages = sat_add(debt.mergeable_pages, part->mergeable_pages);
-        debt.open_pages =
-            sat_add(debt.open_pages, mul_div(part->debt_pages, domain->weight, WEIGHT_NORMAL));
+        debt.open_pages = sat_add(debt.open_pages, weighted(part->debt_pages, domain));
     }
     return debt;
+}
+
+void
+debt_pass_begins(const Sample *sample, PolicyState *state)
+{
+    for (size_t i = 0; i < sample->n; i++)
+        state->domains[i].begun_bytes =
+            guest_bytes(&sample->domains[i], state->domains[i].once_bytes);
+}
+
+void
+debt_pass_ended(const Sample *sample, PolicyState *state, uint64_t passes)
+{
+    for (size_t i = 0; i < sample->n; i++) {
+        DomainTrack *track = &state->domains[i];
+
+        track->twice_bytes = passes > 1 ? track->begun_bytes : track->once_bytes;
+        track->once_bytes = track->begun_bytes;
+    }
 }

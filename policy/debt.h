@@ -6,13 +6,14 @@
 #include "policy/policy.h"
 
 typedef struct {
-    uint64_t open_pages;      /* weighted pages of domains whose debt is open */
+    uint64_t open_pages;      /* weighted pages of open debts, not covered by two passes */
+    uint64_t unseen_pages;    /* of those, not even seen by one */
     uint64_t mergeable_pages; /* pages of all domains that KSM may merge */
 } Debt;
 
 /**
- * debt_update() - open, pay and add up the debts of all domains
- * @conf:   growth_kib: growth that opens a debt again
+ * debt_update() - open, close and add up the debts of all domains
+ * @conf:   growth_kib: growth that opens a debt
  * @sample: facts
  * @state:  @state->domains is updated
  * @plan:   its domains get debt_pages, mergeable_pages and a reason
@@ -20,5 +21,11 @@ typedef struct {
  * Return: the sums.
  */
 Debt debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** debt_pass_begins() - what is resident now will have been seen by the pass that begins */
+void debt_pass_begins(const Sample *sample, PolicyState *state);
+
+/** debt_pass_ended() - so many whole passes have seen what was resident when they began */
+void debt_pass_ended(const Sample *sample, PolicyState *state, uint64_t passes);
 
 #endif

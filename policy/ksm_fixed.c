@@ -14,5 +14,6 @@ ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *state,
         .pages_to_scan = conf->fixed_pages,
         .sleep_ms = conf->fixed_sleep_ms,
         .advisor = VALUE_UNKNOWN, /* the actuator switches it off where it is in the way */
+        .smart_scan = VALUE_UNKNOWN,
     };
 }

@@ -66,7 +66,8 @@ plan_clear(const Sample *sample, Plan *plan)
 
     memset(plan, 0, sizeof(*plan));
     plan->domains = domains;
-    plan->ksm.knobs = (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    plan->ksm.knobs =
+        (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
     plan->next_tick_us = IDLE_TICK_US;
     for (size_t i = 0; i < sample->n; i++) {
         memset(&plan->domains[i], 0, sizeof(plan->domains[i]));

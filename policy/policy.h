@@ -26,16 +26,53 @@ typedef struct {
     uint64_t last_cpu_us;           /* counter at the last sample; VALUE_UNKNOWN before the first */
 } CpuWindow;
 
+/* How ksmd is kept going through a pass; see pass.c. */
+typedef enum {
+    PASS_PARKED, /* stands still */
+    PASS_CRUISE, /* batch after batch; far from the end */
+    PASS_HALT,   /* ends its batch and stands still */
+    PASS_STEP,   /* woken for one batch at a time; near the end */
+} PassStage;
+
+/* One pass of ksmd over everything, as far as it is followed. */
+typedef struct {
+    PassStage stage;
+    bool aligned;          /* it began where a pass begins; else its end proves nothing */
+    bool early;            /* it has begun already, when the one before ran over its end */
+    bool closing;          /* what waits was seen once: this pass merges it */
+    unsigned beat;         /* 0 or 1; added to the pause, which wakes ksmd when it changes */
+    uint64_t scans;        /* full_scans when it began; VALUE_UNKNOWN: not told */
+    uint64_t began_us;     /* CLOCK_MONOTONIC */
+    uint64_t began_cpu_us; /* ksmd's run time when it began; VALUE_UNKNOWN */
+    uint64_t pages;        /* pages that it is expected to look at */
+    uint64_t scanned;      /* pages_scanned when it began; VALUE_UNKNOWN */
+} Pass;
+
+/* Looking for memory that has changed: two passes, at intervals that depend on what they bring. */
+typedef struct {
+    uint64_t interval_us; /* from the end of one to the beginning of the next */
+    uint64_t ended_us;    /* CLOCK_MONOTONIC of the last, or of the end of the burst */
+    uint64_t cpu_us;      /* ksmd's run time when the running one began; VALUE_UNKNOWN */
+    uint64_t merged;      /* merged pages when the running one began */
+    unsigned left;        /* passes to go; 0: none is running */
+    bool cleanup;         /* only lets ksmd drop what it knows of a domain that is gone */
+} Probe;
+
 /* What the auto controller remembers from tick to tick. */
 typedef struct {
     KsmPhase phase;
     uint64_t phase_since_us; /* CLOCK_MONOTONIC */
+    uint64_t now_us;         /* of the last decision; 0: none */
     uint64_t trigger_us;     /* last event that asked for scanning; 0: none is open */
+    unsigned forced;         /* passes that it still wants, whatever the facts say */
     uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
+    uint64_t waited;         /* pages times microseconds that memory has waited for a pass */
     uint64_t burst_merged;   /* merged pages when the current burst began */
     uint64_t last_scanned;   /* pages_scanned at the last sample; VALUE_UNKNOWN: none */
     uint64_t last_cpu_us;    /* ksmd's run time then */
     uint64_t cost_ns;        /* smoothed cost of one scanned page; 0: not measured yet */
+    Pass pass;
+    Probe probe;
 } KsmAuto;
 
 /* What the classic ladder remembers. */
@@ -43,12 +80,13 @@ typedef struct {
     uint64_t trigger_us; /* last trigger; 0: none yet */
 } KsmClassic;
 
-/* What policy remembers of one start of one domain. */
+/* What policy remembers of one start of one domain; see debt.c. */
 typedef struct {
-    uint64_t key;        /* DomainSample.key it belongs to; 0: not seen by policy yet */
-    uint64_t base_bytes; /* resident set when debt was last opened */
-    uint64_t paid_scans; /* full_scans at which the debt is paid; VALUE_UNKNOWN: not told yet */
-    bool open;           /* debt is open */
+    uint64_t key;         /* DomainSample.key it belongs to; 0: not seen by policy yet */
+    uint64_t begun_bytes; /* resident when the running pass, or the last one, began */
+    uint64_t once_bytes;  /* of its resident memory, what one whole pass has seen */
+    uint64_t twice_bytes; /* and what two have seen: covered */
+    bool open;            /* debt is open */
 } DomainTrack;
 
 typedef struct {

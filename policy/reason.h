@@ -12,12 +12,14 @@ typedef enum {
     REASON_MODE_FIXED,        /* mode fixed: configured settings */
     REASON_TRIGGER,           /* an event asked for scanning; facts follow */
     REASON_DEBT,              /* memory that two passes have not covered yet */
+    REASON_GATHERING,         /* debt is open, too little waits to be worth a pass yet */
     REASON_CPU_BUDGET,        /* debt is open, ksmd has used its CPU budget of the last minute */
     REASON_SETTLING,          /* covered; watching whether anything still moves */
     REASON_CHURN_WATCH,       /* covered and paying: look for changes slowly */
     REASON_NO_DOMAIN,         /* nothing runs that could be merged */
     REASON_NOTHING_MERGEABLE, /* domains run, none of their memory may be merged */
     REASON_NO_PROFIT,         /* merging brings less than its records cost */
+    REASON_PROBE,             /* covered; two passes look for what has changed */
     REASON_CLEANUP,           /* a domain went away: let ksmd drop its records */
     REASON_LADDER_TRIGGER,    /* classic: triggered within the first interval */
     REASON_LADDER_STANDARD,   /* classic: no trigger since the first interval */

@@ -10,7 +10,7 @@
 
 #include "policy/policy.h"
 
-/* The settings that were found, as far as policy may ask for them: it never unmerges. */
+/** ksm_initial() - the settings that were found, as far as policy may ask: it never unmerges */
 static inline KsmKnobs
 ksm_initial(const HostSample *host)
 {

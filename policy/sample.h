@@ -26,6 +26,8 @@ typedef struct {
     uint64_t pages_to_scan; /* pages per batch */
     uint64_t sleep_ms;      /* pause between batches; 0: none */
     uint64_t advisor;       /* 0: none, 1: scan-time; VALUE_UNKNOWN: the kernel has none */
+    uint64_t smart_scan;    /* 1: pages that stayed unique are skipped more and more;
+                               VALUE_UNKNOWN: the kernel has none (before 6.7) */
 } KsmKnobs;
 
 /* Counters of KSM. Each is VALUE_UNKNOWN on a kernel without it. */
@@ -41,7 +43,6 @@ typedef struct {
     uint64_t general_profit;     /* the kernel's own saving less metadata, bytes, signed as u64 */
     uint64_t max_page_sharing;   /* places one KSM page may serve */
     uint64_t use_zero_pages;     /* 0 or 1 */
-    uint64_t smart_scan;         /* 0 or 1 (6.7) */
     uint64_t merge_across_nodes; /* 0 or 1 */
 } KsmCounters;
 

@@ -17,7 +17,7 @@
 /* Bytes that belong to somebody else. */
 typedef struct {
     const uint8_t *data; /* borrowed; may be NULL if @len is 0 */
-    size_t len;
+    size_t len;          /* of @data */
 } GrpcSlice;
 
 typedef enum {

@@ -87,6 +87,7 @@ typedef struct {
  * @gid:  group to look for among its effective and supplementary groups
  *
  * Source: unix(7), SO_PEERCRED and SO_PEERGROUPS: credentials as of connect(2)
+ * Return: true if it is, as far as the kernel told us
  */
 bool grpc_peer_has_group(const GrpcPeer *peer, gid_t gid);
 

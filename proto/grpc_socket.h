@@ -26,7 +26,8 @@ typedef struct {
  *
  * A socket at the path that refuses connections is left over by a dead process and is replaced.
  * The directory is locked (flock) meanwhile, so that two daemons that start together cannot both
- * take it; half a second is waited for the lock, then it goes on without. The file never has more permissions than asked for, not even while being made.
+ * take it; half a second is waited for the lock, then it goes on without. The file never has more
+ * permissions than asked for, not even while being made.
  *
  * Source: unix(7), "Pathname socket ownership and permissions"; connect(2): ECONNREFUSED
  */

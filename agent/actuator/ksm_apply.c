@@ -13,12 +13,12 @@
  *
  * Several settings are written in the order that works:
  *
- *     advisor off -> pages_to_scan -> sleep_millisecs -> run -> advisor on
+ *     advisor off -> smart_scan -> pages_to_scan -> sleep_millisecs -> run -> advisor on
  *
  * The advisor must be off for pages_to_scan to be writable, and going off it resets that to 100;
  * going on, it takes pages_to_scan over, so it comes last. A write to sleep_millisecs wakes ksmd,
- * which should then find the new batch size. A write to run waits for the batch at hand, so
- * everything else is in place before.
+ * which should then find the new way of scanning and the new batch size. A write to run waits for
+ * the batch at hand, so everything else is in place before.
  */
 #include "agent/actuator/ksm_internal.h"
 
@@ -28,7 +28,8 @@
 #include <inttypes.h>
 
 /* Where the advisor goes depends on its direction; these are always in this order. */
-static const KsmKnob middle[] = { KSM_KNOB_PAGES, KSM_KNOB_SLEEP, KSM_KNOB_RUN };
+static const KsmKnob middle[] = { KSM_KNOB_SMART_SCAN, KSM_KNOB_PAGES, KSM_KNOB_SLEEP,
+                                  KSM_KNOB_RUN };
 
 static bool
 is_failure(ApplyResult result)
@@ -170,13 +171,16 @@ ksm_actuator_take_over(KsmActuator *actuator)
     ksm_enter_ready(actuator);
 }
 
-/* What has to become of the advisor for @target to hold, given the settings @now. */
+/* Makes @target one that can hold, given the settings @now: no wishes for what this kernel has not,
+ * and the advisor off where it is in the way. */
 static void
-settle_advisor(KsmKnobs *target, const KsmKnobs *now)
+settle(KsmKnobs *target, const KsmKnobs *now)
 {
-    if (!is_known(now->advisor))
-        target->advisor = VALUE_UNKNOWN;
-    else if (!is_known(target->advisor) && is_known(target->pages_to_scan))
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (ksm_knob_is_optional(knob) && !is_known(ksm_knob_of(now, knob)))
+            ksm_knob_put(target, knob, VALUE_UNKNOWN);
+    }
+    if (is_known(now->advisor) && !is_known(target->advisor) && is_known(target->pages_to_scan))
         target->advisor = 0;
     /* It stays on: then the batch size is its own business. */
     if (target->advisor == 1 && now->advisor == 1)
@@ -216,7 +220,7 @@ is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs 
     KsmKnobs by_sample;
     KsmKnobs by_memory;
 
-    settle_advisor(&target, sampled);
+    settle(&target, sampled);
     by_sample = difference(&target, sampled);
     by_memory = difference(&target, &actuator->held);
     return is_nothing(&by_sample) && is_nothing(&by_memory);
@@ -254,7 +258,7 @@ write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GErro
     GError *fault = NULL;
     KsmKnobs missing;
 
-    settle_advisor(target, now);
+    settle(target, now);
     missing = difference(target, now);
     if (is_nothing(&missing)) {
         actuator->held = *target;
@@ -293,7 +297,7 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
     if (!ksm_knobs_check(&target, error))
         return APPLY_REFUSED;
     if (actuator->options.dry_run) {
-        settle_advisor(&target, sampled);
+        settle(&target, sampled);
         actuator->would = difference(&target, sampled);
         return APPLY_UNCHANGED;
     }

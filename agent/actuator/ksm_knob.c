@@ -26,6 +26,8 @@ static const struct {
     /* 0 and 1 stand for the words in advisor_words[]. */
     [KSM_KNOB_ADVISOR] = { "advisor_mode", KSM_DIR "advisor_mode", offsetof(KsmKnobs, advisor), 0,
                            1, 1 },
+    [KSM_KNOB_SMART_SCAN] = { "smart_scan", KSM_DIR "smart_scan", offsetof(KsmKnobs, smart_scan), 0,
+                              1, 1 },
     /* A batch of 0 pages is accepted by the kernel and never ends a pass. */
     [KSM_KNOB_PAGES] = { "pages_to_scan", KSM_DIR "pages_to_scan",
                          offsetof(KsmKnobs, pages_to_scan), 1, UINT32_MAX, UINT32_MAX },
@@ -49,6 +51,12 @@ const char *
 ksm_knob_path(KsmKnob knob)
 {
     return rows[knob].path;
+}
+
+bool
+ksm_knob_is_optional(KsmKnob knob)
+{
+    return knob == KSM_KNOB_ADVISOR || knob == KSM_KNOB_SMART_SCAN;
 }
 
 uint64_t
@@ -125,7 +133,7 @@ ksm_knobs_read(int root_fd, KsmKnobs *ret_knobs, GError **error)
     KsmKnobs knobs;
 
     for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
-        bool is_optional = knob == KSM_KNOB_ADVISOR;
+        bool is_optional = ksm_knob_is_optional(knob);
         uint64_t value = VALUE_UNKNOWN;
         ApplyResult result = ksm_knob_read(root_fd, knob, &value, is_optional ? NULL : error);
 

@@ -12,7 +12,8 @@
 
 /* One member of KsmKnobs. */
 typedef enum {
-    KSM_KNOB_ADVISOR, /* first: while it is on, the kernel moves the next one */
+    KSM_KNOB_ADVISOR, /* first: while it is on, the kernel moves KSM_KNOB_PAGES */
+    KSM_KNOB_SMART_SCAN,
     KSM_KNOB_PAGES,
     KSM_KNOB_SLEEP,
     KSM_KNOB_RUN,
@@ -34,6 +35,16 @@ const char *ksm_knob_name(KsmKnob knob);
  * Return: static text.
  */
 const char *ksm_knob_path(KsmKnob knob);
+
+/**
+ * ksm_knob_is_optional() - whether there are kernels with KSM that lack the file
+ * @knob: below KSM_KNOB_COUNT
+ *
+ * Source: Documentation/admin-guide/mm/ksm.rst, "smart_scan" (since 6.7) and "advisor_mode" (since
+ * 6.8)
+ * Return: true for those two.
+ */
+bool ksm_knob_is_optional(KsmKnob knob);
 
 /**
  * ksm_knob_of() - the member of @knobs that @knob stands for
@@ -96,8 +107,8 @@ ApplyResult ksm_knob_write(int root_fd, KsmKnob knob, uint64_t value, GError **e
 /**
  * ksm_knobs_read() - all values in force
  * @root_fd:   "/" or a test's fake root (borrowed)
- * @ret_knobs: written only on success; advisor is VALUE_UNKNOWN where the kernel has none, or has
- *             one of a kind that we do not know
+ * @ret_knobs: written only on success; an optional one is VALUE_UNKNOWN where the kernel lacks it
+ *             or shows a value that we do not know
  * @error:     as for sysfile_get_u64()
  *
  * Return: as sysfile_get_u64().

@@ -26,8 +26,8 @@ load_one(KsmActuator *actuator, KsmKnob knob, GError **error)
     g_autofree char *text = originals_get(actuator->originals, ksm_actuator.name, name);
     uint64_t value = VALUE_UNKNOWN;
 
-    /* Kernels before 6.8 have no advisor, and then none was recorded. */
-    if (text ? !ksm_knob_parse(knob, text, &value) : knob != KSM_KNOB_ADVISOR) {
+    /* What a kernel has not was not recorded either. */
+    if (text ? !ksm_knob_parse(knob, text, &value) : !ksm_knob_is_optional(knob)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "the recorded %s \"%s\" is no value of KSM, so nothing is written to the "
                     "kernel. Look at /sys/kernel/mm/ksm, set by hand what you want to keep, then "

@@ -266,10 +266,13 @@ open_dir(const char *dir, GError **error)
 bool
 originals_prepare(Originals *originals, GError **error)
 {
-    if (!check_fault(originals, error))
+    /* What could not be read may be readable by now; what is damaged stays so. */
+    if (originals->outcome != ORIGINALS_UNREADABLE && !check_fault(originals, error))
         return false;
-    if (originals->dir_fd >= 0)
+    if (originals->dir_fd >= 0 && originals->outcome != ORIGINALS_UNREADABLE)
         return true;
+    if (originals->dir_fd >= 0)
+        close(originals->dir_fd);
     originals->dir_fd = open_dir(originals->dir, error);
     if (originals->dir_fd < 0)
         return false;

@@ -8,13 +8,13 @@
 #include "agent/cli/cli.h"
 
 struct Command {
-    const char *name;      /* as typed */
-    const char *arguments; /* for the usage line; "" when it takes none */
-    const char *help;      /* one line, in the list of commands */
-    const char *details;   /* more, in its own --help */
-    bool has_argument;     /* takes one word, which may be left out */
-    bool has_csv;          /* its result has rows */
-    bool (*run)(const Cli *cli, GError **error);
+    const char *name;                            /* as typed */
+    const char *arguments;                       /* for the usage line; "" when it takes none */
+    const char *help;                            /* one line, in the list of commands */
+    const char *details;                         /* more, in its own --help */
+    bool has_argument;                           /* takes one word, which may be left out */
+    bool has_csv;                                /* its result has rows */
+    bool (*run)(const Cli *cli, GError **error); /* asks, and prints */
 };
 
 /** command_find() - the row of a word; NULL: there is no such command */
@@ -28,15 +28,29 @@ const Command *command_find(const char *name);
 char *command_list(void);
 
 /*
- * The commands. Each asks the daemon, prints to standard output in @cli->format, and fails with
- * CLI_ERROR. What they print is described in their rows.
+ * The commands. Each asks the daemon, prints to standard output in @cli->format what its row
+ * describes, and fails with CLI_ERROR.
  */
+
+/** status_run() - what the daemon does, and with what */
 bool status_run(const Cli *cli, GError **error);
+
+/** list_run() - the running domains */
 bool list_run(const Cli *cli, GError **error);
+
+/** report_run() - what each domain saves and costs */
 bool report_run(const Cli *cli, GError **error);
+
+/** explain_run() - the last decision and its reasons */
 bool explain_run(const Cli *cli, GError **error);
+
+/** kick_run() - scan now */
 bool kick_run(const Cli *cli, GError **error);
+
+/** mode_run() - show or set the mode */
 bool mode_run(const Cli *cli, GError **error);
+
+/** events_run() - everything that happens, until it is interrupted */
 bool events_run(const Cli *cli, GError **error);
 
 #endif

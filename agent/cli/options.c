@@ -5,11 +5,11 @@
 
 /* What GOption fills, before it is checked. */
 typedef struct {
-    char *socket; /* owned */
-    char *format; /* owned */
-    char **words; /* owned; what is no option */
-    gboolean help;
-    gboolean version;
+    char *socket;     /* owned */
+    char *format;     /* owned */
+    char **words;     /* owned; what is no option */
+    gboolean help;    /* of everything, or of the command that follows */
+    gboolean version; /* of the project */
 } Raw;
 
 static const char *const format_words[] = {

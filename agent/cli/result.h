@@ -11,7 +11,7 @@
 
 /* How a command shows its message; JSON is the same for all. */
 typedef struct {
-    void (*table)(const Cli *cli, const ProtobufCMessage *message, GString *out);
+    void (*table)(const Cli *cli, const ProtobufCMessage *message, GString *out); /* for people */
     void (*csv)(const ProtobufCMessage *message, GString *out); /* NULL: has_csv is false */
 } ResultPrinter;
 

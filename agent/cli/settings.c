@@ -5,6 +5,9 @@
 #include <glib.h>
 #include <inttypes.h>
 
+/* A pause that long is no pause between batches: the daemon wakes ksmd when it wants a pass. */
+#define PARKED_MS 3600000
+
 static char *
 run_text(uint64_t run)
 {
@@ -24,7 +27,9 @@ settings_text(const Virtksm__V1__KsmSettings *ksm)
         return NULL;
     if (ksm->has_run)
         g_ptr_array_add(parts, run_text(ksm->run));
-    if (ksm->has_pages_to_scan && ksm->has_sleep_millisecs)
+    if (ksm->has_sleep_millisecs && ksm->sleep_millisecs >= PARKED_MS)
+        g_ptr_array_add(parts, g_strdup("standing still until woken"));
+    else if (ksm->has_pages_to_scan && ksm->has_sleep_millisecs)
         g_ptr_array_add(parts, g_strdup_printf("%" PRIu64 " pages every %" PRIu64 " ms",
                                                ksm->pages_to_scan, ksm->sleep_millisecs));
     else if (ksm->has_pages_to_scan)
@@ -34,6 +39,8 @@ settings_text(const Virtksm__V1__KsmSettings *ksm)
                         g_strdup_printf("a batch every %" PRIu64 " ms", ksm->sleep_millisecs));
     if (ksm->advisor_mode)
         g_ptr_array_add(parts, g_strdup_printf("advisor %s", ksm->advisor_mode));
+    if (ksm->has_smart_scan)
+        g_ptr_array_add(parts, g_strdup(ksm->smart_scan ? "smart scan on" : "smart scan off"));
     if (parts->len == 0)
         return NULL;
     g_ptr_array_add(parts, NULL);

@@ -8,7 +8,7 @@
 #include "proto/virtksm.pb-c.h"
 
 /**
- * settings_text() - "merging, 1000 pages every 20 ms, advisor none"
+ * settings_text() - "merging, 1000 pages every 20 ms, advisor none, smart scan on"
  * @ksm: what is absent in it is left out; may be NULL
  *
  * Source: Documentation/admin-guide/mm/ksm.rst: run 0 stop, 1 merge, 2 unmerge

@@ -50,7 +50,6 @@ static const CounterFile counter_files[] = {
     { "pages_skipped", offsetof(KsmCounters, pages_skipped), ANY_NUMBER },
     { "max_page_sharing", offsetof(KsmCounters, max_page_sharing), ANY_NUMBER },
     { "use_zero_pages", offsetof(KsmCounters, use_zero_pages), 1 },
-    { "smart_scan", offsetof(KsmCounters, smart_scan), 1 },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes), 1 },
 };
 /* general_profit is the one with a sign and has its own line in read_counters(). */
@@ -147,6 +146,7 @@ read_knobs(int ksm_fd, KsmKnobs *knobs)
     knobs->pages_to_scan = procfile_u64(ksm_fd, "pages_to_scan", UINT32_MAX);
     knobs->sleep_ms = procfile_u64(ksm_fd, "sleep_millisecs", UINT32_MAX);
     knobs->advisor = read_advisor(ksm_fd);
+    knobs->smart_scan = procfile_u64(ksm_fd, "smart_scan", 1);
 }
 
 static void

@@ -14,7 +14,7 @@ kick_message(GrpcCall *call, const ProtobufCMessage *request)
     grpc_source_kick(agent);
     message = g_new(Virtksm__V1__KickResponse, 1);
     virtksm__v1__kick_response__init(message);
-    message->ksm = method_ksm_settings(&agent->plan.ksm.knobs);
+    message->ksm = method_ksm_settings(&agent->host.knobs);
     message->phase = g_strdup(ksm_phase_name(agent->plan.ksm.phase));
     message->reason = g_strdup(reason_text(agent->plan.ksm.reason));
     method_reply(call, &message->base);

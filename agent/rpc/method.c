@@ -77,5 +77,6 @@ method_ksm_settings(const KsmKnobs *knobs)
     METHOD_SET_KNOWN(message, sleep_millisecs, knobs->sleep_ms);
     if (is_known(knobs->advisor))
         message->advisor_mode = g_strdup(knobs->advisor ? "scan-time" : "none");
+    METHOD_SET_KNOWN(message, smart_scan, knobs->smart_scan);
     return message;
 }

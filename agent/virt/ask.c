@@ -14,14 +14,16 @@ typedef struct {
 static void
 question_free(gpointer data)
 {
-    virConnectClose(((VirtQuestion *)data)->conn);
+    virt_question_done(data);
     g_free(data);
 }
 
 static gpointer
 stats_work(gpointer data, GError **error)
 {
-    return virt_stats_read(((VirtQuestion *)data)->conn, error);
+    virConnectPtr conn = virt_question_conn(data, error);
+
+    return conn ? virt_stats_read(conn, error) : NULL;
 }
 
 /* The connection tells what is wrong with it; here the figures just stay as old as they are. */
@@ -41,7 +43,7 @@ stats_free(gpointer output)
     g_array_unref(output);
 }
 
-static const WorkerJob stats_job = { stats_work, question_free, stats_free, stats_done };
+static const WorkerJob stats_job = { stats_work, question_free, stats_free, g_free, stats_done };
 
 bool
 ask_stats(VirtConn *conn, AskedStats done, gpointer user)
@@ -75,21 +77,26 @@ xml_free(gpointer data)
     g_free(data);
 }
 
+static char *
+read_text(virConnectPtr conn, const char *uuid, GError **error)
+{
+    g_autoptr(VirDomainHandle) domain = virDomainLookupByUUIDString(conn, uuid);
+    char *text = domain ? virDomainGetXMLDesc(domain, 0) : NULL;
+
+    if (!text)
+        virt_set_error(error, "cannot read the definition");
+    return text;
+}
+
 static gpointer
 xml_work(gpointer data, GError **error)
 {
-    const XmlQuestion *question = data;
-    g_autoptr(VirDomainHandle) domain =
-        virDomainLookupByUUIDString(question->base.conn, question->uuid);
-    char *text = domain ? virDomainGetXMLDesc(domain, 0) : NULL;
+    XmlQuestion *question = data;
+    virConnectPtr conn = virt_question_conn(&question->base, error);
+    char *text = conn ? read_text(conn, question->uuid, error) : NULL;
     g_autofree DomainXml *xml = g_new0(DomainXml, 1);
-    bool valid;
+    bool valid = text && domain_xml_parse(text, strlen(text), xml, error);
 
-    if (!text) {
-        virt_set_error(error, "cannot read the definition");
-        return NULL;
-    }
-    valid = domain_xml_parse(text, strlen(text), xml, error);
     free(text);
     return valid ? g_steal_pointer(&xml) : NULL;
 }
@@ -102,7 +109,7 @@ xml_done(gpointer output, const GError *error, gpointer data)
     asked->done(asked->uuid, output, error, asked->user);
 }
 
-static const WorkerJob xml_job = { xml_work, question_free, xml_free, xml_done };
+static const WorkerJob xml_job = { xml_work, question_free, xml_free, g_free, xml_done };
 
 bool
 ask_xml(VirtConn *conn, const char *uuid, AskedXml done, gpointer user)

@@ -12,10 +12,19 @@
  * lists the running domains: an event that arrives meanwhile is not lost, at worst it is told
  * twice, and the owner's identity check (uuid and number of the start) makes one of it.
  *
- * Callbacks hold references on their connection, so they are taken back before it is closed, in a
- * job as well: on a dead connection that fails quickly, on a hung one it hangs a thread and not
- * the agent. Keep-alive turns a hung libvirtd into a closed connection, but only once there is
- * one: an open that hangs in the handshake ends when libvirtd goes on or goes away.
+ * No call that may wait for libvirtd, or for another thread that does, is made on the loop: also
+ * registering and unregistering are calls to libvirtd, and closing takes the callbacks back, since
+ * they hold references on their connection. So both are jobs: on a dead connection that fails
+ * quickly, on a hung one it hangs a thread and not the agent.
+ *
+ * One call at a time goes over the connection. With two, libvirt 9.0 lets the second wait for ever
+ * when keep-alive gives the connection up, and crashes should libvirtd go on after that. So jobs
+ * queue in one thread; when it has been waiting for long (a QEMU does not answer its monitor, and
+ * the call that asks it waits), questions go round it, one at a time as well, each over a
+ * connection of its own that is closed afterwards.
+ *
+ * Keep-alive turns a hung libvirtd into a closed connection. An open that hangs in the handshake
+ * ends when libvirtd goes on or goes away.
  *
  * Source: libvirt's API reference, virConnectSetKeepAlive(), virConnectRegisterCloseCallback().
  */
@@ -27,26 +36,40 @@
 
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 30000
+/* A call that takes longer than this is gone round. */
+#define ROUND_AFTER_US 2000000
 /* How long the end of the agent waits for calls to libvirt to come back. */
 #define CLOSE_PATIENCE_US 1000000
+
+/*
+ * What libvirt's close callback gets. The callback comes in any thread, also in one of ours in the
+ * middle of a call, with libvirt's locks held: it notes the reason and leaves the rest to the loop.
+ */
+typedef struct {
+    gint refs;      /* atomic; libvirt's, the connection object's and the loop's */
+    gint closed;    /* atomic; reason plus 1; 0: open */
+    VirtConn *self; /* the loop's; NULL before the connection is up and after it was let go */
+} CloseWatch;
 
 struct VirtConn {
     char *uri;                /* owned */
     unsigned keepalive_s;     /* see VirtConnTarget */
     unsigned keepalive_count; /* see VirtConnTarget */
     const VirtConnOps *ops;   /* static */
-    gpointer user;
-    Worker *worker;      /* owned */
-    virConnectPtr conn;  /* owned; NULL while not up */
-    gpointer registered; /* owned; what setup returned */
-    char *error;         /* owned; last failure */
-    guint timer;         /* GSource of the next attempt; 0: none */
-    guint backoff_ms;    /* before the next attempt */
-    guint ups;           /* times it came up */
-    guint asking;        /* stats jobs under way */
+    gpointer user;            /* for ops */
+    Worker *worker;           /* owned; calls over conn */
+    Worker *side;             /* owned; calls that go round one that hangs */
+    virConnectPtr conn;       /* owned; NULL while not up */
+    gpointer registered;      /* owned; what setup returned */
+    CloseWatch *watch;        /* counted; NULL while not up */
+    char *error;              /* owned; last failure */
+    guint timer;              /* GSource of the next attempt; 0: none */
+    guint backoff_ms;         /* before the next attempt */
+    guint ups;                /* times it came up */
 };
 
 static void open_start(VirtConn *self);
+static void lost(VirtConn *self);
 
 /* --- open ------------------------------------------------------------------------------- */
 
@@ -56,15 +79,75 @@ typedef struct {
     unsigned keepalive_s;     /* see VirtConnTarget */
     unsigned keepalive_count; /* see VirtConnTarget */
     const VirtConnOps *ops;   /* static */
-    gpointer user;
+    gpointer user;            /* for ops */
 } OpenInput;
 
 typedef struct {
     virConnectPtr conn;     /* owned; NULL once taken over */
     gpointer registered;    /* owned together with conn */
+    CloseWatch *watch;      /* counted together with conn */
     const VirtConnOps *ops; /* static */
     GArray *domains;        /* owned; VirtListed */
 } OpenOutput;
+
+/* --- close callback --------------------------------------------------------------------- */
+
+static void
+close_watch_unref(void *data)
+{
+    CloseWatch *watch = data;
+
+    if (g_atomic_int_dec_and_test(&watch->refs))
+        g_free(watch);
+}
+
+static CloseWatch *
+close_watch_ref(CloseWatch *watch)
+{
+    g_atomic_int_inc(&watch->refs);
+    return watch;
+}
+
+static gboolean
+closed_on_loop(gpointer data)
+{
+    CloseWatch *watch = data;
+
+    if (watch->self)
+        lost(watch->self);
+    close_watch_unref(watch);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_closed(virConnectPtr conn, int reason, void *opaque)
+{
+    CloseWatch *watch = opaque;
+
+    (void)conn;
+    g_atomic_int_set(&watch->closed, reason + 1);
+    g_idle_add_full(G_PRIORITY_DEFAULT, closed_on_loop, close_watch_ref(watch), NULL);
+}
+
+/* Drivers inside this process (test:///) cannot lose their connection and refuse. */
+static CloseWatch *
+watch_close(virConnectPtr conn)
+{
+    CloseWatch *watch = g_new0(CloseWatch, 1);
+
+    watch->refs = 2;
+    if (virConnectRegisterCloseCallback(conn, on_closed, watch, close_watch_unref) < 0)
+        watch->refs = 1;
+    return watch;
+}
+
+static void
+let_go(virConnectPtr conn, const VirtConnOps *ops, gpointer registered)
+{
+    virConnectUnregisterCloseCallback(conn, on_closed);
+    ops->teardown(conn, registered);
+    virConnectClose(conn);
+}
 
 static void
 listed_clear(gpointer data)
@@ -85,8 +168,8 @@ open_output_free(gpointer data)
     OpenOutput *output = data;
 
     if (output->conn) {
-        output->ops->teardown(output->conn, output->registered);
-        virConnectClose(output->conn);
+        let_go(output->conn, output->ops, output->registered);
+        close_watch_unref(output->watch);
     }
     g_clear_pointer(&output->domains, g_array_unref);
     g_free(output);
@@ -142,7 +225,8 @@ open_work(gpointer data, GError **error)
         return NULL;
     }
     output = g_new(OpenOutput, 1);
-    *output = (OpenOutput){ g_steal_pointer(&conn), registered, input->ops, domains };
+    *output = (OpenOutput){ conn, registered, watch_close(conn), input->ops, domains };
+    conn = NULL; /* the output owns it from here */
     return output;
 }
 
@@ -180,8 +264,7 @@ close_work(gpointer data, GError **error)
     CloseInput *input = data;
 
     (void)error;
-    input->ops->teardown(input->conn, input->registered);
-    virConnectClose(input->conn);
+    let_go(input->conn, input->ops, input->registered);
     return NULL;
 }
 
@@ -193,16 +276,15 @@ close_done(gpointer output, const GError *error, gpointer user)
     (void)user;
 }
 
-static const WorkerJob close_job = { close_work, g_free, NULL, close_done };
-
-static void on_closed(virConnectPtr conn, int reason, void *opaque);
+static const WorkerJob close_job = { close_work, g_free, NULL, NULL, close_done };
 
 static void
 close_start(VirtConn *self)
 {
     CloseInput *input = g_new(CloseInput, 1);
 
-    virConnectUnregisterCloseCallback(self->conn, on_closed);
+    self->watch->self = NULL;
+    g_clear_pointer(&self->watch, close_watch_unref);
     *input =
         (CloseInput){ g_steal_pointer(&self->conn), g_steal_pointer(&self->registered), self->ops };
     worker_push(self->worker, &close_job, input, self);
@@ -222,12 +304,10 @@ close_reason_text(int reason)
 }
 
 static void
-on_closed(virConnectPtr conn, int reason, void *opaque)
+lost(VirtConn *self)
 {
-    VirtConn *self = opaque;
+    int reason = g_atomic_int_get(&self->watch->closed) - 1;
 
-    if (conn != self->conn)
-        return;
     close_start(self);
     wait_and_retry(self, close_reason_text(reason));
 }
@@ -246,16 +326,19 @@ open_done(gpointer data, const GError *error, gpointer user)
     }
     self->conn = g_steal_pointer(&output->conn); /* ours from here, with what is registered on it */
     self->registered = output->registered;
+    self->watch = output->watch;
+    self->watch->self = self;
     self->backoff_ms = BACKOFF_MIN_MS;
     self->ups++;
     g_clear_pointer(&self->error, g_free);
-    /* test:/// cannot close by itself and says so: nothing to watch there. */
-    virConnectRegisterCloseCallback(self->conn, on_closed, self, NULL);
     self->ops->up(self->user, output->domains);
     open_output_free(output);
+    /* It may have closed before there was anybody to be told. */
+    if (g_atomic_int_get(&self->watch->closed) != 0)
+        lost(self);
 }
 
-static const WorkerJob open_job = { open_work, open_input_free, open_output_free, open_done };
+static const WorkerJob open_job = { open_work, open_input_free, open_output_free, NULL, open_done };
 
 static void
 open_start(VirtConn *self)
@@ -292,6 +375,7 @@ virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gpointer use
     self->ops = ops;
     self->user = user;
     self->worker = worker_new();
+    self->side = worker_new();
     self->backoff_ms = BACKOFF_MIN_MS;
     open_start(self);
     return self;
@@ -308,7 +392,9 @@ virt_conn_free(VirtConn *conn)
     if (conn->conn)
         close_start(conn);
     idle = worker_drain(conn->worker, CLOSE_PATIENCE_US);
+    idle = worker_drain(conn->side, idle ? CLOSE_PATIENCE_US : 0) && idle;
     worker_free(conn->worker);
+    worker_free(conn->side);
     g_free(conn->uri);
     g_free(conn->error);
     g_free(conn);
@@ -338,8 +424,33 @@ virt_conn_push(VirtConn *conn, const WorkerJob *job, VirtQuestion *question, gpo
 {
     if (!conn->conn)
         return false;
-    virConnectRef(conn->conn);
-    question->conn = conn->conn; /* counted; the job's from here */
-    worker_push(conn->worker, job, question, user);
+    if (worker_silence_us(conn->worker) < ROUND_AFTER_US) {
+        virConnectRef(conn->conn);
+        question->conn = conn->conn; /* counted; the job's from here */
+        worker_push(conn->worker, job, question, user);
+        return true;
+    }
+    if (worker_silence_us(conn->side) >= ROUND_AFTER_US)
+        return false;
+    question->uri = g_strdup(conn->uri);
+    worker_push(conn->side, job, question, user);
     return true;
+}
+
+virConnectPtr
+virt_question_conn(VirtQuestion *question, GError **error)
+{
+    if (!question->conn)
+        question->conn = virConnectOpen(question->uri);
+    if (!question->conn)
+        virt_set_error(error, question->uri);
+    return question->conn;
+}
+
+void
+virt_question_done(VirtQuestion *question)
+{
+    if (question->conn)
+        virConnectClose(question->conn);
+    g_free(question->uri);
 }

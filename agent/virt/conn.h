@@ -85,17 +85,33 @@ guint virt_conn_reconnects(const VirtConn *conn);
 
 /* What every question to libvirt begins with; the rest of the job's input follows it. */
 typedef struct {
-    virConnectPtr conn; /* owned by the question */
+    virConnectPtr conn; /* counted; NULL: to be opened for this question alone */
+    char *uri;          /* owned; for that; NULL where conn is given */
 } VirtQuestion;
 
 /**
  * virt_conn_push() - ask libvirt something in a worker thread
  * @job:      static; its input is @question
- * @question: ownership passes on success; its conn is filled in, and @job->free_input closes it
+ * @question: all zero; ownership passes on success; @job->free_input must free it, after
+ *            virt_question_done()
  * @user:     for @job->done
  *
- * Return: false while not connected.
+ * One question at a time is asked, in the order in which they come; while one hangs the others go
+ * round it, one at a time as well.
+ *
+ * Return: false while not connected, or while nothing at all is answered.
  */
 bool virt_conn_push(VirtConn *conn, const WorkerJob *job, VirtQuestion *question, gpointer user);
+
+/**
+ * virt_question_conn() - the connection to ask on, in the worker thread
+ * @error: AGENT_ERROR_VIRT
+ *
+ * Return: the question's own; NULL with @error set.
+ */
+virConnectPtr virt_question_conn(VirtQuestion *question, GError **error);
+
+/** virt_question_done() - give back what the question holds; not the question itself */
+void virt_question_done(VirtQuestion *question);
 
 #endif

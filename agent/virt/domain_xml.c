@@ -14,7 +14,7 @@
  *   namespaces   libxml2 looks prefixes up one by one: their number is bounded
  *   depth, text  bounded while reading
  *
- * Nothing of this uses a switch that differs between libxml2's versions 2.9 to 2.14, and messages
+ * Nothing of this uses a switch that differs between libxml2's versions 2.9 to 2.15, and messages
  * of libxml2 never leave this file: they quote the text.
  *
  * Rejected: a tree and XPath, which cost thirty times the text in memory; XML_PARSE_HUGE.

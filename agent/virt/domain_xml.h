@@ -103,7 +103,7 @@ typedef struct {
     uint64_t swap_hard_limit_bytes; /* likewise; memory and swap together */
     uint64_t min_guarantee_bytes;   /* likewise; the QEMU driver does not support it */
 
-    uint32_t pinning_devices;    /* devices that pin all guest RAM; see domain_element.c */
+    uint32_t pinning_devices;    /* devices that pin all guest RAM; see domain_devices.c */
     uint32_t mediated_devices;   /* mdev: pin what their driver asks for, up to all */
     uint32_t vhost_user_devices; /* served by another process: need shared memory */
 

@@ -7,12 +7,10 @@
  */
 #include "agent/virt/worker.h"
 
-/* One call may hang on a QEMU, one more goes round it; a third opens or closes the connection. */
-#define THREADS_MAX 3
-
 struct Worker {
     GThreadPool *pool; /* owned */
     guint pending;     /* jobs not delivered; the loop's */
+    gint64 since_us;   /* CLOCK_MONOTONIC of the last result, or when waiting began; the loop's */
     gint closed;       /* atomic; the owner is gone */
     gint refs;         /* atomic */
 };
@@ -24,6 +22,7 @@ typedef struct {
     gpointer user;        /* borrowed */
     gpointer output;      /* owned until delivered */
     GError *error;        /* owned */
+    bool delivered;       /* user has been handed over */
 } Task;
 
 static void
@@ -39,6 +38,8 @@ task_free(Task *task)
     g_clear_pointer(&task->input, task->job->free_input);
     if (task->output && task->job->free_output)
         task->job->free_output(task->output);
+    if (!task->delivered && task->job->free_user)
+        task->job->free_user(task->user);
     g_clear_error(&task->error);
     worker_unref(task->worker);
     g_free(task);
@@ -51,6 +52,8 @@ deliver(gpointer data)
 
     if (!g_atomic_int_get(&task->worker->closed)) {
         task->worker->pending--;
+        task->worker->since_us = g_get_monotonic_time();
+        task->delivered = true;
         task->job->done(g_steal_pointer(&task->output), task->error, task->user);
     }
     task_free(task);
@@ -77,7 +80,7 @@ worker_new(void)
     Worker *worker = g_new0(Worker, 1);
 
     worker->refs = 1;
-    worker->pool = g_thread_pool_new(run, NULL, THREADS_MAX, FALSE, NULL);
+    worker->pool = g_thread_pool_new(run, NULL, 1, FALSE, NULL);
     return worker;
 }
 
@@ -88,9 +91,16 @@ worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer user)
 
     g_atomic_int_inc(&worker->refs);
     *task = (Task){ .worker = worker, .job = job, .input = input, .user = user };
-    worker->pending++;
+    if (worker->pending++ == 0)
+        worker->since_us = g_get_monotonic_time();
     /* A thread that cannot be started is an error only until one of the others is free. */
     g_thread_pool_push(worker->pool, task, NULL);
+}
+
+gint64
+worker_silence_us(const Worker *worker)
+{
+    return worker->pending > 0 ? g_get_monotonic_time() - worker->since_us : 0;
 }
 
 bool

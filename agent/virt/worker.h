@@ -20,16 +20,17 @@ typedef struct {
     GDestroyNotify free_input;
     /* Frees an output that nobody takes any more. */
     GDestroyNotify free_output;
+    /* Frees @user of a job that is never delivered; NULL: it is somebody else's. */
+    GDestroyNotify free_user;
     /* On the loop. @output: ownership passes, NULL on failure; @error: borrowed, NULL on success.
      */
     void (*done)(gpointer output, const GError *error, gpointer user);
 } WorkerJob;
 
 /**
- * worker_new() - a few threads, started when there is work
+ * worker_new() - a thread for one job at a time, there while there is work
  *
- * Several, so that one call that hangs (a QEMU that does not answer its monitor) does not stop
- * the others.
+ * Return: for worker_free().
  */
 Worker *worker_new(void);
 
@@ -40,6 +41,13 @@ Worker *worker_new(void);
  * @user:  for @job->done; must live until then, or until worker_free()
  */
 void worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer user);
+
+/**
+ * worker_silence_us() - how long nothing has come back although something should
+ *
+ * Return: microseconds since the last result, or since there was a job to wait for; 0: none is.
+ */
+gint64 worker_silence_us(const Worker *worker);
 
 /**
  * worker_drain() - wait for the jobs under way, delivering what comes back

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "echo_server.h"
+#include "test/support/echo_server.h"
 
 /* Beyond this an input only costs time. */
 #define INPUT_MAX_BYTES 65536

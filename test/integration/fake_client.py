@@ -32,7 +32,7 @@ def members(kind, names):
     return {name: kind for name in names.split()}
 
 
-KSM = {**members(NUMBER, "run pages_to_scan sleep_millisecs"), "advisor_mode": TEXT}
+KSM = {**members(NUMBER, "run pages_to_scan sleep_millisecs smart_scan"), "advisor_mode": TEXT}
 REPORT = {
     "page_size": NUMBER,
     "host": {**members(NUMBER, "pages_shared pages_sharing ksm_zero_pages saved_pages "
@@ -229,7 +229,7 @@ class Events(FakeTestCase):
                 process = self.follow(daemon, "--format", "json")
                 self.lines_after_kicks(daemon, process, 1)
                 process.send_signal(number)
-                self.assertEqual(process.wait(30), 0)
+                self.assertEqual(process.wait(30), 0, process.stderr.read())
 
     def test_a_daemon_that_goes_away_ends_it_with_one(self):
         for end in "stop", "kill":

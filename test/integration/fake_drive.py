@@ -8,9 +8,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakehost import BURST  # noqa: E402
 
 FOUND = (0, 100, 20)
-BURST = (1, 4000, 0)
 # 4000000 KiB of anonymous memory are this many pages.
 ANON_KIB = 4000000
 ANON_PAGES = ANON_KIB * 1024 // os.sysconf("SC_PAGESIZE")

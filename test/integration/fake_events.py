@@ -13,9 +13,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakehost import BURST  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
-BURST = (1, 4000, 0)
 SEED = 7
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 
@@ -71,6 +71,23 @@ class Lifecycle(EventTestCase):
         self.assertEqual(uuids, ["11111111-1111-4111-8111-111111111111",
                                  "33333333-3333-4333-8333-333333333333"])
         self.assertEqual(host.settings(), BURST, "domains are found, and KSM stands still")
+
+    def test_a_domain_that_keeps_out_of_merging_is_told_from_one_that_does_not(self):
+        host = self.host()
+        uri = write_host(host.base + "/node.xml", [("in", TEST_UUID, True), ("out", None, True)],
+                         {"out": "<memoryBacking><nosharepages/></memoryBacking>"})
+        daemon = self.started(host=host, connect=uri)
+
+        def merge_words():
+            """Definitions are asked for after the event."""
+            words = {d["name"]: d["merge"] for d in daemon.ask("list")["domains"]}
+            return words if len(words) == 2 and "not known yet" not in words.values() else None
+
+        merge = wait_until(merge_words, lambda: "definitions are known: %s" % daemon.ask("list"))
+        self.assertEqual(merge["in"], "can merge")
+        self.assertIn("nosharepages", merge["out"])
+        reasons = {d["name"]: d["reason"] for d in daemon.ask("explain")["domains"]}
+        self.assertIn("none of their memory may be merged", reasons["out"])
 
     def test_the_default_test_driver_works_without_a_libvirtd(self):
         daemon = self.started(connect="test:///default")

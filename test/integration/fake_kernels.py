@@ -13,10 +13,10 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import KERNELS, KNOBS, KSM, NEW_FILES, OLD_FILES  # noqa: E402
+from fakehost import BURST, KERNELS, KNOBS, KSM, NEW_FILES, OLD_FILES, OPTIONAL_KNOBS  # noqa: E402
 
-BURST = (1, 4000, 0)
 NOBODY = 65534
+BOOT_ID_FILE = "proc/sys/kernel/random/boot_id"
 HOSTILE = ("", "\n", "banana\n", "-1\n", "18446744073709551615\n", "18446744073709551616\n",
            "1" * 100000, "\0\1\2", "[", "none scan-time\n", "0x10\n", " 7\n")
 COUNTERS = sorted((OLD_FILES.keys() | NEW_FILES.keys()) - set(KNOBS))
@@ -90,10 +90,11 @@ class Absent(FakeTestCase):
     def test_a_kernel_without_ksm(self):
         self.assert_runs_without_ksm(self.host(None))
 
-    def test_an_empty_root(self):
+    def test_a_root_with_nothing_but_the_boot_id(self):
         host = self.host(None)
-        for folder in "sys", "proc":
-            subprocess.run(["rm", "-r", host.path(folder)], check=True)
+        boot_id = host.read(BOOT_ID_FILE)
+        shutil.rmtree(host.root)
+        host.write(BOOT_ID_FILE, boot_id)
         self.assert_runs_without_ksm(host)
 
     def test_a_root_that_does_not_exist_is_refused(self):
@@ -126,7 +127,7 @@ class Missing(FakeTestCase):
                     daemon = self.started(host=host)
                     status = daemon.ask("status")
                     self.assertIsNone(status["ksm"][knob])
-                    works = knob == "advisor_mode"
+                    works = knob in OPTIONAL_KNOBS
                     self.assertEqual(status["actuator"], "ready" if works else "absent")
                     daemon.ask("kick")
                     daemon.ask("explain")
@@ -171,27 +172,29 @@ class Missing(FakeTestCase):
         self.assertEqual(host.settings(), (1, 123, 1))
         self.assertEqual(daemon.ask("explain")["reason_name"], "fact-missing")
 
-    def test_without_a_boot_id_ksm_is_still_put_back(self):
-        host = self.host()
-        host.remove("proc/sys/kernel/random/boot_id")
-        daemon = self.started(host=host)
-        self.assertIn("cannot tell this boot from others", daemon.log())
-        daemon.ask("kick")
-        daemon.stop()
-        self.assertEqual(host.settings(), (0, 100, 20))
+    def test_without_a_boot_id_the_start_is_refused(self):
+        for text in (None,) + HOSTILE:
+            with self.subTest(text=str(text)[:30]):
+                host = self.host()
+                host.remove(BOOT_ID_FILE)
+                if text is not None:
+                    host.write(BOOT_ID_FILE, text)
+                before = host.stamps(host.root)
+                self.assert_done(self.daemon(host).run(), 1, "/" + BOOT_ID_FILE)
+                self.assert_untouched(host, before, host.root)
 
 
 class Hostile(FakeTestCase):
 
     OUTSIDE = ("proc/meminfo", "proc/37/stat", "proc/37/schedstat", "proc/1/comm",
-               "proc/sys/kernel/random/boot_id", "sys/devices/system/cpu/online")
+               "sys/devices/system/cpu/online")
     SETTINGS = tuple(KSM + name for name in KNOBS)
     OTHERS = tuple(KSM + name for name in COUNTERS) + OUTSIDE
 
     def test_any_text_at_the_start(self):
         for names in self.SETTINGS, self.OTHERS:
             for text in HOSTILE:
-                with self.subTest(names=names, text=text[:30]):
+                with self.subTest(first=names[0], text=text[:30]):
                     host = self.host()
                     for name in names:
                         host.write(name, text)
@@ -282,7 +285,7 @@ class Refused(FakeTestCase):
                 daemon = self.started(host=host, user=NOBODY)
                 status = daemon.ask("status")
                 self.assertIsNone(status["ksm"][knob])
-                if knob != "advisor_mode":
+                if knob not in OPTIONAL_KNOBS:
                     self.assertEqual(status["actuator"], "not-permitted")
                 daemon.ask("kick")
                 daemon.stop()
@@ -292,7 +295,7 @@ class Refused(FakeTestCase):
         daemon = self.started("--mode", "observe", host=host, user=NOBODY)
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
         daemon.ask("kick")
-        self.assertEqual(daemon.ask("explain")["wanted"]["pages_to_scan"], BURST[1])
+        self.assertEqual(daemon.ask("explain")["wanted"]["pages_to_scan"], BURST.pages)
 
     @unittest.skipUnless(may_mount(), "mounts are not permitted here")
     def test_a_read_only_sysfs_is_named(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""fake_originals.py - whatever ends the daemon, KSM goes back to what it was before the first run"""
+"""fake_originals.py - whatever ends the daemon, KSM goes back to what was before the first run"""
 import os
 import random
 import sys
@@ -9,18 +9,17 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import OTHER_BOOT_ID  # noqa: E402
+from fakehost import BURST, OTHER_BOOT_ID  # noqa: E402
 
 FOUND = (0, 123, 45)
-BURST = (1, 4000, 0)
 FIXED = (1, 1000, 20)
 NOT_CLEAN = "the last run did not end cleanly"
 
 # How often a busy daemon is killed. The seed is printed with a failure.
 KILLS = 50
 SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
-# The first decision comes about 20 ms after the start, and everything is settled by 150 ms.
-LONGEST_LIFE_SECONDS = 0.15
+# Half of the kills come this soon after the start, the others this soon after the first write.
+LIFE_SECONDS = 0.1
 
 
 class Killed(FakeTestCase):
@@ -85,6 +84,7 @@ class RandomMoments(FakeTestCase):
     """Half of the hosts are put back by --restore, half by the next start and stop."""
 
     def keep_busy(self, daemon, dice, ending):
+        """A client that never rests, and does not mind whether it is answered."""
         while not ending.is_set():
             command = dice.choice((["kick"], ["kick"], ["mode", "fixed"], ["mode", "auto"],
                                    ["mode", "classic"], ["mode", "off"], ["mode", "observe"]))
@@ -97,13 +97,16 @@ class RandomMoments(FakeTestCase):
         daemon = self.daemon(host, "--mode", dice.choice(("auto", "fixed", "classic")))
         daemon.start(wait=False)
         ending = threading.Event()
-        client = threading.Thread(target=self.keep_busy, args=(daemon, dice, ending))
+        self.addCleanup(ending.set)
+        client = threading.Thread(target=self.keep_busy, daemon=True,
+                                  args=(daemon, random.Random(number), ending))
         client.start()
-        time.sleep(dice.uniform(0, LONGEST_LIFE_SECONDS))
+        if number % 8 < 4:
+            wait_until(lambda: host.settings() != found, "the first write")
+        time.sleep(dice.uniform(0, LIFE_SECONDS))
         daemon.kill()
         ending.set()
         client.join()
-        moved = host.settings() != found
         if number % 2:
             self.assert_done(daemon.run("--restore"), 0)
         else:
@@ -111,11 +114,10 @@ class RandomMoments(FakeTestCase):
         self.assertEqual(host.settings(), found, "number %d, seed %d: not as found\n%s"
                          % (number, SEED, daemon.log()))
         self.assertFalse(os.path.exists(daemon.record), "number %d: a record is left" % number)
-        return moved
 
     def kill_some(self, numbers):
-        moved = sum(self.kill_once(number) for number in numbers)
-        self.assertGreater(moved, 0, "no kill came after the first write: this shows nothing")
+        for number in numbers:
+            self.kill_once(number)
 
     def test_first_quarter_of_fifty_kills(self):
         self.kill_some(range(0, KILLS, 4))

@@ -7,8 +7,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakehost import BURST  # noqa: E402
 
-BURST = (1, 4000, 0)
 RIVALS = (("ksmtuned", "ksmtuned"), ("momd", "MOM"), ("mom-vdsm", "MOM"), ("vdsmd", "VDSM"),
           ("ksm-throttler", "Kata"), ("kata-ksm-throttler", "Kata"), ("tuned", "tuned"))
 

@@ -73,6 +73,7 @@ class Proxy:
                     end.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+                end.close()
         self.pairs.clear()
 
 
@@ -143,7 +144,8 @@ class Libvirtd(RealTestCase):
                 self.assertLess(time.monotonic() - started, 2)
                 time.sleep(0.1)
             # Two unanswered signs of life, a second apart.
-            wait_until(lambda: not self.connected(daemon), "given up", 20)
+            wait_until(lambda: not self.connected(daemon),
+                       lambda: "given up; log:\n" + daemon.log(), 20)
             self.assertEqual(self.names(daemon), [one.name])
         finally:
             self.proxy.hung.clear()

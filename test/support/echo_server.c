@@ -2,7 +2,7 @@
 /*
  * echo_server.c - a gRPC server for tests: answers as the request asks, and remembers what happened
  */
-#include "echo_server.h"
+#include "test/support/echo_server.h"
 
 #include <assert.h>
 #include <glib/gstdio.h>

@@ -5,15 +5,20 @@
 #ifndef TEST_SUPPORT_ECHO_SERVER_H
 #define TEST_SUPPORT_ECHO_SERVER_H
 
-#include "echo.pb-c.h"
 #include "proto/grpc_server.h"
+#include "test/support/echo.pb-c.h"
 
 /* Text of a request that is not answered; the call is kept in EchoServer.kept. */
 #define ECHO_HANG "hang"
 /* Text of a request that is failed with its count as the status. */
 #define ECHO_FAIL "fail"
 
-/* Empty messages. Not the generated initialisers: those cast const away, which clang warns about.
+/**
+ * echo_request() - an empty request
+ *
+ * Not the generated initialiser: it casts const away, which clang warns about.
+ *
+ * Return: by value; owns nothing
  */
 static inline Test__EchoRequest
 echo_request(void)
@@ -24,6 +29,11 @@ echo_request(void)
     return request;
 }
 
+/**
+ * echo_reply() - an empty reply
+ *
+ * Return: by value; owns nothing
+ */
 static inline Test__EchoReply
 echo_reply(void)
 {
@@ -56,8 +66,14 @@ typedef struct {
  * /test.Echo/Join:  one reply with the texts in a row and their number as the index.
  * /test.Echo/Chat:  each text comes back at once.
  * /test.Echo/Write: like Unary, but not allowed on the read-only socket.
+ *
+ * Return: owned by the caller, end with echo_server_free()
  */
 EchoServer *echo_server_new(const GrpcLimits *limits);
+
+/**
+ * echo_server_free() - close it all, remove its directory
+ */
 void echo_server_free(EchoServer *echo);
 
 /**

@@ -30,6 +30,9 @@ POLL_SECONDS = 0.01
 EXIT_USAGE = 64
 EXIT_CONFIG = 78
 
+SUPPRESSIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lsan.supp")
+os.environ.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions=" + SUPPRESSIONS)
+
 COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|assertion"
                         r"|GLib[A-Za-z-]*-(?:CRITICAL|WARNING|ERROR)|\(process:\d+\)")
 
@@ -63,8 +66,13 @@ class Done:
 
 
 def run_program(command, seconds=WAIT_SECONDS):
-    return Done(subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, timeout=seconds, check=False))
+    """Runs a program that is to end by itself."""
+    try:
+        return Done(subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, timeout=seconds, check=False))
+    except subprocess.TimeoutExpired:
+        raise AssertionError("has not ended within %g s: %s" % (seconds, " ".join(command))) \
+            from None
 
 
 class FakeDaemon:
@@ -72,7 +80,7 @@ class FakeDaemon:
 
     args     further arguments
     config   text of its configuration; None: no --config at all
-    connect  for --connect; None: none at all
+    connect  for --connect
     wrapper  command that runs the daemon
     user     number of the user that runs it; its folders are made for him
     """
@@ -110,8 +118,8 @@ class FakeDaemon:
 
     def command(self, *args):
         command = self.wrapper + [os.environ["VIRTKSMD"], "--root", self.host.root,
-                                  "--runtime-dir", self.runtime_dir, "--state-dir", self.state_dir]
-        command += ["--connect", self.connect] if self.connect else []
+                                  "--runtime-dir", self.runtime_dir, "--state-dir", self.state_dir,
+                                  "--connect", self.connect]
         command += ["--config", self.config_path] if self.has_config else []
         return command + self.args + list(args)
 

@@ -21,7 +21,8 @@ import time
 import uuid
 
 KSM = "sys/kernel/mm/ksm/"
-KNOBS = ("run", "pages_to_scan", "sleep_millisecs", "advisor_mode")
+KNOBS = ("run", "pages_to_scan", "sleep_millisecs", "advisor_mode", "smart_scan")
+OPTIONAL_KNOBS = ("advisor_mode", "smart_scan")  # not in every kernel that has KSM
 BOOT_ID = "11111111-2222-4333-8444-555555555555"
 OTHER_BOOT_ID = "11111111-2222-4333-8444-666666666666"
 KSMD_PID = 37
@@ -181,7 +182,7 @@ class FakeHost:
             self.set_counter(name, value)
 
     def knobs(self):
-        """The settings in force: run, pages_to_scan, sleep_millisecs and advisor_mode."""
+        """The settings in force: those of KNOBS that this kernel has."""
         names = [n for n in KNOBS if os.path.exists(self.path(KSM + n))]
         return {name: self.ksm(name) for name in names}
 
@@ -251,6 +252,24 @@ class FakeHost:
             self._ksmd = None
 
 
+class Burst:
+    """Run, pages_to_scan and sleep_millisecs with which a burst begins: ksmd is woken for one step
+    by a pause that is an hour long, and differs from the one before."""
+
+    pages = 16000
+    pauses = (3600000, 3600001)
+
+    def __eq__(self, settings):
+        run, pages, pause = settings
+        return run == 1 and pages == self.pages and pause in self.pauses
+
+    def __repr__(self):
+        return "(1, %d, one of %s)" % (self.pages, self.pauses)
+
+
+BURST = Burst()
+
+
 class Ksmd(threading.Thread):
     """Plays ksmd until stop()."""
 
@@ -259,6 +278,7 @@ class Ksmd(threading.Thread):
         self.host = host
         self.position = 0  # pages into the current pass
         self.saved_up = 0.0  # seconds not yet spent on a batch
+        self.pause = None  # sleep_millisecs when last looked at
         self.ending = threading.Event()
 
     def stop(self):
@@ -279,6 +299,10 @@ class Ksmd(threading.Thread):
         if run != 1 or pages == 0:
             self.saved_up = 0.0
             return
+        if self.pause not in (None, sleep):
+            # Another pause wakes ksmd, for a batch that never crosses the end of a pass.
+            self.scan(min(pages, self.length() - self.position))
+        self.pause = sleep
         self.saved_up += seconds
         batch_seconds = pages * SECONDS_PER_PAGE + sleep / 1000
         batches = int(self.saved_up / batch_seconds)
@@ -286,10 +310,13 @@ class Ksmd(threading.Thread):
         if batches > 0:
             self.scan(batches * pages)
 
+    def length(self):
+        """Pages of a pass."""
+        return sum(p.resident_pages for p in self.host.processes) or EMPTY_PASS_PAGES
+
     def scan(self, pages):
         host = self.host
-        length = sum(p.resident_pages for p in host.processes) or EMPTY_PASS_PAGES
-        passes, self.position = divmod(self.position + pages, length)
+        passes, self.position = divmod(self.position + pages, self.length())
         host.add_ksmd_cpu(int(pages * SECONDS_PER_PAGE * 1e9))
         if host.kernel == "6.18":
             host.set_counter("pages_scanned", host.ksm("pages_scanned") + pages)

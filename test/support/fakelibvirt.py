@@ -20,6 +20,8 @@ from fakecase import WAIT_SECONDS, wait_until
 TEST_NAME = "test"
 TEST_UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 
+TEST_NAMESPACE = "http://libvirt.org/schemas/domain/test/1.0"
+
 CONFIG = """listen_tls = 0
 unix_sock_dir = "%s"
 unix_sock_rw_perms = "0700"
@@ -35,15 +37,18 @@ def domain_xml(name, uuid=None, memory_kib=65536, extra=""):
            "<os><type>hvm</type></os></domain>\n" % (name, identity, memory_kib, extra)
 
 
-def write_host(path, domains):
-    """A file for test://PATH: a host with these (name, uuid, is running)."""
+def write_host(path, domains, extras=None):
+    """A file for test://PATH: a host with these (name, uuid, is running).
+
+    extras has more of the definition for some names.
+    """
     with open(path, "w", encoding="utf-8") as file:
-        file.write("<node xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\n")
+        file.write("<node>\n")
         for name, uuid, runs in domains:
-            state = "" if runs else "<test:runstate>5</test:runstate>"
-            file.write(domain_xml(name, uuid, extra=state).replace(
-                "<domain type='test'>",
-                "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>"))
+            extra = (extras or {}).get(name, "")
+            if not runs:
+                extra += "<t:runstate xmlns:t='%s'>5</t:runstate>" % TEST_NAMESPACE
+            file.write(domain_xml(name, uuid, extra=extra))
         file.write("</node>\n")
     return "test://" + path
 
@@ -126,7 +131,7 @@ class FakeLibvirtd:
         return path
 
     def domains(self):
-        """The running domains: name -> (id, uuid)."""
+        """The running domains: name -> number of the start."""
         done = subprocess.run(["virsh", "-q", "-c", self.uri, "list"], stdout=subprocess.PIPE,
                               text=True, timeout=WAIT_SECONDS, check=True)
         found = {}

@@ -2,7 +2,7 @@
 /*
  * h2_peer.c - the other end of a server's connection, for tests: any HTTP/2 headers, any bytes
  */
-#include "h2_peer.h"
+#include "test/support/h2_peer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -10,8 +10,8 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include "echo_server.h"
 #include "proto/grpc_server.h"
+#include "test/support/echo_server.h"
 
 /* Answers that are remembered, by stream id. */
 #define H2_PEER_STREAMS 1024
@@ -68,8 +68,14 @@ bool h2_line_still_serves(H2Line *line);
 /**
  * h2_peer_new() - connect to a server
  * @server: adopts the other end, which is writable (not read-only)
+ *
+ * Return: owned by the caller, end with h2_peer_free()
  */
 H2Peer *h2_peer_new(GrpcServer *server);
+
+/**
+ * h2_peer_free() - close the connection, and let the server notice
+ */
 void h2_peer_free(H2Peer *peer);
 
 /**

@@ -16,8 +16,8 @@
 const KsmActuatorOptions plain = { .dry_run = false, .take_over = false };
 const KsmActuatorOptions dry = { .dry_run = true, .take_over = false };
 const KsmActuatorOptions greedy = { .dry_run = false, .take_over = true };
-const KsmKnobs burst = { 1, 4000, 0, U };
-const KsmKnobs rest = { 0, 4000, 0, U };
+const KsmKnobs burst = { 1, 4000, 0, U, U };
+const KsmKnobs rest = { 0, 4000, 0, U, U };
 
 /* The host that the wrapped calls belong to; borrowed; NULL between tests. */
 static KsmHost *wired;
@@ -94,6 +94,7 @@ ksmhost_setup(void **state)
         { KSM "pages_to_scan", "100\n" },
         { KSM "sleep_millisecs", "20\n" },
         { KSM "advisor_mode", "[none] scan-time\n" },
+        { KSM "smart_scan", "1\n" },
         { KSM "pages_sharing", "1000\n" },
         { KSM "ksm_zero_pages", "24\n" },
         { "proc/1/comm", "systemd\n" },

@@ -37,11 +37,11 @@ extern const KsmActuatorOptions plain;
 extern const KsmActuatorOptions dry;
 extern const KsmActuatorOptions greedy;
 
-/* As policy asks for it: run, pages_to_scan, sleep_ms, advisor. */
+/* As policy asks for it: run, pages_to_scan, sleep_ms; no word of the rest. */
 extern const KsmKnobs burst;
 extern const KsmKnobs rest;
 
-/** ksmhost_setup() - cmocka fixture: run 0, 100 pages, 20 ms, advisor none; no state directory */
+/** ksmhost_setup() - cmocka fixture: run 0, 100 pages, 20 ms, advisor none, smart_scan 1 */
 int ksmhost_setup(void **state);
 
 /** ksmhost_teardown() - the other half */

@@ -43,12 +43,22 @@ settings(uint64_t run, uint64_t pages, uint64_t ms)
     return ksm;
 }
 
+static Virtksm__V1__KsmSettings
+settings_with_smart_scan(uint64_t run, uint64_t pages, uint64_t ms, uint64_t smart_scan)
+{
+    Virtksm__V1__KsmSettings ksm = settings(run, pages, ms);
+
+    ksm.has_smart_scan = true;
+    ksm.smart_scan = smart_scan;
+    return ksm;
+}
+
 static void
 status_shows_a_line_for_each_fact_and_the_sources(void **state)
 {
     Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
-    Virtksm__V1__KsmSettings ksm = settings(1, 1000, 20);
-    Virtksm__V1__KsmSettings initial = settings(0, 100, 200);
+    Virtksm__V1__KsmSettings ksm = settings_with_smart_scan(1, 1000, 20, 1);
+    Virtksm__V1__KsmSettings initial = settings_with_smart_scan(0, 100, 200, 0);
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
@@ -92,8 +102,8 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
                       "mode:        auto\n"
                       "phase:       burst\n"
                       "reason:      A domain started.\n"
-                      "KSM:         merging, 1000 pages every 20 ms, advisor none\n"
-                      "KSM before:  stopped, 100 pages every 200 ms\n"
+                      "KSM:         merging, 1000 pages every 20 ms, advisor none, smart scan on\n"
+                      "KSM before:  stopped, 100 pages every 200 ms, smart scan off\n"
                       "writing:     ready (told\\nby 'x')\n"
                       "ksmd:        3.2 % of one CPU\n"
                       "libvirt:     connected to qemu:///system, 2 times connected anew\n"
@@ -195,7 +205,8 @@ kick_prints_the_settings_after_it(void **state)
                       "reason:      A domain started.\n");
     fakedaemon_expect(*state, "kick --format json",
                       "{\n  \"ksm\": {\n    \"run\": 1,\n    \"pages_to_scan\": 5000,\n"
-                      "    \"sleep_millisecs\": 1,\n    \"advisor_mode\": null\n  },\n"
+                      "    \"sleep_millisecs\": 1,\n    \"advisor_mode\": null,\n"
+                      "    \"smart_scan\": null\n  },\n"
                       "  \"phase\": \"burst\",\n  \"reason\": \"A domain started.\"\n}\n");
 }
 

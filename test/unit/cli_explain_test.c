@@ -25,55 +25,92 @@ teardown(void **state)
     return 0;
 }
 
+/* A decision with everything in it; texts are writable because protobuf-c wants them so. */
+typedef struct {
+    Virtksm__V1__ExplainResponse explain;
+    Virtksm__V1__DomainExplanation web;
+    Virtksm__V1__DomainExplanation *domains[1];
+    Virtksm__V1__KsmSettings wanted;
+    Virtksm__V1__KsmSettings in_force;
+    char words[8][32];
+} Decision;
+
+static char *
+word(Decision *decision, size_t index, const char *text)
+{
+    g_strlcpy(decision->words[index], text, sizeof(decision->words[index]));
+    return decision->words[index];
+}
+
+static uint64_t
+pages_of_mib(uint64_t mib)
+{
+    return mib * 1048576 / (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void
+fill_settings(Decision *decision)
+{
+    virtksm__v1__ksm_settings__init(&decision->wanted);
+    virtksm__v1__ksm_settings__init(&decision->in_force);
+    decision->wanted.has_run = decision->wanted.has_pages_to_scan = true;
+    decision->wanted.has_sleep_millisecs = true;
+    decision->wanted.run = 1;
+    decision->wanted.pages_to_scan = 1000;
+    decision->wanted.sleep_millisecs = 20;
+    decision->in_force.has_run = decision->in_force.has_sleep_millisecs = true;
+    decision->in_force.run = 2;
+    decision->in_force.sleep_millisecs = 50;
+}
+
+static void
+fill_domain(Decision *decision)
+{
+    Virtksm__V1__DomainExplanation *web = &decision->web;
+
+    virtksm__v1__domain_explanation__init(web);
+    web->name = word(decision, 0, "web");
+    web->reason = word(decision, 1, "It is new.");
+    web->merge = word(decision, 2, "can merge");
+    web->has_mergeable_pages = web->has_debt_pages = true;
+    web->mergeable_pages = pages_of_mib(64);
+    web->debt_pages = pages_of_mib(32);
+    decision->domains[0] = web;
+}
+
+static void
+fill(Decision *decision)
+{
+    Virtksm__V1__ExplainResponse *explain = &decision->explain;
+
+    fill_settings(decision);
+    fill_domain(decision);
+    virtksm__v1__explain_response__init(explain);
+    explain->mode = word(decision, 3, "auto");
+    explain->phase = word(decision, 4, "burst");
+    explain->reason = word(decision, 5, "A domain started.");
+    explain->wanted = &decision->wanted;
+    explain->in_force = &decision->in_force;
+    explain->applied = word(decision, 6, "yielded");
+    explain->applied_detail = word(decision, 7, "told\nby 'x'");
+    explain->has_debt_pages = explain->has_budget_bp = explain->has_cost_ns = true;
+    explain->has_gained_pages = explain->has_decided_ms = true;
+    explain->debt_pages = pages_of_mib(32);
+    explain->budget_bp = 1250;
+    explain->cost_ns = 850;
+    explain->gained_pages = pages_of_mib(3);
+    explain->decided_ms = 400;
+    explain->domains = decision->domains;
+    explain->n_domains = 1;
+}
+
 static void
 explain_says_why_with_the_figures_behind_it(void **state)
 {
-    Virtksm__V1__ExplainResponse explain = VIRTKSM__V1__EXPLAIN_RESPONSE__INIT;
-    Virtksm__V1__DomainExplanation web = VIRTKSM__V1__DOMAIN_EXPLANATION__INIT;
-    Virtksm__V1__DomainExplanation *domains[] = { &web };
-    Virtksm__V1__KsmSettings wanted = VIRTKSM__V1__KSM_SETTINGS__INIT;
-    Virtksm__V1__KsmSettings in_force = VIRTKSM__V1__KSM_SETTINGS__INIT;
-    uint64_t pages_of_mib = 1048576 / (uint64_t)sysconf(_SC_PAGESIZE);
-    char word_auto[] = "auto";
-    char word_burst[] = "burst";
-    char reason[] = "A domain started.";
-    char detail[] = "told\nby 'x'";
-    char name[] = "web";
-    char why[] = "It is new.";
-    char merge[] = "can merge";
-    char done[] = "yielded";
-    g_autofree char *csv = NULL;
+    Decision decision;
 
-    wanted.has_run = wanted.has_pages_to_scan = wanted.has_sleep_millisecs = true;
-    wanted.run = 1;
-    wanted.pages_to_scan = 1000;
-    wanted.sleep_millisecs = 20;
-    in_force.has_run = in_force.has_sleep_millisecs = true;
-    in_force.run = 2;
-    in_force.sleep_millisecs = 50;
-    web.name = name;
-    web.reason = why;
-    web.merge = merge;
-    web.has_mergeable_pages = web.has_debt_pages = true;
-    web.mergeable_pages = 64 * pages_of_mib;
-    web.debt_pages = 32 * pages_of_mib;
-    explain.mode = word_auto;
-    explain.phase = word_burst;
-    explain.reason = reason;
-    explain.wanted = &wanted;
-    explain.in_force = &in_force;
-    explain.applied = done;
-    explain.applied_detail = detail;
-    explain.has_debt_pages = explain.has_budget_bp = explain.has_cost_ns = true;
-    explain.has_gained_pages = explain.has_decided_ms = true;
-    explain.debt_pages = 32 * pages_of_mib;
-    explain.budget_bp = 1250;
-    explain.cost_ns = 850;
-    explain.gained_pages = 3 * pages_of_mib;
-    explain.decided_ms = 400;
-    explain.domains = domains;
-    explain.n_domains = 1;
-    fakedaemon_answer(*state, "Explain", &explain.base);
+    fill(&decision);
+    fakedaemon_answer(*state, "Explain", &decision.explain.base);
     fakedaemon_expect(*state, "explain web",
                       "mode:        auto\n"
                       "phase:       burst\n"
@@ -91,12 +128,22 @@ explain_says_why_with_the_figures_behind_it(void **state)
                       "DOMAIN  MERGEABLE  TO BE SCANNED  MERGE      REASON\n"
                       "web      64.0 MiB       32.0 MiB  can merge  It is new.\n");
     assert_string_equal(fakedaemon_asked(*state), "Explain web");
+}
+
+static void
+explain_gives_rows_of_raw_figures_to_programs(void **state)
+{
+    Decision decision;
+    g_autofree char *csv = NULL;
+
+    fill(&decision);
+    fakedaemon_answer(*state, "Explain", &decision.explain.base);
     csv = g_strdup_printf("kind,name,uuid,reason,merge,mergeable_pages,debt_pages\n"
                           "host,,,A domain started.,,,%" G_GUINT64_FORMAT "\n"
                           "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT
                           ",%" G_GUINT64_FORMAT "\n",
-                          (guint64)explain.debt_pages, (guint64)web.mergeable_pages,
-                          (guint64)web.debt_pages);
+                          (guint64)decision.explain.debt_pages,
+                          (guint64)decision.web.mergeable_pages, (guint64)decision.web.debt_pages);
     fakedaemon_expect(*state, "explain --format csv", csv);
     assert_string_equal(fakedaemon_asked(*state), "Explain");
 }
@@ -106,6 +153,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(explain_says_why_with_the_figures_behind_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(explain_gives_rows_of_raw_figures_to_programs, setup,
                                         teardown),
     };
 

@@ -104,12 +104,19 @@ adds_up_memory_by_what_backs_it(void **unused)
 static void
 takes_pages_of_the_host_s_normal_size_for_no_huge_pages(void **unused)
 {
-    g_autofree char *text = g_strdup_printf(
-        BACKED("<hugepages><page size='%ld' unit='b'/></hugepages>"), sysconf(_SC_PAGESIZE));
-    g_auto(DomainXml) xml = parse("normal size for all", text);
+    long normal = sysconf(_SC_PAGESIZE);
+    g_autofree char *all =
+        g_strdup_printf(BACKED("<hugepages><page size='%ld' unit='b'/></hugepages>"), normal);
+    g_autofree char *some = g_strdup_printf(
+        DOMAIN("<memoryBacking><hugepages><page size='2' unit='M'/>"
+               "<page size='%ld' unit='b' nodeset='0'/></hugepages></memoryBacking>" TWO_CELLS),
+        normal);
+    g_auto(DomainXml) none_huge = parse("normal size for all", all);
+    g_auto(DomainXml) some_huge = parse("normal size for node 0", some);
     (void)unused;
 
-    assert_int_equal(xml.huge_bytes, 0);
+    assert_int_equal(none_huge.huge_bytes, 0);
+    assert_int_equal(some_huge.huge_bytes, 192 * MIB);
 }
 
 int

@@ -137,6 +137,24 @@ counts_devices_by_what_they_do_to_memory(void **unused)
 }
 
 static void
+takes_a_balloon_that_is_not_there_or_too_large_for_all_memory(void **unused)
+{
+    static const char *const rows[] = {
+        DOMAIN(""),
+        DOMAIN("<currentMemory>0</currentMemory>"),
+        DOMAIN("<currentMemory>262145</currentMemory>"),
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(DomainXml) xml = parse(rows[i], rows[i]);
+
+        if (xml.current_bytes != 256 * MIB)
+            fail_msg("%s: %" G_GUINT64_FORMAT " bytes", rows[i], xml.current_bytes);
+    }
+}
+
+static void
 reads_every_balloon_model(void **unused)
 {
     static const struct {
@@ -199,8 +217,8 @@ skips_what_it_does_not_know(void **unused)
         "foreign elements with known names",
         DOMAIN("<metadata><a:memory xmlns:a='urn:a'>x</a:memory><memoryBacking><nosharepages/>"
                "</memoryBacking></metadata><memoryBacking xmlns='urn:b'><nosharepages/>"
-               "</memoryBacking><memoryBacking a:x='1' xmlns:a='urn:a'><source type='memfd'"
-               " a:type='file' xmlns:a='urn:a'/></memoryBacking><b:nosharepages/>"
+               "</memoryBacking><memoryBacking a:x='1' xmlns:a='urn:a'><source a:type='file'"
+               " type='memfd' xmlns:a='urn:a'/></memoryBacking><b:nosharepages/>"
                "<nosharepages/><devices><memory model='dimm'><target><size unit='M'>1</size>"
                "<label><size>7</size></label></target></memory></devices>"));
     (void)unused;
@@ -230,6 +248,7 @@ main(void)
         cmocka_unit_test(reads_texts_and_limits_as_they_are_written),
         cmocka_unit_test(reads_sizes_in_every_unit_of_libvirt),
         cmocka_unit_test(counts_devices_by_what_they_do_to_memory),
+        cmocka_unit_test(takes_a_balloon_that_is_not_there_or_too_large_for_all_memory),
         cmocka_unit_test(reads_every_balloon_model),
         cmocka_unit_test(takes_the_last_word_of_the_qemu_arguments),
         cmocka_unit_test(skips_what_it_does_not_know),

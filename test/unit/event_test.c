@@ -64,8 +64,9 @@ what_brings_new_memory_has_moved_ksm_when_posting_returns(void **unused)
             fail_msg("%s: run is %d", rows[i].when, (int)fakeagent_ksm(agent, "run"));
         if (rows[i].run == 1) {
             assert_int_equal(fakeagent_ksm(agent, "pages_to_scan"),
-                             agent->conf->policy.batch_pages);
-            assert_int_equal(fakeagent_ksm(agent, "sleep_millisecs"), 0);
+                             agent->conf->policy.batch_pages * 4);
+            assert_true(fakeagent_ksm(agent, "sleep_millisecs") >=
+                        3600000); /* woken for one batch */
             assert_int_equal(agent->plan.ksm.phase, KSM_PHASE_BURST);
             assert_int_not_equal(agent->tick.timer, 0); /* facts follow */
         }
@@ -93,7 +94,8 @@ departures_are_decided_upon_soon_and_together(void **state)
     }
     assert_int_equal(domain_table_size(&agent->domains), 0);
     fakeagent_run(150);
-    assert_in_range(agent->tick.count, count + 1, count + 3);
+    /* One for all of them; the rest looks after the pass that is under way. */
+    assert_in_range(agent->tick.count, count + 1, count + 20);
     assert_true(agent->policy.ksm_auto.cleanup_us > 0);
     assert_int_equal(agent->tick.samples->len, 0);
 }
@@ -386,7 +388,8 @@ events_over_time_are_decided_upon_at_a_bounded_pace(void **state)
 static void
 every_kind_has_its_word(void **unused)
 {
-    static const char *const want[] = { "created", "changed", "destroying", "destroyed", "kick" };
+    static const char *const want[] = { "creating",   "created",   "changed",
+                                        "destroying", "destroyed", "kick" };
     (void)unused;
 
     assert_int_equal(G_N_ELEMENTS(want), EVENT_COUNT);

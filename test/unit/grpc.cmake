@@ -2,12 +2,10 @@
 #
 # Tests of the gRPC library in proto/, and the echo service they call.
 proto_generate(echo_sources ROOT ${CMAKE_CURRENT_LIST_DIR}/../support
-               OUT ${CMAKE_CURRENT_BINARY_DIR}/echo FILES echo.proto)
+               OUT ${CMAKE_BINARY_DIR}/test/support FILES echo.proto)
 set_source_files_properties(${echo_sources} PROPERTIES COMPILE_OPTIONS -w)
 add_library(test_echo STATIC ${echo_sources} ${CMAKE_CURRENT_LIST_DIR}/../support/echo_server.c
             ${CMAKE_CURRENT_LIST_DIR}/../support/h2_peer.c)
-target_include_directories(test_echo PUBLIC ${CMAKE_CURRENT_LIST_DIR}/../support)
-target_include_directories(test_echo SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_DIR}/echo)
 target_link_libraries(test_echo PUBLIC proto PkgConfig::NGHTTP2)
 
 foreach(module call call_ops client frame limits request server server_end session session_io

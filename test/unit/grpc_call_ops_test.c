@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
-#include "h2_peer.h"
+#include "test/support/echo_server.h"
+#include "test/support/h2_peer.h"
 
 static void
 a_good_call_gets_headers_message_and_trailers(void **unused)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
+#include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
 

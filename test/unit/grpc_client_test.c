@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
 #include "proto/grpc_frame.h"
 #include "proto/grpc_socket.h"
+#include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
 
@@ -235,8 +235,10 @@ serve_script(int listen_fd, const char *script)
 {
     g_autoptr(GByteArray) bytes = script_bytes(script);
     uint8_t request[4096];
-    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd;
 
+    fcntl(listen_fd, F_SETFL, 0); /* wait in accept4(): we may be here before the client */
+    fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0 || recv(fd, request, sizeof(request), 0) <= 0 ||
         send(fd, bytes->data, bytes->len, MSG_NOSIGNAL) != (ssize_t)bytes->len)
         _exit(1);
@@ -259,6 +261,7 @@ status_of_script(const char *script)
     g_autoptr(GError) error = NULL;
     ProtobufCMessage *reply = NULL;
     GrpcSocket socket;
+    int child_status = 0;
     pid_t pid;
 
     assert_true(grpc_socket_listen(&where, &socket, NULL));
@@ -271,7 +274,8 @@ status_of_script(const char *script)
     if (grpc_client_unary(client, &rpc, &request.base, &reply, &error))
         protobuf_c_message_free_unpacked(reply, NULL);
     grpc_client_free(client);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(waitpid(pid, &child_status, 0), pid);
+    assert_int_equal(child_status, 0);
     grpc_socket_close(&socket);
     assert_int_equal(rmdir(directory), 0);
     return error ? (GrpcStatus)error->code : GRPC_STATUS_OK;

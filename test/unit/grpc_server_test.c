@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
 #include "proto/grpc_client.h"
 #include "proto/grpc_socket.h"
+#include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
-#include "h2_peer.h"
+#include "test/support/echo_server.h"
+#include "test/support/h2_peer.h"
 
 static void
 a_connection_that_never_begins_is_closed_in_time(void **unused)

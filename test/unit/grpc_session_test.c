@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
-#include "h2_peer.h"
+#include "test/support/echo_server.h"
+#include "test/support/h2_peer.h"
 
 static void
 what_is_not_http2_is_cut_off(void **unused)

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "echo_server.h"
-#include "h2_peer.h"
+#include "test/support/echo_server.h"
+#include "test/support/h2_peer.h"
 
 static void
 a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue(void **unused)

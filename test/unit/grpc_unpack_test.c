@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "echo.pb-c.h"
+#include "test/support/echo.pb-c.h"
 
 #define BOUND_BYTES 100000
 

@@ -37,7 +37,6 @@ static const struct {
     { "general_profit", offsetof(KsmCounters, general_profit) },
     { "max_page_sharing", offsetof(KsmCounters, max_page_sharing) },
     { "use_zero_pages", offsetof(KsmCounters, use_zero_pages) },
-    { "smart_scan", offsetof(KsmCounters, smart_scan) },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes) },
 };
 
@@ -92,7 +91,6 @@ reads_what_each_kernel_has_and_knows_what_it_has_not(void **unused)
         .general_profit = VALUE_UNKNOWN,
         .max_page_sharing = 256,
         .use_zero_pages = 1,
-        .smart_scan = VALUE_UNKNOWN,
         .merge_across_nodes = 0,
     };
     g_autoptr(FakeRoot) old_root = fakehost_new(FAKEHOST_LINUX_5_10);
@@ -102,15 +100,16 @@ reads_what_each_kernel_has_and_knows_what_it_has_not(void **unused)
 
     assert_counters("5.10", &sample.ksm, &want);
     assert_value("5.10", "advisor", sample.knobs.advisor, VALUE_UNKNOWN);
+    assert_value("5.10", "smart_scan", sample.knobs.smart_scan, VALUE_UNKNOWN);
 
     sample = sample_of(new_root);
     want.ksm_zero_pages = 106;
     want.pages_scanned = 107;
     want.pages_skipped = 108;
     want.general_profit = (uint64_t)-6400;
-    want.smart_scan = 1;
     assert_counters("6.18", &sample.ksm, &want);
     assert_value("6.18", "advisor", sample.knobs.advisor, 1);
+    assert_value("6.18", "smart_scan", sample.knobs.smart_scan, 1);
 }
 
 static void
@@ -135,7 +134,7 @@ reads_settings_memory_and_processors(void **unused)
 static void
 leaves_alone_what_others_fill(void **unused)
 {
-    static const KsmKnobs initial = { 11, 12, 13, 14 };
+    static const KsmKnobs initial = { 11, 12, 13, 14, 15 };
     g_autoptr(FakeRoot) root = fakehost_new(FAKEHOST_LINUX_6_18);
     HostSample sample = { .now_us = 1, .initial = initial, .triggers = 2, .departures = 3 };
     HostFacts facts;
@@ -175,7 +174,8 @@ takes_nothing_hostile_for_a_figure(void **unused)
         { "general_profit", "-1\n", offsetof(HostSample, ksm.general_profit), VALUE_UNKNOWN },
         { "general_profit", "9223372036854775808\n", offsetof(HostSample, ksm.general_profit),
           VALUE_UNKNOWN },
-        { "smart_scan", "2\n", offsetof(HostSample, ksm.smart_scan), VALUE_UNKNOWN },
+        { "smart_scan", "0\n", offsetof(HostSample, knobs.smart_scan), 0 },
+        { "smart_scan", "2\n", offsetof(HostSample, knobs.smart_scan), VALUE_UNKNOWN },
         { "use_zero_pages", "yes\n", offsetof(HostSample, ksm.use_zero_pages), VALUE_UNKNOWN },
         { "merge_across_nodes", "7\n", offsetof(HostSample, ksm.merge_across_nodes),
           VALUE_UNKNOWN },

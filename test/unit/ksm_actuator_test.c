@@ -31,7 +31,7 @@ opening_writes_nothing_and_takes_what_is_there_for_the_original(void **state)
 static void
 a_kernel_without_an_advisor_works_as_well(void **state)
 {
-    static const KsmKnobs with_advisor = { 1, 200, 20, 1 };
+    static const KsmKnobs with_advisor = { 1, 200, 20, 1, U };
     KsmHost *host = *state;
 
     fakeroot_remove(host->root, KSM "advisor_mode");
@@ -41,6 +41,43 @@ a_kernel_without_an_advisor_works_as_well(void **state)
     assert_int_equal(ksmhost_apply(host, &with_advisor), APPLY_UNCHANGED);
     assert_restores(host, NULL);
     assert_in_force(host, 0, 100, 20, U);
+}
+
+static void
+a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *text; /* of the file; NULL: there is none */
+        uint64_t sampled; /* as the sample has it, right or wrong */
+    } rows[] = {
+        { "before 6.7", NULL, U },
+        { "before 6.7, and a wrong sample", NULL, 1 },
+        { "a kernel to come", "2\n", U },
+    };
+    static const KsmKnobs thorough = { 1, 200, 20, U, 0 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        KsmHost *host = *state;
+        KsmKnobs sampled;
+
+        fakeroot_remove(host->root, KSM "smart_scan");
+        if (rows[i].text)
+            fakeroot_write(host->root, KSM "smart_scan", "%s", rows[i].text);
+        sampled = ksmhost_knobs(host);
+        sampled.smart_scan = rows[i].sampled;
+        if (ksmhost_start(host, &plain) != KSM_ACTUATOR_READY ||
+            ksm_actuator_apply(&host->actuator, &thorough, &sampled, NULL) != APPLY_DONE)
+            fail_msg("%s: %s", rows[i].when, ksm_actuator_text(&host->actuator));
+        assert_wrote(host, "pages_to_scan=200 run=1 ");
+        if (ksm_actuator_apply(&host->actuator, &thorough, &sampled, NULL) == APPLY_GONE ||
+            ksmhost_apply(host, &thorough) != APPLY_UNCHANGED)
+            fail_msg("%s: not settled", rows[i].when);
+        assert_restores(host, NULL);
+        assert_wrote(host, "pages_to_scan=100 run=0 ");
+        ksmhost_teardown(state);
+        ksmhost_setup(state);
+    }
 }
 
 static void
@@ -58,7 +95,7 @@ what_stands_in_the_way_is_a_state_with_a_text_and_nothing_is_written(void **stat
         { NULL, EACCES, KSM_ACTUATOR_NOT_PERMITTED, "root" },
         { NULL, EPERM, KSM_ACTUATOR_NOT_PERMITTED, "root" },
     };
-    static const KsmKnobs sampled = { 0, 100, 20, 0 };
+    static const KsmKnobs sampled = { 0, 100, 20, 0, U };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
@@ -113,7 +150,7 @@ a_second_agent_writes_nothing_while_the_first_lives(void **state)
 {
     KsmHost *host = *state;
     KsmKnobs sampled;
-    static const KsmKnobs run_only = { 1, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U };
     Originals its_originals;
     KsmActuator second;
     char *note = NULL;
@@ -153,8 +190,9 @@ a_dry_run_says_what_it_would_write_and_writes_nothing_anywhere(void **state)
     assert_int_equal(ksmhost_start(host, &dry), KSM_ACTUATOR_READY);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_UNCHANGED);
     assert_knobs(ksm_actuator_would(&host->actuator), 1, 4000, 0, U);
-    assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 0, 100, 7, U }), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 0, 100, 7, U, 0 }), APPLY_UNCHANGED);
     assert_knobs(ksm_actuator_would(&host->actuator), U, U, 7, U);
+    assert_int_equal(ksm_actuator_would(&host->actuator)->smart_scan, 0);
     assert_restores(host, NULL);
     assert_wrote(host, "");
     assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
@@ -231,6 +269,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_HOST(opening_writes_nothing_and_takes_what_is_there_for_the_original),
         ON_HOST(a_kernel_without_an_advisor_works_as_well),
+        ON_HOST(a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know),
         ON_HOST(what_stands_in_the_way_is_a_state_with_a_text_and_nothing_is_written),
         ON_HOST(without_a_place_for_the_originals_nothing_is_written_until_there_is_one),
         ON_HOST(a_second_agent_writes_nothing_while_the_first_lives),

@@ -16,11 +16,14 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
+/* As burst, and no page is skipped. */
+static const KsmKnobs thorough = { 1, 4000, 0, U, 0 };
+
 static void
 what_differs_is_written_in_the_order_that_works_after_the_originals(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs slower = { 1, 50, 200, U };
+    static const KsmKnobs slower = { 1, 50, 200, U, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
@@ -38,8 +41,8 @@ static void
 what_is_in_place_is_not_written_again_whatever_the_sample_says(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs as_found = { 0, 100, 20, U };
-    static const KsmKnobs stale = { 0, 100, 20, 0 };
+    static const KsmKnobs as_found = { 0, 100, 20, U, U };
+    static const KsmKnobs stale = { 0, 100, 20, 0, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
@@ -59,8 +62,8 @@ static void
 what_policy_does_not_ask_for_is_left_alone(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs run_only = { 1, U, U, U };
-    static const KsmKnobs nothing = { U, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U };
+    static const KsmKnobs nothing = { U, U, U, U, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &nothing), APPLY_UNCHANGED);
@@ -78,14 +81,15 @@ values_out_of_bounds_are_refused_whole(void **state)
         const char *says;
         KsmKnobs wanted;
     } rows[] = {
-        { "run 2", { KSM_RUN_UNMERGE, 200, 20, U } },
-        { "run 3", { 3, 200, 20, U } },
-        { "pages_to_scan 0", { 1, 0, 20, U } },
-        { "pages_to_scan 4294967296", { 1, UINT64_C(1) << 32, 20, U } },
-        { "sleep_millisecs 4294967296", { 1, 200, UINT64_C(1) << 32, U } },
-        { "advisor_mode 2", { 1, 200, 20, 2 } },
+        { "run 2", { KSM_RUN_UNMERGE, 200, 20, U, U } },
+        { "run 3", { 3, 200, 20, U, U } },
+        { "pages_to_scan 0", { 1, 0, 20, U, U } },
+        { "pages_to_scan 4294967296", { 1, UINT64_C(1) << 32, 20, U, U } },
+        { "sleep_millisecs 4294967296", { 1, 200, UINT64_C(1) << 32, U, U } },
+        { "advisor_mode 2", { 1, 200, 20, 2, U } },
+        { "smart_scan 2", { 1, 200, 20, U, 2 } },
     };
-    static const KsmKnobs widest = { 1, UINT32_MAX, UINT32_MAX, 0 };
+    static const KsmKnobs widest = { 1, UINT32_MAX, UINT32_MAX, 0, U };
     KsmHost *host = *state;
     KsmKnobs sampled = ksmhost_knobs(host);
 
@@ -130,6 +134,7 @@ another_writer_is_noticed_named_and_yielded_to(void **state)
           "none [scan-time]",
           "bash",
           { "the kernel's advisor", "advisor_mode is scan-time", "at none" } },
+        { "smart_scan by hand", "smart_scan", "1", "bash", { "smart_scan is 1", "at 0", "" } },
         { "the advisor, by tuned",
           "advisor_mode",
           "none [scan-time]",
@@ -144,12 +149,12 @@ another_writer_is_noticed_named_and_yielded_to(void **state)
         KsmKnobs sampled;
 
         ksmhost_start(host, &plain);
-        ksmhost_apply(host, &burst);
+        ksmhost_apply(host, &thorough);
         g_string_truncate(host->log, 0);
         fakeroot_write(host->root, "proc/812/comm", "%s\n", rows[i].comm);
         fakeroot_write(host->root, file, "%s\n", rows[i].value);
         sampled = ksmhost_knobs(host);
-        if (ksm_actuator_apply(&host->actuator, &burst, &sampled, &error) != APPLY_REFUSED ||
+        if (ksm_actuator_apply(&host->actuator, &thorough, &sampled, &error) != APPLY_REFUSED ||
             ksm_actuator_state(&host->actuator) != KSM_ACTUATOR_YIELDED)
             fail_msg("%s: not noticed", rows[i].when);
         for (size_t n = 0; n < G_N_ELEMENTS(rows[i].says); n++) {
@@ -238,8 +243,8 @@ the_advisor_is_switched_off_before_the_batch_size_is_set(void **state)
 static void
 the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size(void **state)
 {
-    static const KsmKnobs as_found = { 0, 700, 20, 1 };
-    static const KsmKnobs faster = { 1, U, 5, U };
+    static const KsmKnobs as_found = { 0, 700, 20, 1, U };
+    static const KsmKnobs faster = { 1, U, 5, U, U };
     KsmHost *host = *state;
 
     fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
@@ -261,6 +266,29 @@ the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size(void **state
 }
 
 static void
+smart_scan_is_set_before_scanning_and_left_alone_without_a_wish(void **state)
+{
+    static const KsmKnobs skipping = { 1, 4000, 0, U, 1 };
+    KsmHost *host = *state;
+
+    fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksm_actuator_initial(&host->actuator)->smart_scan, 1);
+    assert_int_equal(ksmhost_apply(host, &thorough), APPLY_DONE);
+    assert_wrote(host,
+                 "advisor_mode=none smart_scan=0 pages_to_scan=4000 sleep_millisecs=0 run=1 ");
+    assert_int_equal(ksm_actuator_held(&host->actuator)->smart_scan, 0);
+    assert_int_equal(ksmhost_apply(host, &thorough), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &skipping), APPLY_DONE);
+    assert_wrote(host, "smart_scan=1 ");
+    assert_int_equal(ksmhost_apply(host, &rest), APPLY_DONE);
+    fakeroot_write(host->root, KSM "smart_scan", "0\n");
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_wrote(host, "run=0 run=1 ");
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+}
+
+static void
 a_failing_write_is_reported_and_made_good_at_the_next_tick(void **state)
 {
     static const struct {
@@ -271,6 +299,7 @@ a_failing_write_is_reported_and_made_good_at_the_next_tick(void **state)
         { "pages_to_scan", EBUSY, APPLY_RETRY }, { "sleep_millisecs", EINTR, APPLY_RETRY },
         { "run", EINTR, APPLY_RETRY },           { "run", EINVAL, APPLY_REFUSED },
         { "pages_to_scan", ENODEV, APPLY_GONE }, { "sleep_millisecs", 0, APPLY_RETRY },
+        { "smart_scan", EINTR, APPLY_RETRY },    { "smart_scan", 0, APPLY_RETRY },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -283,11 +312,12 @@ a_failing_write_is_reported_and_made_good_at_the_next_tick(void **state)
         host->fail_name = rows[i].name;
         host->fail_errno = rows[i].code;
         host->fail_times = 1;
-        result = ksm_actuator_apply(&host->actuator, &burst, &sampled, &error);
+        result = ksm_actuator_apply(&host->actuator, &thorough, &sampled, &error);
         if (result != rows[i].want || !error || !strstr(error->message, rows[i].name))
             fail_msg("%s, error %d: %s", rows[i].name, rows[i].code, apply_result_name(result));
-        assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+        assert_int_equal(ksmhost_apply(host, &thorough), APPLY_DONE);
         assert_in_force(host, 1, 4000, 0, 0);
+        assert_int_equal(ksmhost_knobs(host).smart_scan, 0);
         assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
         ksmhost_teardown(state);
         ksmhost_setup(state);
@@ -311,7 +341,7 @@ nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted(void **state)
 static void
 what_was_found_as_wanted_is_defended_like_what_was_written(void **state)
 {
-    static const KsmKnobs as_found = { 0, 100, 20, U };
+    static const KsmKnobs as_found = { 0, 100, 20, U, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);
@@ -336,6 +366,7 @@ main(void)
         ON_HOST(who_is_told_never_to_yield_does_not_but_counts),
         ON_HOST(the_advisor_is_switched_off_before_the_batch_size_is_set),
         ON_HOST(the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size),
+        ON_HOST(smart_scan_is_set_before_scanning_and_left_alone_without_a_wish),
         ON_HOST(a_failing_write_is_reported_and_made_good_at_the_next_tick),
         ON_HOST(nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted),
         ON_HOST(what_was_found_as_wanted_is_defended_like_what_was_written),

@@ -222,7 +222,7 @@ the_last_departure_is_cleaned_up_after_and_then_rested_upon(void **state)
 static void
 without_domains_ksm_that_was_found_running_runs_as_it_was_found(void **state)
 {
-    static const KsmKnobs found = { KSM_RUN_MERGE, 123, 45, VALUE_UNKNOWN };
+    static const KsmKnobs found = { KSM_RUN_MERGE, 123, 45, VALUE_UNKNOWN, VALUE_UNKNOWN };
     const KsmKnobs *have = &modelhost_plan(*state)->knobs;
     uint64_t key;
 

@@ -16,6 +16,9 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
+/* As burst, and no page is skipped. */
+static const KsmKnobs thorough = { 1, 4000, 0, U, 0 };
+
 static void
 a_clean_stop_puts_everything_back_and_twice_is_harmless(void **state)
 {
@@ -23,10 +26,12 @@ a_clean_stop_puts_everything_back_and_twice_is_harmless(void **state)
 
     ksmhost_start(host, &plain);
     assert_restores(host, NULL);
-    ksmhost_apply(host, &burst);
+    ksmhost_apply(host, &thorough);
     assert_true(ksmhost_has_record(host));
+    g_string_truncate(host->log, 0);
     assert_restores(host, NULL);
     assert_in_force(host, 0, 100, 20, 0);
+    assert_string_equal(host->log->str, "smart_scan=1 pages_to_scan=100 sleep_millisecs=20 run=0 ");
     assert_false(ksmhost_has_record(host));
     g_string_truncate(host->log, 0);
     assert_restores(host, NULL);
@@ -104,6 +109,7 @@ a_record_of_impossible_values_stops_all_writing(void **state)
         { "pages_to_scan", "4294967296" },
         { "sleep_millisecs", "-1" },
         { "advisor_mode", "sometimes" },
+        { "smart_scan", "2" },
         { "run", "" },
     };
     KsmHost *host = *state;
@@ -143,6 +149,21 @@ a_stop_puts_the_advisor_back_last(void **state)
     assert_wrote(host, "pages_to_scan=700 sleep_millisecs=20 run=0 advisor_mode=scan-time ");
     assert_restores(host, NULL);
     assert_wrote(host, "");
+}
+
+static void
+smart_scan_set_by_another_program_since_stays(void **state)
+{
+    static const KsmKnobs as_found = { 1, 4000, 0, U, 1 };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &plain);
+    ksmhost_apply(host, &thorough);
+    ksmhost_apply(host, &as_found);
+    fakeroot_write(host->root, KSM "smart_scan", "0\n");
+    assert_restores(host, "smart_scan stays at 0");
+    assert_int_equal(ksmhost_knobs(host).smart_scan, 0);
+    assert_in_force(host, 0, 100, 20, 0);
 }
 
 static void
@@ -187,7 +208,7 @@ an_advisor_switched_on_by_another_stays_with_its_batch_size(void **state)
 static void
 what_was_never_written_is_not_restored(void **state)
 {
-    static const KsmKnobs run_only = { 1, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);
@@ -221,7 +242,7 @@ unmerging_is_repeated_only_if_memory_can_hold_the_pages(void **state)
         if (rows[i].meminfo)
             fakeroot_write(host->root, "proc/meminfo", "%s", rows[i].meminfo);
         ksmhost_start(host, &plain);
-        assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 2, 100, 20, U }), APPLY_UNCHANGED);
+        assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 2, 100, 20, U, U }), APPLY_UNCHANGED);
         assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
         assert_restores(host, rows[i].note);
         if (ksmhost_knobs(host).run != rows[i].want)
@@ -301,7 +322,7 @@ the_record_of_a_dead_agent_is_restored_from_disk(void **state)
     assert_restored_from_disk(host, BOOT, "nothing to restore");
     assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
     ksmhost_start(host, &plain);
-    ksmhost_apply(host, &burst);
+    ksmhost_apply(host, &thorough);
     assert_null(restore_from_disk(host, BOOT));
     assert_in_force(host, 1, 4000, 0, 0);
     ksmhost_crash(host);
@@ -313,6 +334,7 @@ the_record_of_a_dead_agent_is_restored_from_disk(void **state)
     assert_true(ksmhost_has_record(host));
     assert_restored_from_disk(host, BOOT, "as it was found");
     assert_in_force(host, 0, 100, 20, 0);
+    assert_int_equal(ksmhost_knobs(host).smart_scan, 1);
     assert_false(ksmhost_has_record(host));
     g_string_truncate(host->log, 0);
     assert_restored_from_disk(host, BOOT, "nothing to restore");
@@ -359,6 +381,7 @@ main(void)
         ON_HOST(a_damaged_record_stops_all_writing),
         ON_HOST(a_record_of_impossible_values_stops_all_writing),
         ON_HOST(a_stop_puts_the_advisor_back_last),
+        ON_HOST(smart_scan_set_by_another_program_since_stays),
         ON_HOST(what_another_program_has_set_since_stays),
         ON_HOST(what_another_program_has_put_back_already_is_no_matter),
         ON_HOST(an_advisor_switched_on_by_another_stays_with_its_batch_size),

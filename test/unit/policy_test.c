@@ -25,7 +25,7 @@ plain_sample(uint64_t now_us)
                                .anon_bytes = UINT64_C(1) << 32,
                                .ksmd_cpu_us = 0,
                                .has_ksm = true,
-                               .initial = { KSM_RUN_STOP, 100, 20, U } } };
+                               .initial = { KSM_RUN_STOP, 100, 20, U, U } } };
 }
 
 static void
@@ -94,7 +94,7 @@ without_ksm_every_mode_leaves_everything_alone_and_says_so(void **unused)
         policy_decide(&conf, &sample, &state, &plan);
         assert_int_equal(plan.ksm.phase, KSM_PHASE_OFF);
         assert_int_equal(plan.ksm.reason, REASON_NO_KSM);
-        assert_memory_equal(&plan.ksm.knobs, (&(KsmKnobs){ U, U, U, U }), sizeof(KsmKnobs));
+        assert_memory_equal(&plan.ksm.knobs, (&(KsmKnobs){ U, U, U, U, U }), sizeof(KsmKnobs));
         assert_true(plan.next_tick_us == 10 * S);
     }
 }

@@ -15,6 +15,7 @@ that an earlier, killed run left behind.
 from .case import RealTestCase, main
 from .daemon import Daemon
 from .domain import Domain
+from .host import virsh
 from .wait import wait_until
 
-__all__ = ["Daemon", "Domain", "RealTestCase", "main", "wait_until"]
+__all__ = ["Daemon", "Domain", "RealTestCase", "main", "virsh", "wait_until"]

@@ -24,14 +24,14 @@ def build_path(*parts):
     return os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", SOURCE_DIR + "/build"), *parts)
 
 
-def _virsh_process(*args):
-    return subprocess.Popen(["virsh", "-q", "-c", URI] + list(args), stdin=subprocess.DEVNULL,
+def _virsh_process(*args, uri=URI):
+    return subprocess.Popen(["virsh", "-q", "-c", uri] + list(args), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def virsh(*args, check=True, seconds=60):
+def virsh(*args, check=True, seconds=60, uri=URI):
     """Runs virsh and returns what it printed. With check=False, None after a failure."""
-    process = _virsh_process(*args)
+    process = _virsh_process(*args, uri=uri)
     try:
         output, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -50,6 +50,15 @@ def program_of(pid):
         return os.path.basename(os.readlink("/proc/%s/exe" % pid)).replace(" (deleted)", "")
     except OSError:
         return None
+
+
+def has_root_of_its_own(pid):
+    """Whether a virtksmd looks at a fabricated host: it is in nobody's way."""
+    try:
+        with open("/proc/%s/cmdline" % pid, "rb") as file:
+            return b"--root" in file.read().split(b"\0")
+    except OSError:
+        return True
 
 
 def domain_names(running_only=False):
@@ -98,7 +107,7 @@ class Host:
     def _refuse_company():
         """Others who drive KSM, or have memory that it merges, would spoil every count."""
         pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and
-                program_of(pid) == "virtksmd"]
+                program_of(pid) == "virtksmd" and not has_root_of_its_own(pid)]
         if pids:
             raise AssertionError("a virtksmd runs already, pid %s" % " ".join(pids))
         if domain_names(running_only=True):

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pass.c - single passes out of a thread that only knows batches and pauses
+ *
+ * With run at 1 and a pause of an hour ksmd stands still. Writing another pause wakes it at once,
+ * for one batch, and without waiting for anything, which a write to run would. A batch never
+ * crosses the end of a pass. So a pass is made of two parts:
+ *
+ *   cruise   batches without a pause, while the end is far: nothing to do but to look at times
+ *   step     near the end one larger batch at a time, each begun by another pause: the last one
+ *            ends with the pass, and leaves ksmd at the very beginning of the next
+ *
+ * That matters, because only a pass that began after memory came has certainly seen it. Should
+ * ksmd run over the end while cruising, the pass that it is in counts as begun at that moment.
+ * Batches stay short, because a write to run waits for the end of one.
+ *
+ * smart_scan skips pages that have stayed unique, which saves time while a guest still fills its
+ * memory, but also keeps new pages from finding their equals among the old ones. So the pass that
+ * is to merge what waits has it switched off.
+ *
+ * Source: mm/ksm.c, ksm_scan_thread(), ksm_do_scan() and should_skip_rmap_item(); the wake-up by
+ * sleep_millisecs was measured on Linux 6.18.
+ */
+#include "policy/pass.h"
+#include "policy/debt.h"
+
+#define US_PER_S  UINT64_C(1000000)
+#define US_PER_MS UINT64_C(1000)
+
+/* A pause that nobody waits for. */
+#define PARK_MS UINT64_C(3600000)
+/* Longest pause of a stretched pass, so that a changed budget acts soon. */
+#define SLEEP_MAX_MS UINT64_C(1000)
+/* Cost of a page before it has been measured here: between unique and merged. */
+#define COST_DEFAULT_NS UINT64_C(2500)
+/* A pass in which ksmd has used less than this in so long has nothing to scan. */
+#define STALL_US     (3 * US_PER_S)
+#define STALL_CPU_US (20 * US_PER_MS)
+/* A kernel that does not tell the end of a pass: a multiple of the expected time is one. */
+#define BLIND_FACTOR 3
+/* Closer to the expected end than this, ksmd is led step by step. */
+#define STEP_BELOW_US (100 * US_PER_MS)
+/* A step is so many batches long: fewer steps, and still over soon. */
+#define STEP_BATCHES 4
+/* Looks at a pass: at least and at most so far apart. */
+#define LOOK_MIN_US (10 * US_PER_MS)
+#define LOOK_MAX_US (250 * US_PER_MS)
+
+static uint64_t
+cost_ns(const KsmAuto *a)
+{
+    return a->cost_ns > 0 ? a->cost_ns : COST_DEFAULT_NS;
+}
+
+static uint64_t
+recorded_pages(const HostSample *host)
+{
+    return sat_add(
+        sat_add(known_or(host->ksm.pages_shared, 0), known_or(host->ksm.pages_sharing, 0)),
+        sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0)));
+}
+
+uint64_t
+pass_expected_us(const HostSample *host, const KsmAuto *a, uint64_t new_pages)
+{
+    return mul_div(sat_add(recorded_pages(host), new_pages), cost_ns(a), 1000);
+}
+
+bool
+pass_is_running(const Pass *pass)
+{
+    return pass->stage != PASS_PARKED;
+}
+
+void
+pass_stop(Pass *pass)
+{
+    /* Wherever ksmd stands now, it is not at the beginning of a pass. */
+    pass->aligned = pass->aligned && pass->stage == PASS_PARKED;
+    pass->stage = PASS_PARKED;
+}
+
+void
+pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool closing)
+{
+    const HostSample *host = &sample->host;
+    Pass *pass = &state->ksm_auto.pass;
+
+    if (pass_is_running(pass))
+        return;
+    pass->pages = sat_add(recorded_pages(host), new_pages);
+    pass->stage = mul_div(pass->pages, cost_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
+                      ? PASS_CRUISE
+                      : PASS_STEP;
+    pass->closing = closing;
+    pass->scans = host->ksm.full_scans;
+    pass->scanned = host->ksm.pages_scanned;
+    pass->began_us = host->now_us;
+    pass->began_cpu_us = host->ksmd_cpu_us;
+    if (!pass->early)
+        debt_pass_begins(sample, state);
+    pass->early = false;
+}
+
+static bool
+is_stalled(const HostSample *host, const Pass *pass)
+{
+    return sat_sub(host->now_us, pass->began_us) >= STALL_US && is_known(host->ksmd_cpu_us) &&
+           is_known(pass->began_cpu_us) &&
+           sat_sub(host->ksmd_cpu_us, pass->began_cpu_us) < STALL_CPU_US;
+}
+
+/* Ends of a pass since this one began. */
+static uint64_t
+ends(const HostSample *host, const KsmAuto *a)
+{
+    const Pass *pass = &a->pass;
+    uint64_t elapsed_us = sat_sub(host->now_us, pass->began_us);
+    uint64_t expected_us = mul_div(pass->pages, cost_ns(a), 1000);
+
+    if (is_known(host->ksm.full_scans) && is_known(pass->scans))
+        return sat_sub(host->ksm.full_scans, pass->scans);
+    return elapsed_us >= max_u64(STALL_US, mul_div(expected_us, BLIND_FACTOR, 1));
+}
+
+uint64_t
+pass_follow(const Sample *sample, PolicyState *state)
+{
+    KsmAuto *a = &state->ksm_auto;
+    Pass *pass = &a->pass;
+    bool ran_over = pass->stage == PASS_CRUISE;
+    uint64_t ended;
+
+    if (!pass_is_running(pass))
+        return 0;
+    ended = ends(&sample->host, a);
+    if (ended == 0 && !is_stalled(&sample->host, pass))
+        return 0;
+    if (ended == 0) {
+        ended = 2; /* nothing to scan: everything has been seen, as often as one likes */
+        ran_over = false;
+    } else if (!pass->aligned) {
+        ended--;
+    }
+    pass->stage = PASS_PARKED;
+    pass->aligned = true;
+    if (ended > 0)
+        debt_pass_ended(sample, state, ended);
+    pass->early = ran_over;
+    if (ran_over)
+        debt_pass_begins(sample, state);
+    return ended;
+}
+
+static uint64_t
+left_us(const HostSample *host, const KsmAuto *a)
+{
+    const Pass *pass = &a->pass;
+    uint64_t whole_us = mul_div(pass->pages, cost_ns(a), 1000);
+
+    if (is_known(host->ksm.pages_scanned) && is_known(pass->scanned))
+        return mul_div(sat_sub(pass->pages, sat_sub(host->ksm.pages_scanned, pass->scanned)),
+                       cost_ns(a), 1000);
+    return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
+}
+
+/* Pause that gives batches of @pages the share @duty_bp of a CPU. */
+static uint64_t
+pause_ms(const KsmAuto *a, uint64_t pages, uint64_t duty_bp)
+{
+    uint64_t batch_us = mul_div(pages, cost_ns(a), 1000);
+
+    if (duty_bp >= BP_ONE)
+        return 0;
+    return clamp_u64(mul_div(batch_us, BP_ONE - duty_bp, duty_bp) / US_PER_MS, 1, SLEEP_MAX_MS);
+}
+
+static void
+plan_cruise(const PolicyConf *conf, const KsmAuto *a, uint64_t duty_bp, uint64_t remaining_us,
+            Plan *plan)
+{
+    uint64_t far_us = sat_sub(mul_div(remaining_us, BP_ONE, duty_bp), STEP_BELOW_US);
+
+    plan->ksm.knobs.pages_to_scan = conf->batch_pages;
+    plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
+    plan->next_tick_us = clamp_u64(far_us, LOOK_MIN_US, LOOK_MAX_US);
+}
+
+/*
+ * Each step changes the pause; the first after cruising only brings ksmd to a halt. A pass that is
+ * overdue is looked at less and less often: ksmd may have nothing to scan.
+ */
+static void
+plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t remaining_us,
+              Plan *plan)
+{
+    uint64_t overdue_us = sat_sub(host->now_us, a->pass.began_us) / 16;
+    uint64_t step_us = mul_div(conf->batch_pages * STEP_BATCHES, cost_ns(a), 1000);
+
+    if (a->pass.stage == PASS_STEP) {
+        a->pass.beat ^= 1;
+        step_us = max_u64(min_u64(remaining_us, step_us), overdue_us);
+    } else {
+        a->pass.stage = PASS_STEP;
+        step_us /= STEP_BATCHES;
+    }
+    pass_park(&a->pass, plan);
+    plan->ksm.knobs.pages_to_scan = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
+    plan->next_tick_us =
+        clamp_u64(mul_div(step_us, BP_ONE, plan->ksm.budget_bp), LOOK_MIN_US, LOOK_MAX_US);
+}
+
+void
+pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t duty_bp, Plan *plan)
+{
+    uint64_t remaining_us = left_us(host, a);
+
+    plan->ksm.budget_bp = duty_bp;
+    if (duty_bp == 0) {
+        pass_park(&a->pass, plan);
+        plan->next_tick_us = LOOK_MAX_US;
+        return;
+    }
+    if (a->pass.stage == PASS_CRUISE && remaining_us < STEP_BELOW_US)
+        a->pass.stage = PASS_HALT;
+    if (a->pass.stage == PASS_CRUISE)
+        plan_cruise(conf, a, duty_bp, remaining_us, plan);
+    else
+        plan_stepping(conf, host, a, remaining_us, plan);
+    plan->ksm.knobs.run = KSM_RUN_MERGE;
+    if (is_known(host->knobs.smart_scan))
+        plan->ksm.knobs.smart_scan = a->pass.closing ? 0 : 1;
+}
+
+void
+pass_park(const Pass *pass, Plan *plan)
+{
+    plan->ksm.knobs.run = KSM_RUN_MERGE;
+    plan->ksm.knobs.sleep_ms = PARK_MS + pass->beat;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* probe.h - when to look for memory that has changed since it was covered */
+#ifndef POLICY_PROBE_H
+#define POLICY_PROBE_H
+
+#include "policy/policy.h"
+
+/**
+ * probe_reset() - a burst has covered everything: start with short intervals again
+ * @pass_us: CPU time that one pass over everything is expected to take
+ */
+void probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Probe *probe);
+
+/**
+ * probe_advance() - go on with a probe, or begin one that is due
+ * @ended:  whole passes that ended since the last call
+ * @merged: pages merged now, all over the host
+ *
+ * Return: whether ksmd should be scanning now.
+ */
+bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, uint64_t merged,
+                   Probe *probe);
+
+/** probe_cleanup() - ksmd should go round once, to drop what it knows of a domain that is gone */
+void probe_cleanup(const HostSample *host, Probe *probe);
+
+/** probe_due_us() - time until the next one; 0: now, or one is running */
+uint64_t probe_due_us(const HostSample *host, const Probe *probe);
+
+#endif
