@@ -232,7 +232,8 @@ class Hostile(FakeTestCase):
         daemon = self.started(host=host)
         daemon.ask("kick")
         daemon.ask("report")
-        self.assertEqual(host.settings(), BURST)
+        # There seems to be no end of pages: ksmd is not led step by step through them.
+        self.assertEqual(host.settings(), (1, 4000, 0))
 
     def test_folders_and_links_in_place_of_files(self):
         for knob in KNOBS:
