@@ -176,6 +176,8 @@ event_post(Agent *agent, const Event *posted)
         agent->tick.triggers++;
     if (agent->tick.triggers > 0)
         tick_now(agent);
+    if (agent->tick.decided_us >= now_us)
+        agent->tick.reaction_us = (uint64_t)g_get_monotonic_time() - now_us;
     if (event.kind != EVENT_CHANGED || event.scan)
         tick_want(agent, FACTS_DELAY_MS);
     log_debug("%s: %s %s %s", event.source, event_kind_name(event.kind),

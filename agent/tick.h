@@ -20,20 +20,21 @@ typedef struct {
 
 /* State of the tick; embedded in the agent. */
 typedef struct {
-    guint timer;                     /* GSource of the next full tick; 0: none */
-    uint64_t due_us;                 /* CLOCK_MONOTONIC of it */
-    guint soon;                      /* GSource of a quick tick that had to wait; 0: none */
-    guint patience;                  /* GSource that ends the wait for libvirt; 0: not waiting */
-    uint64_t trigger_us;             /* CLOCK_MONOTONIC of the last decision that had a trigger */
-    uint64_t stats_us;               /* CLOCK_MONOTONIC of the last question to libvirt */
-    uint32_t triggers;               /* since the last decision */
-    uint32_t departures;             /* since the last decision */
-    uint64_t count;                  /* decisions since the start */
-    uint64_t late;                   /* of those, without the figures that libvirt was asked for */
-    uint64_t decided_us;             /* CLOCK_MONOTONIC of the last */
-    GArray *samples;                 /* owned; DomainSample */
-    GArray *tracks;                  /* owned; DomainTrack */
-    GArray *plans;                   /* owned; DomainPlan */
+    guint timer;          /* GSource of the next full tick; 0: none */
+    uint64_t due_us;      /* CLOCK_MONOTONIC of it */
+    guint soon;           /* GSource of a quick tick that had to wait; 0: none */
+    guint patience;       /* GSource that ends the wait for libvirt; 0: not waiting */
+    uint64_t trigger_us;  /* CLOCK_MONOTONIC of the last decision that had a trigger */
+    uint64_t stats_us;    /* CLOCK_MONOTONIC of the last question to libvirt */
+    uint32_t triggers;    /* since the last decision */
+    uint32_t departures;  /* since the last decision */
+    uint64_t count;       /* decisions since the start */
+    uint64_t late;        /* of those, without the figures that libvirt was asked for */
+    uint64_t decided_us;  /* CLOCK_MONOTONIC of the last */
+    uint64_t reaction_us; /* from the last event that moved KSM to the end of its writes */
+    GArray *samples;      /* owned; DomainSample */
+    GArray *tracks;       /* owned; DomainTrack */
+    GArray *plans;        /* owned; DomainPlan */
     Applied applied[ACTUATOR_COUNT]; /* what became of the last plan */
 } Tick;
 

@@ -94,6 +94,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
         track_update(conf, domain, track);
         bytes = guest_bytes(domain, 0);
         part->mergeable_pages = mergeable_pages(host, domain, bytes);
+        part->debt_pages = 0;
         if (track->open) {
             part->debt_pages = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
             debt.unseen_pages = sat_add(

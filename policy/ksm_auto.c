@@ -304,6 +304,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     measure_cost(a, host);
     note_events(a, host, ended);
     choose_phase(conf, sample, a, &debt);
+    pass_expect(&a->pass, debt.mergeable_pages);
 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;

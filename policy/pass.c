@@ -66,6 +66,12 @@ pass_expected_us(const HostSample *host, const KsmAuto *a, uint64_t new_pages)
     return mul_div(sat_add(recorded_pages(host), new_pages), cost_ns(a), 1000);
 }
 
+void
+pass_expect(Pass *pass, uint64_t pages)
+{
+    pass->pages = max_u64(pass->pages, pages);
+}
+
 bool
 pass_is_running(const Pass *pass)
 {
@@ -223,6 +229,8 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
     }
     if (a->pass.stage == PASS_CRUISE && remaining_us < STEP_BELOW_US)
         a->pass.stage = PASS_HALT;
+    else if (a->pass.stage == PASS_STEP && remaining_us > 2 * STEP_BELOW_US)
+        a->pass.stage = PASS_CRUISE; /* there is more than was thought */
     if (a->pass.stage == PASS_CRUISE)
         plan_cruise(conf, a, duty_bp, remaining_us, plan);
     else

@@ -24,6 +24,9 @@ void pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bo
  */
 uint64_t pass_follow(const Sample *sample, PolicyState *state);
 
+/** pass_expect() - there are at least so many pages to look at */
+void pass_expect(Pass *pass, uint64_t pages);
+
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);
 

@@ -70,6 +70,8 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     METHOD_SET(message, uptime_ms, method_age_ms(agent->started_us));
     METHOD_SET(message, ticks, agent->tick.count);
     METHOD_SET(message, late_ticks, agent->tick.late);
+    if (agent->tick.reaction_us > 0)
+        METHOD_SET(message, reaction_us, agent->tick.reaction_us);
     method_reply(call, &message->base);
 }
 

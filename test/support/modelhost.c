@@ -182,8 +182,10 @@ work(ModelHost *host, uint64_t us)
     host->scanned += pages;
     host->batch_left -= pages;
     host->pass_left -= pages;
-    if (host->pass_left == 0)
+    if (host->pass_left == 0) {
+        host->batch_left = 0; /* a batch never crosses the end of a pass */
         end_pass(host);
+    }
     return clamp_u64(used_ns / NS_PER_US, 1, us);
 }
 

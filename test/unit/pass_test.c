@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pass_test.c - one pass of ksmd: begun, led to its end, booked */
+#include "policy/pass.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define S    UINT64_C(1000000)
+#define MS   UINT64_C(1000)
+#define MIB  (UINT64_C(1) << 20)
+#define PARK UINT64_C(3600000)
+#define U    VALUE_UNKNOWN
+
+/* A host with one domain of 100 MiB. */
+typedef struct {
+    PolicyConf conf;
+    PolicyState state;
+    Sample sample;
+    DomainSample domain;
+    DomainTrack track;
+    Plan plan;
+} One;
+
+static void
+one_init(One *one)
+{
+    memset(one, 0, sizeof(*one));
+    policy_conf_default(&one->conf);
+    policy_init(&one->state);
+    one->domain = (DomainSample){ .key = 1, .balloon_bytes = U, .resident_bytes = 100 * MIB };
+    one->track = (DomainTrack){ .key = 1, .open = true };
+    one->state.domains = &one->track;
+    one->sample = (Sample){ .domains = &one->domain, .n = 1 };
+    one->sample.host = (HostSample){ .now_us = 100 * S, .cpus = 2, .page_bytes = 4096 };
+    one->sample.host.ksm.full_scans = 7;
+    one->sample.host.ksm.pages_scanned = U;
+    one->sample.host.knobs.smart_scan = 1;
+    one->state.ksm_auto.cost_ns = 2500;
+    one->state.ksm_auto.pass.aligned = true;
+}
+
+static const KsmKnobs *
+plan_now(One *one)
+{
+    one->plan.ksm.knobs = (KsmKnobs){ U, U, U, U, U };
+    pass_plan(&one->conf, &one->sample.host, &one->state.ksm_auto, BP_ONE, &one->plan);
+    return &one->plan.ksm.knobs;
+}
+
+static uint64_t
+follow_after(One *one, uint64_t us, uint64_t scans)
+{
+    one->sample.host.now_us += us;
+    one->sample.host.ksmd_cpu_us += us;
+    one->sample.host.ksm.full_scans += scans;
+    return pass_follow(&one->sample, &one->state);
+}
+
+static void
+a_short_pass_is_made_of_steps_that_each_wake_ksmd_once(void **unused)
+{
+    One one;
+    uint64_t first;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 25600, false);
+    assert_int_equal(plan_now(&one)->run, KSM_RUN_MERGE);
+    assert_int_equal(one.plan.ksm.knobs.pages_to_scan, 4 * one.conf.batch_pages);
+    first = one.plan.ksm.knobs.sleep_ms;
+    assert_true(first == PARK || first == PARK + 1);
+    assert_int_equal(follow_after(&one, 20 * MS, 0), 0);
+    assert_int_equal(plan_now(&one)->sleep_ms, PARK + (first == PARK));
+    assert_int_equal(follow_after(&one, 20 * MS, 1), 1);
+    assert_false(pass_is_running(&one.state.ksm_auto.pass));
+    assert_int_equal(one.track.once_bytes, 100 * MIB);
+    pass_park(&one.state.ksm_auto.pass, &one.plan);
+    assert_int_equal(one.plan.ksm.knobs.sleep_ms, PARK + (first == PARK)); /* wakes nobody */
+}
+
+static void
+a_long_pass_cruises_halts_and_steps(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 400000, false); /* a second of it */
+    assert_int_equal(plan_now(&one)->sleep_ms, 0);
+    assert_int_equal(one.plan.ksm.knobs.pages_to_scan, one.conf.batch_pages);
+    assert_int_equal(follow_after(&one, 950 * MS, 0), 0);
+    assert_true(plan_now(&one)->sleep_ms >= PARK);
+    assert_int_equal(one.state.ksm_auto.pass.beat, 0); /* comes to a halt: nobody is woken */
+    assert_int_equal(follow_after(&one, 20 * MS, 0), 0);
+    assert_int_equal(plan_now(&one)->sleep_ms, PARK + 1);
+    assert_int_equal(follow_after(&one, 20 * MS, 1), 1);
+    assert_false(one.state.ksm_auto.pass.early);
+}
+
+static void
+a_pass_that_is_longer_than_thought_cruises(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 0, false);
+    assert_true(plan_now(&one)->sleep_ms >= PARK);
+    pass_expect(&one.state.ksm_auto.pass, 400000);
+    assert_int_equal(plan_now(&one)->sleep_ms, 0);
+}
+
+static void
+a_pass_that_began_in_the_middle_proves_nothing(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.state.ksm_auto.pass.aligned = false;
+    pass_begin(&one.sample, &one.state, 25600, false);
+    assert_int_equal(follow_after(&one, 20 * MS, 1), 0);
+    assert_false(pass_is_running(&one.state.ksm_auto.pass));
+    assert_int_equal(one.track.once_bytes, 0);
+    assert_true(one.state.ksm_auto.pass.aligned); /* but now ksmd stands where one begins */
+}
+
+static void
+running_over_the_end_begins_the_next_pass(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 400000, false);
+    assert_int_equal(follow_after(&one, 100 * MS, 1), 1);
+    assert_true(one.state.ksm_auto.pass.early);
+    one.domain.resident_bytes = 200 * MIB; /* comes after the next one has begun */
+    pass_begin(&one.sample, &one.state, 400000, false);
+    assert_int_equal(follow_after(&one, 100 * MS, 1), 1);
+    assert_int_equal(one.track.once_bytes, 100 * MIB);
+    assert_int_equal(one.track.twice_bytes, 100 * MIB);
+}
+
+static void
+a_pass_in_which_ksmd_does_nothing_ends(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 25600, false);
+    one.sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 0);
+    one.sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 2);
+    assert_int_equal(one.track.twice_bytes, 100 * MIB);
+}
+
+static void
+without_the_kernels_counter_time_ends_a_pass(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.full_scans = U;
+    pass_begin(&one.sample, &one.state, 25600, false);
+    one.sample.host.now_us += S;
+    one.sample.host.ksmd_cpu_us += S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 0);
+    one.sample.host.now_us += 3 * S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 1);
+}
+
+static void
+only_the_closing_pass_looks_at_every_page(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t have;
+        bool closing;
+        uint64_t want;
+    } rows[] = {
+        { "still filling", 1, false, 1 },
+        { "closing", 1, true, 0 },
+        { "a kernel without it", U, true, U },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+
+        one_init(&one);
+        one.sample.host.knobs.smart_scan = rows[i].have;
+        pass_begin(&one.sample, &one.state, 25600, rows[i].closing);
+        if (plan_now(&one)->smart_scan != rows[i].want)
+            fail_msg("%s", rows[i].when);
+    }
+}
+
+static void
+without_budget_ksmd_is_parked_where_it_stands(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 400000, false);
+    pass_plan(&one.conf, &one.sample.host, &one.state.ksm_auto, 0, &one.plan);
+    assert_true(one.plan.ksm.knobs.sleep_ms >= PARK);
+    assert_true(pass_is_running(&one.state.ksm_auto.pass));
+    pass_plan(&one.conf, &one.sample.host, &one.state.ksm_auto, BP_ONE / 2, &one.plan);
+    assert_in_range(one.plan.ksm.knobs.sleep_ms, 9, 11); /* as long as a batch */
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_pass_is_made_of_steps_that_each_wake_ksmd_once),
+        cmocka_unit_test(a_long_pass_cruises_halts_and_steps),
+        cmocka_unit_test(a_pass_that_is_longer_than_thought_cruises),
+        cmocka_unit_test(a_pass_that_began_in_the_middle_proves_nothing),
+        cmocka_unit_test(running_over_the_end_begins_the_next_pass),
+        cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
+        cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
+        cmocka_unit_test(only_the_closing_pass_looks_at_every_page),
+        cmocka_unit_test(without_budget_ksmd_is_parked_where_it_stands),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
