@@ -163,24 +163,24 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us)
 }
 
 void
-event_post(Agent *agent, const Event *posted)
+event_post(Agent *agent, const Event *event)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
-    Event event = *posted;
+    Event seen = *event;
 
     if (agent->closing)
         return;
-    count_event(&agent->events, event.source, now_us);
-    event.kind = keep_table(agent, posted, now_us);
-    if (event.scan || event.kind == EVENT_CREATED || event.kind == EVENT_KICK)
+    count_event(&agent->events, seen.source, now_us);
+    seen.kind = keep_table(agent, event, now_us);
+    if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK)
         agent->tick.triggers++;
     if (agent->tick.triggers > 0)
         tick_now(agent);
     if (agent->tick.decided_us >= now_us)
         agent->tick.reaction_us = (uint64_t)g_get_monotonic_time() - now_us;
-    if (event.kind != EVENT_CHANGED || event.scan)
+    if (seen.kind != EVENT_CHANGED || seen.scan)
         tick_want(agent, FACTS_DELAY_MS);
-    log_debug("%s: %s %s %s", event.source, event_kind_name(event.kind),
-              event.name ? event.name : "", event.detail ? event.detail : "");
-    tell_watchers(&agent->events, &event);
+    log_debug("%s: %s %s %s", seen.source, event_kind_name(seen.kind), seen.name ? seen.name : "",
+              seen.detail ? seen.detail : "");
+    tell_watchers(&agent->events, &seen);
 }

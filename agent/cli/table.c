@@ -99,7 +99,7 @@ append_cell(const Table *table, size_t column, const char *text, GString *out)
 void
 table_append_rows(const Table *table, GString *out)
 {
-    g_assert(table->cells->len % table->n_columns == 0);
+    g_assert(table->n_columns > 0 && table->cells->len % table->n_columns == 0);
 
     for (size_t i = 0; i < table->cells->len; i++)
         append_cell(table, i % table->n_columns, g_ptr_array_index(table->cells, i), out);

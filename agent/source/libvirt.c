@@ -377,6 +377,9 @@ libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer 
 {
     if (!source || source->asking >= ASKING_MAX)
         return false;
+    /* A second question only goes round one that hangs; behind it, it would hang as well. */
+    if (source->asking > 0 && !virt_conn_is_hanging(source->conn))
+        return false;
     source->stats_done = done;
     source->stats_user = user;
     if (!ask_stats(source->conn, take_all_stats, source))

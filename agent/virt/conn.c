@@ -46,7 +46,7 @@
  * middle of a call, with libvirt's locks held: it notes the reason and leaves the rest to the loop.
  */
 typedef struct {
-    gint refs;      /* atomic; libvirt's, the connection object's and the loop's */
+    gint refs;      /* atomic; the connection's and the loop's */
     gint closed;    /* atomic; reason plus 1; 0: open */
     VirtConn *self; /* the loop's; NULL before the connection is up and after it was let go */
 } CloseWatch;
@@ -93,10 +93,8 @@ typedef struct {
 /* --- close callback --------------------------------------------------------------------- */
 
 static void
-close_watch_unref(void *data)
+close_watch_unref(CloseWatch *watch)
 {
-    CloseWatch *watch = data;
-
     if (g_atomic_int_dec_and_test(&watch->refs))
         g_free(watch);
 }
@@ -129,22 +127,25 @@ on_closed(virConnectPtr conn, int reason, void *opaque)
     g_idle_add_full(G_PRIORITY_DEFAULT, closed_on_loop, close_watch_ref(watch), NULL);
 }
 
-/* Drivers inside this process (test:///) cannot lose their connection and refuse. */
+/*
+ * The watch belongs to the connection until let_go(). libvirt could free it as well, but does so
+ * only for drivers that can lose their connection: test:/// takes the callback and forgets it.
+ */
 static CloseWatch *
 watch_close(virConnectPtr conn)
 {
     CloseWatch *watch = g_new0(CloseWatch, 1);
 
-    watch->refs = 2;
-    if (virConnectRegisterCloseCallback(conn, on_closed, watch, close_watch_unref) < 0)
-        watch->refs = 1;
+    watch->refs = 1;
+    virConnectRegisterCloseCallback(conn, on_closed, watch, NULL);
     return watch;
 }
 
 static void
-let_go(virConnectPtr conn, const VirtConnOps *ops, gpointer registered)
+let_go(virConnectPtr conn, const VirtConnOps *ops, gpointer registered, CloseWatch *watch)
 {
     virConnectUnregisterCloseCallback(conn, on_closed);
+    close_watch_unref(watch);
     ops->teardown(conn, registered);
     virConnectClose(conn);
 }
@@ -168,8 +169,7 @@ open_output_free(gpointer data)
     OpenOutput *output = data;
 
     if (output->conn) {
-        let_go(output->conn, output->ops, output->registered);
-        close_watch_unref(output->watch);
+        let_go(output->conn, output->ops, output->registered, output->watch);
     }
     g_clear_pointer(&output->domains, g_array_unref);
     g_free(output);
@@ -255,6 +255,7 @@ wait_and_retry(VirtConn *self, const char *why)
 typedef struct {
     virConnectPtr conn;     /* owned */
     gpointer registered;    /* owned */
+    CloseWatch *watch;      /* counted */
     const VirtConnOps *ops; /* static */
 } CloseInput;
 
@@ -264,7 +265,7 @@ close_work(gpointer data, GError **error)
     CloseInput *input = data;
 
     (void)error;
-    let_go(input->conn, input->ops, input->registered);
+    let_go(input->conn, input->ops, input->registered, input->watch);
     return NULL;
 }
 
@@ -284,9 +285,8 @@ close_start(VirtConn *self)
     CloseInput *input = g_new(CloseInput, 1);
 
     self->watch->self = NULL;
-    g_clear_pointer(&self->watch, close_watch_unref);
-    *input =
-        (CloseInput){ g_steal_pointer(&self->conn), g_steal_pointer(&self->registered), self->ops };
+    *input = (CloseInput){ g_steal_pointer(&self->conn), g_steal_pointer(&self->registered),
+                           g_steal_pointer(&self->watch), self->ops };
     worker_push(self->worker, &close_job, input, self);
 }
 
@@ -402,6 +402,12 @@ virt_conn_free(VirtConn *conn)
 }
 
 bool
+virt_conn_is_hanging(const VirtConn *conn)
+{
+    return worker_silence_us(conn->worker) >= ROUND_AFTER_US;
+}
+
+bool
 virt_conn_is_up(const VirtConn *conn)
 {
     return conn->conn != NULL;
@@ -424,7 +430,7 @@ virt_conn_push(VirtConn *conn, const WorkerJob *job, VirtQuestion *question, gpo
 {
     if (!conn->conn)
         return false;
-    if (worker_silence_us(conn->worker) < ROUND_AFTER_US) {
+    if (!virt_conn_is_hanging(conn)) {
         virConnectRef(conn->conn);
         question->conn = conn->conn; /* counted; the job's from here */
         worker_push(conn->worker, job, question, user);

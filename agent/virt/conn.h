@@ -74,6 +74,9 @@ VirtConn *virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gp
  */
 bool virt_conn_free(VirtConn *conn);
 
+/** virt_conn_is_hanging() - a call has been waiting for long; questions go round it */
+bool virt_conn_is_hanging(const VirtConn *conn);
+
 /** virt_conn_is_up() - connected and enumerated */
 bool virt_conn_is_up(const VirtConn *conn);
 

@@ -31,7 +31,7 @@ on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name, 
     if (strcmp((const char *)name, ":status") == 0)
         g_strlcpy(answer->http_status, (const char *)value, sizeof(answer->http_status));
     else if (strcmp((const char *)name, "grpc-status") == 0)
-        answer->grpc_status = atoi((const char *)value);
+        answer->grpc_status = (int)g_ascii_strtoll((const char *)value, NULL, 10);
     return 0;
 }
 

@@ -264,8 +264,9 @@ fork_with_pid(pid_t pid)
     };
     long child = syscall(SYS_clone3, &how, sizeof(how));
 
-    while (child == 0)
-        pause();
+    if (child == 0)
+        for (;;)
+            pause();
     return (pid_t)child;
 }
 
