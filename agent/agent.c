@@ -134,8 +134,6 @@ open_actuators(Agent *agent, GError **error)
     ksm_actuator_open(&agent->ksm);
     restore_leftovers(agent);
     ksm_actuator_set_options(&agent->ksm, &options);
-    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
-        log_warning("ksm: %s", ksm_actuator_text(&agent->ksm));
     return true;
 }
 
@@ -199,7 +197,10 @@ adopt_mode(Agent *agent)
 {
     KsmActuatorOptions options = actuator_options(agent->conf);
 
-    if (agent->conf->policy.mode == KSM_MODE_OBSERVE || agent->conf->policy.mode == KSM_MODE_OFF)
+    /* What another program has set since is its own. */
+    if ((agent->conf->policy.mode == KSM_MODE_OBSERVE ||
+         agent->conf->policy.mode == KSM_MODE_OFF) &&
+        ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_YIELDED)
         restore_all(agent);
     ksm_actuator_set_options(&agent->ksm, &options);
     tick_decide(agent);
@@ -209,10 +210,18 @@ adopt_mode(Agent *agent)
 void
 agent_set_mode(Agent *agent, KsmMode mode)
 {
+    bool drives = mode != KSM_MODE_OBSERVE && mode != KSM_MODE_OFF;
+
+    if (agent->closing)
+        return;
     log_info("mode %s, by a client", ksm_mode_words[mode]);
+    /* For a mode that begins, the domains that run are as new as if they had just started. */
+    if (mode != agent->conf->policy.mode && domain_table_size(&agent->domains) > 0)
+        agent->tick.triggers++;
     agent->mode_override = ksm_mode_words[mode];
     agent->conf->policy.mode = mode;
-    ksm_actuator_take_over(&agent->ksm);
+    if (drives)
+        ksm_actuator_take_over(&agent->ksm);
     adopt_mode(agent);
 }
 

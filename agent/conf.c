@@ -350,10 +350,16 @@ static bool
 load_drop_ins(Conf *conf, const char *path, GError **error)
 {
     g_autofree char *folder = g_strconcat(path, ".d", NULL);
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, &failure);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *name;
 
+    if (failure && !g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "%s: expected a readable folder: %s",
+                    folder, failure->message);
+        return false;
+    }
     while (dir && (name = g_dir_read_name(dir)) != NULL)
         if (g_str_has_suffix(name, ".conf") && name[0] != '.')
             g_ptr_array_add(names, g_strdup(name));

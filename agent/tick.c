@@ -174,6 +174,8 @@ tick_decide(Agent *agent)
     bool triggered;
     Sample sample;
 
+    if (agent->closing)
+        return;
     g_array_set_size(tick->samples, 0);
     g_array_set_size(tick->tracks, 0);
     for (guint i = 0; i < domains->len; i++)

@@ -83,7 +83,7 @@ Debt
 debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     const HostSample *host = &sample->host;
-    Debt debt = { 0, 0, 0 };
+    Debt debt = { 0, 0, 0, false };
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
@@ -102,6 +102,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
                 weighted(mergeable_pages(host, domain, sat_sub(bytes, track->once_bytes)), domain));
         }
         part->reason = contribution(domain, track);
+        debt.incomplete = debt.incomplete || part->reason == REASON_FACT_MISSING;
         debt.mergeable_pages = sat_add(debt.mergeable_pages, part->mergeable_pages);
         debt.open_pages = sat_add(debt.open_pages, weighted(part->debt_pages, domain));
     }

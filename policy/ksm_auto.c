@@ -230,8 +230,10 @@ plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
         plan->ksm.knobs.pages_to_scan = 100;
         plan->ksm.knobs.sleep_ms = 20;
         plan->next_tick_us = TICK_SETTLE_US;
-    } else if (reason == REASON_NO_DOMAIN && host->initial.run == KSM_RUN_MERGE) {
-        /* Others may rely on KSM here: without domains it runs as it was found. */
+    } else if (reason == REASON_FACT_MISSING) {
+        plan->ksm.knobs.run = VALUE_UNKNOWN; /* as is, until the domains' memory is known */
+    } else if (host->initial.run == KSM_RUN_MERGE) {
+        /* Others may rely on KSM here: where no domain needs it, it runs as it was found. */
         plan->ksm.knobs = host->initial;
     }
 }
@@ -243,7 +245,7 @@ why_rest(const Sample *sample, const Debt *debt)
     if (sample->n == 0)
         return REASON_NO_DOMAIN;
     if (debt->mergeable_pages == 0)
-        return REASON_NOTHING_MERGEABLE;
+        return debt->incomplete ? REASON_FACT_MISSING : REASON_NOTHING_MERGEABLE;
     return is_profitable(&sample->host) ? REASON_NONE : REASON_NO_PROFIT;
 }
 
@@ -285,7 +287,8 @@ plan_phase(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
         plan->next_tick_us = TICK_SETTLE_US;
         return;
     default:
-        if (reason == REASON_NO_DOMAIN || reason == REASON_NOTHING_MERGEABLE)
+        if (reason == REASON_NO_DOMAIN || reason == REASON_NOTHING_MERGEABLE ||
+            reason == REASON_FACT_MISSING)
             plan_rest(&sample->host, a, reason, plan);
         else
             plan_probes(conf, sample, state, ended,

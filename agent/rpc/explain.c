@@ -12,7 +12,7 @@ explain_domain(const Domain *domain)
     message->uuid = g_strdup(domain->uuid);
     message->reason = g_strdup(reason_text(domain->plan.reason));
     message->merge = g_strdup(domain_merge_text(domain));
-    if (domain->plan.reason != REASON_NONE) {
+    if (domain->plan.reason != REASON_NONE && domain->plan.reason != REASON_FACT_MISSING) {
         METHOD_SET(message, mergeable_pages, domain->plan.mergeable_pages);
         METHOD_SET(message, debt_pages, domain->plan.debt_pages);
     }

@@ -316,6 +316,20 @@ post_lost(LibvirtSource *self, const GArray *domains)
     }
 }
 
+/* Those that started before the connection was up could not be asked about then. */
+static void
+ask_missing_definitions(LibvirtSource *self)
+{
+    g_autoptr(GPtrArray) known = domain_table_sorted(&self->agent->domains);
+
+    for (guint i = 0; i < known->len; i++) {
+        const Domain *domain = g_ptr_array_index(known, i);
+
+        if (!domain->has_xml)
+            ask_xml(self->conn, domain->uuid, take_xml, self);
+    }
+}
+
 static void
 source_up(gpointer user, const GArray *domains)
 {
@@ -325,6 +339,7 @@ source_up(gpointer user, const GArray *domains)
     for (guint i = 0; i < domains->len; i++)
         post_found(self, &g_array_index(domains, VirtListed, i));
     post_lost(self, domains);
+    ask_missing_definitions(self);
     g_hash_table_remove_all(self->ended);
     g_clear_pointer(&self->told, g_free);
 }
