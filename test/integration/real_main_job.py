@@ -36,6 +36,17 @@ class MainJob(RealTestCase):
         wait_until(lambda: self.phase(daemon) in CALM,
                    lambda: "calm; now %s" % daemon.ask("explain"), seconds)
 
+    def wait_merged(self, daemon, domain, mib):
+        """Waits until so much of a domain is merged, but for a huge page that could not be split.
+
+        What two passes could not merge is found by a probe, half a minute later or more.
+        """
+        wanted = mib * PAGES_PER_MIB - SLACK_PAGES
+        wait_until(lambda: domain.ksm()["ksm_merging_pages"] >= wanted,
+                   lambda: "%d pages merged; now %s\n%s\n%s\n%s" % (
+                       wanted, domain.ksm(), ksm.read_all(), daemon.ask("explain"), daemon.log()),
+                   90)
+
     def assert_adds_up(self, report):
         saved = sum(row["saved_pages"] or 0 for row in report["domains"])
         merging = sum(row["merging_pages"] or 0 for row in report["domains"])
@@ -57,7 +68,7 @@ class MainJob(RealTestCase):
         self.assert_adds_up(report)
         for domain in (one, two):
             row = row_of(report, domain)
-            self.assertGreaterEqual(row["merging_pages"], 32 * PAGES_PER_MIB)
+            self.assertGreaterEqual(row["merging_pages"], 32 * PAGES_PER_MIB - SLACK_PAGES)
             self.assertLessEqual(row["merging_pages"], 32 * PAGES_PER_MIB + SLACK_PAGES)
             self.assertGreaterEqual(row["saved_pages"], 16 * PAGES_PER_MIB - SLACK_PAGES)
             self.assertEqual(row["maximum_bytes"], 96 << 20)
@@ -76,7 +87,7 @@ class MainJob(RealTestCase):
         two = self.domain("early2", content={"common": 24}).start()
         daemon = self.daemon(config=QUICK).start()
         wait_until(lambda: daemon.ask("status")["domains"] == 2, "two domains")
-        wait_until(lambda: two.ksm()["ksm_merging_pages"] >= 24 * PAGES_PER_MIB, "merged")
+        self.wait_merged(daemon, two, 24)
         names = [row["name"] for row in daemon.ask("list")["domains"]]
         self.assertEqual(names, [one.name, two.name])
 
@@ -101,7 +112,7 @@ class MainJob(RealTestCase):
         self.assertNotIn("READY", one.console_text())
         for domain in (one, two):
             domain.wait_for("READY")
-        wait_until(lambda: two.ksm()["ksm_merging_pages"] >= 48 * PAGES_PER_MIB, "merged", 40)
+        self.wait_merged(daemon, two, 48)
 
     def test_a_stopped_domain_leaves_nothing_behind_in_ksm(self):
         daemon = self.daemon(config=QUICK).start()
@@ -188,7 +199,7 @@ class MainJob(RealTestCase):
         self.assertEqual(ksm.knobs(), found)
         self.assertEqual(daemon.client("kick").returncode, 0)
         self.assertEqual(ksm.read("run"), 1)
-        wait_until(lambda: two.ksm()["ksm_merging_pages"] >= 16 * PAGES_PER_MIB, "merged", 30)
+        self.wait_merged(daemon, two, 16)
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(ksm.knobs(), found)
 
@@ -225,8 +236,7 @@ class MainJob(RealTestCase):
         daemon = self.daemon().start()
         one = self.domain("advised1", content={"common": 16}).start()
         self.domain("advised2", content={"common": 16}).start()
-        wait_until(lambda: one.ksm()["ksm_merging_pages"] >= 16 * PAGES_PER_MIB,
-                   lambda: "merged; now %s\n%s" % (daemon.ask("explain"), daemon.log()), 30)
+        self.wait_merged(daemon, one, 16)
         self.assertEqual(daemon.ask("status")["ksm"]["advisor_mode"], "none")
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(ksm.read("advisor_mode"), "scan-time")
