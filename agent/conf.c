@@ -104,14 +104,30 @@ has_section(const char *section)
 static bool
 set_uint(const Knob *knob, const char *value, void *field, GError **error)
 {
-    guint64 number;
+    uint64_t number;
 
-    if (!g_ascii_string_to_unsigned(value, 10, knob->min, knob->max, &number, NULL)) {
+    if (!knob_number(knob, value, &number)) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
                     "[%s] %s = %s: expected a whole number from %" G_GUINT64_FORMAT
                     " to %" G_GUINT64_FORMAT "%s%s",
                     knob->section, knob->key, value, (guint64)knob->min, (guint64)knob->max,
                     *knob->unit ? ", " : "", knob->unit);
+        return false;
+    }
+    *(uint64_t *)field = number;
+    return true;
+}
+
+static bool
+set_percent(const Knob *knob, const char *value, void *field, GError **error)
+{
+    uint64_t number;
+
+    if (!knob_number(knob, value, &number)) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "[%s] %s = %s: expected a number from %g to %g with at most two decimals, %s",
+                    knob->section, knob->key, value, (double)knob->min / 100,
+                    (double)knob->max / 100, knob->unit);
         return false;
     }
     *(uint64_t *)field = number;
@@ -169,10 +185,8 @@ bool
 conf_set(Conf *conf, const char *section, const char *key, const char *value, GError **error)
 {
     static bool (*const setters[])(const Knob *, const char *, void *, GError **) = {
-        [KNOB_UINT] = set_uint,
-        [KNOB_BOOL] = set_bool,
-        [KNOB_ENUM] = set_enum,
-        [KNOB_TEXT] = set_text,
+        [KNOB_UINT] = set_uint, [KNOB_PERCENT] = set_percent, [KNOB_BOOL] = set_bool,
+        [KNOB_ENUM] = set_enum, [KNOB_TEXT] = set_text,
     };
     G_STATIC_ASSERT(G_N_ELEMENTS(setters) == KNOB_KIND_COUNT);
     void *field;

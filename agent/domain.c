@@ -57,6 +57,7 @@ domain_table_add(DomainTable *table, const char *uuid, const char *name, int id,
     domain->seen_us = now_us;
     domain->maximum_bytes = VALUE_UNKNOWN;
     domain->balloon_bytes = VALUE_UNKNOWN;
+    domain->wait_us = VALUE_UNKNOWN;
     process_sample_clear(&domain->sample);
     /* replace, not insert: the old key dies with the old value */
     g_hash_table_replace(table->by_uuid, domain->uuid, domain);
@@ -141,4 +142,16 @@ domain_mergeable_bp(const Domain *domain)
     if (!domain->has_xml)
         return BP_ONE;
     return domain_xml_mergeable_bp(&domain->xml);
+}
+
+uint32_t
+domain_weight(const Domain *domain)
+{
+    return domain->has_xml ? domain->xml.policy.weight : DOMAIN_WEIGHT_NORMAL;
+}
+
+bool
+domain_is_latency_critical(const Domain *domain)
+{
+    return domain->has_xml && domain->xml.policy.latency_critical;
 }

@@ -41,6 +41,7 @@ typedef struct {
     Process process;      /* owned; its QEMU */
     uint64_t search_us;   /* CLOCK_MONOTONIC of the next search for the process */
     ProcessSample sample; /* of the last reading */
+    uint64_t wait_us;     /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
 
     DomainTrack track; /* policy's memory of it */
     DomainPlan plan;   /* policy's last word on it */
@@ -105,5 +106,11 @@ const char *domain_merge_text(const Domain *domain);
 
 /** domain_mergeable_bp() - share of its memory that KSM may merge, basis points */
 uint32_t domain_mergeable_bp(const Domain *domain);
+
+/** domain_weight() - what its metadata says, percent; normal without a definition */
+uint32_t domain_weight(const Domain *domain);
+
+/** domain_is_latency_critical() - whether its metadata says so */
+bool domain_is_latency_critical(const Domain *domain);
 
 #endif

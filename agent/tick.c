@@ -65,9 +65,15 @@ find_process(Agent *agent, Domain *domain, uint64_t now_us)
 static void
 read_process(Agent *agent, Domain *domain, uint64_t now_us)
 {
+    domain->wait_us = VALUE_UNKNOWN;
     if (!domain->has_process)
         find_process(agent, domain, now_us);
-    if (!domain->has_process || process_read(&domain->process, &domain->sample))
+    if (!domain->has_process)
+        return;
+    /* Costs a read for each thread of QEMU, so only those pay that asked for it. */
+    if (domain_is_latency_critical(domain))
+        domain->wait_us = process_wait_us(&domain->process);
+    if (process_read(&domain->process, &domain->sample))
         return;
     /* It has exited; the event that says so is on its way. */
     process_done(&domain->process);
@@ -99,7 +105,9 @@ add_domain(const Domain *domain, Tick *tick)
         .merging_pages = domain->sample.merging_pages,
         .rmap_items = domain->sample.rmap_items,
         .mergeable_bp = domain_mergeable_bp(domain),
-        .weight = 100,
+        .weight = domain_weight(domain),
+        .latency_critical = domain_is_latency_critical(domain),
+        .wait_us = domain->wait_us,
     };
 
     g_array_append_val(tick->samples, sample);

@@ -16,17 +16,29 @@ typedef enum {
     KSM_MODE_COUNT,
 } KsmMode;
 
+/* What becomes of the kernel's use_zero_pages. */
+typedef enum {
+    ZERO_PAGES_AS_FOUND, /* left alone */
+    ZERO_PAGES_ON,       /* pages of zeros use the kernel's zero page */
+    ZERO_PAGES_OFF,      /* pages of zeros merge with each other, as all pages do */
+    ZERO_PAGES_COUNT,
+} ZeroPages;
+
 typedef struct {
-    unsigned mode; /* KsmMode */
+    unsigned mode;           /* KsmMode */
+    unsigned use_zero_pages; /* ZeroPages; modes auto and fixed */
 
     /* auto */
-    uint64_t cpu_burst;   /* percent of one CPU over a minute while debt is open; 0: by CPUs */
-    uint64_t cpu_idle_bp; /* basis points of one CPU while covered */
-    uint64_t batch_pages; /* pages per batch while bursting */
-    uint64_t settle_ms;   /* how long to watch after coverage is complete */
-    uint64_t churn_s;     /* time within which changed memory is found */
-    uint64_t growth_kib;  /* growth of a resident set that counts as new memory */
-    uint64_t cpu_price;   /* MiB times seconds of waiting that a second of ksmd is worth */
+    uint64_t cpu_burst_bp;    /* of one CPU, over any minute while debt is open; 0: by CPUs */
+    uint64_t cpu_idle_bp;     /* of one CPU, while covered */
+    uint64_t cpu_pressure_bp; /* time in which tasks wait for a CPU, from which ksmd gives way */
+    uint64_t memory_low_bp;   /* share of memory available below which merging does not wait */
+    uint64_t batch_pages;     /* pages per batch while bursting */
+    uint64_t settle_ms;       /* how long to watch after coverage is complete */
+    uint64_t churn_s;         /* time within which changed memory is found */
+    uint64_t growth_kib;      /* growth of a resident set that counts as new memory */
+    uint64_t cpu_price;       /* MiB times seconds of waiting that a second of ksmd is worth */
+    uint64_t yield_floor;     /* MiB gained per second of ksmd below which it rests */
 
     /* classic */
     uint64_t aggressive_s;       /* length of the stage, seconds */
@@ -46,6 +58,9 @@ typedef struct {
 
 /* Words for KsmMode, in its order, NULL-terminated. */
 extern const char *const ksm_mode_words[];
+
+/* Words for ZeroPages, in its order, NULL-terminated. */
+extern const char *const zero_pages_words[];
 
 /**
  * policy_knobs() - the rows that describe PolicyConf

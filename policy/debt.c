@@ -16,6 +16,9 @@
  * little growth is normal and opens no debt; an open debt is closed when only very little is left,
  * so that the end of a boot is covered as well. A resident set that shrinks takes the marks along.
  *
+ * Not every page is worth the same: a domain whose old memory has little in common with others has
+ * to grow by more before it opens a debt, and waits longer for a pass.
+ *
  * Source for the two passes: Documentation/admin-guide/mm/ksm.rst and mm/ksm.c,
  * cmp_and_merge_page(): a page whose checksum changed since the last visit is left for the next.
  */
@@ -27,6 +30,8 @@
 #define REST_DIVISOR 16
 /* Weight that counts a page as one page. */
 #define WEIGHT_NORMAL 100
+/* Part of its memory that any domain is expected to have in common with others. */
+#define SHARE_MIN_BP (BP_ONE / 20)
 
 /* Memory that may hold guest pages: QEMU's own is resident as well, the balloon bounds it. */
 static uint64_t
@@ -43,24 +48,46 @@ mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t byt
     return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
 }
 
-static void
-track_update(const PolicyConf *conf, const DomainSample *domain, DomainTrack *track)
+/*
+ * What a page of new memory is worth: the part of its old memory that was merged, once there is
+ * enough to go by, and the configured weight.
+ */
+static uint64_t
+worth(const DomainSample *domain, const DomainTrack *track, const HostSample *host, uint64_t pages)
 {
+    uint64_t share_bp = BP_ONE;
+    uint64_t records = known_or(domain->rmap_items, 0);
+
+    if (is_known(domain->merging_pages) && track->twice_bytes > 0 &&
+        records >= track->twice_bytes / host->page_bytes / 2)
+        share_bp = clamp_u64(mul_div(domain->merging_pages, BP_ONE, max_u64(records, 1)),
+                             SHARE_MIN_BP, BP_ONE);
+    return mul_div(mul_div(pages, share_bp, BP_ONE), domain->weight, WEIGHT_NORMAL);
+}
+
+static void
+track_update(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
+             DomainTrack *track)
+{
+    uint64_t least_pages = conf->growth_kib * 1024 / host->page_bytes;
+    uint64_t value;
     uint64_t bytes;
 
     if (track->key != domain->key) {
         memset(track, 0, sizeof(*track));
         track->key = domain->key;
         track->open = true;
+        track->wait_us = VALUE_UNKNOWN;
     }
     bytes = guest_bytes(domain, track->twice_bytes);
     track->begun_bytes = min_u64(track->begun_bytes, bytes);
     track->once_bytes = min_u64(track->once_bytes, bytes);
     track->twice_bytes = min_u64(track->twice_bytes, bytes);
+    value = worth(domain, track, host, (bytes - track->twice_bytes) / host->page_bytes);
     if (!track->open)
-        track->open = bytes - track->twice_bytes > conf->growth_kib * 1024;
+        track->open = value > least_pages;
     else if (is_known(domain->resident_bytes))
-        track->open = bytes - track->twice_bytes > conf->growth_kib * 1024 / REST_DIVISOR;
+        track->open = value > least_pages / REST_DIVISOR;
 }
 
 static Reason
@@ -70,41 +97,45 @@ contribution(const DomainSample *domain, const DomainTrack *track)
         return REASON_NOTHING_MERGEABLE;
     if (!is_known(domain->resident_bytes))
         return REASON_FACT_MISSING;
+    if (domain->weight == 0)
+        return REASON_WEIGHT_ZERO;
     return track->open ? REASON_DEBT : REASON_CHURN_WATCH;
 }
 
-static uint64_t
-weighted(uint64_t pages, const DomainSample *domain)
+/* One open debt, added to the sum. */
+static void
+add_open(const HostSample *host, const DomainSample *domain, const DomainTrack *track, Debt *debt,
+         DomainPlan *part)
 {
-    return mul_div(pages, domain->weight, WEIGHT_NORMAL);
+    uint64_t bytes = guest_bytes(domain, 0);
+    uint64_t open = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
+    uint64_t unseen = mergeable_pages(host, domain, sat_sub(bytes, track->once_bytes));
+
+    part->debt_pages = open;
+    debt->open_pages = sat_add(debt->open_pages, open);
+    debt->unseen_pages = sat_add(debt->unseen_pages, unseen);
+    debt->open_value = sat_add(debt->open_value, worth(domain, track, host, open));
+    debt->unseen_value = sat_add(debt->unseen_value, worth(domain, track, host, unseen));
 }
 
 Debt
 debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     const HostSample *host = &sample->host;
-    Debt debt = { 0, 0, 0, false };
+    Debt debt = { 0 };
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
         DomainTrack *track = &state->domains[i];
         DomainPlan *part = &plan->domains[i];
-        uint64_t bytes;
 
-        track_update(conf, domain, track);
-        bytes = guest_bytes(domain, 0);
-        part->mergeable_pages = mergeable_pages(host, domain, bytes);
-        part->debt_pages = 0;
-        if (track->open) {
-            part->debt_pages = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
-            debt.unseen_pages = sat_add(
-                debt.unseen_pages,
-                weighted(mergeable_pages(host, domain, sat_sub(bytes, track->once_bytes)), domain));
-        }
+        track_update(conf, host, domain, track);
+        part->mergeable_pages = mergeable_pages(host, domain, guest_bytes(domain, 0));
+        if (track->open)
+            add_open(host, domain, track, &debt, part);
         part->reason = contribution(domain, track);
         debt.incomplete = debt.incomplete || part->reason == REASON_FACT_MISSING;
         debt.mergeable_pages = sat_add(debt.mergeable_pages, part->mergeable_pages);
-        debt.open_pages = sat_add(debt.open_pages, weighted(part->debt_pages, domain));
     }
     return debt;
 }

@@ -6,8 +6,10 @@
 #include "policy/policy.h"
 
 typedef struct {
-    uint64_t open_pages;      /* weighted pages of open debts, not covered by two passes */
+    uint64_t open_pages;      /* pages of open debts, not covered by two passes */
     uint64_t unseen_pages;    /* of those, not even seen by one */
+    uint64_t open_value;      /* open_pages, by what they are expected to bring and by weight */
+    uint64_t unseen_value;    /* unseen_pages, likewise */
     uint64_t mergeable_pages; /* pages of all domains that KSM may merge */
     bool incomplete;          /* a domain that may merge has memory that is not known */
 } Debt;

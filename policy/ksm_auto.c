@@ -29,8 +29,10 @@
 #include "policy/cpu_window.h"
 #include "policy/debt.h"
 #include "policy/pass.h"
+#include "policy/pressure.h"
 #include "policy/probe.h"
 #include "policy/rule.h"
+#include "policy/yield.h"
 
 #define US_PER_S  UINT64_C(1000000)
 #define US_PER_MS UINT64_C(1000)
@@ -47,9 +49,7 @@
 /* A figure of cost needs this many pages, or the clock's grain shows in it. */
 #define COST_MIN_PAGES UINT64_C(1000)
 /* CPU time left in the window at which a burst begins to be stretched. */
-#define STRETCH_US (1 * US_PER_S)
-/* Size of one of KSM's records. Source: struct ksm_rmap_item, Documentation/.../ksm.rst */
-#define RMAP_ITEM_BYTES   UINT64_C(64)
+#define STRETCH_US        (1 * US_PER_S)
 
 #define TICK_BURST_MIN_US (20 * US_PER_MS)
 #define TICK_BURST_US     (250 * US_PER_MS)
@@ -58,29 +58,10 @@
 #define TICK_REST_US      (10 * US_PER_S)
 
 static uint64_t
-merged_pages(const HostSample *host)
-{
-    return sat_add(sat_add(known_or(host->ksm.pages_shared, 0),
-                           known_or(host->ksm.pages_sharing, 0)),
-                   known_or(host->ksm.ksm_zero_pages, 0));
-}
-
-static bool
-is_profitable(const HostSample *host)
-{
-    uint64_t saved =
-        sat_add(known_or(host->ksm.pages_sharing, 0), known_or(host->ksm.ksm_zero_pages, 0));
-    uint64_t records = sat_add(merged_pages(host), known_or(host->ksm.pages_unshared, 0));
-
-    records = sat_add(records, known_or(host->ksm.pages_volatile, 0));
-    return mul_div(saved, host->page_bytes, 1) > mul_div(records, RMAP_ITEM_BYTES, 1);
-}
-
-static uint64_t
 burst_budget_bp(const PolicyConf *conf, const HostSample *host)
 {
-    if (conf->cpu_burst > 0)
-        return conf->cpu_burst * 100;
+    if (conf->cpu_burst_bp > 0)
+        return conf->cpu_burst_bp;
     if (host->cpus <= 1)
         return BP_ONE / 4;
     return host->cpus <= 4 ? BP_ONE / 2 : BP_ONE;
@@ -109,12 +90,17 @@ measure_cost(KsmAuto *a, const HostSample *host)
 }
 
 static void
-enter(KsmAuto *a, KsmPhase phase, const HostSample *host)
+enter(const PolicyConf *conf, KsmAuto *a, KsmPhase phase, const HostSample *host)
 {
     if (a->phase == phase)
         return;
-    if (phase == KSM_PHASE_BURST)
-        a->burst_merged = merged_pages(host);
+    if (phase == KSM_PHASE_BURST) {
+        a->burst_merged = yield_merged_pages(host);
+        yield_begin(host, &a->yield);
+    } else if (a->phase == KSM_PHASE_BURST) {
+        yield_end(host, &a->yield);
+        a->poor = yield_is_low(conf, &a->yield);
+    }
     a->phase = phase;
     a->phase_since_us = host->now_us;
 }
@@ -130,6 +116,7 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
                sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US) {
         a->trigger_us = 0;
     }
+    a->yield.disturbed = a->yield.disturbed || host->departures > 0;
     if (host->departures > 0)
         a->cleanup_us = max_u64(host->now_us, 1);
     else if (a->cleanup_us > 0 && sat_sub(host->now_us, a->cleanup_us) >= CLEANUP_US)
@@ -138,30 +125,43 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
 
 /* What a pass may have cost in waiting before it begins, pages times microseconds. */
 static uint64_t
-price_of_pass(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, const Debt *debt)
+price_of_pass(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
+              const Debt *debt)
 {
     uint64_t pages_per_us = mul_div(conf->cpu_price, MIB, host->page_bytes);
 
-    return mul_div(pass_expected_us(host, a, debt->unseen_pages), pages_per_us, 1);
+    if (pressure_is_tight(conf, host, &state->pressure))
+        return 0;
+    return mul_div(pass_cost_us(host, debt), pages_per_us, 1);
 }
 
-/* Share of a CPU that a burst may take now. */
-static uint64_t
-burst_duty_bp(const PolicyConf *conf, const HostSample *host, const PolicyState *state)
+/* Memory that the running pass will not merge waits for the next one, as all does without one. */
+static void
+note_waiting(const HostSample *host, const Debt *debt, KsmAuto *a)
 {
-    uint64_t left_us = cpu_window_left(&state->window, burst_budget_bp(conf, host));
+    uint64_t value = pass_is_running(&a->pass) ? debt->unseen_value : debt->open_value;
 
-    return min_u64(BP_ONE, mul_div(left_us, BP_ONE, STRETCH_US));
+    a->waited = sat_add(a->waited, mul_div(value, sat_sub(host->now_us, a->now_us), 1));
 }
 
+/* A pass gets what the budget and the other tasks of the host leave it. */
 static void
 plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Reason reason,
           Plan *plan)
 {
-    uint64_t duty_bp = burst_duty_bp(conf, host, state);
+    uint64_t left_us = cpu_window_left(&state->window, burst_budget_bp(conf, host));
+    uint64_t duty_bp = min_u64(BP_ONE, mul_div(left_us, BP_ONE, STRETCH_US));
+    bool tight = pressure_is_tight(conf, host, &state->pressure);
+    uint64_t cap_bp = tight ? BP_ONE : pressure_cap_bp(conf, &state->pressure);
 
-    pass_plan(conf, host, &state->ksm_auto, duty_bp, plan);
-    plan->ksm.reason = duty_bp < BP_ONE ? REASON_CPU_BUDGET : reason;
+    pass_plan(conf, host, &state->ksm_auto, min_u64(duty_bp, cap_bp), plan);
+    plan->ksm.reason = reason;
+    if (duty_bp < min_u64(cap_bp, BP_ONE))
+        plan->ksm.reason = REASON_CPU_BUDGET;
+    else if (cap_bp < BP_ONE)
+        plan->ksm.reason = REASON_CPU_PRESSURE;
+    else if (reason == REASON_DEBT && tight)
+        plan->ksm.reason = REASON_MEMORY_LOW;
 }
 
 static void
@@ -170,26 +170,23 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
 {
     const HostSample *host = &sample->host;
     KsmAuto *a = &state->ksm_auto;
-    uint64_t since_us = sat_sub(host->now_us, a->now_us);
-    uint64_t price = price_of_pass(conf, host, a, debt);
+    uint64_t price = price_of_pass(conf, host, state, debt);
+    bool owed = debt->open_value > 0;
 
-    if (!pass_is_running(&a->pass)) {
-        a->waited = sat_add(a->waited, mul_div(debt->open_pages, since_us, 1));
-        if (a->forced > 0 || (debt->open_pages > 0 && a->waited >= price)) {
-            a->waited = 0;
-            pass_begin(sample, state, debt->unseen_pages,
-                       debt->unseen_pages < debt->open_pages / 2);
-        }
+    note_waiting(host, debt, a);
+    if (!pass_is_running(&a->pass) && (a->forced > 0 || (owed && a->waited >= price))) {
+        a->waited = 0;
+        pass_begin(sample, state, debt->unseen_pages, debt->unseen_pages < debt->open_pages / 2);
     }
     if (pass_is_running(&a->pass)) {
-        plan_pass(conf, host, state, debt->open_pages > 0 ? REASON_DEBT : REASON_TRIGGER, plan);
+        plan_pass(conf, host, state, owed ? REASON_DEBT : REASON_TRIGGER, plan);
         return;
     }
     pass_park(&a->pass, plan);
-    plan->ksm.reason = debt->open_pages > 0 ? REASON_GATHERING : REASON_TRIGGER;
+    plan->ksm.reason = owed ? REASON_GATHERING : REASON_TRIGGER;
     plan->next_tick_us = TICK_BURST_US;
-    if (debt->open_pages > 0)
-        plan->next_tick_us = clamp_u64(sat_sub(price, a->waited) / debt->open_pages,
+    if (owed)
+        plan->next_tick_us = clamp_u64(sat_sub(price, a->waited) / debt->open_value,
                                        TICK_BURST_MIN_US, TICK_BURST_US);
 }
 
@@ -203,7 +200,7 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
 
     if (host->departures > 0)
         probe_cleanup(host, &a->probe);
-    if (probe_advance(conf, host, ended, merged_pages(host), &a->probe)) {
+    if (probe_advance(conf, host, ended, a)) {
         pass_begin(sample, state, 0, !a->probe.cleanup);
         plan_pass(conf, host, state, a->probe.cleanup ? REASON_CLEANUP : REASON_PROBE, plan);
         return;
@@ -240,13 +237,15 @@ plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
 
 /* REASON_NONE while there is something to gain. */
 static Reason
-why_rest(const Sample *sample, const Debt *debt)
+why_rest(const Sample *sample, const KsmAuto *a, const Debt *debt)
 {
     if (sample->n == 0)
         return REASON_NO_DOMAIN;
     if (debt->mergeable_pages == 0)
         return debt->incomplete ? REASON_FACT_MISSING : REASON_NOTHING_MERGEABLE;
-    return is_profitable(&sample->host) ? REASON_NONE : REASON_NO_PROFIT;
+    if (!yield_pays(&sample->host))
+        return REASON_NO_PROFIT;
+    return a->poor ? REASON_LOW_YIELD : REASON_NONE;
 }
 
 static void
@@ -255,19 +254,20 @@ choose_phase(const PolicyConf *conf, const Sample *sample, KsmAuto *a, const Deb
     const HostSample *host = &sample->host;
     uint64_t since_us;
 
-    if (debt->open_pages > 0 || a->trigger_us > 0) {
-        enter(a, KSM_PHASE_BURST, host);
+    if (debt->open_value > 0 || a->trigger_us > 0) {
+        enter(conf, a, KSM_PHASE_BURST, host);
         return;
     }
     if (a->phase == KSM_PHASE_BURST) {
-        probe_reset(conf, host, pass_expected_us(host, a, 0), &a->probe);
+        probe_reset(conf, host, pass_cost_us(host, debt), &a->probe);
         pass_stop(&a->pass);
-        enter(a, KSM_PHASE_SETTLE, host);
+        enter(conf, a, KSM_PHASE_SETTLE, host);
     }
     since_us = sat_sub(host->now_us, a->phase_since_us);
     if (a->phase == KSM_PHASE_SETTLE && since_us < conf->settle_ms * US_PER_MS)
         return;
-    enter(a, why_rest(sample, debt) == REASON_NONE ? KSM_PHASE_MAINTAIN : KSM_PHASE_REST, host);
+    enter(conf, a, why_rest(sample, a, debt) == REASON_NONE ? KSM_PHASE_MAINTAIN : KSM_PHASE_REST,
+          host);
 }
 
 static void
@@ -275,7 +275,7 @@ plan_phase(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
            uint64_t ended, Plan *plan)
 {
     KsmAuto *a = &state->ksm_auto;
-    Reason reason = why_rest(sample, debt);
+    Reason reason = why_rest(sample, a, debt);
 
     switch (a->phase) {
     case KSM_PHASE_BURST:
@@ -304,6 +304,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     uint64_t ended = pass_follow(sample, state);
     Debt debt = debt_update(conf, sample, state, plan);
 
+    pressure_update(sample, state);
     measure_cost(a, host);
     note_events(a, host, ended);
     choose_phase(conf, sample, a, &debt);
@@ -311,7 +312,8 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;
-    plan->ksm.gained_pages = sat_sub(merged_pages(host), a->burst_merged);
+    plan->ksm.gained_pages = sat_sub(yield_merged_pages(host), a->burst_merged);
+    plan->ksm.knobs.use_zero_pages = ksm_zero_pages(conf, host);
     plan_phase(conf, sample, state, &debt, ended, plan);
     plan->ksm.phase = a->phase;
     a->now_us = host->now_us;

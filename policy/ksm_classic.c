@@ -67,6 +67,8 @@ plan_stage(const HostSample *host, const Stage *stage, Plan *plan)
     plan->ksm.reason = stage->reason;
     plan->ksm.knobs.run = KSM_RUN_MERGE;
     plan->ksm.knobs.sleep_ms = stage->sleep_ms;
+    plan->ksm.knobs.smart_scan = host->initial.smart_scan; /* another mode may have moved it */
+    plan->ksm.knobs.use_zero_pages = host->initial.use_zero_pages;
     if (is_known(host->anon_bytes))
         plan->ksm.knobs.pages_to_scan = batch_pages(host, stage->divisor);
     else

@@ -5,7 +5,6 @@
 void
 ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
-    (void)sample;
     (void)state;
     plan->ksm.phase = KSM_PHASE_FIXED;
     plan->ksm.reason = REASON_MODE_FIXED;
@@ -14,6 +13,7 @@ ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *state,
         .pages_to_scan = conf->fixed_pages,
         .sleep_ms = conf->fixed_sleep_ms,
         .advisor = VALUE_UNKNOWN, /* the actuator switches it off where it is in the way */
-        .smart_scan = VALUE_UNKNOWN,
+        .smart_scan = sample->host.initial.smart_scan, /* another mode may have moved it */
+        .use_zero_pages = ksm_zero_pages(conf, &sample->host),
     };
 }

@@ -22,7 +22,6 @@
  * sleep_millisecs was measured on Linux 6.18.
  */
 #include "policy/pass.h"
-#include "policy/debt.h"
 
 #define US_PER_S  UINT64_C(1000000)
 #define US_PER_MS UINT64_C(1000)
@@ -33,6 +32,10 @@
 #define SLEEP_MAX_MS UINT64_C(1000)
 /* Cost of a page before it has been measured here: between unique and merged. */
 #define COST_DEFAULT_NS UINT64_C(2500)
+/* What kinds of page cost, measured on Linux 6.18: the relations matter, not the figures. */
+#define MERGED_NS   170
+#define CHECKSUM_NS 1050
+#define UNIQUE_NS   5000
 /* A pass in which ksmd has used less than this in so long has nothing to scan. */
 #define STALL_US     (3 * US_PER_S)
 #define STALL_CPU_US (20 * US_PER_MS)
@@ -61,9 +64,18 @@ recorded_pages(const HostSample *host)
 }
 
 uint64_t
-pass_expected_us(const HostSample *host, const KsmAuto *a, uint64_t new_pages)
+pass_cost_us(const HostSample *host, const Debt *debt)
 {
-    return mul_div(sat_add(recorded_pages(host), new_pages), cost_ns(a), 1000);
+    uint64_t merged =
+        sat_add(known_or(host->ksm.pages_shared, 0), known_or(host->ksm.pages_sharing, 0));
+    uint64_t seen_once = sat_sub(debt->open_pages, debt->unseen_pages);
+    uint64_t changing = sat_sub(known_or(host->ksm.pages_volatile, 0), seen_once);
+    uint64_t ns = mul_div(merged, MERGED_NS, 1);
+
+    ns = sat_add(ns, mul_div(known_or(host->ksm.pages_unshared, 0), UNIQUE_NS, 1));
+    ns = sat_add(ns, mul_div(seen_once, UNIQUE_NS, 1));
+    ns = sat_add(ns, mul_div(sat_add(changing, debt->unseen_pages), CHECKSUM_NS, 1));
+    return ns / 1000;
 }
 
 void

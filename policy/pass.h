@@ -3,7 +3,7 @@
 #ifndef POLICY_PASS_H
 #define POLICY_PASS_H
 
-#include "policy/policy.h"
+#include "policy/debt.h"
 
 /**
  * pass_begin() - let ksmd go
@@ -34,12 +34,15 @@ bool pass_is_running(const Pass *pass);
 void pass_stop(Pass *pass);
 
 /**
- * pass_expected_us() - CPU time that one pass over everything will take
- * @new_pages: pages that ksmd has no records of yet
+ * pass_cost_us() - CPU time that one whole pass will take about
+ * @debt: what is owed
+ *
+ * From what each kind of page costs ksmd, so it tells more about a pass to come than the average
+ * of the last one does.
  *
  * Return: microseconds.
  */
-uint64_t pass_expected_us(const HostSample *host, const KsmAuto *a, uint64_t new_pages);
+uint64_t pass_cost_us(const HostSample *host, const Debt *debt);
 
 /**
  * pass_plan() - settings for a running pass

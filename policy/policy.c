@@ -66,8 +66,8 @@ plan_clear(const Sample *sample, Plan *plan)
 
     memset(plan, 0, sizeof(*plan));
     plan->domains = domains;
-    plan->ksm.knobs =
-        (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    plan->ksm.knobs = (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+                                  VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
     plan->next_tick_us = IDLE_TICK_US;
     for (size_t i = 0; i < sample->n; i++) {
         memset(&plan->domains[i], 0, sizeof(plan->domains[i]));
@@ -87,6 +87,8 @@ enter_mode(PolicyState *state, unsigned mode, size_t n)
         memset(&state->domains[i], 0, sizeof(state->domains[i]));
     state->ksm_auto.phase = KSM_PHASE_REST;
     state->ksm_auto.last_scanned = VALUE_UNKNOWN;
+    state->ksm_auto.yield.since_cpu_us = VALUE_UNKNOWN;
+    state->ksm_auto.yield.kib_per_s = VALUE_UNKNOWN;
     state->mode = mode;
 }
 

@@ -58,6 +58,27 @@ typedef struct {
     bool cleanup;         /* only lets ksmd drop what it knows of a domain that is gone */
 } Probe;
 
+/* How short the host is; see pressure.c. */
+typedef struct {
+    uint64_t at_us;           /* CLOCK_MONOTONIC of the last look; 0: none */
+    uint64_t cpu_stall_us;    /* counters at the last look; VALUE_UNKNOWN */
+    uint64_t memory_stall_us; /* the same */
+    uint64_t steal_us;        /* the same */
+    uint64_t cpu_bp;          /* share of the time in which tasks waited for a CPU */
+    uint64_t memory_bp;       /* share of the time in which tasks waited for memory */
+    uint64_t steal_bp;        /* share of the CPUs that was stolen */
+    uint64_t wait_bp;         /* waiting of the latency-critical domain that waited most */
+} Pressure;
+
+/* What ksmd's work brings; see yield.c. */
+typedef struct {
+    uint64_t since_cpu_us;  /* ksmd's run time when the work began; VALUE_UNKNOWN */
+    uint64_t since_saved;   /* bytes saved then */
+    uint64_t since_records; /* bytes that KSM's records took then */
+    bool disturbed;         /* a domain went away meanwhile, and its savings with it */
+    uint64_t kib_per_s;     /* gained per second of ksmd by the last work; VALUE_UNKNOWN */
+} Yield;
+
 /* What the auto controller remembers from tick to tick. */
 typedef struct {
     KsmPhase phase;
@@ -68,6 +89,8 @@ typedef struct {
     uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
     uint64_t waited;         /* pages times microseconds that memory has waited for a pass */
     uint64_t burst_merged;   /* merged pages when the current burst began */
+    Yield yield;             /* what ksmd's last work brought */
+    bool poor;               /* the last burst, and no probe since, brought too little */
     uint64_t last_scanned;   /* pages_scanned at the last sample; VALUE_UNKNOWN: none */
     uint64_t last_cpu_us;    /* ksmd's run time then */
     uint64_t cost_ns;        /* smoothed cost of one scanned page; 0: not measured yet */
@@ -87,11 +110,13 @@ typedef struct {
     uint64_t once_bytes;  /* of its resident memory, what one whole pass has seen */
     uint64_t twice_bytes; /* and what two have seen: covered */
     bool open;            /* debt is open */
+    uint64_t wait_us;     /* DomainSample.wait_us at the last look of pressure.c */
 } DomainTrack;
 
 typedef struct {
     unsigned mode;    /* KsmMode that the rest belongs to */
     CpuWindow window; /* what ksmd has used, in any mode */
+    Pressure pressure;
     KsmAuto ksm_auto;
     KsmClassic classic;
     DomainTrack *domains; /* caller's array, in the order of Sample.domains */

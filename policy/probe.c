@@ -4,11 +4,12 @@
  *
  * Memory that changes after it has been covered shows nowhere but in a pass: the first sees that
  * it is different, the second merges it if it has equals. A probe is two passes. One that brings
- * nothing doubles the distance to the next, up to churn_s; one that brings something halves it.
- * The distance is never so short that probes cost more than cpu_idle_bp: what the last one cost,
- * as measured, is what the next one is expected to.
+ * nothing, or less than yield_floor, doubles the distance to the next, up to churn_s; one that
+ * brings something halves it. The distance is never so short that probes cost more than cpu_idle:
+ * what the last one cost, as measured, is what the next one is expected to.
  */
 #include "policy/probe.h"
+#include "policy/yield.h"
 
 #define US_PER_S UINT64_C(1000000)
 
@@ -42,20 +43,20 @@ probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Pr
 }
 
 static void
-begin(const HostSample *host, uint64_t merged, unsigned passes, Probe *probe)
+begin(const HostSample *host, unsigned passes, Probe *probe)
 {
     probe->left = passes;
     probe->cpu_us = host->ksmd_cpu_us;
-    probe->merged = merged;
 }
 
 static void
-end(const PolicyConf *conf, const HostSample *host, uint64_t merged, Probe *probe)
+end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
 {
+    Probe *probe = &a->probe;
     bool measured = is_known(host->ksmd_cpu_us) && is_known(probe->cpu_us);
     uint64_t cost_us = measured ? sat_sub(host->ksmd_cpu_us, probe->cpu_us) : 0;
     uint64_t least_us = affordable_us(conf, cost_us);
-    uint64_t next_us;
+    uint64_t next_us = sat_add(probe->interval_us, probe->interval_us);
 
     probe->ended_us = host->now_us;
     if (probe->cleanup) {
@@ -63,21 +64,27 @@ end(const PolicyConf *conf, const HostSample *host, uint64_t merged, Probe *prob
         probe->interval_us = max_u64(probe->interval_us, least_us);
         return;
     }
-    next_us = merged > probe->merged ? probe->interval_us / 2
-                                     : sat_add(probe->interval_us, probe->interval_us);
+    yield_end(host, &a->yield);
+    if (yield_merged_pages(host) > probe->merged && !yield_is_low(conf, &a->yield)) {
+        next_us = probe->interval_us / 2;
+        a->poor = false;
+    }
     probe->interval_us = max_u64(least_us, min_u64(next_us, longest_us(conf)));
 }
 
 bool
-probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, uint64_t merged,
-              Probe *probe)
+probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, KsmAuto *a)
 {
+    Probe *probe = &a->probe;
+
     if (probe->left > 0) {
         probe->left -= (unsigned)min_u64(ended, probe->left);
         if (probe->left == 0)
-            end(conf, host, merged, probe);
+            end(conf, host, a);
     } else if (probe_due_us(host, probe) == 0) {
-        begin(host, merged, PROBE_PASSES, probe);
+        begin(host, PROBE_PASSES, probe);
+        probe->merged = yield_merged_pages(host);
+        yield_begin(host, &a->yield);
     }
     return probe->left > 0;
 }
@@ -87,7 +94,7 @@ probe_cleanup(const HostSample *host, Probe *probe)
 {
     if (probe->left > 0)
         return;
-    begin(host, 0, 1, probe);
+    begin(host, 1, probe);
     probe->cleanup = true;
 }
 

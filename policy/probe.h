@@ -13,13 +13,12 @@ void probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_u
 
 /**
  * probe_advance() - go on with a probe, or begin one that is due
- * @ended:  whole passes that ended since the last call
- * @merged: pages merged now, all over the host
+ * @ended: whole passes that ended since the last call
+ * @a:     its probe and its yield are kept
  *
  * Return: whether ksmd should be scanning now.
  */
-bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, uint64_t merged,
-                   Probe *probe);
+bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, KsmAuto *a);
 
 /** probe_cleanup() - ksmd should go round once, to drop what it knows of a domain that is gone */
 void probe_cleanup(const HostSample *host, Probe *probe);

@@ -21,13 +21,21 @@ static const ReasonWords reason_words[] = {
                            "new memory waits until there is enough of it to be worth a pass" },
     [REASON_CPU_BUDGET] = { "cpu-budget",
                             "memory is not covered yet, but ksmd has used up its CPU budget" },
+    [REASON_CPU_PRESSURE] = { "cpu-pressure", "memory is not covered yet, but ksmd gives way: "
+                                              "tasks wait for a CPU" },
+    [REASON_MEMORY_LOW] = { "memory-low",
+                            "the host is short of memory: new memory is merged without "
+                            "waiting" },
     [REASON_SETTLING] = { "settling", "all memory is covered; watching whether it still changes" },
     [REASON_CHURN_WATCH] = { "churn-watch", "all memory is covered; changed memory is looked for "
                                             "from time to time" },
     [REASON_NO_DOMAIN] = { "no-domain", "no domain is running" },
     [REASON_NOTHING_MERGEABLE] = { "nothing-mergeable",
                                    "domains run, but none of their memory may be merged" },
+    [REASON_WEIGHT_ZERO] = { "weight-zero", "its configured weight is 0: it asks for no scanning" },
     [REASON_NO_PROFIT] = { "no-profit", "merging saves less than its own records cost" },
+    [REASON_LOW_YIELD] = { "low-yield",
+                           "merging gains less than yield_floor for the CPU time it takes" },
     [REASON_PROBE] = { "probe", "two passes look for memory that has changed" },
     [REASON_CLEANUP] = { "cleanup", "a domain went away: ksmd drops its records of it" },
     [REASON_LADDER_TRIGGER] = { "ladder-trigger", "triggered within the aggressive interval" },

@@ -14,11 +14,15 @@ typedef enum {
     REASON_DEBT,              /* memory that two passes have not covered yet */
     REASON_GATHERING,         /* debt is open, too little waits to be worth a pass yet */
     REASON_CPU_BUDGET,        /* debt is open, ksmd has used its CPU budget of the last minute */
+    REASON_CPU_PRESSURE,      /* debt is open, others wait for the CPUs */
+    REASON_MEMORY_LOW,        /* debt is open and memory is short: as fast as the budget allows */
     REASON_SETTLING,          /* covered; watching whether anything still moves */
     REASON_CHURN_WATCH,       /* covered and paying: look for changes slowly */
     REASON_NO_DOMAIN,         /* nothing runs that could be merged */
     REASON_NOTHING_MERGEABLE, /* domains run, none of their memory may be merged */
+    REASON_WEIGHT_ZERO,       /* the domain's weight says that it does not count */
     REASON_NO_PROFIT,         /* merging brings less than its records cost */
+    REASON_LOW_YIELD,         /* the last work brought less than yield_floor */
     REASON_PROBE,             /* covered; two passes look for what has changed */
     REASON_CLEANUP,           /* a domain went away: let ksmd drop its records */
     REASON_LADDER_TRIGGER,    /* classic: triggered within the first interval */

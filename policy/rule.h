@@ -21,6 +21,24 @@ ksm_initial(const HostSample *host)
     return knobs;
 }
 
+/**
+ * ksm_zero_pages() - value for the kernel's use_zero_pages
+ *
+ * Return: as configured; as found where nothing is; VALUE_UNKNOWN where that is not known.
+ */
+static inline uint64_t
+ksm_zero_pages(const PolicyConf *conf, const HostSample *host)
+{
+    switch (conf->use_zero_pages) {
+    case ZERO_PAGES_ON:
+        return 1;
+    case ZERO_PAGES_OFF:
+        return 0;
+    default:
+        return host->initial.use_zero_pages;
+    }
+}
+
 typedef void (*RuleStep)(const PolicyConf *conf, const Sample *sample, PolicyState *state,
                          Plan *plan);
 

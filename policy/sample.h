@@ -22,12 +22,13 @@ typedef enum {
 
 /* The settings of KSM that this project moves. */
 typedef struct {
-    uint64_t run;           /* KsmRun; VALUE_UNKNOWN: not read */
-    uint64_t pages_to_scan; /* pages per batch */
-    uint64_t sleep_ms;      /* pause between batches; 0: none */
-    uint64_t advisor;       /* 0: none, 1: scan-time; VALUE_UNKNOWN: the kernel has none */
-    uint64_t smart_scan;    /* 1: pages that stayed unique are skipped more and more;
-                               VALUE_UNKNOWN: the kernel has none (before 6.7) */
+    uint64_t run;            /* KsmRun; VALUE_UNKNOWN: not read */
+    uint64_t pages_to_scan;  /* pages per batch */
+    uint64_t sleep_ms;       /* pause between batches; 0: none */
+    uint64_t advisor;        /* 0: none, 1: scan-time; VALUE_UNKNOWN: the kernel has none */
+    uint64_t smart_scan;     /* 1: pages that stayed unique are skipped more and more;
+                                VALUE_UNKNOWN: the kernel has none (before 6.7) */
+    uint64_t use_zero_pages; /* 1: pages of zeros are replaced by the kernel's zero page */
 } KsmKnobs;
 
 /* Counters of KSM. Each is VALUE_UNKNOWN on a kernel without it. */
@@ -42,7 +43,6 @@ typedef struct {
     uint64_t pages_skipped;      /* passed over by smart_scan, since boot (6.7) */
     uint64_t general_profit;     /* the kernel's own saving less metadata, bytes, signed as u64 */
     uint64_t max_page_sharing;   /* places one KSM page may serve */
-    uint64_t use_zero_pages;     /* 0 or 1 */
     uint64_t merge_across_nodes; /* 0 or 1 */
 } KsmCounters;
 
@@ -54,6 +54,9 @@ typedef struct {
     uint64_t mem_available_bytes; /* MemAvailable */
     uint64_t anon_bytes;          /* AnonPages */
     uint64_t ksmd_cpu_us;         /* run time of ksmd since boot */
+    uint64_t cpu_stall_us;        /* since boot, time in which some task waited for a CPU */
+    uint64_t memory_stall_us;     /* since boot, time in which some task waited for memory */
+    uint64_t steal_us;            /* since boot, CPU time that went to others; this is a guest */
     bool has_ksm;                 /* this kernel has KSM */
     KsmKnobs knobs;               /* settings in force */
     KsmKnobs initial;             /* settings found before our first write */
@@ -72,6 +75,9 @@ typedef struct {
     uint64_t rmap_items;     /* pages of it that KSM keeps records of, 64 bytes each */
     uint32_t mergeable_bp;   /* share of its memory that KSM may merge, from its definition */
     uint32_t weight;         /* configured weight, 100 is normal, 0 counts nothing */
+    bool latency_critical;   /* ksmd gives way as soon as it waits for a CPU */
+    uint64_t wait_us;        /* time that its threads have waited for a CPU, since they began;
+                                told for latency-critical domains only */
 } DomainSample;
 
 /* One moment, host and domains. */

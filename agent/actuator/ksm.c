@@ -13,8 +13,8 @@
 
 #include <assert.h>
 
-const KsmKnobs ksm_nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
-                               VALUE_UNKNOWN };
+const KsmKnobs ksm_nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+                               VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
 
 static const char *const state_names[] = {
     [KSM_ACTUATOR_READY] = "ready",

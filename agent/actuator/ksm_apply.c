@@ -13,12 +13,13 @@
  *
  * Several settings are written in the order that works:
  *
- *     advisor off -> smart_scan -> pages_to_scan -> sleep_millisecs -> run -> advisor on
+ *     advisor off -> smart_scan -> use_zero_pages -> pages_to_scan -> sleep_millisecs -> run
+ *                 -> advisor on
  *
  * The advisor must be off for pages_to_scan to be writable, and going off it resets that to 100;
  * going on, it takes pages_to_scan over, so it comes last. A write to sleep_millisecs wakes ksmd,
- * which should then find the new way of scanning and the new batch size. A write to run waits for
- * the batch at hand, so everything else is in place before.
+ * which should then find the new way of scanning, of zero pages too, and the new batch size. A
+ * write to run waits for the batch at hand, so everything else is in place before.
  */
 #include "agent/actuator/ksm_internal.h"
 
@@ -28,8 +29,8 @@
 #include <inttypes.h>
 
 /* Where the advisor goes depends on its direction; these are always in this order. */
-static const KsmKnob middle[] = { KSM_KNOB_SMART_SCAN, KSM_KNOB_PAGES, KSM_KNOB_SLEEP,
-                                  KSM_KNOB_RUN };
+static const KsmKnob middle[] = { KSM_KNOB_SMART_SCAN, KSM_KNOB_ZERO_PAGES, KSM_KNOB_PAGES,
+                                  KSM_KNOB_SLEEP, KSM_KNOB_RUN };
 
 static bool
 is_failure(ApplyResult result)
@@ -226,29 +227,43 @@ is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs 
     return is_nothing(&by_sample) && is_nothing(&by_memory);
 }
 
+/* Takes the knobs of @added out of the record again: they did not reach the disk. */
+static void
+forget_originals(KsmActuator *actuator, const KsmKnobs *added)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (is_known(ksm_knob_of(added, knob)))
+            originals_drop(actuator->originals, ksm_actuator.name, ksm_knob_name(knob));
+    }
+}
+
 /* Makes sure that the way back is on disk; @now is what the files show before the first write. The
- * state is ready, so the record has been prepared. */
+ * state is ready, so the record has been prepared. A knob that the record of an earlier run lacks
+ * is one that no run has written, so what the file shows is its original, and it is added. */
 static bool
 keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
 {
     const char *group = ksm_actuator.name;
+    KsmKnobs initial =
+        originals_has_group(actuator->originals, group) ? actuator->initial : ksm_nothing;
+    KsmKnobs added = ksm_nothing;
 
-    if (originals_has_group(actuator->originals, group))
-        return true;
     for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
         uint64_t value = ksm_knob_of(now, knob);
 
-        if (is_known(value)) {
+        if (is_known(value) && !is_known(ksm_knob_of(&initial, knob))) {
             g_autofree char *text = ksm_knob_text(knob, value);
 
             originals_set(actuator->originals, group, ksm_knob_name(knob), text);
+            ksm_knob_put(&added, knob, value);
+            ksm_knob_put(&initial, knob, value);
         }
     }
     if (!originals_save(actuator->originals, error)) {
-        originals_drop(actuator->originals, group, NULL);
+        forget_originals(actuator, &added);
         return false;
     }
-    actuator->initial = *now;
+    actuator->initial = initial;
     return true;
 }
 

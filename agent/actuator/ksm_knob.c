@@ -28,6 +28,8 @@ static const struct {
                            1, 1 },
     [KSM_KNOB_SMART_SCAN] = { "smart_scan", KSM_DIR "smart_scan", offsetof(KsmKnobs, smart_scan), 0,
                               1, 1 },
+    [KSM_KNOB_ZERO_PAGES] = { "use_zero_pages", KSM_DIR "use_zero_pages",
+                              offsetof(KsmKnobs, use_zero_pages), 0, 1, 1 },
     /* A batch of 0 pages is accepted by the kernel and never ends a pass. */
     [KSM_KNOB_PAGES] = { "pages_to_scan", KSM_DIR "pages_to_scan",
                          offsetof(KsmKnobs, pages_to_scan), 1, UINT32_MAX, UINT32_MAX },
@@ -56,7 +58,7 @@ ksm_knob_path(KsmKnob knob)
 bool
 ksm_knob_is_optional(KsmKnob knob)
 {
-    return knob == KSM_KNOB_ADVISOR || knob == KSM_KNOB_SMART_SCAN;
+    return knob == KSM_KNOB_ADVISOR || knob == KSM_KNOB_SMART_SCAN || knob == KSM_KNOB_ZERO_PAGES;
 }
 
 uint64_t

@@ -14,6 +14,7 @@
 typedef enum {
     KSM_KNOB_ADVISOR, /* first: while it is on, the kernel moves KSM_KNOB_PAGES */
     KSM_KNOB_SMART_SCAN,
+    KSM_KNOB_ZERO_PAGES,
     KSM_KNOB_PAGES,
     KSM_KNOB_SLEEP,
     KSM_KNOB_RUN,
@@ -37,12 +38,15 @@ const char *ksm_knob_name(KsmKnob knob);
 const char *ksm_knob_path(KsmKnob knob);
 
 /**
- * ksm_knob_is_optional() - whether there are kernels with KSM that lack the file
+ * ksm_knob_is_optional() - whether KSM can be driven without this setting
  * @knob: below KSM_KNOB_COUNT
  *
- * Source: Documentation/admin-guide/mm/ksm.rst, "smart_scan" (since 6.7) and "advisor_mode" (since
- * 6.8)
- * Return: true for those two.
+ * Not every kernel has the file, and not every record of originals has the key: one that an
+ * earlier version of this program left may be older than the knob.
+ *
+ * Source: Documentation/admin-guide/mm/ksm.rst, "use_zero_pages", "smart_scan" (since
+ * 6.7) and "advisor_mode" (since 6.8)
+ * Return: true for those three.
  */
 bool ksm_knob_is_optional(KsmKnob knob);
 

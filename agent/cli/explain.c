@@ -71,12 +71,21 @@ append_inputs(GString *out, const Virtksm__V1__ExplainResponse *explain)
         g_string_append_printf(out, "\n%s", inputs->str);
 }
 
+static const char *
+latency_word(const Virtksm__V1__DomainExplanation *domain)
+{
+    if (!domain->has_latency_critical)
+        return NULL;
+    return domain->latency_critical ? "critical" : "normal";
+}
+
 static void
 append_domains(GString *out, const Virtksm__V1__ExplainResponse *explain)
 {
     static const TableColumn columns[] = {
         { "DOMAIN", TABLE_LEFT, 0 },         { "MERGEABLE", TABLE_RIGHT, 0 },
-        { "TO BE SCANNED", TABLE_RIGHT, 0 }, { "MERGE", TABLE_LEFT, 0 },
+        { "TO BE SCANNED", TABLE_RIGHT, 0 }, { "WEIGHT", TABLE_RIGHT, 0 },
+        { "LATENCY", TABLE_LEFT, 0 },        { "MERGE", TABLE_LEFT, 0 },
         { "REASON", TABLE_LEFT, 0 },
     };
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
@@ -87,6 +96,8 @@ append_domains(GString *out, const Virtksm__V1__ExplainResponse *explain)
         table_text(table, domain->name);
         table_bytes(table, domain->has_mergeable_pages, bytes_of(domain->mergeable_pages));
         table_bytes(table, domain->has_debt_pages, bytes_of(domain->debt_pages));
+        table_count(table, domain->has_weight, domain->weight);
+        table_text(table, latency_word(domain));
         table_text(table, domain->merge);
         table_text(table, domain->reason);
     }

@@ -41,6 +41,8 @@ settings_text(const Virtksm__V1__KsmSettings *ksm)
         g_ptr_array_add(parts, g_strdup_printf("advisor %s", ksm->advisor_mode));
     if (ksm->has_smart_scan)
         g_ptr_array_add(parts, g_strdup(ksm->smart_scan ? "smart scan on" : "smart scan off"));
+    if (ksm->has_use_zero_pages)
+        g_ptr_array_add(parts, g_strdup(ksm->use_zero_pages ? "zero pages on" : "zero pages off"));
     if (parts->len == 0)
         return NULL;
     g_ptr_array_add(parts, NULL);

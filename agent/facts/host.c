@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * host.c - facts about the host: its memory, KSM, and what ksmd costs
+ * host.c - facts about the host: its memory, KSM, what ksmd costs, and what waits
  *
  * The directory of KSM stays open between reads, its files do not: opening by a short name below
  * an open directory costs about a microsecond, and it finds what is there now, so no list of
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/facts/procfile.h"
+#include "agent/facts/stall.h"
 #include "policy/arith.h"
 
 /* About 2 KiB today; it grows by a few lines in each kernel. */
@@ -49,7 +50,6 @@ static const CounterFile counter_files[] = {
     { "pages_scanned", offsetof(KsmCounters, pages_scanned), ANY_NUMBER },
     { "pages_skipped", offsetof(KsmCounters, pages_skipped), ANY_NUMBER },
     { "max_page_sharing", offsetof(KsmCounters, max_page_sharing), ANY_NUMBER },
-    { "use_zero_pages", offsetof(KsmCounters, use_zero_pages), 1 },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes), 1 },
 };
 /* general_profit is the one with a sign and has its own line in read_counters(). */
@@ -115,6 +115,17 @@ read_memory(int root_fd, HostSample *sample)
     sample->anon_bytes = procfile_key_bytes(meminfo, "AnonPages");
 }
 
+static void
+read_stalls(int root_fd, HostSample *sample)
+{
+    Stalls stalls;
+
+    stalls_read(root_fd, &stalls);
+    sample->cpu_stall_us = stalls.cpu_stall_us;
+    sample->memory_stall_us = stalls.memory_stall_us;
+    sample->steal_us = stalls.steal_us;
+}
+
 /* An open directory outlives its removal (a test's tree, never sysfs): then look again. */
 static bool
 find_ksm(HostFacts *facts)
@@ -147,6 +158,7 @@ read_knobs(int ksm_fd, KsmKnobs *knobs)
     knobs->sleep_ms = procfile_u64(ksm_fd, "sleep_millisecs", UINT32_MAX);
     knobs->advisor = read_advisor(ksm_fd);
     knobs->smart_scan = procfile_u64(ksm_fd, "smart_scan", 1);
+    knobs->use_zero_pages = procfile_u64(ksm_fd, "use_zero_pages", 1);
 }
 
 static void
@@ -172,6 +184,7 @@ host_read(HostFacts *facts, HostSample *sample)
     sample->cpus = read_cpus(facts->root_fd);
     sample->page_bytes = facts->page_bytes;
     read_memory(facts->root_fd, sample);
+    read_stalls(facts->root_fd, sample);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * host.h - facts about the host: its memory, KSM, and what ksmd costs
+ * host.h - facts about the host: its memory, KSM, what ksmd costs, and what waits
  */
 #ifndef AGENT_FACTS_HOST_H
 #define AGENT_FACTS_HOST_H

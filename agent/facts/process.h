@@ -65,6 +65,19 @@ bool process_find(int root_fd, const char *name, const char *uuid, Process *ret_
 bool process_read(const Process *process, ProcessSample *ret_sample);
 
 /**
+ * process_wait_us() - how long the threads of a process have waited for a CPU
+ * @process: from process_find()
+ *
+ * The sum over the threads that run now, each since it began. A thread that ends takes its part
+ * away, so the sum may go down: a difference says something only if it is not negative. Costs a
+ * few microseconds a thread; of more than 1,024 threads, the first are counted.
+ *
+ * Source: Documentation/scheduler/sched-stats.rst, "/proc/<pid>/schedstat"
+ * Return: microseconds; VALUE_UNKNOWN if the process has exited or the kernel does not count.
+ */
+uint64_t process_wait_us(const Process *process);
+
+/**
  * process_sample_clear() - a sample in which nothing is known
  * @sample: overwritten
  */

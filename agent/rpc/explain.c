@@ -16,6 +16,8 @@ explain_domain(const Domain *domain)
         METHOD_SET(message, mergeable_pages, domain->plan.mergeable_pages);
         METHOD_SET(message, debt_pages, domain->plan.debt_pages);
     }
+    METHOD_SET(message, weight, domain_weight(domain));
+    METHOD_SET(message, latency_critical, domain_is_latency_critical(domain));
     return message;
 }
 

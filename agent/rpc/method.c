@@ -78,5 +78,6 @@ method_ksm_settings(const KsmKnobs *knobs)
     if (is_known(knobs->advisor))
         message->advisor_mode = g_strdup(knobs->advisor ? "scan-time" : "none");
     METHOD_SET_KNOWN(message, smart_scan, knobs->smart_scan);
+    METHOD_SET_KNOWN(message, use_zero_pages, knobs->use_zero_pages);
     return message;
 }

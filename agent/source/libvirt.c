@@ -52,6 +52,22 @@ G_STATIC_ASSERT(G_N_ELEMENTS(lifecycle_events) == LIFECYCLE_KIND_COUNT);
 
 /* --- definitions ------------------------------------------------------------------------ */
 
+/* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
+ * read again whenever anything in it changes. */
+static void
+warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
+{
+    const char *told = domain->has_xml ? domain->xml.policy.fault : NULL;
+
+    if (!policy->fault || g_strcmp0(policy->fault, told) == 0)
+        return;
+    if (policy->faults > 1)
+        log_warning("%s: metadata: %s (and %" G_GUINT32_FORMAT " more)", domain->name,
+                    policy->fault, policy->faults - 1);
+    else
+        log_warning("%s: metadata: %s", domain->name, policy->fault);
+}
+
 static void
 take_xml(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
 {
@@ -62,6 +78,7 @@ take_xml(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
         log_warning("%s: definition not understood, assuming it can merge: %s", domain->name,
                     error->message);
     if (xml && domain) {
+        warn_of_policy(domain, &xml->policy);
         if (domain->has_xml)
             domain_xml_clear(&domain->xml);
         domain->xml = *xml; /* the domain owns what it points to from here */

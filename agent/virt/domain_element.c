@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* domain_element.c - the tables of known elements, and what their rows have in common */
-#include "agent/virt/domain_element.h"
+#include "agent/virt/domain_policy.h"
 
 #include <assert.h>
 #include <string.h>
 
-static const DomainElementTable *const tables[] = { &domain_basics, &domain_devices };
+static const DomainElementTable *const tables[] = { &domain_basics, &domain_devices,
+                                                    &domain_policy };
 
 static const char *const access_names[] = {
     [DOMAIN_ACCESS_DEFAULT] = NULL,
@@ -17,7 +18,7 @@ static_assert(G_N_ELEMENTS(access_names) == DOMAIN_ACCESS_COUNT, "access_names[]
 void
 domain_element_init(DomainReading *reading)
 {
-    *reading = (DomainReading){ 0 };
+    *reading = (DomainReading){ .xml.policy.weight = DOMAIN_WEIGHT_NORMAL };
     domain_memory_init(&reading->memory);
 }
 
@@ -62,7 +63,7 @@ domain_element_find(const DomainElement *parent, const char *name)
 }
 
 /* A new parent may have children that an earlier one of the same name had. Bits are numbered
- * through both tables. */
+ * through all tables. */
 static void
 forget_children(DomainReading *reading, const DomainElement *parent)
 {

@@ -4,7 +4,8 @@
  *
  * The half of domain_xml.h that knows libvirt's format and no XML library: domain_xml.c walks
  * through the text and hands over every known element, opening and closing. What is known stands
- * in two tables, domain_basics.c and domain_devices.c; an element that is in neither is skipped.
+ * in three tables, domain_basics.c, domain_devices.c and domain_policy.c; an element that is in
+ * none of them is skipped.
  */
 #ifndef AGENT_VIRT_DOMAIN_ELEMENT_H
 #define AGENT_VIRT_DOMAIN_ELEMENT_H
@@ -24,6 +25,7 @@ typedef struct {
     uint64_t seen;       /* bit per row of the tables: has appeared in its parent */
     char *unit;          /* owned; of the size that is being read; NULL: not said */
     char *argument;      /* owned; the QEMU argument before this one; NULL: none */
+    bool has_ksm_policy; /* the metadata has said something of KSM */
 } DomainReading;
 
 /* One known element: a row of a table. */
@@ -55,7 +57,7 @@ void domain_element_done(DomainReading *reading);
 /**
  * domain_element_find() - is this element one that matters?
  * @parent: element around it; NULL: it is the root
- * @name:   local name, with "qemu:" in front for libvirt's QEMU namespace
+ * @name:   local name, with "qemu:" in front for libvirt's QEMU namespace, "virtksm:" for ours
  *
  * Return: its row, static; NULL: no, skip it with all it holds.
  */
@@ -65,7 +67,8 @@ const DomainElement *domain_element_find(const DomainElement *parent, const char
  * domain_element_open() - a known element begins
  * @reading:    what it says is added here, or its error set
  * @element:    its row
- * @attributes: of DomainAttribute, those without namespace; borrowed
+ * @attributes: of DomainAttribute, those without namespace, and those of ours with "virtksm:" in
+ *              front; borrowed
  */
 void domain_element_open(DomainReading *reading, const DomainElement *element,
                          const GArray *attributes);

@@ -21,7 +21,7 @@
  *
  * Source: libxml2's parser.h and xmlerror.h; its NEWS for what changed in 2.12 and 2.13.
  */
-#include "agent/virt/domain_element.h"
+#include "agent/virt/domain_policy.h"
 
 #include <assert.h>
 #include <libxml/parser.h>
@@ -35,9 +35,7 @@
 /* Each application with <metadata> declares one. */
 #define NAMESPACES_MAX 256
 /* Of a name, a title or a number; libvirt refuses names longer than a file name. */
-#define TEXT_MAX       4096
-
-#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+#define TEXT_MAX 4096
 
 /* libxml2's SAX2 attributes are five pointers each. */
 enum { SAX_NAME, SAX_PREFIX, SAX_URI, SAX_VALUE, SAX_END, SAX_POINTERS };
@@ -93,19 +91,39 @@ note_fault(void *data, XmlErrorPointer error)
     reader->fault_line = error->line;
 }
 
+/* Namespaces with names that matter, and how these begin in the tables. */
+static const struct {
+    const char *uri;
+    const char *prefix;
+} known_namespaces[] = {
+    { "http://libvirt.org/schemas/domain/qemu/1.0", "qemu:" },
+    { DOMAIN_POLICY_NAMESPACE, DOMAIN_POLICY_PREFIX },
+};
+
+/* A name as the tables have it (the caller frees it); NULL: of a namespace that does not matter. */
+static char *
+qualified_name(const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    if (!prefix && !uri)
+        return g_strdup((const char *)name);
+    for (size_t i = 0; i < G_N_ELEMENTS(known_namespaces); i++)
+        if (g_strcmp0((const char *)uri, known_namespaces[i].uri) == 0)
+            return g_strconcat(known_namespaces[i].prefix, (const char *)name, NULL);
+    return NULL;
+}
+
 /* The row of an element; NULL: it does not matter. */
 static const DomainElement *
-find_element(const Reader *reader, const char *name, const char *prefix, const char *uri)
+find_element(Reader *reader, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
     const DomainElement *parent = reader->known > 0 ? reader->path[reader->known - 1] : NULL;
-    g_autofree char *qemu_name = NULL;
+    g_autofree char *full_name = qualified_name(name, prefix, uri);
+    const DomainElement *element = full_name ? domain_element_find(parent, full_name) : NULL;
 
-    if (!prefix && !uri)
-        return domain_element_find(parent, name);
-    if (g_strcmp0(uri, QEMU_NAMESPACE) != 0)
-        return NULL;
-    qemu_name = g_strconcat("qemu:", name, NULL);
-    return domain_element_find(parent, qemu_name);
+    if (!element)
+        domain_policy_unknown(&reader->reading, parent,
+                              g_strcmp0((const char *)uri, DOMAIN_POLICY_NAMESPACE) == 0);
+    return element;
 }
 
 static void
@@ -117,7 +135,7 @@ free_attribute(gpointer data)
     g_free(attribute->value);
 }
 
-/* Attributes without namespace, as text that ends where it should. */
+/* Attributes that may matter, as text that ends where it should. */
 static GArray *
 copy_attributes(const xmlChar **sax, int n)
 {
@@ -125,11 +143,12 @@ copy_attributes(const xmlChar **sax, int n)
 
     g_array_set_clear_func(attributes, free_attribute);
     for (int i = 0; i < n; i++, sax += SAX_POINTERS) {
-        DomainAttribute attribute;
+        DomainAttribute attribute = {
+            .name = qualified_name(sax[SAX_NAME], sax[SAX_PREFIX], sax[SAX_URI]),
+        };
 
-        if (sax[SAX_PREFIX])
+        if (!attribute.name)
             continue;
-        attribute.name = g_strdup((const char *)sax[SAX_NAME]);
         attribute.value =
             g_strndup((const char *)sax[SAX_VALUE], (gsize)(sax[SAX_END] - sax[SAX_VALUE]));
         g_array_append_val(attributes, attribute);
@@ -169,7 +188,7 @@ start_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlC
         return;
     }
     if (reader->known == reader->depth)
-        element = find_element(reader, (const char *)name, (const char *)prefix, (const char *)uri);
+        element = find_element(reader, name, prefix, uri);
     if (reader->depth == 0 && !element) {
         stop(reader, DOMAIN_XML_ERROR_CONTENT, "expected <domain> as the root element");
         return;
@@ -348,5 +367,6 @@ domain_xml_clear(DomainXml *xml)
     g_free(xml->name);
     g_free(xml->uuid);
     g_free(xml->title);
+    g_free(xml->policy.fault);
     *xml = (DomainXml){ 0 };
 }

@@ -71,7 +71,18 @@ typedef enum {
     DOMAIN_SWITCH_COUNT,
 } DomainSwitch;
 
-/* What a domain's definition says; all zero is a definition that says nothing. */
+/* Weight of a domain that asks for nothing else, in percent. */
+#define DOMAIN_WEIGHT_NORMAL 100u
+
+/* What the definition asks of virtksmd in its metadata; see domain_policy.c. */
+typedef struct {
+    uint32_t weight;       /* percent of normal; DOMAIN_WEIGHT_NORMAL where not said */
+    bool latency_critical; /* ksmd gives way when it waits for a CPU */
+    uint32_t faults;       /* mistakes in it; each left a default in force */
+    char *fault;           /* owned; the first, for people, never the tenant's text; NULL: none */
+} DomainXmlPolicy;
+
+/* What a domain's definition says; all zero is none at all. */
 typedef struct {
     char *type;  /* owned; hypervisor: "kvm", "qemu", "test"; never NULL once parsed */
     char *name;  /* owned; never NULL once parsed */
@@ -113,6 +124,7 @@ typedef struct {
     uint32_t stats_period_s;     /* seconds between balloon statistics; 0: none */
 
     DomainSecurity security; /* <launchSecurity type=> */
+    DomainXmlPolicy policy;  /* <metadata>: what it asks of us */
 } DomainXml;
 
 /* Whether KSM can merge guest RAM, or the first reason why not. The order is from what the domain
@@ -140,7 +152,8 @@ GQuark domain_xml_error_quark(void);
  *
  * Elements that do not matter here are skipped, whatever they hold. Of those that do, one that
  * appears twice or is not as documented makes the whole definition unusable: half of it could be
- * a wrong reason to merge. Safe in any thread; opens no file and no connection.
+ * a wrong reason to merge. Only what it asks of us is never wrong enough for that: see @faults of
+ * DomainXmlPolicy. Safe in any thread; opens no file and no connection.
  *
  * Source: libvirt's "Domain XML format" (formatdomain) and its schema domaincommon.rng.
  */

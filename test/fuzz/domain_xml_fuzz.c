@@ -25,6 +25,9 @@ check_sense(const DomainXml *xml)
     assert(xml->shared_bytes <= xml->ram_bytes - xml->huge_bytes);
     assert((merge == DOMAIN_MERGE_YES) == (bp > 0) && bp <= 10000);
     assert(domain_merge_name(merge));
+    assert(xml->policy.weight <= 10000);
+    assert((xml->policy.faults > 0) == (xml->policy.fault != NULL));
+    assert(!xml->policy.fault || strlen(xml->policy.fault) < 200);
 }
 
 int

@@ -32,7 +32,8 @@ def members(kind, names):
     return {name: kind for name in names.split()}
 
 
-KSM = {**members(NUMBER, "run pages_to_scan sleep_millisecs smart_scan"), "advisor_mode": TEXT}
+KSM = {**members(NUMBER, "run pages_to_scan sleep_millisecs smart_scan use_zero_pages"),
+       "advisor_mode": TEXT}
 REPORT = {
     "page_size": NUMBER,
     "host": {**members(NUMBER, "pages_shared pages_sharing ksm_zero_pages saved_pages "
@@ -56,7 +57,8 @@ EXPLAIN = {
     **members(TEXT, "mode phase reason_name reason applied applied_detail"), "wanted": KSM,
     "in_force": KSM, **members(NUMBER, "debt_pages budget_bp cost_ns gained_pages decided_ms"),
     "domains": [{**members(TEXT, "name uuid reason merge"),
-                 **members(NUMBER, "mergeable_pages debt_pages")}],
+                 **members(NUMBER, "mergeable_pages debt_pages weight"),
+                 "latency_critical": FLAG}],
 }
 EVENT = {**members(NUMBER, "sequence time_us lost"),
          **members(TEXT, "source event detail name uuid")}

@@ -89,6 +89,33 @@ class Lifecycle(EventTestCase):
         reasons = {d["name"]: d["reason"] for d in daemon.ask("explain")["domains"]}
         self.assertIn("none of their memory may be merged", reasons["out"])
 
+    def test_metadata_set_while_a_domain_runs_takes_effect_at_once(self):
+        _, libvirtd, daemon = self.pair()
+
+        def told():
+            domain, = daemon.ask("explain")["domains"]
+            return domain["weight"], domain["latency_critical"]
+
+        def assert_told(ksm, wanted):
+            libvirtd.virsh('metadata test urn:virtksm:domain:1 --live --key virtksm --set '
+                           '"<policy>%s</policy>"' % ksm)
+            wait_until(lambda: told() == wanted, lambda: "%s, want %s" % (told(), wanted), 5)
+
+        self.assertEqual(told(), (100, False))
+        assert_told("<ksm weight='50' latency_critical='yes'/>", (50, True))
+        self.assertNotIn("metadata: ", daemon.log())
+        assert_told("<ksm weight='heavy' latency_critical='yes'/>", (100, True))
+        text = "test: metadata: domain/metadata/virtksm:policy/virtksm:ksm: attribute weight: " \
+               "expected a whole number from 0 to 10000"
+        self.assertIn(text, daemon.log())
+        self.assertNotIn("heavy", daemon.log())
+        assert_told("<ksm weight='heavy'/>", (100, False))
+        self.assertEqual(daemon.log().count(text), 1, "it is said again without need")
+        assert_told("<ksm weight='0'/>", (0, False))
+        libvirtd.virsh("metadata test urn:virtksm:domain:1 --live --remove")
+        wait_until(lambda: told() == (100, False), told, 5)
+        self.assertNotIn("not understood", daemon.log())
+
     def test_the_default_test_driver_works_without_a_libvirtd(self):
         daemon = self.started(connect="test:///default")
         wait_until(lambda: daemon.names() == [TEST_NAME], daemon.names)

@@ -152,6 +152,7 @@ class Missing(FakeTestCase):
 
     def test_files_outside_ksm_may_be_missing(self):
         for name in ("proc/meminfo", "proc/37/stat", "proc/37/schedstat", "proc/1/stat",
+                     "proc/stat", "proc/pressure/cpu", "proc/pressure/memory",
                      "sys/devices/system/cpu/online"):
             for mode in "auto", "classic":
                 with self.subTest(name=name, mode=mode):
@@ -187,6 +188,7 @@ class Missing(FakeTestCase):
 class Hostile(FakeTestCase):
 
     OUTSIDE = ("proc/meminfo", "proc/37/stat", "proc/37/schedstat", "proc/1/comm",
+               "proc/stat", "proc/pressure/cpu", "proc/pressure/memory",
                "sys/devices/system/cpu/online")
     SETTINGS = tuple(KSM + name for name in KNOBS)
     OTHERS = tuple(KSM + name for name in COUNTERS) + OUTSIDE

@@ -15,6 +15,14 @@ static const FakeFile old_kernel[] = {
     { "proc/1/stat", "1 (init) S 0 1 1 0 -1 4194560 3 3 0 2 31 54 6 6 10 -10 13 0 25 4 3\n" },
     { "proc/37/stat", "37 (ksmd) S 2 0 0 0 -1 2097216 0 0 0 0 7 3 0 0 25 5 1 0 29 0 0\n" },
     { "proc/37/schedstat", "113498000 3112032 21\n" },
+    { "proc/pressure/cpu", "some avg10=5.65 avg60=6.68 avg300=5.71 total=2145663694\n"
+                           "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n" },
+    { "proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234567\n"
+                              "full avg10=0.00 avg60=0.00 avg300=0.00 total=765432\n" },
+    { "proc/stat", "cpu  444802 84403 310574 2632935 12005 0 5116 744 0 0\n"
+                   "cpu0 214734 42603 140349 1343085 2883 0 555 385 0 0\n"
+                   "cpu1 230067 41800 170225 1289850 9121 0 4560 358 0 0\n"
+                   "intr 15810944 0 0 0\n" },
     { "sys/devices/system/cpu/online", "0-5,8\n" },
     { KSM "run", "1\n" },
     { KSM "pages_to_scan", "1001\n" },
@@ -61,4 +69,6 @@ fakehost_add_qemu(FakeRoot *root)
                    "%d (qemu) S 1 (x) R 1 42 42 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n",
                    FAKEHOST_QEMU_PID, FAKEHOST_QEMU_START_TICKS);
     fakeroot_write(root, PROC_QEMU "statm", "9000 5000 1000 10 0 700 0\n");
+    fakeroot_write(root, PROC_QEMU "task/42/schedstat", "900000 3000000 21\n");
+    fakeroot_write(root, PROC_QEMU "task/43/schedstat", "800000 4000999 33\n");
 }

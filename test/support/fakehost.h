@@ -31,7 +31,7 @@ FakeRoot *fakehost_new(FakeHostKernel kernel);
  * fakehost_add_qemu() - a QEMU process as libvirt starts it, without files of KSM
  * @root: gets proc/42; its name, "qemu) S 1 (x", looks like fields of its stat line
  *
- * 5000 pages are resident, 1000 of them shared.
+ * 5000 pages are resident, 1000 of them shared. Its two threads have waited 3000 and 4000 us.
  */
 void fakehost_add_qemu(FakeRoot *root);
 

@@ -21,8 +21,10 @@ import time
 import uuid
 
 KSM = "sys/kernel/mm/ksm/"
-KNOBS = ("run", "pages_to_scan", "sleep_millisecs", "advisor_mode", "smart_scan")
-OPTIONAL_KNOBS = ("advisor_mode", "smart_scan")  # not in every kernel that has KSM
+KNOBS = ("run", "pages_to_scan", "sleep_millisecs", "advisor_mode", "smart_scan",
+         "use_zero_pages")
+# KSM is driven without these: not every kernel has them.
+OPTIONAL_KNOBS = ("advisor_mode", "smart_scan", "use_zero_pages")
 BOOT_ID = "11111111-2222-4333-8444-555555555555"
 OTHER_BOOT_ID = "11111111-2222-4333-8444-666666666666"
 KSMD_PID = 37
@@ -59,8 +61,14 @@ class FakeProcess:
         host.write(self.folder + "cmdline", "\0".join(arguments) + "\0" if arguments else "")
         host.write(self.folder + "comm", comm[:15] + "\n")
         host.write(self.folder + "stat", stat_line(pid, comm[:15], 1))
+        self.set_wait(0)
         self.set_resident(resident_pages)
         self.set_ksm(merging=0, rmap_items=0, zero=0)
+
+    def set_wait(self, wait_ns):
+        """How long its one thread has waited for a CPU."""
+        self.host.write("%stask/%d/schedstat" % (self.folder, self.pid),
+                        "1000000 %d 100\n" % wait_ns)
 
     def set_resident(self, pages):
         self.resident_pages = pages
@@ -136,6 +144,11 @@ class FakeHost:
                    "MemAvailable: 18402780 kB\nAnonPages: %d kB\nHugePages_Total: 0\n" % anon_kib)
         self.write("proc/sys/kernel/random/boot_id", BOOT_ID + "\n")
         self.write("sys/devices/system/cpu/online", "0-3\n")
+        self.write("proc/stat", "cpu  40 0 20 900 5 0 1 0 0 0\ncpu0 40 0 20 900 5 0 1 0 0 0\n")
+        for name in "cpu", "memory":
+            self.write("proc/pressure/" + name,
+                       "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+                       "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
         self.write("proc/1/stat", stat_line(1, "init", 0))
         self.write("proc/1/comm", "init\n")
         self.write("proc/%d/stat" % KSMD_PID, stat_line(KSMD_PID, "ksmd", 2))

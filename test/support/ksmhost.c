@@ -16,8 +16,8 @@
 const KsmActuatorOptions plain = { .dry_run = false, .take_over = false };
 const KsmActuatorOptions dry = { .dry_run = true, .take_over = false };
 const KsmActuatorOptions greedy = { .dry_run = false, .take_over = true };
-const KsmKnobs burst = { 1, 4000, 0, U, U };
-const KsmKnobs rest = { 0, 4000, 0, U, U };
+const KsmKnobs burst = { 1, 4000, 0, U, U, U };
+const KsmKnobs rest = { 0, 4000, 0, U, U, U };
 
 /* The host that the wrapped calls belong to; borrowed; NULL between tests. */
 static KsmHost *wired;
@@ -61,6 +61,16 @@ is_advisor_on(void)
     return strstr(text, "[scan-time]") || strcmp(text, "scan-time\n") == 0;
 }
 
+/* Whether the way back of this setting is on disk. */
+static bool
+is_recorded(const char *name)
+{
+    g_autofree char *key = g_strconcat("\n", name, "=", NULL);
+    g_autofree char *record = NULL;
+
+    return g_file_get_contents(wired->record, &record, NULL, NULL) && strstr(record, key);
+}
+
 ssize_t
 __wrap_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
@@ -71,7 +81,7 @@ __wrap_pwrite(int fd, const void *buffer, size_t size, off_t offset)
     ssize_t n;
 
     g_string_append_printf(wired->log, "%s=%.*s ", name, (int)size - 1, (const char *)buffer);
-    wired->unguarded += !g_file_test(wired->record, G_FILE_TEST_EXISTS);
+    wired->unguarded += !is_recorded(name);
     if (g_strcmp0(wired->fail_name, name) == 0 && wired->fail_times-- > 0) {
         errno = wired->fail_errno;
         return wired->fail_errno != 0 ? -1 : (ssize_t)size;
@@ -95,6 +105,7 @@ ksmhost_setup(void **state)
         { KSM "sleep_millisecs", "20\n" },
         { KSM "advisor_mode", "[none] scan-time\n" },
         { KSM "smart_scan", "1\n" },
+        { KSM "use_zero_pages", "0\n" },
         { KSM "pages_sharing", "1000\n" },
         { KSM "ksm_zero_pages", "24\n" },
         { "proc/1/comm", "systemd\n" },

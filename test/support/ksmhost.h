@@ -41,7 +41,8 @@ extern const KsmActuatorOptions greedy;
 extern const KsmKnobs burst;
 extern const KsmKnobs rest;
 
-/** ksmhost_setup() - cmocka fixture: run 0, 100 pages, 20 ms, advisor none, smart_scan 1 */
+/** ksmhost_setup() - cmocka fixture: run 0, 100 pages, 20 ms, advisor none, smart_scan 1,
+ *                   use_zero_pages 0 */
 int ksmhost_setup(void **state);
 
 /** ksmhost_teardown() - the other half */

@@ -82,8 +82,8 @@ modelhost_new(const PolicyConf *conf)
         .mem_available_bytes = UINT64_C(32) << 30,
         .anon_bytes = UINT64_C(8) << 30,
         .has_ksm = true,
-        .knobs = { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN },
-        .initial = { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN },
+        .knobs = { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN },
+        .initial = { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN },
     };
     return host;
 }

@@ -138,7 +138,7 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
                       "mode:        -\nphase:       -\nwhy:         -\ndecided:     - ago\n"
                       "wanted:      everything left as it is\nin force:    -\napplied:     -\n"
                       "\n"
-                      "DOMAIN  MERGEABLE  TO BE SCANNED  MERGE  REASON\n");
+                      "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n");
     fakedaemon_expect(*state, "kick", "KSM:         -\nphase:       -\nreason:      -\n");
     fakedaemon_expect(*state, "mode", "-\n");
     fakedaemon_expect(*state, "mode --format json",
@@ -206,7 +206,7 @@ kick_prints_the_settings_after_it(void **state)
     fakedaemon_expect(*state, "kick --format json",
                       "{\n  \"ksm\": {\n    \"run\": 1,\n    \"pages_to_scan\": 5000,\n"
                       "    \"sleep_millisecs\": 1,\n    \"advisor_mode\": null,\n"
-                      "    \"smart_scan\": null\n  },\n"
+                      "    \"smart_scan\": null,\n    \"use_zero_pages\": null\n  },\n"
                       "  \"phase\": \"burst\",\n  \"reason\": \"A domain started.\"\n}\n");
 }
 

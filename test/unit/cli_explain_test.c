@@ -75,6 +75,9 @@ fill_domain(Decision *decision)
     web->has_mergeable_pages = web->has_debt_pages = true;
     web->mergeable_pages = pages_of_mib(64);
     web->debt_pages = pages_of_mib(32);
+    web->has_weight = web->has_latency_critical = true;
+    web->weight = 50;
+    web->latency_critical = true;
     decision->domains[0] = web;
 }
 
@@ -111,22 +114,23 @@ explain_says_why_with_the_figures_behind_it(void **state)
 
     fill(&decision);
     fakedaemon_answer(*state, "Explain", &decision.explain.base);
-    fakedaemon_expect(*state, "explain web",
-                      "mode:        auto\n"
-                      "phase:       burst\n"
-                      "why:         A domain started.\n"
-                      "decided:     0.4 s ago\n"
-                      "wanted:      merging, 1000 pages every 20 ms\n"
-                      "in force:    unmerging, a batch every 50 ms\n"
-                      "applied:     yielded: told\\nby 'x'\n"
-                      "\n"
-                      "32.0 MiB of the memory that may merge is yet to be scanned.\n"
-                      "ksmd may use 12.5 % of one CPU for it.\n"
-                      "To scan a page costs 850 ns, as measured.\n"
-                      "3.0 MiB was merged since the last burst began.\n"
-                      "\n"
-                      "DOMAIN  MERGEABLE  TO BE SCANNED  MERGE      REASON\n"
-                      "web      64.0 MiB       32.0 MiB  can merge  It is new.\n");
+    fakedaemon_expect(
+        *state, "explain web",
+        "mode:        auto\n"
+        "phase:       burst\n"
+        "why:         A domain started.\n"
+        "decided:     0.4 s ago\n"
+        "wanted:      merging, 1000 pages every 20 ms\n"
+        "in force:    unmerging, a batch every 50 ms\n"
+        "applied:     yielded: told\\nby 'x'\n"
+        "\n"
+        "32.0 MiB of the memory that may merge is yet to be scanned.\n"
+        "ksmd may use 12.5 % of one CPU for it.\n"
+        "To scan a page costs 850 ns, as measured.\n"
+        "3.0 MiB was merged since the last burst began.\n"
+        "\n"
+        "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY   MERGE      REASON\n"
+        "web      64.0 MiB       32.0 MiB      50  critical  can merge  It is new.\n");
     assert_string_equal(fakedaemon_asked(*state), "Explain web");
 }
 
@@ -138,14 +142,42 @@ explain_gives_rows_of_raw_figures_to_programs(void **state)
 
     fill(&decision);
     fakedaemon_answer(*state, "Explain", &decision.explain.base);
-    csv = g_strdup_printf("kind,name,uuid,reason,merge,mergeable_pages,debt_pages\n"
-                          "host,,,A domain started.,,,%" G_GUINT64_FORMAT "\n"
-                          "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT
-                          ",%" G_GUINT64_FORMAT "\n",
-                          (guint64)decision.explain.debt_pages,
-                          (guint64)decision.web.mergeable_pages, (guint64)decision.web.debt_pages);
+    csv = g_strdup_printf(
+        "kind,name,uuid,reason,merge,mergeable_pages,debt_pages,weight,latency_critical\n"
+        "host,,,A domain started.,,,%" G_GUINT64_FORMAT ",,\n"
+        "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",50,true\n",
+        (guint64)decision.explain.debt_pages, (guint64)decision.web.mergeable_pages,
+        (guint64)decision.web.debt_pages);
     fakedaemon_expect(*state, "explain --format csv", csv);
     assert_string_equal(fakedaemon_asked(*state), "Explain");
+}
+
+static void
+explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known(void **state)
+{
+    Decision decision;
+
+    fill(&decision);
+    decision.web.has_weight = decision.web.has_latency_critical = false;
+    decision.wanted.has_use_zero_pages = decision.in_force.has_use_zero_pages = true;
+    decision.wanted.use_zero_pages = 1;
+    fakedaemon_answer(*state, "Explain", &decision.explain.base);
+    fakedaemon_expect(*state, "explain",
+                      "mode:        auto\n"
+                      "phase:       burst\n"
+                      "why:         A domain started.\n"
+                      "decided:     0.4 s ago\n"
+                      "wanted:      merging, 1000 pages every 20 ms, zero pages on\n"
+                      "in force:    unmerging, a batch every 50 ms, zero pages off\n"
+                      "applied:     yielded: told\\nby 'x'\n"
+                      "\n"
+                      "32.0 MiB of the memory that may merge is yet to be scanned.\n"
+                      "ksmd may use 12.5 % of one CPU for it.\n"
+                      "To scan a page costs 850 ns, as measured.\n"
+                      "3.0 MiB was merged since the last burst began.\n"
+                      "\n"
+                      "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE      REASON\n"
+                      "web      64.0 MiB       32.0 MiB       -  -        can merge  It is new.\n");
 }
 
 int
@@ -154,6 +186,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(explain_says_why_with_the_figures_behind_it, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_gives_rows_of_raw_figures_to_programs, setup,
                                         teardown),
     };

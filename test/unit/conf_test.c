@@ -119,7 +119,7 @@ every_knob_can_be_set_in_a_file(void **unused)
                    "[ksm]\n"
                    "mode = classic\n"
                    "take_over = true\n"
-                   "cpu_burst = 100\n"
+                   "cpu_burst = 12.5\n"
                    "aggressive_s = 31\n"
                    "fixed_pages = 4294967295\n");
     if (!load(root, &conf, &error))
@@ -133,7 +133,7 @@ every_knob_can_be_set_in_a_file(void **unused)
     assert_string_equal(conf->rpc_group, "wheel");
     assert_int_equal(conf->policy.mode, KSM_MODE_CLASSIC);
     assert_true(conf->take_over);
-    assert_int_equal(conf->policy.cpu_burst, 100);
+    assert_int_equal(conf->policy.cpu_burst_bp, 1250);
     assert_int_equal(conf->policy.aggressive_s, 31);
     assert_true(conf->policy.fixed_pages == 4294967295);
     assert_int_equal(conf->policy.standard_s, 120); /* not named: default */
@@ -148,10 +148,12 @@ what_is_wrong_is_said_with_file_line_key_value_and_expectation(void **unused)
         const char *want;
     } rows[] = {
         { "no number", "[ksm]\ncpu_burst = fast\n",
-          "%/virtksmd.conf:2: [ksm] cpu_burst = fast: expected a whole number from 0 to 100, "
+          "%/virtksmd.conf:2: [ksm] cpu_burst = fast: expected a number from 0 to 100 with at most "
+          "two decimals, "
           "percent of one CPU" },
         { "too large", "[ksm]\n\n\ncpu_burst = 101\n",
-          "%/virtksmd.conf:4: [ksm] cpu_burst = 101: expected a whole number from 0 to 100, "
+          "%/virtksmd.conf:4: [ksm] cpu_burst = 101: expected a number from 0 to 100 with at most "
+          "two decimals, "
           "percent of one CPU" },
         { "too small, no unit", "[ksm]\naggressive_divisor = 0\n",
           "%/virtksmd.conf:2: [ksm] aggressive_divisor = 0: expected a whole number from 1 to "

@@ -198,7 +198,7 @@ only_what_may_be_merged_and_is_there_counts(void **unused)
         { "a quarter may merge", 100 * MIB, U, 2500, 100, 6400, REASON_DEBT },
         { "none may merge", 100 * MIB, U, 0, 100, 0, REASON_NOTHING_MERGEABLE },
         { "counts double", 100 * MIB, U, BP_ONE, 200, 51200, REASON_DEBT },
-        { "counts nothing", 100 * MIB, U, BP_ONE, 0, 0, REASON_DEBT },
+        { "counts nothing", 100 * MIB, U, BP_ONE, 0, 0, REASON_WEIGHT_ZERO },
         { "not known", U, U, BP_ONE, 100, 0, REASON_FACT_MISSING },
         { "beyond all reason", U - 1, U, BP_ONE, 100, (U - 1) / PAGE_BYTES, REASON_DEBT },
     };
@@ -214,9 +214,46 @@ only_what_may_be_merged_and_is_there_counts(void **unused)
         one.domain.mergeable_bp = rows[i].mergeable_bp;
         one.domain.weight = rows[i].weight;
         debt = update(&one);
-        if (debt.open_pages != rows[i].owed || one.part.reason != rows[i].reason)
-            fail_msg("%s: %" PRIu64 " owed (%s)", rows[i].when, debt.open_pages,
+        if (debt.open_value != rows[i].owed || one.part.reason != rows[i].reason)
+            fail_msg("%s: %" PRIu64 " owed (%s)", rows[i].when, debt.open_value,
                      reason_name(one.part.reason));
+    }
+}
+
+static void
+memory_of_a_domain_that_shares_little_counts_little(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t merging_pages; /* of 25600 that are covered */
+        uint64_t rmap_items;
+        uint64_t want_pages; /* for 102400 new ones */
+    } rows[] = {
+        { "all of the old memory is merged", 25600, 25600, 102400 },
+        { "half of it", 12800, 25600, 51200 },
+        { "nothing, but there may be something in the new", 0, 25600, 5120 },
+        { "too few records to judge by", 0, 100, 102400 },
+        { "not told", U, U, 102400 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        One one;
+        Debt debt;
+
+        one_init(&one);
+        update(&one);
+        begin_pass(&one);
+        end_passes(&one, 2);
+        assert_int_equal(update(&one).open_value, 0);
+        one.domain.resident_bytes = 500 * MIB;
+        one.domain.merging_pages = rows[i].merging_pages;
+        one.domain.rmap_items = rows[i].rmap_items;
+        debt = update(&one);
+        assert_int_equal(debt.open_pages, 102400);
+        if (debt.open_value != rows[i].want_pages)
+            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, debt.open_value,
+                     rows[i].want_pages);
     }
 }
 
@@ -245,6 +282,7 @@ main(void)
         cmocka_unit_test(memory_that_goes_and_comes_back_is_owed_again),
         cmocka_unit_test(another_start_is_owed_whatever_the_last_one_was_paid),
         cmocka_unit_test(only_what_may_be_merged_and_is_there_counts),
+        cmocka_unit_test(memory_of_a_domain_that_shares_little_counts_little),
         cmocka_unit_test(memory_that_is_not_known_for_a_while_changes_nothing),
     };
 

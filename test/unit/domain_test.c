@@ -141,15 +141,19 @@ a_domain_without_a_definition_is_taken_for_one_that_merges(void **unused)
     domain = domain_table_add(&table, "u1", "web", 1, 0);
     assert_int_equal(domain_mergeable_bp(domain), BP_ONE);
     assert_string_equal(domain_merge_text(domain), "not known yet");
+    assert_int_equal(domain_weight(domain), 100);
+    assert_false(domain_is_latency_critical(domain));
     domain_table_done(&table);
 }
 
 static void
-a_definition_says_whether_a_domain_merges(void **unused)
+a_definition_says_whether_a_domain_merges_and_what_it_counts(void **unused)
 {
     static const char text[] =
         "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>"
-        "<memoryBacking><nosharepages/></memoryBacking></domain>";
+        "<memoryBacking><nosharepages/></memoryBacking>"
+        "<metadata><v:policy xmlns:v='urn:virtksm:domain:1'>"
+        "<v:ksm weight='50' latency_critical='yes'/></v:policy></metadata></domain>";
     g_autoptr(GError) error = NULL;
     DomainTable table;
     Domain *domain;
@@ -162,6 +166,8 @@ a_definition_says_whether_a_domain_merges(void **unused)
         fail_msg("%s", error->message);
     assert_int_equal(domain_mergeable_bp(domain), 0);
     assert_string_equal(domain_merge_text(domain), domain_merge_name(DOMAIN_MERGE_NOSHAREPAGES));
+    assert_int_equal(domain_weight(domain), 50);
+    assert_true(domain_is_latency_critical(domain));
     domain_table_done(&table); /* frees the definition too */
 }
 
@@ -186,7 +192,7 @@ main(void)
         cmocka_unit_test(domains_are_listed_by_name_then_uuid),
         cmocka_unit_test(a_person_finds_a_domain_by_name_or_uuid),
         cmocka_unit_test(a_domain_without_a_definition_is_taken_for_one_that_merges),
-        cmocka_unit_test(a_definition_says_whether_a_domain_merges),
+        cmocka_unit_test(a_definition_says_whether_a_domain_merges_and_what_it_counts),
         cmocka_unit_test(every_state_has_its_word),
     };
 

@@ -36,7 +36,6 @@ static const struct {
     { "pages_skipped", offsetof(KsmCounters, pages_skipped) },
     { "general_profit", offsetof(KsmCounters, general_profit) },
     { "max_page_sharing", offsetof(KsmCounters, max_page_sharing) },
-    { "use_zero_pages", offsetof(KsmCounters, use_zero_pages) },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes) },
 };
 
@@ -90,7 +89,6 @@ reads_what_each_kernel_has_and_knows_what_it_has_not(void **unused)
         .pages_skipped = VALUE_UNKNOWN,
         .general_profit = VALUE_UNKNOWN,
         .max_page_sharing = 256,
-        .use_zero_pages = 1,
         .merge_across_nodes = 0,
     };
     g_autoptr(FakeRoot) old_root = fakehost_new(FAKEHOST_LINUX_5_10);
@@ -101,6 +99,7 @@ reads_what_each_kernel_has_and_knows_what_it_has_not(void **unused)
     assert_counters("5.10", &sample.ksm, &want);
     assert_value("5.10", "advisor", sample.knobs.advisor, VALUE_UNKNOWN);
     assert_value("5.10", "smart_scan", sample.knobs.smart_scan, VALUE_UNKNOWN);
+    assert_value("5.10", "use_zero_pages", sample.knobs.use_zero_pages, 1);
 
     sample = sample_of(new_root);
     want.ksm_zero_pages = 106;
@@ -127,6 +126,10 @@ reads_settings_memory_and_processors(void **unused)
     assert_value("full tree", "total", sample.mem_total_bytes, UINT64_C(24684084) * 1024);
     assert_value("full tree", "available", sample.mem_available_bytes, UINT64_C(24402780) * 1024);
     assert_value("full tree", "anon", sample.anon_bytes, 25124 * 1024);
+    assert_value("full tree", "cpu stall", sample.cpu_stall_us, 2145663694);
+    assert_value("full tree", "memory stall", sample.memory_stall_us, 1234567);
+    assert_value("full tree", "steal", sample.steal_us,
+                 UINT64_C(744) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
     assert_value("full tree", "cpus", sample.cpus, 7);
     assert_value("full tree", "page", sample.page_bytes, (uint64_t)sysconf(_SC_PAGESIZE));
 }
@@ -134,7 +137,7 @@ reads_settings_memory_and_processors(void **unused)
 static void
 leaves_alone_what_others_fill(void **unused)
 {
-    static const KsmKnobs initial = { 11, 12, 13, 14, 15 };
+    static const KsmKnobs initial = { 11, 12, 13, 14, 15, 16 };
     g_autoptr(FakeRoot) root = fakehost_new(FAKEHOST_LINUX_6_18);
     HostSample sample = { .now_us = 1, .initial = initial, .triggers = 2, .departures = 3 };
     HostFacts facts;
@@ -176,7 +179,8 @@ takes_nothing_hostile_for_a_figure(void **unused)
           VALUE_UNKNOWN },
         { "smart_scan", "0\n", offsetof(HostSample, knobs.smart_scan), 0 },
         { "smart_scan", "2\n", offsetof(HostSample, knobs.smart_scan), VALUE_UNKNOWN },
-        { "use_zero_pages", "yes\n", offsetof(HostSample, ksm.use_zero_pages), VALUE_UNKNOWN },
+        { "use_zero_pages", "yes\n", offsetof(HostSample, knobs.use_zero_pages), VALUE_UNKNOWN },
+        { "use_zero_pages", "2\n", offsetof(HostSample, knobs.use_zero_pages), VALUE_UNKNOWN },
         { "merge_across_nodes", "7\n", offsetof(HostSample, ksm.merge_across_nodes),
           VALUE_UNKNOWN },
     };

@@ -31,7 +31,7 @@ opening_writes_nothing_and_takes_what_is_there_for_the_original(void **state)
 static void
 a_kernel_without_an_advisor_works_as_well(void **state)
 {
-    static const KsmKnobs with_advisor = { 1, 200, 20, 1, U };
+    static const KsmKnobs with_advisor = { 1, 200, 20, 1, U, U };
     KsmHost *host = *state;
 
     fakeroot_remove(host->root, KSM "advisor_mode");
@@ -55,7 +55,7 @@ a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know(void **s
         { "before 6.7, and a wrong sample", NULL, 1 },
         { "a kernel to come", "2\n", U },
     };
-    static const KsmKnobs thorough = { 1, 200, 20, U, 0 };
+    static const KsmKnobs thorough = { 1, 200, 20, U, 0, U };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         KsmHost *host = *state;
@@ -95,7 +95,7 @@ what_stands_in_the_way_is_a_state_with_a_text_and_nothing_is_written(void **stat
         { NULL, EACCES, KSM_ACTUATOR_NOT_PERMITTED, "root" },
         { NULL, EPERM, KSM_ACTUATOR_NOT_PERMITTED, "root" },
     };
-    static const KsmKnobs sampled = { 0, 100, 20, 0, U };
+    static const KsmKnobs sampled = { 0, 100, 20, 0, U, U };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
@@ -150,7 +150,7 @@ a_second_agent_writes_nothing_while_the_first_lives(void **state)
 {
     KsmHost *host = *state;
     KsmKnobs sampled;
-    static const KsmKnobs run_only = { 1, U, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U, U };
     Originals its_originals;
     KsmActuator second;
     char *note = NULL;
@@ -190,7 +190,7 @@ a_dry_run_says_what_it_would_write_and_writes_nothing_anywhere(void **state)
     assert_int_equal(ksmhost_start(host, &dry), KSM_ACTUATOR_READY);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_UNCHANGED);
     assert_knobs(ksm_actuator_would(&host->actuator), 1, 4000, 0, U);
-    assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 0, 100, 7, U, 0 }), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 0, 100, 7, U, 0, U }), APPLY_UNCHANGED);
     assert_knobs(ksm_actuator_would(&host->actuator), U, U, 7, U);
     assert_int_equal(ksm_actuator_would(&host->actuator)->smart_scan, 0);
     assert_restores(host, NULL);

@@ -17,13 +17,13 @@
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
 /* As burst, and no page is skipped. */
-static const KsmKnobs thorough = { 1, 4000, 0, U, 0 };
+static const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
 
 static void
 what_differs_is_written_in_the_order_that_works_after_the_originals(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs slower = { 1, 50, 200, U, U };
+    static const KsmKnobs slower = { 1, 50, 200, U, U, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
@@ -41,8 +41,8 @@ static void
 what_is_in_place_is_not_written_again_whatever_the_sample_says(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs as_found = { 0, 100, 20, U, U };
-    static const KsmKnobs stale = { 0, 100, 20, 0, U };
+    static const KsmKnobs as_found = { 0, 100, 20, U, U, U };
+    static const KsmKnobs stale = { 0, 100, 20, 0, U, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
@@ -62,8 +62,8 @@ static void
 what_policy_does_not_ask_for_is_left_alone(void **state)
 {
     KsmHost *host = *state;
-    static const KsmKnobs run_only = { 1, U, U, U, U };
-    static const KsmKnobs nothing = { U, U, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U, U };
+    static const KsmKnobs nothing = { U, U, U, U, U, U };
 
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &nothing), APPLY_UNCHANGED);
@@ -81,15 +81,16 @@ values_out_of_bounds_are_refused_whole(void **state)
         const char *says;
         KsmKnobs wanted;
     } rows[] = {
-        { "run 2", { KSM_RUN_UNMERGE, 200, 20, U, U } },
-        { "run 3", { 3, 200, 20, U, U } },
-        { "pages_to_scan 0", { 1, 0, 20, U, U } },
-        { "pages_to_scan 4294967296", { 1, UINT64_C(1) << 32, 20, U, U } },
-        { "sleep_millisecs 4294967296", { 1, 200, UINT64_C(1) << 32, U, U } },
-        { "advisor_mode 2", { 1, 200, 20, 2, U } },
-        { "smart_scan 2", { 1, 200, 20, U, 2 } },
+        { "run 2", { KSM_RUN_UNMERGE, 200, 20, U, U, U } },
+        { "run 3", { 3, 200, 20, U, U, U } },
+        { "pages_to_scan 0", { 1, 0, 20, U, U, U } },
+        { "pages_to_scan 4294967296", { 1, UINT64_C(1) << 32, 20, U, U, U } },
+        { "sleep_millisecs 4294967296", { 1, 200, UINT64_C(1) << 32, U, U, U } },
+        { "advisor_mode 2", { 1, 200, 20, 2, U, U } },
+        { "smart_scan 2", { 1, 200, 20, U, 2, U } },
+        { "use_zero_pages 2", { 1, 200, 20, U, U, 2 } },
     };
-    static const KsmKnobs widest = { 1, UINT32_MAX, UINT32_MAX, 0, U };
+    static const KsmKnobs widest = { 1, UINT32_MAX, UINT32_MAX, 0, U, U };
     KsmHost *host = *state;
     KsmKnobs sampled = ksmhost_knobs(host);
 
@@ -243,8 +244,8 @@ the_advisor_is_switched_off_before_the_batch_size_is_set(void **state)
 static void
 the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size(void **state)
 {
-    static const KsmKnobs as_found = { 0, 700, 20, 1, U };
-    static const KsmKnobs faster = { 1, U, 5, U, U };
+    static const KsmKnobs as_found = { 0, 700, 20, 1, U, U };
+    static const KsmKnobs faster = { 1, U, 5, U, U, U };
     KsmHost *host = *state;
 
     fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
@@ -268,7 +269,7 @@ the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size(void **state
 static void
 smart_scan_is_set_before_scanning_and_left_alone_without_a_wish(void **state)
 {
-    static const KsmKnobs skipping = { 1, 4000, 0, U, 1 };
+    static const KsmKnobs skipping = { 1, 4000, 0, U, 1, U };
     KsmHost *host = *state;
 
     fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
@@ -286,6 +287,43 @@ smart_scan_is_set_before_scanning_and_left_alone_without_a_wish(void **state)
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
     assert_wrote(host, "run=0 run=1 ");
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+}
+
+static void
+zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish(void **state)
+{
+    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksm_actuator_initial(&host->actuator)->use_zero_pages, 0);
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_DONE);
+    assert_wrote(host, "smart_scan=0 use_zero_pages=1 pages_to_scan=4000 sleep_millisecs=0 run=1 ");
+    assert_int_equal(ksm_actuator_held(&host->actuator)->use_zero_pages, 1);
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_apply(host, &thorough), APPLY_UNCHANGED);
+    fakeroot_write(host->root, KSM "use_zero_pages", "0\n");
+    assert_int_equal(ksmhost_apply(host, &thorough), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+    assert_wrote(host, "");
+}
+
+static void
+zero_pages_switched_by_another_program_are_noticed(void **state)
+{
+    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
+    KsmHost *host = *state;
+    const KsmForeign *foreign;
+
+    ksmhost_start(host, &plain);
+    ksmhost_apply(host, &with_zeros);
+    fakeroot_write(host->root, KSM "use_zero_pages", "0\n");
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_REFUSED);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
+    foreign = ksm_actuator_foreign(&host->actuator);
+    assert_string_equal(ksm_knob_name(foreign->knob), "use_zero_pages");
+    assert_int_equal(foreign->found, 0);
+    assert_int_equal(foreign->ours, 1);
 }
 
 static void
@@ -341,7 +379,7 @@ nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted(void **state)
 static void
 what_was_found_as_wanted_is_defended_like_what_was_written(void **state)
 {
-    static const KsmKnobs as_found = { 0, 100, 20, U, U };
+    static const KsmKnobs as_found = { 0, 100, 20, U, U, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);
@@ -367,6 +405,8 @@ main(void)
         ON_HOST(the_advisor_is_switched_off_before_the_batch_size_is_set),
         ON_HOST(the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size),
         ON_HOST(smart_scan_is_set_before_scanning_and_left_alone_without_a_wish),
+        ON_HOST(zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish),
+        ON_HOST(zero_pages_switched_by_another_program_are_noticed),
         ON_HOST(a_failing_write_is_reported_and_made_good_at_the_next_tick),
         ON_HOST(nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted),
         ON_HOST(what_was_found_as_wanted_is_defended_like_what_was_written),

@@ -224,7 +224,8 @@ the_last_departure_is_cleaned_up_after_and_then_rested_upon(void **state)
 static void
 without_domains_ksm_that_was_found_running_runs_as_it_was_found(void **state)
 {
-    static const KsmKnobs found = { KSM_RUN_MERGE, 123, 45, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    static const KsmKnobs found = { KSM_RUN_MERGE, 123,           45,
+                                    VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
     const KsmKnobs *have = &modelhost_plan(*state)->knobs;
     uint64_t key;
 
@@ -264,7 +265,7 @@ no_minute_of_a_burst_exceeds_the_budget(void **state)
         /* Beside the burst: what maintain may use, and the last batch that was under way. */
         uint64_t limit_us = rows[i].percent * 600000 + 300000 + 30000;
 
-        modelhost_conf(host)->cpu_burst = rows[i].percent;
+        modelhost_conf(host)->cpu_burst_bp = rows[i].percent * 100;
         for (size_t j = 0; j < rows[i].domains; j++)
             modelhost_start(host, rows[i].domain);
         modelhost_run(host, HOUR / 2);
@@ -279,7 +280,7 @@ no_minute_of_a_burst_exceeds_the_budget(void **state)
 static void
 a_burst_without_budget_waits_and_says_so(void **state)
 {
-    modelhost_conf(*state)->cpu_burst = 10;
+    modelhost_conf(*state)->cpu_burst_bp = 1000;
     for (size_t i = 0; i < 8; i++)
         modelhost_start(*state, &large);
     modelhost_run(*state, 30 * S);

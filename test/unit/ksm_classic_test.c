@@ -14,7 +14,7 @@
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* A million anonymous pages, and settings that no stage has. */
-static const KsmKnobs initial = { KSM_RUN_STOP, 77, 33, 1, 0 };
+static const KsmKnobs initial = { KSM_RUN_STOP, 77, 33, 1, 0, 1 };
 
 typedef struct {
     PolicyConf conf;
@@ -57,11 +57,11 @@ assert_plan(const char *when, const KsmPlan *plan, KsmPhase phase, Reason reason
                  reason_name(plan->reason), ksm_phase_name(phase), reason_name(reason));
     if (have->run != want.run || have->pages_to_scan != want.pages_to_scan ||
         have->sleep_ms != want.sleep_ms || have->advisor != want.advisor ||
-        have->smart_scan != want.smart_scan)
+        have->smart_scan != want.smart_scan || have->use_zero_pages != want.use_zero_pages)
         fail_msg("%s: run=%" PRIu64 " pages=%" PRIu64 " sleep=%" PRIu64 " advisor=%" PRIu64
-                 " smart_scan=%" PRIu64,
+                 " smart_scan=%" PRIu64 " use_zero_pages=%" PRIu64,
                  when, have->run, have->pages_to_scan, have->sleep_ms, have->advisor,
-                 have->smart_scan);
+                 have->smart_scan, have->use_zero_pages);
 }
 
 /* One moment of the ladder as it is documented, with a million anonymous pages. */
@@ -77,22 +77,22 @@ typedef struct {
 #define AGGRESSIVE                                                                                 \
     KSM_PHASE_AGGRESSIVE, REASON_LADDER_TRIGGER,                                                   \
     {                                                                                              \
-        1, 100000, 1, VALUE_UNKNOWN, VALUE_UNKNOWN                                                 \
+        1, 100000, 1, VALUE_UNKNOWN, 0, 1                                                          \
     }
 #define STANDARD                                                                                   \
     KSM_PHASE_STANDARD, REASON_LADDER_STANDARD,                                                    \
     {                                                                                              \
-        1, 10000, 10, VALUE_UNKNOWN, VALUE_UNKNOWN                                                 \
+        1, 10000, 10, VALUE_UNKNOWN, 0, 1                                                          \
     }
 #define SLOW                                                                                       \
     KSM_PHASE_SLOW, REASON_LADDER_SLOW,                                                            \
     {                                                                                              \
-        1, 2000, 100, VALUE_UNKNOWN, VALUE_UNKNOWN                                                 \
+        1, 2000, 100, VALUE_UNKNOWN, 0, 1                                                          \
     }
 #define INITIAL                                                                                    \
     KSM_PHASE_INITIAL, REASON_LADDER_INITIAL,                                                      \
     {                                                                                              \
-        KSM_RUN_STOP, 77, 33, 1, 0                                                                 \
+        KSM_RUN_STOP, 77, 33, 1, 0, 1                                                              \
     }
 
 static const Rung rungs[] = {
@@ -213,7 +213,7 @@ without_the_anonymous_pages_the_batch_is_left_alone_and_it_says_so(void **unused
     for (size_t i = 0; i < ROWS(rows); i++)
         assert_plan(rows[i].when, decide_at(&ladder, 5000 * S + rows[i].since_us, i == 0),
                     rows[i].phase, REASON_FACT_MISSING,
-                    (KsmKnobs){ 1, VALUE_UNKNOWN, rows[i].sleep_ms, VALUE_UNKNOWN, VALUE_UNKNOWN });
+                    (KsmKnobs){ 1, VALUE_UNKNOWN, rows[i].sleep_ms, VALUE_UNKNOWN, 0, 1 });
     assert_plan("initial", decide_at(&ladder, 5270 * S, 0), KSM_PHASE_INITIAL,
                 REASON_LADDER_INITIAL, initial);
 }
@@ -265,37 +265,37 @@ configured_lengths_divisors_and_pauses_are_used(void **unused)
           0,
           KSM_PHASE_AGGRESSIVE,
           REASON_LADDER_TRIGGER,
-          { 1, 333333, 7, VALUE_UNKNOWN, VALUE_UNKNOWN },
+          { 1, 333333, 7, VALUE_UNKNOWN, 0, 1 },
           0 },
         { "aggressive, last",
           2 * S - 1,
           KSM_PHASE_AGGRESSIVE,
           REASON_LADDER_TRIGGER,
-          { 1, 333333, 7, VALUE_UNKNOWN, VALUE_UNKNOWN },
+          { 1, 333333, 7, VALUE_UNKNOWN, 0, 1 },
           0 },
         { "standard",
           2 * S,
           KSM_PHASE_STANDARD,
           REASON_LADDER_STANDARD,
-          { 1, 200000, 8, VALUE_UNKNOWN, VALUE_UNKNOWN },
+          { 1, 200000, 8, VALUE_UNKNOWN, 0, 1 },
           0 },
         { "slow",
           5 * S,
           KSM_PHASE_SLOW,
           REASON_LADDER_SLOW,
-          { 1, 142857, 0, VALUE_UNKNOWN, VALUE_UNKNOWN },
+          { 1, 142857, 0, VALUE_UNKNOWN, 0, 1 },
           0 },
         { "slow, last",
           9 * S - 1,
           KSM_PHASE_SLOW,
           REASON_LADDER_SLOW,
-          { 1, 142857, 0, VALUE_UNKNOWN, VALUE_UNKNOWN },
+          { 1, 142857, 0, VALUE_UNKNOWN, 0, 1 },
           0 },
         { "initial",
           9 * S,
           KSM_PHASE_INITIAL,
           REASON_LADDER_INITIAL,
-          { KSM_RUN_STOP, 77, 33, 1, 0 },
+          { KSM_RUN_STOP, 77, 33, 1, 0, 1 },
           0 },
     };
     Ladder ladder;

@@ -36,13 +36,13 @@ the_configured_settings_are_wanted_whatever_happens(void **unused)
                                     .has_ksm = true,
                                     .anon_bytes = rows[i].anon_bytes,
                                     .triggers = rows[i].triggers,
-                                    .initial = { KSM_RUN_STOP, 100, 20, 1, 1 } } };
+                                    .initial = { KSM_RUN_STOP, 100, 20, 1, 0, 1 } } };
         Plan plan = { .domains = NULL };
         const KsmKnobs *knobs = &plan.ksm.knobs;
 
         policy_decide(&conf, &sample, &state, &plan);
         if (knobs->run != KSM_RUN_MERGE || knobs->pages_to_scan != 4321 || knobs->sleep_ms != 43 ||
-            knobs->advisor != VALUE_UNKNOWN || knobs->smart_scan != VALUE_UNKNOWN)
+            knobs->advisor != VALUE_UNKNOWN || knobs->smart_scan != 0 || knobs->use_zero_pages != 1)
             fail_msg("%s: other settings", rows[i].when);
         if (plan.ksm.phase != KSM_PHASE_FIXED || plan.ksm.reason != REASON_MODE_FIXED)
             fail_msg("%s: %s (%s)", rows[i].when, ksm_phase_name(plan.ksm.phase),

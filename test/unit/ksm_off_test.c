@@ -16,14 +16,15 @@ nothing_is_wanted_whatever_was_found(void **unused)
         const char *when;
         KsmKnobs initial;
     } rows[] = {
-        { "stopped", { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN } },
-        { "running, with the advisor", { KSM_RUN_MERGE, 1, 0, 1, 1 } },
-        { "unmerged", { KSM_RUN_UNMERGE, 4294967295, 4294967295, 0, 0 } },
+        { "stopped", { KSM_RUN_STOP, 100, 20, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN } },
+        { "running, with the advisor", { KSM_RUN_MERGE, 1, 0, 1, 1, 1 } },
+        { "unmerged", { KSM_RUN_UNMERGE, 4294967295, 4294967295, 0, 0, 0 } },
         { "not known",
-          { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN } },
+          { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+            VALUE_UNKNOWN } },
     };
-    static const KsmKnobs nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
-                                      VALUE_UNKNOWN };
+    static const KsmKnobs nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+                                      VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
     PolicyState state;
     PolicyConf conf;
     (void)unused;

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
 /* As burst, and no page is skipped. */
-static const KsmKnobs thorough = { 1, 4000, 0, U, 0 };
+static const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
 
 static void
 a_clean_stop_puts_everything_back_and_twice_is_harmless(void **state)
@@ -110,6 +111,7 @@ a_record_of_impossible_values_stops_all_writing(void **state)
         { "sleep_millisecs", "-1" },
         { "advisor_mode", "sometimes" },
         { "smart_scan", "2" },
+        { "use_zero_pages", "yes" },
         { "run", "" },
     };
     KsmHost *host = *state;
@@ -154,7 +156,7 @@ a_stop_puts_the_advisor_back_last(void **state)
 static void
 smart_scan_set_by_another_program_since_stays(void **state)
 {
-    static const KsmKnobs as_found = { 1, 4000, 0, U, 1 };
+    static const KsmKnobs as_found = { 1, 4000, 0, U, 1, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);
@@ -208,7 +210,7 @@ an_advisor_switched_on_by_another_stays_with_its_batch_size(void **state)
 static void
 what_was_never_written_is_not_restored(void **state)
 {
-    static const KsmKnobs run_only = { 1, U, U, U, U };
+    static const KsmKnobs run_only = { 1, U, U, U, U, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);
@@ -242,7 +244,7 @@ unmerging_is_repeated_only_if_memory_can_hold_the_pages(void **state)
         if (rows[i].meminfo)
             fakeroot_write(host->root, "proc/meminfo", "%s", rows[i].meminfo);
         ksmhost_start(host, &plain);
-        assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 2, 100, 20, U, U }), APPLY_UNCHANGED);
+        assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 2, 100, 20, U, U, U }), APPLY_UNCHANGED);
         assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
         assert_restores(host, rows[i].note);
         if (ksmhost_knobs(host).run != rows[i].want)
@@ -355,6 +357,70 @@ the_record_of_another_boot_is_not_restored_from_disk(void **state)
     assert_false(ksmhost_has_record(host));
 }
 
+/* Leaves a record as the version before use_zero_pages was a knob did, and what it had set. */
+static void
+leave_an_older_record(KsmHost *host)
+{
+    ksmhost_start(host, &plain);
+    ksmhost_apply(host, &thorough);
+    originals_drop(&host->originals, "ksm", "use_zero_pages");
+    assert_true(originals_save(&host->originals, NULL));
+    ksmhost_crash(host);
+    g_string_truncate(host->log, 0);
+}
+
+static void
+a_record_of_a_version_that_knew_fewer_settings_is_completed_before_they_are_written(void **state)
+{
+    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
+    KsmHost *host = *state;
+
+    leave_an_older_record(host);
+    assert_int_equal(ksmhost_start(host, &plain), KSM_ACTUATOR_READY);
+    assert_knobs(ksm_actuator_initial(&host->actuator), 0, 100, 20, 0);
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_DONE);
+    assert_wrote(host, "use_zero_pages=1 ");
+    assert_knobs(ksm_actuator_initial(&host->actuator), 0, 100, 20, 0);
+    assert_int_equal(ksm_actuator_initial(&host->actuator)->use_zero_pages, 0);
+    ksmhost_crash(host);
+    assert_restored_from_disk(host, BOOT, "as it was found");
+    assert_in_force(host, 0, 100, 20, 0);
+    assert_int_equal(ksmhost_knobs(host).use_zero_pages, 0);
+}
+
+static void
+a_record_of_a_version_that_knew_fewer_settings_restores_those(void **state)
+{
+    KsmHost *host = *state;
+
+    leave_an_older_record(host);
+    fakeroot_write(host->root, KSM "use_zero_pages", "1\n");
+    assert_restored_from_disk(host, BOOT, "as it was found");
+    assert_in_force(host, 0, 100, 20, 0);
+    assert_int_equal(ksmhost_knobs(host).use_zero_pages, 1);
+}
+
+static void
+an_older_record_that_cannot_be_completed_stays_and_nothing_is_written(void **state)
+{
+    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
+    KsmHost *host = *state;
+    g_autofree char *aside = g_strconcat(host->state_dir, "-aside", NULL);
+
+    leave_an_older_record(host);
+    assert_int_equal(ksmhost_start(host, &plain), KSM_ACTUATOR_READY);
+    assert_int_equal(rename(host->state_dir, aside), 0);
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_RETRY);
+    assert_wrote(host, "");
+    assert_null(originals_get(&host->originals, "ksm", "use_zero_pages")); /* it is not on disk */
+    assert_int_equal(rename(aside, host->state_dir), 0);
+    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_DONE);
+    assert_wrote(host, "use_zero_pages=1 ");
+    assert_restores(host, NULL);
+    assert_in_force(host, 0, 100, 20, 0);
+    assert_int_equal(ksmhost_knobs(host).use_zero_pages, 0);
+}
+
 static void
 entries_of_other_actuators_stay_when_ksm_is_restored(void **state)
 {
@@ -391,6 +457,10 @@ main(void)
         ON_HOST(a_restore_that_fails_in_part_keeps_the_record),
         ON_HOST(the_record_of_a_dead_agent_is_restored_from_disk),
         ON_HOST(the_record_of_another_boot_is_not_restored_from_disk),
+        ON_HOST(
+            a_record_of_a_version_that_knew_fewer_settings_is_completed_before_they_are_written),
+        ON_HOST(a_record_of_a_version_that_knew_fewer_settings_restores_those),
+        ON_HOST(an_older_record_that_cannot_be_completed_stays_and_nothing_is_written),
         ON_HOST(entries_of_other_actuators_stay_when_ksm_is_restored),
     };
 

@@ -46,7 +46,7 @@ one_init(One *one)
 static const KsmKnobs *
 plan_now(One *one)
 {
-    one->plan.ksm.knobs = (KsmKnobs){ U, U, U, U, U };
+    one->plan.ksm.knobs = (KsmKnobs){ U, U, U, U, U, U };
     pass_plan(&one->conf, &one->sample.host, &one->state.ksm_auto, BP_ONE, &one->plan);
     return &one->plan.ksm.knobs;
 }

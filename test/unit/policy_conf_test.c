@@ -42,17 +42,13 @@ every_default_is_valid_by_its_own_row(void **unused)
     assert_true(n > 0);
     for (size_t i = 0; i < n; i++) {
         const char *text = rows[i].fallback;
-        uint64_t value = strtoull(text, NULL, 10);
+        uint64_t value;
 
         if (rows[i].kind == KNOB_ENUM && !has_word(rows[i].words, text))
             fail_msg("%s: %s is not one of its words", rows[i].key, text);
-        if (rows[i].kind != KNOB_UINT)
-            continue;
-        if (*text == '\0' || strspn(text, "0123456789") != strlen(text))
-            fail_msg("%s: %s is not a decimal number", rows[i].key, text);
-        if (value < rows[i].min || value > rows[i].max)
-            fail_msg("%s: %s is not within %" PRIu64 " to %" PRIu64, rows[i].key, text, rows[i].min,
-                     rows[i].max);
+        if (rows[i].kind != KNOB_ENUM && !knob_number(&rows[i], text, &value))
+            fail_msg("%s: %s is not a number within %" PRIu64 " to %" PRIu64, rows[i].key, text,
+                     rows[i].min, rows[i].max);
     }
 }
 
@@ -72,9 +68,9 @@ every_row_is_complete(void **unused)
             fail_msg("[%s] %s: not words of a-z and _", row->section, key);
         if (strlen(row->help) < 10 || row->help[strlen(row->help) - 1] != '.')
             fail_msg("%s: the help text is not a sentence: %s", key, row->help);
-        if (row->kind != KNOB_UINT && row->kind != KNOB_ENUM)
+        if (row->kind != KNOB_UINT && row->kind != KNOB_PERCENT && row->kind != KNOB_ENUM)
             fail_msg("%s: kind %d", key, (int)row->kind);
-        if (row->kind == KNOB_UINT && (row->words || !row->unit || row->min >= row->max))
+        if (row->kind != KNOB_ENUM && (row->words || !row->unit || row->min >= row->max))
             fail_msg("%s: range %" PRIu64 " to %" PRIu64, key, row->min, row->max);
         if (row->kind == KNOB_ENUM && (!row->words || count_words(row->words) < 2))
             fail_msg("%s: fewer than two words", key);
@@ -102,21 +98,25 @@ no_row_says_what_another_says(void **unused)
 static void
 every_field_has_a_row(void **unused)
 {
-    size_t first = offsetof(PolicyConf, cpu_burst);
+    size_t first = offsetof(PolicyConf, cpu_burst_bp);
     size_t numbers = 0;
+    size_t words = 0;
     size_t n;
     const Knob *rows = policy_knobs(&n);
     (void)unused;
 
     for (size_t i = 0; i < n; i++) {
-        if (rows[i].kind != KNOB_UINT)
+        if (rows[i].kind == KNOB_ENUM) {
+            words++;
+            assert_true(rows[i].offset < first && rows[i].offset % sizeof(unsigned) == 0);
             continue;
+        }
         numbers++;
         assert_true(rows[i].offset >= first && rows[i].offset < sizeof(PolicyConf));
         assert_true((rows[i].offset - first) % sizeof(uint64_t) == 0);
     }
     assert_int_equal(numbers, (sizeof(PolicyConf) - first) / sizeof(uint64_t));
-    assert_int_equal(n, numbers + 1);
+    assert_int_equal(words, first / sizeof(unsigned));
 }
 
 static void
@@ -131,6 +131,7 @@ the_defaults_are_those_of_the_rows(void **unused)
     policy_conf_default(&conf);
     for (size_t i = 0; i < n; i++) {
         uint64_t value;
+        uint64_t want;
 
         if (rows[i].kind == KNOB_ENUM) {
             unsigned word;
@@ -140,7 +141,7 @@ the_defaults_are_those_of_the_rows(void **unused)
             continue;
         }
         memcpy(&value, (const char *)&conf + rows[i].offset, sizeof(value));
-        if (value != strtoull(rows[i].fallback, NULL, 10))
+        if (!knob_number(&rows[i], rows[i].fallback, &want) || value != want)
             fail_msg("%s: %" PRIu64 ", want %s", rows[i].key, value, rows[i].fallback);
     }
 }
@@ -176,6 +177,21 @@ every_mode_has_a_word_and_every_word_a_mode(void **unused)
         assert_string_equal(ksm_mode_words[i], want[i]);
 }
 
+static void
+zero_pages_are_left_alone_unless_a_word_says_otherwise(void **unused)
+{
+    static const char *const want[] = { "as-found", "on", "off" };
+    PolicyConf conf;
+    (void)unused;
+
+    policy_conf_default(&conf);
+    assert_int_equal(conf.use_zero_pages, ZERO_PAGES_AS_FOUND);
+    assert_int_equal(count_words(zero_pages_words), ZERO_PAGES_COUNT);
+    assert_int_equal(sizeof(want) / sizeof(want[0]), ZERO_PAGES_COUNT);
+    for (size_t i = 0; i < ZERO_PAGES_COUNT; i++)
+        assert_string_equal(zero_pages_words[i], want[i]);
+}
+
 int
 main(void)
 {
@@ -187,6 +203,7 @@ main(void)
         cmocka_unit_test(the_defaults_are_those_of_the_rows),
         cmocka_unit_test(the_defaults_of_the_ladder_are_the_documented_ones),
         cmocka_unit_test(every_mode_has_a_word_and_every_word_a_mode),
+        cmocka_unit_test(zero_pages_are_left_alone_unless_a_word_says_otherwise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

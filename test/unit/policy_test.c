@@ -25,7 +25,7 @@ plain_sample(uint64_t now_us)
                                .anon_bytes = UINT64_C(1) << 32,
                                .ksmd_cpu_us = 0,
                                .has_ksm = true,
-                               .initial = { KSM_RUN_STOP, 100, 20, U, U } } };
+                               .initial = { KSM_RUN_STOP, 100, 20, U, U, U } } };
 }
 
 static void
@@ -94,7 +94,7 @@ without_ksm_every_mode_leaves_everything_alone_and_says_so(void **unused)
         policy_decide(&conf, &sample, &state, &plan);
         assert_int_equal(plan.ksm.phase, KSM_PHASE_OFF);
         assert_int_equal(plan.ksm.reason, REASON_NO_KSM);
-        assert_memory_equal(&plan.ksm.knobs, (&(KsmKnobs){ U, U, U, U, U }), sizeof(KsmKnobs));
+        assert_memory_equal(&plan.ksm.knobs, (&(KsmKnobs){ U, U, U, U, U, U }), sizeof(KsmKnobs));
         assert_true(plan.next_tick_us == 10 * S);
     }
 }
@@ -198,11 +198,12 @@ roll_conf(Dice *dice, PolicyConf *conf)
     const Knob *rows = policy_knobs(&n);
 
     conf->mode = (unsigned)dice_below(dice, KSM_MODE_COUNT);
+    conf->use_zero_pages = (unsigned)dice_below(dice, ZERO_PAGES_COUNT);
     for (size_t i = 0; i < n; i++) {
         uint64_t span = rows[i].max - rows[i].min;
         uint64_t value = rows[i].min + dice_below(dice, span + 1);
 
-        if (rows[i].kind != KNOB_UINT)
+        if (rows[i].kind == KNOB_ENUM)
             continue;
         if (dice_below(dice, 3) == 0)
             value = dice_below(dice, 2) ? rows[i].min : rows[i].max;
@@ -235,6 +236,14 @@ roll_host(Dice *dice, HostSample *host)
         host->ksmd_cpu_us = dice_hostile(dice);
     if (dice_below(dice, 4) == 0)
         host->anon_bytes = dice_hostile(dice);
+    if (dice_below(dice, 4) == 0)
+        host->cpu_stall_us = dice_hostile(dice);
+    if (dice_below(dice, 4) == 0)
+        host->memory_stall_us = dice_hostile(dice);
+    if (dice_below(dice, 4) == 0)
+        host->steal_us = dice_hostile(dice);
+    if (dice_below(dice, 4) == 0)
+        host->mem_available_bytes = dice_hostile(dice);
     host->page_bytes = page_sizes[dice_below(dice, ROWS(page_sizes))];
     host->cpus = 1 + (uint32_t)dice_below(dice, 8);
     host->has_ksm = dice_below(dice, 50) != 0;
@@ -266,6 +275,8 @@ roll_domains(Dice *dice, Chaos *chaos)
         domain->rmap_items = dice_hostile(dice);
         domain->mergeable_bp = (uint32_t)dice_below(dice, BP_ONE + 1);
         domain->weight = (uint32_t)dice_hostile(dice);
+        domain->latency_critical = dice_below(dice, 2) == 0;
+        domain->wait_us = dice_hostile(dice);
     }
 }
 

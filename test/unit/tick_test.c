@@ -70,6 +70,52 @@ a_process_that_has_exited_leaves_nothing_known(void **state)
     assert_int_equal(web(agent)->plan.reason, REASON_FACT_MISSING);
 }
 
+/* What the last decision was told of the one domain. */
+static const DomainSample *
+told(Agent *agent)
+{
+    assert_int_equal(agent->tick.samples->len, 1);
+    return &g_array_index(agent->tick.samples, DomainSample, 0);
+}
+
+static void
+weight_and_wait_of_a_domain_are_told_as_its_definition_asks(void **state)
+{
+    static const char text[] =
+        "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>"
+        "<metadata><v:policy xmlns:v='urn:virtksm:domain:1'>"
+        "<v:ksm weight='50' latency_critical='yes'/></v:policy></metadata></domain>";
+    Agent *agent = *state;
+    Domain *domain;
+
+    fakehost_add_qemu(fakeagent_root(agent));
+    start_web(agent);
+    fakeagent_run(150);
+    assert_int_equal(told(agent)->weight, 100);
+    assert_false(told(agent)->latency_critical);
+    assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
+
+    domain = domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
+    domain->has_xml = domain_xml_parse(text, strlen(text), &domain->xml, NULL);
+    assert_true(domain->has_xml);
+    tick_want(agent, 0);
+    fakeagent_run(30);
+    assert_int_equal(told(agent)->weight, 50);
+    assert_true(told(agent)->latency_critical);
+    assert_int_equal(told(agent)->wait_us, 7000);
+
+    domain->xml.policy.latency_critical = false;
+    tick_want(agent, 0);
+    fakeagent_run(30);
+    assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
+    domain->xml.policy.latency_critical = true;
+
+    fakeroot_remove(fakeagent_root(agent), "proc/42");
+    tick_want(agent, 0);
+    fakeagent_run(30);
+    assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
+}
+
 static void
 a_decision_is_counted_timed_and_kept(void **state)
 {
@@ -236,6 +282,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_HOST(a_full_tick_finds_the_process_and_its_figures),
         ON_HOST(a_process_that_has_exited_leaves_nothing_known),
+        ON_HOST(weight_and_wait_of_a_domain_are_told_as_its_definition_asks),
         ON_HOST(a_decision_is_counted_timed_and_kept),
         ON_HOST(triggers_close_together_are_one_decision_and_none_is_lost),
         ON_HOST(of_several_wishes_the_earliest_stands),

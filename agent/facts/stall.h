@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stall.h - how much of its time the host spends waiting: for memory, for a CPU, for its host
+ */
+#ifndef AGENT_FACTS_STALL_H
+#define AGENT_FACTS_STALL_H
+
+#include <stdint.h>
+
+/* Sums since boot: what happened lately is the difference of two readings. */
+typedef struct {
+    uint64_t cpu_stall_us;    /* in which some task waited for a CPU; VALUE_UNKNOWN: not told */
+    uint64_t memory_stall_us; /* in which some task waited for memory; VALUE_UNKNOWN: not told */
+    uint64_t steal_us;        /* of all CPUs, taken by the hypervisor below; VALUE_UNKNOWN */
+} Stalls;
+
+/**
+ * stalls_read() - what the host has waited for since boot
+ * @root_fd:      "/" or a test's fake root (borrowed)
+ * @ret_stalls: filled; each figure is VALUE_UNKNOWN by itself
+ *
+ * Three small reads. Stalls is not told by a kernel without CONFIG_PSI or started with psi=0.
+ * Time stolen counts in clock ticks, and stays 0 on a host that is no guest itself.
+ *
+ * Source: Documentation/accounting/psi.rst ("total" is microseconds);
+ * Documentation/filesystems/proc.rst, "Miscellaneous kernel statistics in /proc/stat"
+ */
+void stalls_read(int root_fd, Stalls *ret_stalls);
+
+#endif
