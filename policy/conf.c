@@ -42,9 +42,9 @@ static const Knob rows[] = {
     ROW_PERCENT(cpu_idle, "percent of one CPU", 1, BP_ONE, "0.3",
                 "CPU time that ksmd may use while all memory is covered."),
     ROW_PERCENT(cpu_pressure, "percent of the time", 1, BP_ONE, "60",
-                "ksmd gives way while tasks wait for a CPU for more of the time than this (the "
-                "'some' line of /proc/pressure/cpu, or time stolen from this host if that is "
-                "more): the further above, the slower. 100 switches this off."),
+                "While tasks wait for a CPU for more of the time than this (the 'some' line of "
+                "/proc/pressure/cpu, or time stolen from this host if that is more), cpu_price "
+                "rises, up to four times: fewer passes. 100 switches this off."),
     ROW_PERCENT(memory_low, "percent of memory", 0, BP_ONE, "10",
                 "While less memory than this is available, or tasks wait for memory, merging "
                 "neither waits for guests to settle nor gives way to others."),

@@ -13,11 +13,8 @@
  * Debt (debt.c) says what is still to be merged, ksmd's own run time (cpu_window.c) what may be
  * spent on it; pass.c makes ksmd go round once and stand still again.
  *
- * When to begin a pass is a matter of price. Memory that waits to be merged costs pages times
- * time; a pass costs CPU time, which cpu_price turns into the same unit. A pass begins when the
- * waiting since the last one has cost as much as the pass will: never more than twice what an
- * oracle would pay, and without any guess about when the guest will have booted. While a guest
- * fills its memory this gives a pass now and then, and two right behind each other at the end.
+ * When to begin a pass is a matter of price (price.c): while a guest fills its memory there is a
+ * pass now and then, and two right behind each other at the end.
  *
  * When nothing is owed any more, settle watches for memory that still grows. Maintain looks for
  * churn by probes (probe.c). Rest is for hosts where nothing can be gained: without mergeable
@@ -30,13 +27,13 @@
 #include "policy/debt.h"
 #include "policy/pass.h"
 #include "policy/pressure.h"
+#include "policy/price.h"
 #include "policy/probe.h"
 #include "policy/rule.h"
 #include "policy/yield.h"
 
 #define US_PER_S  UINT64_C(1000000)
 #define US_PER_MS UINT64_C(1000)
-#define MIB       UINT64_C(1048576)
 
 /* How long an event alone keeps the burst going, so that facts have arrived. */
 #define TRIGGER_HOLD_US (1 * US_PER_S)
@@ -123,27 +120,6 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
         a->cleanup_us = 0;
 }
 
-/* What a pass may have cost in waiting before it begins, pages times microseconds. */
-static uint64_t
-price_of_pass(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
-              const Debt *debt)
-{
-    uint64_t pages_per_us = mul_div(conf->cpu_price, MIB, host->page_bytes);
-
-    if (pressure_is_tight(conf, host, &state->pressure))
-        return 0;
-    return mul_div(pass_cost_us(host, debt), pages_per_us, 1);
-}
-
-/* Memory that the running pass will not merge waits for the next one, as all does without one. */
-static void
-note_waiting(const HostSample *host, const Debt *debt, KsmAuto *a)
-{
-    uint64_t value = pass_is_running(&a->pass) ? debt->unseen_value : debt->open_value;
-
-    a->waited = sat_add(a->waited, mul_div(value, sat_sub(host->now_us, a->now_us), 1));
-}
-
 /* A pass gets what the budget and the other tasks of the host leave it. */
 static void
 plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Reason reason,
@@ -152,14 +128,14 @@ plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Re
     uint64_t left_us = cpu_window_left(&state->window, burst_budget_bp(conf, host));
     uint64_t duty_bp = min_u64(BP_ONE, mul_div(left_us, BP_ONE, STRETCH_US));
     bool tight = pressure_is_tight(conf, host, &state->pressure);
-    uint64_t cap_bp = tight ? BP_ONE : pressure_cap_bp(conf, &state->pressure);
+    uint64_t cap_bp = tight ? BP_ONE : pressure_cap_bp(&state->pressure);
 
     pass_plan(conf, host, &state->ksm_auto, min_u64(duty_bp, cap_bp), plan);
     plan->ksm.reason = reason;
     if (duty_bp < min_u64(cap_bp, BP_ONE))
         plan->ksm.reason = REASON_CPU_BUDGET;
     else if (cap_bp < BP_ONE)
-        plan->ksm.reason = REASON_CPU_PRESSURE;
+        plan->ksm.reason = REASON_LATENCY;
     else if (reason == REASON_DEBT && tight)
         plan->ksm.reason = REASON_MEMORY_LOW;
 }
@@ -170,12 +146,11 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
 {
     const HostSample *host = &sample->host;
     KsmAuto *a = &state->ksm_auto;
-    uint64_t price = price_of_pass(conf, host, state, debt);
+    uint64_t left = price_left(conf, host, state, debt);
     bool owed = debt->open_value > 0;
 
-    note_waiting(host, debt, a);
-    if (!pass_is_running(&a->pass) && (a->forced > 0 || (owed && a->waited >= price))) {
-        a->waited = 0;
+    if (!pass_is_running(&a->pass) && (a->forced > 0 || (owed && left == 0))) {
+        price_paid(&a->price);
         pass_begin(sample, state, debt->unseen_pages, debt->unseen_pages < debt->open_pages / 2);
     }
     if (pass_is_running(&a->pass)) {
@@ -185,9 +160,10 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     pass_park(&a->pass, plan);
     plan->ksm.reason = owed ? REASON_GATHERING : REASON_TRIGGER;
     plan->next_tick_us = TICK_BURST_US;
+    if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
+        plan->ksm.reason = REASON_CPU_PRESSURE;
     if (owed)
-        plan->next_tick_us = clamp_u64(sat_sub(price, a->waited) / debt->open_value,
-                                       TICK_BURST_MIN_US, TICK_BURST_US);
+        plan->next_tick_us = clamp_u64(left / debt->open_value, TICK_BURST_MIN_US, TICK_BURST_US);
 }
 
 /* Maintain, and rest where merging may pay again: probes, and ksmd parked between them. */
@@ -305,6 +281,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     Debt debt = debt_update(conf, sample, state, plan);
 
     pressure_update(sample, state);
+    price_update(host, &debt, a);
     measure_cost(a, host);
     note_events(a, host, ended);
     choose_phase(conf, sample, a, &debt);

@@ -70,6 +70,14 @@ typedef struct {
     uint64_t wait_bp;         /* waiting of the latency-critical domain that waited most */
 } Pressure;
 
+/* What waiting for a pass costs; see price.c. */
+typedef struct {
+    uint64_t waited;    /* pages times microseconds since the last pass began */
+    uint64_t looked_us; /* CLOCK_MONOTONIC of the last look at growth */
+    uint64_t pages;     /* mergeable pages then */
+    uint64_t growth;    /* pages that come in a second */
+} Price;
+
 /* What ksmd's work brings; see yield.c. */
 typedef struct {
     uint64_t since_cpu_us;  /* ksmd's run time when the work began; VALUE_UNKNOWN */
@@ -87,7 +95,7 @@ typedef struct {
     uint64_t trigger_us;     /* last event that asked for scanning; 0: none is open */
     unsigned forced;         /* passes that it still wants, whatever the facts say */
     uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
-    uint64_t waited;         /* pages times microseconds that memory has waited for a pass */
+    Price price;             /* what waiting has cost */
     uint64_t burst_merged;   /* merged pages when the current burst began */
     Yield yield;             /* what ksmd's last work brought */
     bool poor;               /* the last burst, and no probe since, brought too little */

@@ -4,18 +4,18 @@
  *
  * The kernel counts the time in which at least one task waited for a CPU, or for memory; how fast
  * these counters move is the pressure. A host that is itself a guest has its CPUs taken away
- * without any task waiting: stolen time counts the same. Above cpu_pressure a burst gets less of a
- * CPU, in a straight line down to a tenth: never nothing, or a host that is always busy would never
- * merge, and ksmd with its nice value of 5 takes little from others in any case.
+ * without any task waiting: stolen time counts the same. While others wait, CPU time is dearer, so
+ * a pass has to be worth more before it begins: above cpu_pressure its price rises, in a straight
+ * line, to four times the usual one. A pass that has begun goes on at full speed, since the
+ * scheduler gives ksmd, with its nice value of 5, little enough beside tasks that want to run.
  *
- *     cap  1 |-----------\
- *            |             \
- *        0.1 |               \____
- *            +-----------|---------| pressure
- *            0      cpu_pressure   1
+ *     price  4 |                /
+ *            1 |-----------/
+ *              +-----------|-----| pressure
+ *              0     cpu_pressure  1
  *
  * A latency-critical domain is asked by name: as soon as its threads wait more than a hundredth of
- * the time, the burst gets the tenth.
+ * the time, a pass gets a tenth of a CPU.
  *
  * Memory is the opposite: when it is short, merging is the cheapest way to get some, and gives way
  * to nobody.
@@ -25,9 +25,11 @@
 #include "policy/pressure.h"
 
 /* Counters are compared over at least so long, or single waits look like pressure. */
-#define SPAN_US UINT64_C(1000000)
-/* What a burst keeps under any pressure. */
-#define CAP_MIN_BP (BP_ONE / 10)
+#define SPAN_US UINT64_C(500000)
+/* What a pass costs while tasks wait for a CPU all the time. */
+#define PRICE_MAX_BP (4 * BP_ONE)
+/* What a pass gets of a CPU while a latency-critical domain waits. */
+#define CRITICAL_CAP_BP (BP_ONE / 10)
 /* Waiting of a latency-critical domain, summed over its threads, from which ksmd gives way. */
 #define CRITICAL_BP (BP_ONE / 100)
 /* Waiting for memory from which it counts as short. */
@@ -89,15 +91,19 @@ pressure_is_tight(const PolicyConf *conf, const HostSample *host, const Pressure
 }
 
 uint64_t
-pressure_cap_bp(const PolicyConf *conf, const Pressure *pressure)
+pressure_price_bp(const PolicyConf *conf, const Pressure *pressure)
 {
     uint64_t worst_bp = max_u64(pressure->cpu_bp, pressure->steal_bp);
-    uint64_t free_bp;
+    uint64_t above_bp;
 
-    if (pressure->wait_bp >= CRITICAL_BP)
-        return CAP_MIN_BP;
     if (worst_bp <= conf->cpu_pressure_bp)
         return BP_ONE;
-    free_bp = mul_div(sat_sub(BP_ONE, worst_bp), BP_ONE, BP_ONE - conf->cpu_pressure_bp);
-    return max_u64(CAP_MIN_BP, free_bp);
+    above_bp = mul_div(worst_bp - conf->cpu_pressure_bp, BP_ONE, BP_ONE - conf->cpu_pressure_bp);
+    return BP_ONE + mul_div(above_bp, PRICE_MAX_BP - BP_ONE, BP_ONE);
+}
+
+uint64_t
+pressure_cap_bp(const Pressure *pressure)
+{
+    return pressure->wait_bp >= CRITICAL_BP ? CRITICAL_CAP_BP : BP_ONE;
 }

@@ -5,7 +5,7 @@
 
 #include "policy/policy.h"
 
-/** pressure_update() - take new figures; looks no closer than a second apart are one */
+/** pressure_update() - take new figures; looks closer together than half a second are one */
 void pressure_update(const Sample *sample, PolicyState *state);
 
 /**
@@ -17,11 +17,18 @@ void pressure_update(const Sample *sample, PolicyState *state);
 bool pressure_is_tight(const PolicyConf *conf, const HostSample *host, const Pressure *pressure);
 
 /**
- * pressure_cap_bp() - what others leave to ksmd
+ * pressure_price_bp() - what CPU time costs while others wait for it
  * @conf: cpu_pressure_bp
  *
- * Return: share of a CPU that a burst may take at most; BP_ONE while nobody has to wait.
+ * Return: times the usual price, in basis points; at least BP_ONE.
  */
-uint64_t pressure_cap_bp(const PolicyConf *conf, const Pressure *pressure);
+uint64_t pressure_price_bp(const PolicyConf *conf, const Pressure *pressure);
+
+/**
+ * pressure_cap_bp() - what latency-critical domains leave to ksmd
+ *
+ * Return: share of a CPU that a burst may take at most; BP_ONE while none of them waits.
+ */
+uint64_t pressure_cap_bp(const Pressure *pressure);
 
 #endif

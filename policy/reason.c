@@ -21,8 +21,10 @@ static const ReasonWords reason_words[] = {
                            "new memory waits until there is enough of it to be worth a pass" },
     [REASON_CPU_BUDGET] = { "cpu-budget",
                             "memory is not covered yet, but ksmd has used up its CPU budget" },
-    [REASON_CPU_PRESSURE] = { "cpu-pressure", "memory is not covered yet, but ksmd gives way: "
-                                              "tasks wait for a CPU" },
+    [REASON_CPU_PRESSURE] = { "cpu-pressure", "tasks wait for a CPU: new memory waits longer until "
+                                              "there is enough of it" },
+    [REASON_LATENCY] = { "latency", "memory is not covered yet, but a latency-critical domain "
+                                    "waits for a CPU" },
     [REASON_MEMORY_LOW] = { "memory-low",
                             "the host is short of memory: new memory is merged without "
                             "waiting" },

@@ -14,7 +14,8 @@ typedef enum {
     REASON_DEBT,              /* memory that two passes have not covered yet */
     REASON_GATHERING,         /* debt is open, too little waits to be worth a pass yet */
     REASON_CPU_BUDGET,        /* debt is open, ksmd has used its CPU budget of the last minute */
-    REASON_CPU_PRESSURE,      /* debt is open, others wait for the CPUs */
+    REASON_CPU_PRESSURE,      /* debt is open, others wait for the CPUs: a pass has to bring more */
+    REASON_LATENCY,           /* debt is open, a latency-critical domain waits for a CPU */
     REASON_MEMORY_LOW,        /* debt is open and memory is short: as fast as the budget allows */
     REASON_SETTLING,          /* covered; watching whether anything still moves */
     REASON_CHURN_WATCH,       /* covered and paying: look for changes slowly */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pressure_test.c - who waits, and what ksmd is left */
+/* pressure_test.c - who waits, and what that means for ksmd */
 #include "policy/pressure.h"
 
 #include <inttypes.h>
@@ -54,7 +54,7 @@ two_seconds_later(One *one, uint64_t cpu_us, uint64_t steal_us, uint64_t memory_
 }
 
 static void
-the_more_others_wait_the_less_a_burst_gets(void **unused)
+the_more_others_wait_the_more_a_pass_costs(void **unused)
 {
     static const struct {
         const char *when;
@@ -64,23 +64,23 @@ the_more_others_wait_the_less_a_burst_gets(void **unused)
     } rows[] = {
         { "nobody waits", 0, 0, BP_ONE },
         { "up to the threshold", 1200000, 0, BP_ONE },
-        { "half of the way above it", 1600000, 0, BP_ONE / 2 },
-        { "always, but ksmd is never stopped", 2000000, 0, BP_ONE / 10 },
+        { "half of the way above it", 1600000, 0, BP_ONE * 5 / 2 },
+        { "always", 2000000, 0, 4 * BP_ONE },
         { "stolen time up to the threshold", 0, 4800000, BP_ONE },
-        { "stolen time above it", 0, 6400000, BP_ONE / 2 },
-        { "the worse of both counts", 1600000, 4800000, BP_ONE / 2 },
+        { "stolen time above it", 0, 6400000, BP_ONE * 5 / 2 },
+        { "the worse of both counts", 1600000, 4800000, BP_ONE * 5 / 2 },
     };
     (void)unused;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint64_t cap_bp;
+        uint64_t price_bp;
         One one;
 
         one_init(&one);
         two_seconds_later(&one, rows[i].cpu_us, rows[i].steal_us, 0, 0);
-        cap_bp = pressure_cap_bp(&one.conf, &one.state.pressure);
-        if (cap_bp != rows[i].want_bp)
-            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, cap_bp, rows[i].want_bp);
+        price_bp = pressure_price_bp(&one.conf, &one.state.pressure);
+        if (price_bp != rows[i].want_bp)
+            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, price_bp, rows[i].want_bp);
     }
 }
 
@@ -93,7 +93,7 @@ a_threshold_of_all_the_time_switches_it_off(void **unused)
     one_init(&one);
     one.conf.cpu_pressure_bp = BP_ONE;
     two_seconds_later(&one, 2 * S, 8 * S, 0, 0);
-    assert_int_equal(pressure_cap_bp(&one.conf, &one.state.pressure), BP_ONE);
+    assert_int_equal(pressure_price_bp(&one.conf, &one.state.pressure), BP_ONE);
 }
 
 static void
@@ -119,7 +119,7 @@ a_latency_critical_domain_that_waits_takes_precedence(void **unused)
         one.domain.latency_critical = rows[i].critical;
         one.domain.wait_us = 5 * S;
         two_seconds_later(&one, 0, 0, 0, rows[i].wait_us);
-        cap_bp = pressure_cap_bp(&one.conf, &one.state.pressure);
+        cap_bp = pressure_cap_bp(&one.state.pressure);
         if (cap_bp != rows[i].want_bp)
             fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, cap_bp, rows[i].want_bp);
     }
@@ -138,7 +138,7 @@ a_thread_that_ends_takes_its_waiting_with_it(void **unused)
     one.sample.host.now_us += 2 * S;
     one.domain.wait_us = S;
     pressure_update(&one.sample, &one.state);
-    assert_int_equal(pressure_cap_bp(&one.conf, &one.state.pressure), BP_ONE);
+    assert_int_equal(pressure_cap_bp(&one.state.pressure), BP_ONE);
 }
 
 static void
@@ -181,20 +181,20 @@ looks_close_together_are_one_and_what_is_not_told_is_no_pressure(void **unused)
     one.sample.host.now_us += S / 100;
     one.sample.host.cpu_stall_us += S / 100;
     pressure_update(&one.sample, &one.state);
-    assert_int_equal(pressure_cap_bp(&one.conf, &one.state.pressure), BP_ONE);
+    assert_int_equal(pressure_price_bp(&one.conf, &one.state.pressure), BP_ONE);
     one.sample.host.cpu_stall_us = U;
     one.sample.host.memory_stall_us = U;
     one.sample.host.steal_us = U;
     one.sample.host.now_us += 2 * S;
     pressure_update(&one.sample, &one.state);
-    assert_int_equal(pressure_cap_bp(&one.conf, &one.state.pressure), BP_ONE);
+    assert_int_equal(pressure_price_bp(&one.conf, &one.state.pressure), BP_ONE);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_more_others_wait_the_less_a_burst_gets),
+        cmocka_unit_test(the_more_others_wait_the_more_a_pass_costs),
         cmocka_unit_test(a_threshold_of_all_the_time_switches_it_off),
         cmocka_unit_test(a_latency_critical_domain_that_waits_takes_precedence),
         cmocka_unit_test(a_thread_that_ends_takes_its_waiting_with_it),

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * price.c - waiting costs memory, passes cost CPU time
+ *
+ * Memory that waits to be merged costs pages times time; a pass costs CPU time, which cpu_price
+ * turns into the same unit. A pass begins when the waiting since the last one has cost as much as
+ * the pass will. That is never more than twice what an oracle would pay, without any guess about
+ * when a guest will have booted (the rule is known from renting or buying skis).
+ *
+ * Three things are known that make the rule better:
+ *
+ *   growth    while memory comes fast, a pass that begins later finds more of it, so it has to be
+ *             worth more; when nothing comes any more, there is nothing to wait for
+ *   pressure  CPU time is dearer while tasks wait for it (pressure.c)
+ *   shortage  a host that is short of memory does not wait at all
+ */
+#include "policy/price.h"
+#include "policy/pass.h"
+#include "policy/pressure.h"
+
+#define US_PER_S UINT64_C(1000000)
+#define MIB      UINT64_C(1048576)
+/* Growth is looked at over at least so long: figures of processes come in steps. */
+#define GROWTH_SPAN_US (US_PER_S / 5)
+/* Factor of the price while nothing grows, and the largest. */
+#define STILL_BP   (BP_ONE / 4)
+#define GROWING_BP (4 * BP_ONE)
+
+void
+price_update(const HostSample *host, const Debt *debt, KsmAuto *a)
+{
+    Price *price = &a->price;
+    uint64_t value = pass_is_running(&a->pass) ? debt->unseen_value : debt->open_value;
+    uint64_t span_us = sat_sub(host->now_us, price->looked_us);
+
+    /* The running pass merges what was seen before; the rest waits for the next one. */
+    price->waited = sat_add(price->waited, mul_div(value, sat_sub(host->now_us, a->now_us), 1));
+    if (span_us < GROWTH_SPAN_US)
+        return;
+    price->growth = mul_div(sat_sub(debt->mergeable_pages, price->pages), US_PER_S, span_us);
+    price->looked_us = host->now_us;
+    price->pages = debt->mergeable_pages;
+}
+
+void
+price_paid(Price *price)
+{
+    price->waited = 0;
+}
+
+/* What comes in a second, beside what waits already. */
+static uint64_t
+growth_factor_bp(const Price *price, const Debt *debt)
+{
+    uint64_t more_bp = mul_div(price->growth, BP_ONE, max_u64(debt->open_pages, 1));
+
+    return min_u64(sat_add(STILL_BP, more_bp), GROWING_BP);
+}
+
+uint64_t
+price_left(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
+           const Debt *debt)
+{
+    const KsmAuto *a = &state->ksm_auto;
+    uint64_t pages_per_us = mul_div(conf->cpu_price, MIB, host->page_bytes);
+    uint64_t full = mul_div(pass_cost_us(host, debt), pages_per_us, 1);
+
+    if (pressure_is_tight(conf, host, &state->pressure))
+        return 0;
+    full = mul_div(full, pressure_price_bp(conf, &state->pressure), BP_ONE);
+    full = mul_div(full, growth_factor_bp(&a->price, debt), BP_ONE);
+    return sat_sub(full, a->price.waited);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* price.h - when a pass is worth what it costs */
+#ifndef POLICY_PRICE_H
+#define POLICY_PRICE_H
+
+#include "policy/debt.h"
+
+/** price_update() - memory has waited since the last call, and perhaps grown */
+void price_update(const HostSample *host, const Debt *debt, KsmAuto *a);
+
+/** price_paid() - a pass begins: what it will merge waits no more */
+void price_paid(Price *price);
+
+/**
+ * price_left() - what still has to be waited before a pass is worth its price
+ *
+ * Return: pages times microseconds; 0: a pass should begin now.
+ */
+uint64_t price_left(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
+                    const Debt *debt);
+
+#endif

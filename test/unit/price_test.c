@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* price_test.c - when a pass is worth what it costs */
+#include "policy/price.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define S   UINT64_C(1000000)
+#define GIB (UINT64_C(1) << 30)
+
+/* A host on which a pass costs a second of CPU time, and 25600 pages (100 MiB) wait for it. */
+typedef struct {
+    PolicyConf conf;
+    PolicyState state;
+    HostSample host;
+    Debt debt;
+} One;
+
+static void
+one_init(One *one)
+{
+    memset(one, 0, sizeof(*one));
+    policy_conf_default(&one->conf);
+    one->conf.cpu_price = 100;
+    policy_init(&one->state);
+    one->host = (HostSample){ .now_us = 100 * S,
+                              .cpus = 2,
+                              .page_bytes = 4096,
+                              .mem_total_bytes = 16 * GIB,
+                              .mem_available_bytes = 8 * GIB };
+    one->debt = (Debt){ .open_pages = 25600,
+                        .unseen_pages = 25600,
+                        .open_value = 25600,
+                        .unseen_value = 25600,
+                        .mergeable_pages = 100000 };
+    one->host.ksm.pages_unshared = (1000000000 - 25600 * 1050) / 5000;
+    one->state.ksm_auto.now_us = one->host.now_us;
+    price_update(&one->host, &one->debt, &one->state.ksm_auto);
+}
+
+/* Time passes, and so many pages come. */
+static void
+wait_for(One *one, uint64_t us, uint64_t pages)
+{
+    one->host.now_us += us;
+    one->debt.mergeable_pages += pages;
+    price_update(&one->host, &one->debt, &one->state.ksm_auto);
+    one->state.ksm_auto.now_us = one->host.now_us;
+}
+
+static uint64_t
+left(const One *one)
+{
+    return price_left(&one->conf, &one->host, &one->state, &one->debt);
+}
+
+static void
+a_pass_is_due_when_waiting_has_cost_as_much(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    wait_for(&one, S / 5, 0);
+    assert_true(left(&one) > 0);
+    wait_for(&one, S / 25, 0); /* a quarter of the price, since nothing grows: 0.25 s */
+    assert_true(left(&one) > 0);
+    wait_for(&one, S / 50, 0);
+    assert_int_equal(left(&one), 0);
+    price_paid(&one.state.ksm_auto.price);
+    assert_true(left(&one) > 0);
+}
+
+static void
+what_waits_is_counted_by_its_worth(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.debt.open_value /= 10;
+    wait_for(&one, 2 * S, 0);
+    assert_true(left(&one) > 0);
+    wait_for(&one, S, 0);
+    assert_int_equal(left(&one), 0);
+}
+
+static void
+while_memory_comes_fast_a_pass_has_to_be_worth_more(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t pages_per_s;
+        uint64_t want_ms; /* of waiting, the price being paid in a second */
+    } rows[] = {
+        { "nothing comes", 0, 250 },
+        { "half of what waits", 12800, 750 },
+        { "as much as waits", 25600, 1250 },
+        { "very much more", 2560000, 4000 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t need;
+        One one;
+
+        one_init(&one);
+        wait_for(&one, S / 5, rows[i].pages_per_s / 5);
+        need = (left(&one) + one.state.ksm_auto.price.waited) / one.debt.open_value / 1000;
+        if (need + 1 < rows[i].want_ms || need > rows[i].want_ms + 1)
+            fail_msg("%s: %" PRIu64 " ms, want %" PRIu64, rows[i].when, need, rows[i].want_ms);
+    }
+}
+
+static void
+while_tasks_wait_for_a_cpu_passes_are_dearer(void **unused)
+{
+    One one;
+    uint64_t usual;
+    (void)unused;
+
+    one_init(&one);
+    usual = left(&one);
+    one.state.pressure.cpu_bp = BP_ONE;
+    assert_int_equal(left(&one), 4 * usual);
+}
+
+static void
+a_host_that_is_short_of_memory_does_not_wait(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.state.pressure.cpu_bp = BP_ONE;
+    one.host.mem_available_bytes = GIB;
+    assert_int_equal(left(&one), 0);
+}
+
+static void
+what_the_running_pass_merges_does_not_wait_for_the_next(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.state.ksm_auto.pass.stage = PASS_CRUISE;
+    one.debt.unseen_value = 0;
+    wait_for(&one, 10 * S, 0);
+    assert_int_equal(one.state.ksm_auto.price.waited, 0);
+    one.debt.unseen_value = 100;
+    wait_for(&one, S, 0);
+    assert_int_equal(one.state.ksm_auto.price.waited, 100 * S);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pass_is_due_when_waiting_has_cost_as_much),
+        cmocka_unit_test(what_waits_is_counted_by_its_worth),
+        cmocka_unit_test(while_memory_comes_fast_a_pass_has_to_be_worth_more),
+        cmocka_unit_test(while_tasks_wait_for_a_cpu_passes_are_dearer),
+        cmocka_unit_test(a_host_that_is_short_of_memory_does_not_wait),
+        cmocka_unit_test(what_the_running_pass_merges_does_not_wait_for_the_next),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
