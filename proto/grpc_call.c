@@ -223,6 +223,18 @@ grpc_call_data(const GrpcCall *call)
     return call->data;
 }
 
+void
+grpc_call_set_peer_data(GrpcCall *call, gpointer data, GDestroyNotify destroy)
+{
+    grpc_session_set_data(call->session, data, destroy);
+}
+
+gpointer
+grpc_call_peer_data(const GrpcCall *call)
+{
+    return call->session->data;
+}
+
 bool
 grpc_call_is_open(const GrpcCall *call)
 {

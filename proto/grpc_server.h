@@ -256,6 +256,21 @@ void grpc_call_set_data(GrpcCall *call, gpointer data, GDestroyNotify destroy);
 gpointer grpc_call_data(const GrpcCall *call);
 
 /**
+ * grpc_call_set_peer_data() - attach the handlers' state to the connection of a call
+ * @call:    any call of the connection
+ * @data:    returned by grpc_call_peer_data() of all its calls; replaces (and destroys) what was
+ *           attached before
+ * @destroy: called for @data once the connection is closed and all its calls were told so; may be
+ *           NULL
+ */
+void grpc_call_set_peer_data(GrpcCall *call, gpointer data, GDestroyNotify destroy);
+
+/**
+ * grpc_call_peer_data() - the handlers' state of the connection; NULL: none
+ */
+gpointer grpc_call_peer_data(const GrpcCall *call);
+
+/**
  * grpc_call_accept() - send the response headers now
  * @call: a streaming call
  *

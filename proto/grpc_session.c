@@ -272,10 +272,20 @@ grpc_session_ref(GrpcSession *session)
 }
 
 void
+grpc_session_set_data(GrpcSession *session, gpointer data, GDestroyNotify destroy)
+{
+    if (session->destroy)
+        session->destroy(session->data);
+    session->data = data;
+    session->destroy = destroy;
+}
+
+void
 grpc_session_unref(GrpcSession *session)
 {
     if (--session->refs > 0)
         return;
+    grpc_session_set_data(session, NULL, NULL);
     nghttp2_session_del(session->h2);
     if (session->fd >= 0)
         close(session->fd);

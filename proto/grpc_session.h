@@ -90,6 +90,8 @@ struct GrpcSession {
     GList link;                /* for the owner's list of sessions */
     GrpcLimits limits;         /* copy */
     GrpcPeer peer;             /* server: who is there; groups owned */
+    gpointer data;             /* server: the handlers', see @destroy */
+    GDestroyNotify destroy;    /* for @data; may be NULL */
     GSource *source;           /* owned; NULL once closed */
     gpointer tag;              /* of the descriptor in @source */
     GIOCondition armed;        /* what @source polls for */
@@ -144,6 +146,13 @@ GrpcSession *grpc_session_ref(GrpcSession *session);
  * grpc_session_unref() - let go of a session; its memory goes with the last reference
  */
 void grpc_session_unref(GrpcSession *session);
+
+/**
+ * grpc_session_set_data() - attach the handlers' data until the session is closed
+ * @data:    replaces (and destroys) what was attached before
+ * @destroy: called for @data after the last stream was closed; may be NULL
+ */
+void grpc_session_set_data(GrpcSession *session, gpointer data, GDestroyNotify destroy);
 
 /**
  * grpc_session_enter() - begin a busy section

@@ -71,6 +71,7 @@ tear_down(GrpcSession *session)
         grpc_stream_detach(stream);
         session->ops->close(stream, GRPC_CODE_LOST);
     }
+    grpc_session_set_data(session, NULL, NULL);
     session->ops->gone(session);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grpc_unpack.h - decode a message from a stranger within a bound of memory (inside the library)
+ * grpc_unpack.h - decode a message from a stranger within a bound of memory
  */
 #ifndef PROTO_GRPC_UNPACK_H
 #define PROTO_GRPC_UNPACK_H

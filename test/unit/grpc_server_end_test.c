@@ -215,6 +215,72 @@ a_kept_call_outlives_its_server(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, echo_setup, echo_teardown)
 
+/* The state of a connection, for the handlers. */
+typedef struct {
+    EchoServer *echo;   /* borrowed */
+    unsigned destroyed; /* how often */
+    unsigned closed;    /* calls that had been told of their end by then */
+} PeerData;
+
+static void
+destroy_peer_data(gpointer data)
+{
+    PeerData *self = data;
+
+    self->destroyed++;
+    for (size_t i = 0; i < GRPC_CLOSE_COUNT; i++)
+        self->closed += self->echo->closed[i];
+}
+
+static bool
+is_destroyed(gpointer data)
+{
+    return ((PeerData *)data)->destroyed > 0;
+}
+
+static GrpcCall *
+keep_call(EchoServer *echo, GrpcClient *client)
+{
+    g_autoptr(GrpcClientCall) call = start_call(client, "/test.Echo/Unary", ECHO_HANG);
+
+    assert_non_null(call); /* it goes on without us */
+    g_clear_pointer(&echo->kept, grpc_call_unref);
+    assert_true(echo_server_run_until(is_kept, echo));
+    return grpc_call_ref(echo->kept);
+}
+
+static void
+data_of_a_connection_is_seen_by_its_calls_and_ends_after_them(void **state)
+{
+    EchoServer *echo = *state;
+    GrpcClient *client = grpc_client_new(echo->path, g_main_context_default());
+    g_autoptr(GrpcClient) other = grpc_client_new(echo->path, g_main_context_default());
+    g_autoptr(GrpcCall) first = keep_call(echo, client);
+    PeerData data[2] = { { .echo = echo }, { .echo = echo } };
+
+    assert_null(grpc_call_peer_data(first));
+    grpc_call_set_peer_data(first, &data[0], destroy_peer_data);
+    {
+        g_autoptr(GrpcCall) second = keep_call(echo, client);
+        g_autoptr(GrpcCall) stranger = keep_call(echo, other);
+
+        assert_ptr_equal(grpc_call_peer_data(second), &data[0]);
+        assert_null(grpc_call_peer_data(stranger));
+        grpc_call_set_peer_data(second, &data[1], destroy_peer_data);
+    }
+    assert_int_equal(data[0].destroyed, 1);
+    assert_int_equal(data[1].destroyed, 0);
+    grpc_client_free(client);
+    assert_true(echo_server_run_until(is_destroyed, &data[1]));
+    assert_int_equal(data[1].closed, 2);
+    assert_null(grpc_call_peer_data(first)); /* it is kept, the connection is gone */
+    grpc_call_set_peer_data(first, &data[0], destroy_peer_data);
+    g_clear_pointer(&first, grpc_call_unref);
+    g_clear_pointer(&echo->kept, grpc_call_unref);
+    assert_int_equal(data[0].destroyed, 2);
+    assert_int_equal(data[1].destroyed, 1);
+}
+
 int
 main(void)
 {
@@ -223,6 +289,7 @@ main(void)
         TEST(a_shutdown_ends_endless_streams_with_a_status),
         TEST(a_shutdown_cuts_off_what_outlasts_it),
         TEST(a_shutdown_without_connections_is_done_at_once),
+        TEST(data_of_a_connection_is_seen_by_its_calls_and_ends_after_them),
         TEST(a_handler_may_free_the_server),
         TEST(a_kept_call_outlives_its_server),
     };
