@@ -225,6 +225,28 @@ agent_set_mode(Agent *agent, KsmMode mode)
     adopt_mode(agent);
 }
 
+/* Names the settings that have changed but are read at the start only. */
+static void
+warn_of_restart(const Conf *old, const Conf *new)
+{
+    const struct {
+        const char *name;
+        bool changed;
+    } rows[] = {
+        { "[libvirt] uri", !g_str_equal(old->uri, new->uri) },
+        { "[rpc] group", !g_str_equal(old->rpc_group, new->rpc_group) },
+        { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },
+        { "[access] read_only_for_all", old->read_only_for_all != new->read_only_for_all },
+        { "[hook] enable", old->hook_enable != new->hook_enable },
+        { "[directory] paths", !g_str_equal(old->directory_paths, new->directory_paths) },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].changed)
+            log_warning("%s has changed, which needs a restart: it is read at the start only",
+                        rows[i].name);
+}
+
 static gboolean
 on_reload(gpointer data)
 {
@@ -237,9 +259,7 @@ on_reload(gpointer data)
     if (agent->mode_override)
         options.mode = agent->mode_override;
     if (agent_load_conf(&options, &conf, &error)) {
-        if (!g_str_equal(conf->uri, agent->conf->uri) ||
-            !g_str_equal(conf->rpc_group, agent->conf->rpc_group))
-            log_warning("[libvirt] and [rpc] settings are read at the start only");
+        warn_of_restart(agent->conf, conf);
         conf_free(agent->conf);
         agent->conf = g_steal_pointer(&conf); /* in force from here */
         log_open(agent->conf->log_level);
@@ -273,6 +293,7 @@ agent_close(Agent *agent)
     g_clear_handle_id(&agent->watchdog, g_source_remove);
     agent->closing = true;
     if (agent->opened) {
+        server_shutdown(agent->server);
         if (agent->conf->restore_at_stop)
             restore_all(agent);
         close_sources(agent); /* may wait a moment for libvirt */

@@ -15,8 +15,10 @@
 
 #include <glib.h>
 
-typedef struct Server Server;               /* agent/rpc/server.h */
-typedef struct LibvirtSource LibvirtSource; /* agent/source/libvirt.c */
+typedef struct Server Server;                   /* agent/rpc/server.h */
+typedef struct LibvirtSource LibvirtSource;     /* agent/source/libvirt.c */
+typedef struct HookSource HookSource;           /* agent/source/hook.c */
+typedef struct DirectorySource DirectorySource; /* agent/source/directory.c */
 
 /* What the command line says; texts are borrowed from it, NULL where not given. */
 typedef struct {
@@ -60,9 +62,12 @@ struct Agent {
     KsmActuator ksm;
     void *contexts[ACTUATOR_COUNT]; /* of the actuators, borrowed from the fields above */
 
-    LibvirtSource *libvirt; /* owned by its source; NULL: not opened */
-    Server *server;         /* owned */
-    guint watchdog;         /* GSource; 0: none */
+    LibvirtSource *libvirt;     /* owned by its source; NULL: not opened */
+    HookSource *hook;           /* likewise */
+    DirectorySource *directory; /* likewise */
+    Server *server;             /* owned */
+    GPtrArray *feeds;           /* owned by the source grpc; of GrpcFeed; NULL: none so far */
+    guint watchdog;             /* GSource; 0: none */
 };
 
 /**

@@ -19,6 +19,13 @@ typedef struct {
     size_t base; /* offset of the rows' settings struct within Conf */
 } KnobTable;
 
+static const char *const who_words[] = {
+    [WHO_ROOT] = "root",
+    [WHO_GROUP] = "group",
+    [WHO_ALL] = "all",
+    [WHO_COUNT] = NULL,
+};
+
 static const Knob agent_rows[] = {
     { "agent", "log_level", KNOB_ENUM, "", 0, 0, "info",
       "Messages to write: error, warning, info or debug.", log_level_words,
@@ -45,6 +52,24 @@ static const Knob agent_rows[] = {
       "Members of this group may use the control socket, beside root. A group that does not "
       "exist leaves it to root alone.",
       NULL, offsetof(Conf, rpc_group) },
+    { "rpc", "kata_socket", KNOB_TEXT, "", 0, 107, "",
+      "Listen on this path too, for clients of the Kata KSM throttler: only its Kick can be called "
+      "there. Its usual place is /run/kata-ksm-throttler/ksm.sock. Empty: do not.",
+      NULL, offsetof(Conf, kata_socket) },
+    { "access", "read_only_for_all", KNOB_BOOL, "", 0, 0, "false",
+      "Let every local user make the calls that change nothing, instead of root and the group.",
+      NULL, offsetof(Conf, read_only_for_all) },
+    { "access", "domain_figures", KNOB_ENUM, "", 0, 0, "group",
+      "Who may read figures of single domains, which tell about what is in their memory: root, "
+      "group (of the control socket) or all who may read at all.",
+      who_words, offsetof(Conf, domain_figures) },
+    { "hook", "enable", KNOB_BOOL, "", 0, 0, "true",
+      "Listen to virtksm-hook, which libvirtd calls when a domain starts and stops.", NULL,
+      offsetof(Conf, hook_enable) },
+    { "directory", "paths", KNOB_TEXT, "", 0, 4096, "",
+      "Folders in which each entry is a running domain, with colons between them, such as "
+      "/run/vc/sbs. They need not exist yet.",
+      NULL, offsetof(Conf, directory_paths) },
 };
 
 static KnobTable
@@ -224,6 +249,8 @@ conf_free(Conf *conf)
         return;
     g_free(conf->uri);
     g_free(conf->rpc_group);
+    g_free(conf->kata_socket);
+    g_free(conf->directory_paths);
     g_free(conf);
 }
 

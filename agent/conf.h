@@ -12,6 +12,14 @@
 /* The file that is read when none is named; it need not exist. */
 #define CONF_FILE_DEFAULT "/etc/virtksm/virtksmd.conf"
 
+/* Local users, as far as access goes; each includes those before it. */
+typedef enum {
+    WHO_ROOT,  /* root, and the user that the agent runs as */
+    WHO_GROUP, /* members of [rpc] group */
+    WHO_ALL,
+    WHO_COUNT,
+} Who;
+
 typedef struct {
     PolicyConf policy;
 
@@ -23,6 +31,11 @@ typedef struct {
     uint64_t keepalive_count; /* unanswered signs after which the connection is given up */
     bool take_over;           /* write on although another program writes KSM's settings */
     char *rpc_group;          /* owned; members may use the full socket */
+    char *kata_socket;        /* owned; path for clients of the Kata KSM throttler; empty: none */
+    bool read_only_for_all;   /* every local user may use the read-only socket */
+    unsigned domain_figures;  /* Who: may read the figures of single domains */
+    bool hook_enable;         /* listen to virtksm-hook */
+    char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 
 /** conf_new() - settings of an empty configuration file; never NULL; conf_free() it */

@@ -26,6 +26,7 @@ domain_free(gpointer data)
         process_done(&domain->process);
     if (domain->has_xml)
         domain_xml_clear(&domain->xml);
+    g_clear_pointer(&domain->claims, g_hash_table_destroy);
     g_free(domain->uuid);
     g_free(domain->name);
     g_free(domain);
@@ -90,6 +91,22 @@ domain_rename(Domain *domain, const char *name)
         return;
     g_free(domain->name);
     domain->name = g_strdup(name);
+}
+
+void
+domain_claim(Domain *domain, const char *source)
+{
+    if (!domain->claims)
+        domain->claims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_add(domain->claims, g_strdup(source));
+}
+
+bool
+domain_unclaim(Domain *domain, const char *source)
+{
+    if (domain->claims)
+        g_hash_table_remove(domain->claims, source);
+    return !domain->is_libvirts && (!domain->claims || g_hash_table_size(domain->claims) == 0);
 }
 
 bool

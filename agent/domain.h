@@ -31,17 +31,20 @@ typedef struct {
     uint64_t key;           /* of this start, never used twice */
     uint64_t seen_us;       /* CLOCK_MONOTONIC when this start was first seen */
     DomainState state;      /* as events and statistics say */
+    bool is_libvirts;       /* libvirt or its hook knows it: what they say holds for everybody */
+    GHashTable *claims;     /* owned; set of names: who else says that it runs; NULL: nobody */
     bool has_xml;           /* xml is filled */
     DomainXml xml;          /* owned; definition of the running domain */
     uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
     uint64_t stats_us;      /* CLOCK_MONOTONIC of the two above; 0: never */
 
-    bool has_process;     /* process is open */
-    Process process;      /* owned; its QEMU */
-    uint64_t search_us;   /* CLOCK_MONOTONIC of the next search for the process */
-    ProcessSample sample; /* of the last reading */
-    uint64_t wait_us;     /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
+    bool has_process;       /* process is open */
+    Process process;        /* owned; its QEMU */
+    uint64_t search_us;     /* CLOCK_MONOTONIC of the next search for the process */
+    uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
+    ProcessSample sample;   /* of the last reading */
+    uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
 
     DomainTrack track; /* policy's memory of it */
     DomainPlan plan;   /* policy's last word on it */
@@ -87,6 +90,20 @@ Domain *domain_table_find(const DomainTable *table, const char *word);
 
 /** domain_rename() - @name is copied; nothing happens when it has that name */
 void domain_rename(Domain *domain, const char *name);
+
+/**
+ * domain_claim() - somebody whose word is his own says that a domain runs
+ * @source: name of a source or of one of its clients; copied
+ */
+void domain_claim(Domain *domain, const char *source);
+
+/**
+ * domain_unclaim() - who has claimed a domain says that it ended
+ * @source: as given to domain_claim(); another one changes nothing
+ *
+ * Return: whether nobody is left who says that it runs.
+ */
+bool domain_unclaim(Domain *domain, const char *source);
 
 /** domain_table_remove() - a domain has ended; returns whether there was one */
 bool domain_table_remove(DomainTable *table, const char *uuid);

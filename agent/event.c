@@ -6,7 +6,11 @@
  *                                                             tick_want(): facts follow, soon
  *
  * Identity is the uuid and libvirt's number of the start. A start that two sources report is one
- * domain: whoever knows the number fills it in, whoever comes second changes nothing.
+ * domain: whoever knows the number fills it in, whoever comes second changes nothing. Each source
+ * tells things in their order, but one may be behind another: the news of a start can come when
+ * another source has reported its end already, and the next start. libvirt counts its starts, so
+ * the number of the last end is remembered for a moment; not for longer, because libvirtd counts
+ * anew when it has been restarted.
  */
 #include "agent/event.h"
 #include "agent/agent.h"
@@ -16,15 +20,24 @@
 
 /* An event's facts are wanted soon, but a burst of events is one question to libvirt. */
 #define FACTS_DELAY_MS 100
+/* How far one source may be behind another. */
+#define LATE_US 10000000
 
 typedef struct {
     EventWatcher watcher; /* NULL: unwatched while others were being told */
     gpointer user;        /* for watcher */
 } Watch;
 
+/* The newest end of a domain. */
+typedef struct {
+    char *source;     /* owned; who reported it */
+    int id;           /* number of the start; never DOMAIN_ID_UNKNOWN */
+    uint64_t time_us; /* CLOCK_MONOTONIC */
+} Ended;
+
 static const char *const kind_names[] = {
-    [EVENT_CREATED] = "created",     [EVENT_CHANGED] = "changed", [EVENT_DESTROYING] = "destroying",
-    [EVENT_DESTROYED] = "destroyed", [EVENT_KICK] = "kick",
+    [EVENT_CREATING] = "creating",     [EVENT_CREATED] = "created",     [EVENT_CHANGED] = "changed",
+    [EVENT_DESTROYING] = "destroying", [EVENT_DESTROYED] = "destroyed", [EVENT_KICK] = "kick",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kind_names) == EVENT_COUNT);
 
@@ -34,9 +47,19 @@ event_kind_name(EventKind kind)
     return (unsigned)kind < EVENT_COUNT ? kind_names[kind] : "unknown";
 }
 
+static void
+ended_free(gpointer data)
+{
+    Ended *ended = data;
+
+    g_free(ended->source);
+    g_free(ended);
+}
+
 void
 event_hub_init(EventHub *hub)
 {
+    hub->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, ended_free);
     hub->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hub->watchers = g_ptr_array_new_with_free_func(g_free);
     hub->sequence = 0;
@@ -45,6 +68,7 @@ event_hub_init(EventHub *hub)
 void
 event_hub_done(EventHub *hub)
 {
+    g_clear_pointer(&hub->ended, g_hash_table_destroy);
     g_clear_pointer(&hub->counts, g_hash_table_destroy);
     g_clear_pointer(&hub->watchers, g_ptr_array_unref);
 }
@@ -55,6 +79,12 @@ event_hub_count(const EventHub *hub, const char *source)
     const SourceCount *count = g_hash_table_lookup(hub->counts, source);
 
     return count ? *count : (SourceCount){ 0, 0 };
+}
+
+void
+event_hub_forget(EventHub *hub, const char *source)
+{
+    g_hash_table_remove(hub->counts, source);
 }
 
 void
@@ -102,9 +132,9 @@ count_event(EventHub *hub, const char *source, uint64_t now_us)
 }
 
 static void
-tell_watchers(EventHub *hub, const Event *event)
+tell_watchers(EventHub *hub, const Event *event, bool is_news)
 {
-    SeenEvent seen = { ++hub->sequence, g_get_real_time(), *event };
+    SeenEvent seen = { ++hub->sequence, g_get_real_time(), *event, is_news };
 
     hub->telling = true;
     for (guint i = 0; i < hub->watchers->len; i++) {
@@ -124,7 +154,62 @@ is_same_start(const Domain *domain, const Event *event)
            domain->id == event->id;
 }
 
-/* Return: whether this start was known already. */
+static gboolean
+is_long_ago(gpointer uuid, gpointer value, gpointer now_us)
+{
+    (void)uuid;
+    return *(const uint64_t *)now_us - ((const Ended *)value)->time_us > LATE_US;
+}
+
+/* Remembers the newest end, until another source tells of it as well: then nobody is behind. */
+static void
+note_end(EventHub *hub, const Event *event, int id, uint64_t now_us)
+{
+    const Ended *known;
+    bool is_others;
+    Ended *ended;
+
+    g_hash_table_foreach_remove(hub->ended, is_long_ago, &now_us);
+    known = g_hash_table_lookup(hub->ended, event->uuid);
+    is_others = known && !g_str_equal(known->source, event->source);
+    if (id == DOMAIN_ID_UNKNOWN || (is_others && id == known->id)) {
+        g_hash_table_remove(hub->ended, event->uuid);
+        return;
+    }
+    if (is_others && id < known->id)
+        return; /* this source is behind by more than one start */
+    ended = g_new(Ended, 1);
+    *ended = (Ended){ g_strdup(event->source), id, now_us };
+    g_hash_table_replace(hub->ended, g_strdup(event->uuid), ended);
+}
+
+/* Whether a source tells of a start that another one has got past. */
+static bool
+is_late_news(const EventHub *hub, const Event *event, uint64_t now_us)
+{
+    const Ended *ended = g_hash_table_lookup(hub->ended, event->uuid);
+
+    return ended && event->id != DOMAIN_ID_UNKNOWN && event->id <= ended->id &&
+           now_us - ended->time_us <= LATE_US && !g_str_equal(ended->source, event->source);
+}
+
+/* A claim changes nothing about a domain that libvirt knows. */
+static bool
+may_change(const Domain *domain, const Event *event)
+{
+    return !event->claim || !domain->is_libvirts;
+}
+
+static void
+note_witness(Domain *domain, const Event *event)
+{
+    if (event->claim)
+        domain_claim(domain, event->source);
+    else
+        domain->is_libvirts = true;
+}
+
+/* Return: whether this start is new. */
 static bool
 note_created(Agent *agent, const Event *event, uint64_t now_us)
 {
@@ -133,31 +218,64 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
     if (domain && is_same_start(domain, event)) {
         if (event->id != DOMAIN_ID_UNKNOWN)
             domain->id = event->id;
-        if (event->name)
+        if (event->name && may_change(domain, event))
             domain_rename(domain, event->name);
-        return true;
+        note_witness(domain, event);
+        return false;
     }
+    if (is_late_news(&agent->events, event, now_us))
+        return false;
     if (domain)
         agent->tick.departures++;
-    domain_table_add(&agent->domains, event->uuid, event->name ? event->name : event->uuid,
-                     event->id, now_us);
-    return false;
+    domain = domain_table_add(&agent->domains, event->uuid, event->name ? event->name : event->uuid,
+                              event->id, now_us);
+    note_witness(domain, event);
+    return true;
 }
 
-/* Return: what the event is in the light of what is known. */
+static bool
+note_destroying(Domain *domain, const Event *event)
+{
+    if (!domain || domain->state == DOMAIN_STOPPING || !may_change(domain, event))
+        return false;
+    domain->state = DOMAIN_STOPPING;
+    return true;
+}
+
+/* Return: whether a domain has ended with it. */
+static bool
+note_destroyed(Agent *agent, const Event *event, Domain *domain, uint64_t now_us)
+{
+    bool has_number = !domain || event->id != DOMAIN_ID_UNKNOWN;
+
+    if (!event->claim)
+        note_end(&agent->events, event, has_number ? event->id : domain->id, now_us);
+    if (!domain || (event->claim && !domain_unclaim(domain, event->source)))
+        return false;
+    domain_table_remove(&agent->domains, event->uuid);
+    agent->tick.departures++;
+    return true;
+}
+
+/* Return: what the event is in the light of what is known; @ret_news: whether it was not known. */
 static EventKind
-keep_table(Agent *agent, const Event *event, uint64_t now_us)
+keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
 {
     Domain *domain = event->uuid ? domain_table_get(&agent->domains, event->uuid) : NULL;
-    bool is_about_it = domain && is_same_start(domain, event);
 
-    if (event->kind == EVENT_CREATED)
-        return note_created(agent, event, now_us) ? EVENT_CHANGED : EVENT_CREATED;
-    if (event->kind == EVENT_DESTROYED && is_about_it) {
-        domain_table_remove(&agent->domains, event->uuid);
-        agent->tick.departures++;
-    } else if (event->kind == EVENT_DESTROYING && is_about_it) {
-        domain->state = DOMAIN_STOPPING;
+    if (domain && event->kind != EVENT_CREATED && !is_same_start(domain, event))
+        domain = NULL; /* it is about an earlier one */
+    *ret_news = true;
+    if (event->kind == EVENT_CREATING) {
+        *ret_news = !domain;
+    } else if (event->kind == EVENT_CREATED) {
+        *ret_news = note_created(agent, event, now_us);
+        return *ret_news ? EVENT_CREATED : EVENT_CHANGED;
+    } else if (event->kind == EVENT_DESTROYING) {
+        *ret_news = note_destroying(domain, event);
+    } else if (event->kind == EVENT_DESTROYED && event->uuid) {
+        *ret_news = note_destroyed(agent, event, domain, now_us);
+        return domain && !*ret_news ? EVENT_CHANGED : EVENT_DESTROYED;
     }
     return event->kind;
 }
@@ -167,11 +285,12 @@ event_post(Agent *agent, const Event *event)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     Event seen = *event;
+    bool is_news;
 
     if (agent->closing)
         return;
     count_event(&agent->events, seen.source, now_us);
-    seen.kind = keep_table(agent, event, now_us);
+    seen.kind = keep_table(agent, event, now_us, &is_news);
     if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK)
         agent->tick.triggers++;
     if (agent->tick.triggers > 0)
@@ -182,5 +301,5 @@ event_post(Agent *agent, const Event *event)
         tick_want(agent, FACTS_DELAY_MS);
     log_debug("%s: %s %s %s", seen.source, event_kind_name(seen.kind), seen.name ? seen.name : "",
               seen.detail ? seen.detail : "");
-    tell_watchers(&agent->events, &seen);
+    tell_watchers(&agent->events, &seen, is_news);
 }

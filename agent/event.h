@@ -15,6 +15,7 @@
 typedef struct Agent Agent;
 
 typedef enum {
+    EVENT_CREATING,   /* a domain is about to run */
     EVENT_CREATED,    /* a domain runs */
     EVENT_CHANGED,    /* something about it is different */
     EVENT_DESTROYING, /* it is on its way out */
@@ -25,12 +26,13 @@ typedef enum {
 
 typedef struct {
     EventKind kind;
-    const char *source; /* borrowed; name of a row of source_list() */
+    const char *source; /* borrowed; name of a row of source_list(), or "grpc:CLIENT" */
     const char *uuid;   /* borrowed; NULL for a kick */
     const char *name;   /* borrowed; NULL when not known */
     const char *detail; /* borrowed; what exactly: "started booted"; NULL: nothing to add */
     int id;             /* libvirt's number of the start; DOMAIN_ID_UNKNOWN */
     bool scan;          /* there is memory that KSM has not seen */
+    bool claim;         /* the word of one who does not speak for libvirt, see event_post() */
 } Event;
 
 /* An event as watchers see it; pointers are valid during the call only. */
@@ -38,6 +40,7 @@ typedef struct {
     uint64_t sequence; /* from 1 */
     int64_t time_us;   /* wall clock */
     Event event;
+    bool is_news; /* nobody has told it before; true as well where that cannot be known */
 } SeenEvent;
 
 typedef void (*EventWatcher)(const SeenEvent *seen, gpointer user);
@@ -50,6 +53,7 @@ typedef struct {
 
 typedef struct {
     GHashTable *counts;  /* owned; source name -> SourceCount */
+    GHashTable *ended;   /* owned; uuid -> Ended (event.c): the last end of each, for a while */
     GPtrArray *watchers; /* owned; of Watch (event.c) */
     uint64_t sequence;   /* of the last event */
     bool telling;        /* watchers are being told right now */
@@ -67,6 +71,9 @@ void event_hub_done(EventHub *hub);
 /** event_hub_count() - what a source has posted; zeroes when nothing */
 SourceCount event_hub_count(const EventHub *hub, const char *source);
 
+/** event_hub_forget() - drop the count of a source that will not come back */
+void event_hub_forget(EventHub *hub, const char *source);
+
 /**
  * event_watch() - be told of every event from now on
  * @watcher: called on the loop, in the turn of the event
@@ -83,8 +90,14 @@ void event_unwatch(EventHub *hub, gpointer user);
  * @event: copied as far as needed
  *
  * CREATED of a start that is known already (same uuid, same id) is a CHANGED: whoever comes first
- * wins, and no domain is doubled. DESTROYED of an unknown domain, or of an earlier start of a
- * known one, is counted and does no harm. @event's uuid must not be the table's own text.
+ * wins, and no domain is doubled. So is CREATED of a start whose end another source has reported a
+ * moment ago: it is late news. DESTROYED of an unknown domain, or of an earlier start of a known
+ * one, is counted and does no harm; CREATING is only told. A source that was told the number of a
+ * start should give it with the end as well. @event's uuid must not be the table's own text.
+ *
+ * libvirt and its hook see every domain of libvirt, so the end that they report is the end. Clients
+ * and folders speak for themselves: their events are claims. A claimed end ends a domain only when
+ * libvirt does not know it and nobody else claims that it runs; otherwise it is a CHANGED.
  */
 void event_post(Agent *agent, const Event *event);
 

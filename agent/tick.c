@@ -25,11 +25,31 @@
 #define CPU_MARK_US 30000000
 /* How long a process that was not found is not looked for again: the search reads all of /proc. */
 #define SEARCH_GAP_US 2000000
+/* How many domains there are that only clients know is up to clients, and most have no QEMU that
+ * could be found: one of them is looked for at a time, and each ever less often. */
+#define CLAIM_GAP_US     500000
+#define CLAIM_GAP_MAX_US 600000000
+
+typedef struct {
+    void (*done)(Agent *agent, gpointer user);
+    gpointer user;
+    GDestroyNotify destroy; /* of user */
+} Waiter;
+
+static void
+waiter_free(gpointer data)
+{
+    Waiter *waiter = data;
+
+    waiter->destroy(waiter->user);
+    g_free(waiter);
+}
 
 void
 tick_init(Tick *tick)
 {
     *tick = (Tick){ 0 };
+    tick->waiters = g_ptr_array_new_with_free_func(waiter_free);
     tick->samples = g_array_new(FALSE, TRUE, sizeof(DomainSample));
     tick->tracks = g_array_new(FALSE, TRUE, sizeof(DomainTrack));
     tick->plans = g_array_new(FALSE, TRUE, sizeof(DomainPlan));
@@ -41,6 +61,7 @@ tick_done(Tick *tick)
     g_clear_handle_id(&tick->timer, g_source_remove);
     g_clear_handle_id(&tick->soon, g_source_remove);
     g_clear_handle_id(&tick->patience, g_source_remove);
+    g_clear_pointer(&tick->waiters, g_ptr_array_unref);
     g_clear_pointer(&tick->samples, g_array_unref);
     g_clear_pointer(&tick->tracks, g_array_unref);
     g_clear_pointer(&tick->plans, g_array_unref);
@@ -48,14 +69,31 @@ tick_done(Tick *tick)
         g_clear_pointer(&tick->applied[id].detail, g_free);
 }
 
+/* Whether a search is due; if so, the next one is put off. */
+static bool
+take_search(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    bool is_claim = !domain->is_libvirts;
+
+    if (now_us < domain->search_us || (is_claim && now_us < agent->tick.claim_us) ||
+        !g_uuid_string_is_valid(domain->uuid))
+        return false;
+    if (is_claim)
+        agent->tick.claim_us = now_us + CLAIM_GAP_US;
+    domain->search_gap_us = is_claim && domain->search_gap_us > 0
+                                ? min_u64(domain->search_gap_us * 2, CLAIM_GAP_MAX_US)
+                                : SEARCH_GAP_US;
+    domain->search_us = now_us + domain->search_gap_us;
+    return true;
+}
+
 static void
 find_process(Agent *agent, Domain *domain, uint64_t now_us)
 {
     g_autoptr(GError) error = NULL;
 
-    if (now_us < domain->search_us)
+    if (!take_search(agent, domain, now_us))
         return;
-    domain->search_us = now_us + SEARCH_GAP_US;
     domain->has_process =
         process_find(agent->root_fd, domain->name, domain->uuid, &domain->process, &error);
     if (!domain->has_process)
@@ -173,6 +211,22 @@ measure_ksmd(Agent *agent)
                                   (double)(now.time_us - marks[0].time_us);
 }
 
+static void
+tell_waiters(Agent *agent)
+{
+    g_autoptr(GPtrArray) waiters = NULL;
+
+    if (agent->tick.waiters->len == 0)
+        return;
+    waiters = g_steal_pointer(&agent->tick.waiters); /* each may bring about the next */
+    agent->tick.waiters = g_ptr_array_new_with_free_func(waiter_free);
+    for (guint i = 0; i < waiters->len; i++) {
+        const Waiter *waiter = g_ptr_array_index(waiters, i);
+
+        waiter->done(agent, waiter->user);
+    }
+}
+
 void
 tick_decide(Agent *agent)
 {
@@ -216,6 +270,7 @@ tick_decide(Agent *agent)
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
         host_read(&agent->host_facts, &agent->host);
     tell_change(agent, before);
+    tell_waiters(agent);
 }
 
 static gboolean
@@ -233,13 +288,29 @@ tick_now(Agent *agent)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
 
-    if (agent->tick.soon != 0)
+    if (agent->tick.soon != 0 || agent->closing)
         return;
     if (agent->tick.trigger_us != 0 && now_us - agent->tick.trigger_us < QUICK_GAP_US) {
         agent->tick.soon = g_timeout_add(QUICK_GAP_US / 1000, quick_later, agent);
         return;
     }
     tick_decide(agent);
+}
+
+void
+tick_when_decided(Agent *agent, void (*done)(Agent *agent, gpointer user), gpointer user,
+                  GDestroyNotify destroy)
+{
+    Waiter *waiter;
+
+    if (agent->tick.soon == 0) {
+        done(agent, user);
+        destroy(user);
+        return;
+    }
+    waiter = g_new(Waiter, 1);
+    *waiter = (Waiter){ done, user, destroy };
+    g_ptr_array_add(agent->tick.waiters, waiter);
 }
 
 static void

@@ -26,12 +26,14 @@ typedef struct {
     guint patience;       /* GSource that ends the wait for libvirt; 0: not waiting */
     uint64_t trigger_us;  /* CLOCK_MONOTONIC of the last decision that had a trigger */
     uint64_t stats_us;    /* CLOCK_MONOTONIC of the last question to libvirt */
+    uint64_t claim_us;    /* CLOCK_MONOTONIC of the next search for a claimed process */
     uint32_t triggers;    /* since the last decision */
     uint32_t departures;  /* since the last decision */
     uint64_t count;       /* decisions since the start */
     uint64_t late;        /* of those, without the figures that libvirt was asked for */
     uint64_t decided_us;  /* CLOCK_MONOTONIC of the last */
     uint64_t reaction_us; /* from the last event that moved KSM to the end of its writes */
+    GPtrArray *waiters;   /* owned; who waits for the next decision */
     GArray *samples;      /* owned; DomainSample */
     GArray *tracks;       /* owned; DomainTrack */
     GArray *plans;        /* owned; DomainPlan */
@@ -58,6 +60,15 @@ void tick_decide(Agent *agent);
  * they all want, and the rest wait and are counted together.
  */
 void tick_now(Agent *agent);
+
+/**
+ * tick_when_decided() - call back when no trigger waits for a decision any more
+ * @done:    called at once if none waits now, otherwise after the next decision; not after the end
+ *           of the agent
+ * @destroy: of @user, in any case
+ */
+void tick_when_decided(Agent *agent, void (*done)(Agent *agent, gpointer user), gpointer user,
+                       GDestroyNotify destroy);
 
 /**
  * tick_want() - a decision on fresh facts, soon

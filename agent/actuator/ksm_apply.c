@@ -143,8 +143,8 @@ yield(KsmActuator *actuator)
     ksm_enter(
         actuator, KSM_ACTUATOR_YIELDED,
         "another program drives KSM, probably %s: %s is %s and virtksmd had left it at %s. "
-        "virtksmd writes nothing any more. Switch the other program off, then tell virtksmd to "
-        "take over",
+        "virtksmd writes nothing any more. Switch the other program off, then let virtksmd take "
+        "over: virtksm mode auto",
         foreign->who ? foreign->who : "one that virtksmd does not know",
         ksm_knob_name(foreign->knob), found, ours);
 }

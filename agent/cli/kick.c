@@ -20,6 +20,8 @@ append_kick(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "KSM", ksm);
     text_append_line(out, "phase", kick->phase);
     text_append_line(out, "reason", kick->reason);
+    if (kick->hint)
+        text_append_line(out, "hint", kick->hint);
 }
 
 bool

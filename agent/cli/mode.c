@@ -30,6 +30,8 @@ append_mode(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "mode", mode->mode);
     text_append_line(out, "phase", mode->phase);
     text_append_line(out, "reason", mode->reason);
+    if (mode->hint)
+        text_append_line(out, "hint", mode->hint);
 }
 
 static const ResultPrinter printer = { .table = append_mode };

@@ -4,20 +4,38 @@
 #include "agent/source/source.h"
 #include "proto/google/protobuf/empty.pb-c.h"
 
-static void
-kick_message(GrpcCall *call, const ProtobufCMessage *request)
+/* For a client that asks for what cannot be done now: why, and what helps. NULL: it can. */
+static char *
+make_hint(const Agent *agent)
 {
-    Agent *agent = method_agent(call);
+    if (ksm_actuator_state(&agent->ksm) == KSM_ACTUATOR_READY)
+        return NULL;
+    return g_strdup(ksm_actuator_text(&agent->ksm));
+}
+
+/* What was decided because of the kick; a call that has ended meanwhile takes no answer. */
+static void
+answer_kick(Agent *agent, gpointer call)
+{
     Virtksm__V1__KickResponse *message;
 
-    (void)request;
-    grpc_source_kick(agent);
     message = g_new(Virtksm__V1__KickResponse, 1);
     virtksm__v1__kick_response__init(message);
     message->ksm = method_ksm_settings(&agent->host.knobs);
     message->phase = g_strdup(ksm_phase_name(agent->plan.ksm.phase));
     message->reason = g_strdup(reason_text(agent->plan.ksm.reason));
+    message->hint = make_hint(agent);
     method_reply(call, &message->base);
+}
+
+static void
+kick_message(GrpcCall *call, const ProtobufCMessage *request)
+{
+    Agent *agent = method_agent(call);
+
+    (void)request;
+    grpc_source_kick(agent);
+    tick_when_decided(agent, answer_kick, grpc_call_ref(call), (GDestroyNotify)grpc_call_unref);
 }
 
 const GrpcHandler kick_handler = { .message = kick_message };
@@ -65,6 +83,7 @@ set_mode_message(GrpcCall *call, const ProtobufCMessage *data)
     message->mode = g_strdup(ksm_mode_words[mode]);
     message->phase = g_strdup(ksm_phase_name(agent->plan.ksm.phase));
     message->reason = g_strdup(reason_text(agent->plan.ksm.reason));
+    message->hint = make_hint(agent);
     method_reply(call, &message->base);
 }
 

@@ -2,11 +2,31 @@
 /* method.c - the list of methods, and what their handlers share */
 #include "agent/rpc/method.h"
 #include "proto/google/protobuf/empty.pb-c.h"
+#include "proto/grpc/health/v1/health.pb-c.h"
+#include "proto/grpc/reflection/v1/reflection.pb-c.h"
+#include "proto/throttler.pb-c.h"
+
+#include <string.h>
 
 #define AGENT_METHOD(name, kind, read_only, lower)                                                 \
     {                                                                                              \
         "/virtksm.v1.Agent/" name, kind, read_only, &virtksm__v1__##lower##_request__descriptor,   \
             &virtksm__v1__##lower##_response__descriptor, &lower##_handler                         \
+    }
+
+#define HEALTH_METHOD(name, kind, lower)                                                           \
+    {                                                                                              \
+        "/grpc.health.v1.Health/" name, kind, true,                                                \
+            &grpc__health__v1__health_check_request__descriptor,                                   \
+            &grpc__health__v1__health_check_response__descriptor, &health_##lower##_handler        \
+    }
+
+/* The messages of both versions are the same. */
+#define REFLECTION_METHOD(path)                                                                    \
+    {                                                                                              \
+        path, GRPC_BIDI_STREAM, true,                                                              \
+            &grpc__reflection__v1__server_reflection_request__descriptor,                          \
+            &grpc__reflection__v1__server_reflection_response__descriptor, &reflection_handler     \
     }
 
 static const GrpcMethod methods[] = {
@@ -19,6 +39,14 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("SetMode", GRPC_UNARY, false, set_mode),
     { "/ksm.KSMThrottler/Kick", GRPC_UNARY, false, &google__protobuf__empty__descriptor,
       &google__protobuf__empty__descriptor, &kata_kick_handler },
+    { "/KSMThrottler/Register", GRPC_UNARY, false, &register_request__descriptor,
+      &google__protobuf__empty__descriptor, &register_handler },
+    { "/KSMThrottler/Events", GRPC_BIDI_STREAM, false, &vmevent__descriptor, &vmevent__descriptor,
+      &events_handler },
+    HEALTH_METHOD("Check", GRPC_UNARY, check),
+    HEALTH_METHOD("Watch", GRPC_SERVER_STREAM, watch),
+    REFLECTION_METHOD("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+    REFLECTION_METHOD("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
 };
 
 const GrpcMethod *
@@ -26,6 +54,20 @@ method_list(size_t *ret_n)
 {
     *ret_n = G_N_ELEMENTS(methods);
     return methods;
+}
+
+bool
+method_has_service(const char *service)
+{
+    size_t length = strlen(service);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
+        const char *path = methods[i].path + 1;
+
+        if (strncmp(path, service, length) == 0 && path[length] == '/')
+            return true;
+    }
+    return false;
 }
 
 Agent *

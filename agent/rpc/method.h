@@ -15,6 +15,9 @@
 /** method_list() - every method there is; @ret_n: number of rows; static */
 const GrpcMethod *method_list(size_t *ret_n);
 
+/** method_has_service() - whether there are methods of a service, "package.Name" */
+bool method_has_service(const char *service);
+
 /** method_agent() - the agent that a call is about */
 Agent *method_agent(const GrpcCall *call);
 
@@ -57,7 +60,7 @@ Virtksm__V1__KsmSettings *method_ksm_settings(const KsmKnobs *knobs);
         (message)->field = (value);                                                                \
     } while (0)
 
-/* Handlers, one per method: status.c, report.c, explain.c, watch.c, control.c. */
+/* Handlers, one per method, in the files that are called after them or their service. */
 extern const GrpcHandler status_handler;
 extern const GrpcHandler list_handler;
 extern const GrpcHandler report_handler;
@@ -66,5 +69,10 @@ extern const GrpcHandler watch_handler;
 extern const GrpcHandler kick_handler;
 extern const GrpcHandler set_mode_handler;
 extern const GrpcHandler kata_kick_handler;
+extern const GrpcHandler register_handler;
+extern const GrpcHandler events_handler;
+extern const GrpcHandler health_check_handler;
+extern const GrpcHandler health_watch_handler;
+extern const GrpcHandler reflection_handler;
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * server.c - two sockets and one rule of access
+ * server.c - the sockets that clients find, and their end
  *
- * virtksmd.sock takes every call from root and from members of the configured group; the kernel
- * already keeps others out by the mode of the file, and the credentials of the peer are checked
- * again for every call, since a socket can be handed on. virtksmd-ro.sock takes the calls that
- * change nothing.
+ * virtksmd.sock takes every call, virtksmd-ro.sock those that change nothing, and the place of the
+ * Kata KSM throttler, if it is configured, that throttler's one call. Who may call what is decided
+ * in access.c.
  */
 #define _GNU_SOURCE
 #include "agent/rpc/server.h"
 #include "agent/agent.h"
 #include "agent/error.h"
 #include "agent/log.h"
+#include "agent/rpc/access.h"
 #include "agent/rpc/method.h"
 #include "proto/grpc_server.h"
 
@@ -20,27 +20,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_NONE ((gid_t)-1)
+/* For clients to take their last answers; the stop of a service waits for it. */
+#define DRAIN_MS 500
 
 struct Server {
-    Agent *agent;     /* borrowed */
-    GrpcServer *grpc; /* owned */
-    gid_t group;      /* of the full socket; GROUP_NONE: root alone */
+    Agent *agent;           /* borrowed */
+    GrpcServer *grpc;       /* owned */
+    gid_t group;            /* of the full socket; ACCESS_NO_GROUP: root alone */
+    char *kata_path;        /* owned; [rpc] kata_socket as it was at the start */
+    bool read_only_for_all; /* likewise */
 };
 
 static GrpcStatus
 check_access(const GrpcMethod *method, const GrpcPeer *peer, gpointer user, const char **ret_text)
 {
     const Server *server = user;
+    const Conf *conf = server->agent->conf;
+    AccessRules rules = { server->kata_path, server->group, server->read_only_for_all,
+                          (Who)conf->domain_figures };
 
-    if (method->read_only && peer->read_only)
-        return GRPC_STATUS_OK;
-    if (peer->uid == 0 || peer->uid == geteuid())
-        return GRPC_STATUS_OK;
-    if (server->group != GROUP_NONE && grpc_peer_has_group(peer, server->group))
-        return GRPC_STATUS_OK;
-    *ret_text = "only root and the members of the group in [rpc] group may do this";
-    return GRPC_STATUS_PERMISSION_DENIED;
+    return access_check(&rules, method, peer, ret_text);
 }
 
 static gid_t
@@ -52,7 +51,7 @@ find_group(const char *name)
     entry = getgrnam(name);
     if (!entry)
         log_info("no group %s: the control socket is for root alone", name);
-    return entry ? entry->gr_gid : GROUP_NONE;
+    return entry ? entry->gr_gid : ACCESS_NO_GROUP;
 }
 
 static bool
@@ -65,6 +64,38 @@ listen_at(Server *server, const char *name, mode_t mode, GError **error)
     return grpc_server_listen(server->grpc, &where, error);
 }
 
+/* Its folder is usually made by the program whose place we take. */
+static bool
+listen_for_kata(Server *server, GError **error)
+{
+    const char *path = server->kata_path;
+    g_autofree char *folder = g_path_get_dirname(path);
+    GrpcListen where = { .path = path, .mode = 0660, .gid = server->group };
+
+    if (*path == '\0')
+        return true;
+    if (!g_path_is_absolute(path)) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "[rpc] kata_socket = %s: expected an absolute path", path);
+        return false;
+    }
+    if (g_mkdir_with_parents(folder, 0755) != 0) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME, "cannot create %s: %s", folder,
+                    g_strerror(errno));
+        return false;
+    }
+    return grpc_server_listen(server->grpc, &where, error);
+}
+
+static bool
+listen_everywhere(Server *server, GError **error)
+{
+    mode_t ro_mode = server->read_only_for_all ? 0666 : 0660;
+
+    return listen_at(server, SERVER_SOCKET, 0660, error) &&
+           listen_at(server, SERVER_SOCKET_RO, ro_mode, error) && listen_for_kata(server, error);
+}
+
 Server *
 server_new(Agent *agent, GError **error)
 {
@@ -74,17 +105,35 @@ server_new(Agent *agent, GError **error)
 
     server->agent = agent;
     server->group = find_group(agent->conf->rpc_group);
+    server->kata_path = g_strdup(agent->conf->kata_socket);
+    server->read_only_for_all = agent->conf->read_only_for_all;
     server->grpc = grpc_server_new(NULL);
     grpc_server_set_data(server->grpc, agent, NULL);
     grpc_server_set_access(server->grpc, check_access, server);
     methods = method_list(&n);
     grpc_server_add_methods(server->grpc, methods, n);
-    if (!listen_at(server, SERVER_SOCKET, 0660, error) ||
-        !listen_at(server, SERVER_SOCKET_RO, 0660, error)) {
+    if (!listen_everywhere(server, error)) {
         server_free(server);
         return NULL;
     }
     return server;
+}
+
+static void
+note_done(GrpcServer *grpc, gpointer done)
+{
+    (void)grpc;
+    *(bool *)done = true;
+}
+
+void
+server_shutdown(Server *server)
+{
+    bool done = false;
+
+    grpc_server_shutdown(server->grpc, DRAIN_MS, note_done, &done);
+    while (!done)
+        g_main_context_iteration(NULL, TRUE);
 }
 
 void
@@ -93,5 +142,6 @@ server_free(Server *server)
     if (!server)
         return;
     grpc_server_free(server->grpc);
+    g_free(server->kata_path);
     g_free(server);
 }

@@ -15,15 +15,25 @@ typedef struct Server Server;
 /**
  * server_new() - listen
  * @agent: what the methods act on; must outlive the server
- * @error: the sockets cannot be had: AGENT_ERROR_RUNTIME, or G_IO_ERROR_ADDRESS_IN_USE when
- *         another agent answers there
+ * @error: the sockets cannot be had: AGENT_ERROR_RUNTIME, AGENT_ERROR_CONF (kata_socket), or
+ * G_IO_ERROR_ADDRESS_IN_USE when another agent answers there
  *
- * The full socket is for root and the configured group, mode 0660; the other takes calls that
- * change nothing.
+ * The full socket has mode 0660 and the configured group; so has the read-only socket, unless it is
+ * for every local user, and the one for clients of the Kata KSM throttler, if there is one.
  *
  * Return: owned by the caller; NULL with @error set.
  */
 Server *server_new(Agent *agent, GError **error);
+
+/**
+ * server_shutdown() - let the clients go
+ * @server: takes no new connections any more; still to be freed
+ *
+ * They get GOAWAY; what has a single answer gets it, streams end with UNAVAILABLE after what was
+ * queued. Runs the main loop until the last connection is closed: at once without clients, half a
+ * second at most with clients that do not read.
+ */
+void server_shutdown(Server *server);
 
 /** server_free() - close the sockets and remove them; accepts NULL */
 void server_free(Server *server);

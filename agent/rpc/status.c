@@ -2,18 +2,18 @@
 /* status.c - Status and List: what the daemon does, and for whom */
 #include "agent/config.h"
 #include "agent/rpc/method.h"
+#include "agent/source/grpc_feed.h"
 #include "agent/source/source.h"
 
 static Virtksm__V1__Source *
-describe_source(const Agent *agent, const Source *source)
+describe_source(const Agent *agent, const char *name, SourceState state, const char *detail)
 {
     Virtksm__V1__Source *message = g_new(Virtksm__V1__Source, 1);
-    SourceCount count = event_hub_count(&agent->events, source->name);
-    const char *detail = NULL;
+    SourceCount count = event_hub_count(&agent->events, name);
 
     virtksm__v1__source__init(message);
-    message->name = g_strdup(source->name);
-    message->state = g_strdup(source_state_name(source->state(agent, &detail)));
+    message->name = g_strdup(name);
+    message->state = g_strdup(source_state_name(state));
     message->detail = g_strdup(detail);
     METHOD_SET(message, events, count.events);
     if (count.events > 0)
@@ -24,11 +24,24 @@ describe_source(const Agent *agent, const Source *source)
 static void
 describe_sources(const Agent *agent, Virtksm__V1__StatusResponse *message)
 {
-    const Source *const *sources = source_list(&message->n_sources);
+    size_t n;
+    const Source *const *sources = source_list(&n);
 
-    message->sources = g_new(Virtksm__V1__Source *, message->n_sources);
-    for (size_t i = 0; i < message->n_sources; i++)
-        message->sources[i] = describe_source(agent, sources[i]);
+    message->sources = g_new(Virtksm__V1__Source *, n + grpc_feed_count(agent));
+    for (size_t i = 0; i < n; i++) {
+        const char *detail = NULL;
+        SourceState state = sources[i]->state(agent, &detail);
+
+        message->sources[message->n_sources++] =
+            describe_source(agent, sources[i]->name, state, detail);
+    }
+    for (guint i = 0; i < grpc_feed_count(agent); i++) {
+        const GrpcFeed *feed = grpc_feed_at(agent, i);
+        g_autofree char *detail = grpc_feed_detail(feed);
+
+        message->sources[message->n_sources++] =
+            describe_source(agent, feed->source, grpc_feed_state(feed), detail);
+    }
 }
 
 static Virtksm__V1__LibvirtStatus *

@@ -12,7 +12,7 @@ grpc_open(Agent *agent)
 static void
 grpc_close(Agent *agent)
 {
-    (void)agent;
+    g_clear_pointer(&agent->feeds, g_ptr_array_unref);
 }
 
 static SourceState

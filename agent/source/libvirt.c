@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/error.h"
 #include "agent/log.h"
+#include "agent/source/libvirt_starts.h"
 #include "agent/source/source.h"
 #include "agent/virt/ask.h"
 #include "agent/virt/lifecycle.h"
@@ -29,6 +30,7 @@ struct LibvirtSource {
     Agent *agent;                      /* borrowed */
     VirtConn *conn;                    /* owned */
     GHashTable *ended;                 /* owned; uuids that ended while not up: a set */
+    LibvirtStarts starts;              /* what it has told of domains */
     uint64_t down_us;                  /* CLOCK_MONOTONIC since when it is not up */
     char *told;                        /* owned; the last reason that was logged */
     guint asking;                      /* questions for figures under way */
@@ -107,6 +109,20 @@ fill_event(virDomainPtr dom, char uuid[VIR_UUID_STRING_BUFLEN], Event *event)
     return true;
 }
 
+/* Remembers the number of a start, and puts it into the news of the end. */
+static void
+keep_number(LibvirtSource *self, LifecycleKind kind, Event *event)
+{
+    int id = libvirt_starts_number(&self->starts, event->uuid);
+
+    if (kind == LIFECYCLE_STARTED)
+        libvirt_starts_begin(&self->starts, event->uuid, event->id);
+    else if (event->id == DOMAIN_ID_UNKNOWN)
+        event->id = id;
+    if (kind == LIFECYCLE_ENDED)
+        libvirt_starts_end(&self->starts, event->uuid);
+}
+
 static void
 note_state(LibvirtSource *self, const char *uuid, LifecycleKind kind)
 {
@@ -134,6 +150,7 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
     out.kind = lifecycle_events[life.kind].kind;
     out.scan = life.scan;
     out.detail = g_strchomp(text);
+    keep_number(self, life.kind, &out);
     if (life.kind == LIFECYCLE_ENDED && !virt_conn_is_up(self->conn))
         g_hash_table_add(self->ended, g_strdup(uuid));
     event_post(self->agent, &out);
@@ -278,13 +295,6 @@ source_setup(virConnectPtr conn, gpointer self, GError **error)
     return ids;
 }
 
-/* A callback that came during the enumeration knows better than the list. */
-static bool
-is_newer(const LibvirtSource *self, const Domain *domain)
-{
-    return domain->seen_us > self->down_us;
-}
-
 static void
 post_found(LibvirtSource *self, const VirtListed *listed)
 {
@@ -296,39 +306,41 @@ post_found(LibvirtSource *self, const VirtListed *listed)
                     .detail = "found running",
                     .id = listed->id };
 
-    if (known && is_newer(self, known))
+    if (libvirt_starts_has_told(&self->starts, listed->uuid))
         return;
-    if (!known && g_hash_table_contains(self->ended, listed->uuid))
+    /* It may have ended behind its place in the list, too. */
+    if (g_hash_table_contains(self->ended, listed->uuid) || listed->id == DOMAIN_ID_UNKNOWN)
         return;
+    libvirt_starts_begin(&self->starts, listed->uuid, listed->id);
     if (!known || known->id != listed->id)
         event_post(self->agent, &event);
     ask_xml(self->conn, listed->uuid, take_xml, self);
 }
 
+/* Another source may have told of a start since. */
 static bool
-is_listed(const GArray *domains, const char *uuid)
+is_newer(const LibvirtSource *self, const Domain *domain)
 {
-    for (guint i = 0; i < domains->len; i++)
-        if (g_str_equal(g_array_index(domains, VirtListed, i).uuid, uuid))
-            return true;
-    return false;
+    return domain && domain->seen_us > self->down_us;
 }
 
+/* After post_found(): what is untold then was not listed. */
 static void
-post_lost(LibvirtSource *self, const GArray *domains)
+post_lost(LibvirtSource *self)
 {
-    g_autoptr(GPtrArray) known = domain_table_sorted(&self->agent->domains);
+    g_autoptr(GPtrArray) uuids = libvirt_starts_untold(&self->starts);
 
-    for (guint i = 0; i < known->len; i++) {
-        const Domain *domain = g_ptr_array_index(known, i);
-        g_autofree char *uuid = g_strdup(domain->uuid);
+    for (guint i = 0; i < uuids->len; i++) {
+        const char *uuid = g_ptr_array_index(uuids, i);
+        const Domain *domain = domain_table_get(&self->agent->domains, uuid);
         Event event = { .kind = EVENT_DESTROYED,
                         .source = libvirt_source.name,
                         .uuid = uuid,
                         .detail = "ended while libvirt was away",
-                        .id = domain->id };
+                        .id = domain ? domain->id : DOMAIN_ID_UNKNOWN };
 
-        if (!is_newer(self, domain) && !is_listed(domains, uuid))
+        libvirt_starts_end(&self->starts, uuid);
+        if (!is_newer(self, domain))
             event_post(self->agent, &event);
     }
 }
@@ -342,7 +354,7 @@ ask_missing_definitions(LibvirtSource *self)
     for (guint i = 0; i < known->len; i++) {
         const Domain *domain = g_ptr_array_index(known, i);
 
-        if (!domain->has_xml)
+        if (domain->is_libvirts && !domain->has_xml)
             ask_xml(self->conn, domain->uuid, take_xml, self);
     }
 }
@@ -355,7 +367,7 @@ source_up(gpointer user, const GArray *domains)
     log_info("libvirt: connected to %s, %u domains running", self->agent->conf->uri, domains->len);
     for (guint i = 0; i < domains->len; i++)
         post_found(self, &g_array_index(domains, VirtListed, i));
-    post_lost(self, domains);
+    post_lost(self);
     ask_missing_definitions(self);
     g_hash_table_remove_all(self->ended);
     g_clear_pointer(&self->told, g_free);
@@ -368,6 +380,8 @@ source_down(gpointer user, const char *why)
     LibvirtSource *self = user;
 
     self->down_us = (uint64_t)g_get_monotonic_time();
+    libvirt_starts_disconnect(&self->starts);
+    g_hash_table_remove_all(self->ended); /* the next enumeration is younger than these */
     if (g_strcmp0(self->told, why) != 0)
         log_warning("libvirt: not connected, going on with what is known: %s", why);
     g_free(self->told);
@@ -436,6 +450,7 @@ source_open(Agent *agent)
     self = g_new0(LibvirtSource, 1);
     self->agent = agent;
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    libvirt_starts_init(&self->starts);
     self->down_us = (uint64_t)g_get_monotonic_time();
     self->conn = virt_conn_new(&target, &conn_ops, self);
     agent->libvirt = self; /* the agent holds it until source_close() */
@@ -454,6 +469,7 @@ source_close(Agent *agent)
         return;
     }
     g_hash_table_destroy(self->ended);
+    libvirt_starts_done(&self->starts);
     g_free(self->told);
     g_free(self);
 }

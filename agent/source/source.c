@@ -5,6 +5,8 @@
 static const Source *const sources[] = {
     &libvirt_source,
     &grpc_source,
+    &hook_source,
+    &directory_source,
 };
 
 static const char *const state_names[] = {

@@ -59,4 +59,10 @@ extern const Source grpc_source;
 /** grpc_source_kick() - a client asks for scanning; acts in this turn of the loop */
 void grpc_source_kick(Agent *agent);
 
+/* hook.c: what virtksm-hook tells, which libvirtd calls */
+extern const Source hook_source;
+
+/* directory.c: folders in which each entry is a domain */
+extern const Source directory_source;
+
 #endif

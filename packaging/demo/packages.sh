@@ -13,11 +13,11 @@ packages_missing() {
             sed -n "s/^$section: *//p" "$PACKAGES_LIST"
         done | tr -s ' ' '\n'
     )
-    # Names that dpkg does not know make it complain, and are missing.
+    # What another package provides is there: some bring npm with nodejs.
     # shellcheck disable=SC2016 # not a variable of ours
     printf '%s\n' "${wanted[@]}" | grep -vxF -f <(
-        dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
-            sed -n 's/^installed //p'
+        dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+            sed -n 's/^installed //p' | sed 's/([^)]*)//g' | tr -s ', ' '\n'
     )
 }
 

@@ -17,6 +17,7 @@ from fakehost import BURST  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
 SEED = 7
+OTHER_SOURCES = {"grpc": "open", "hook": "open", "directory": "closed"}
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 
 
@@ -221,7 +222,7 @@ class Connection(EventTestCase):
         daemon = self.started(host=host, connect="none")
         status = daemon.ask("status")
         sources = {source["name"]: source["state"] for source in status["sources"]}
-        self.assertEqual(sources, {"libvirt": "closed", "grpc": "open"})
+        self.assertEqual(sources, {"libvirt": "closed", **OTHER_SOURCES})
         self.assertEqual(status["libvirt"]["connected"], False)
         self.assertEqual(status["libvirt"]["uri"], "none")
         daemon.ask("kick")
@@ -236,7 +237,7 @@ class Connection(EventTestCase):
         self.assertEqual(status["libvirt"]["reconnects"], 0)
         self.assertIn("/nonexistent", status["libvirt"]["detail"])
         sources = {source["name"]: source["state"] for source in status["sources"]}
-        self.assertEqual(sources, {"libvirt": "waiting", "grpc": "open"})
+        self.assertEqual(sources, {"libvirt": "waiting", **OTHER_SOURCES})
         daemon.ask("kick")
         self.assertEqual(host.settings(), BURST)
         self.assertEqual(daemon.ask("report")["domains"], [])

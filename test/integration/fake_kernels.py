@@ -77,6 +77,8 @@ class Absent(FakeTestCase):
         status = daemon.ask("status")
         self.assertEqual(status["actuator"], "absent")
         self.assertIn("no KSM", status["actuator_detail"])
+        for words in ["kick"], ["mode", "auto"]:
+            self.assertEqual(daemon.ask(*words)["hint"], status["actuator_detail"])
         self.assertEqual(status["phase"], "off")
         self.assertEqual(set(status["ksm"].values()), {None})
         self.assertEqual(daemon.ask("kick")["phase"], "off")

@@ -37,8 +37,10 @@ class Rival(FakeTestCase):
         self.assert_untouched(host, before)
         self.assertEqual(daemon.ask("explain")["applied"], "refused")
         detail = daemon.ask("status")["actuator_detail"]
-        for text in "pages_to_scan is 777", "16000", "does not know", "take over":
+        for text in "pages_to_scan is 777", "16000", "does not know", "virtksm mode auto":
             self.assertIn(text, detail)
+        self.assertEqual(daemon.ask("kick")["hint"], detail)
+        self.assertIsNone(daemon.ask("mode", "auto")["hint"])
         self.assertEqual(daemon.log().count("another program drives KSM"), 1, "said more than once")
 
     def test_every_setting_is_watched(self):

@@ -141,8 +141,9 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
                       "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n");
     fakedaemon_expect(*state, "kick", "KSM:         -\nphase:       -\nreason:      -\n");
     fakedaemon_expect(*state, "mode", "-\n");
-    fakedaemon_expect(*state, "mode --format json",
-                      "{\n  \"mode\": null,\n  \"phase\": null,\n  \"reason\": null\n}\n");
+    fakedaemon_expect(
+        *state, "mode --format json",
+        "{\n  \"mode\": null,\n  \"phase\": null,\n  \"reason\": null,\n  \"hint\": null\n}\n");
 }
 
 static void
@@ -207,7 +208,8 @@ kick_prints_the_settings_after_it(void **state)
                       "{\n  \"ksm\": {\n    \"run\": 1,\n    \"pages_to_scan\": 5000,\n"
                       "    \"sleep_millisecs\": 1,\n    \"advisor_mode\": null,\n"
                       "    \"smart_scan\": null,\n    \"use_zero_pages\": null\n  },\n"
-                      "  \"phase\": \"burst\",\n  \"reason\": \"A domain started.\"\n}\n");
+                      "  \"phase\": \"burst\",\n  \"reason\": \"A domain started.\",\n"
+                      "  \"hint\": null\n}\n");
 }
 
 static void
@@ -229,7 +231,8 @@ mode_prints_the_word_and_sets_it(void **state)
                       "mode:        classic\nphase:       -\nreason:      A domain started.\n");
     assert_string_equal(fakedaemon_asked(*state), "SetMode classic");
     fakedaemon_expect(*state, "mode --format json",
-                      "{\n  \"mode\": \"auto\",\n  \"phase\": \"burst\",\n  \"reason\": null\n}\n");
+                      "{\n  \"mode\": \"auto\",\n  \"phase\": \"burst\",\n  \"reason\": null,\n  "
+                      "\"hint\": null\n}\n");
 }
 
 int

@@ -182,6 +182,45 @@ every_state_has_its_word(void **unused)
     assert_string_equal(domain_state_name(DOMAIN_STATE_COUNT), "unknown");
 }
 
+static void
+claims_are_a_set_and_the_last_one_counts_unless_libvirt_knows_the_domain(void **unused)
+{
+    static const struct {
+        const char *when;
+        bool is_libvirts;
+        const char *claims;   /* a letter each */
+        const char *unclaims; /* likewise */
+        bool is_over;         /* as the last unclaim says */
+    } rows[] = {
+        { "one and the same", false, "a", "a", true },
+        { "twice the same", false, "aa", "a", true },
+        { "one of two", false, "ab", "a", false },
+        { "both of two", false, "ab", "ba", true },
+        { "somebody else", false, "a", "b", false },
+        { "nobody has claimed it", false, "", "a", true },
+        { "libvirt knows it", true, "a", "a", false },
+        { "libvirt alone knows it", true, "", "a", false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        DomainTable table;
+        Domain *domain;
+        bool is_over = false;
+
+        domain_table_init(&table);
+        domain = domain_table_add(&table, "u1", "web", 1, 0);
+        domain->is_libvirts = rows[i].is_libvirts;
+        for (const char *p = rows[i].claims; *p; p++)
+            domain_claim(domain, (const char[]){ *p, '\0' });
+        for (const char *p = rows[i].unclaims; *p; p++)
+            is_over = domain_unclaim(domain, (const char[]){ *p, '\0' });
+        if (is_over != rows[i].is_over)
+            fail_msg("%s: %s", rows[i].when, is_over ? "over" : "not over");
+        domain_table_done(&table);
+    }
+}
+
 int
 main(void)
 {
@@ -194,6 +233,7 @@ main(void)
         cmocka_unit_test(a_domain_without_a_definition_is_taken_for_one_that_merges),
         cmocka_unit_test(a_definition_says_whether_a_domain_merges_and_what_it_counts),
         cmocka_unit_test(every_state_has_its_word),
+        cmocka_unit_test(claims_are_a_set_and_the_last_one_counts_unless_libvirt_knows_the_domain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

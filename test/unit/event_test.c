@@ -191,6 +191,17 @@ the_end_of_an_earlier_start_does_not_end_the_present_one(void **state)
 }
 
 static void
+a_preparation_is_told_and_no_domain_yet(void **state)
+{
+    Agent *agent = *state;
+
+    post(agent, EVENT_CREATING, "u1", 5);
+    assert_null(domain_table_get(&agent->domains, "u1"));
+    assert_int_equal(fakeagent_ksm(agent, "run"), 0);
+    assert_int_equal(agent->events.sequence, 1);
+}
+
+static void
 domains_do_not_disturb_each_other(void **state)
 {
     Agent *agent = *state;
@@ -388,7 +399,8 @@ events_over_time_are_decided_upon_at_a_bounded_pace(void **state)
 static void
 every_kind_has_its_word(void **unused)
 {
-    static const char *const want[] = { "created", "changed", "destroying", "destroyed", "kick" };
+    static const char *const want[] = { "creating",   "created",   "changed",
+                                        "destroying", "destroyed", "kick" };
     (void)unused;
 
     assert_int_equal(G_N_ELEMENTS(want), EVENT_COUNT);
@@ -405,6 +417,7 @@ main(void)
         ON_HOST(departures_are_decided_upon_soon_and_together),
         ON_HOST(a_start_is_one_domain_whoever_reports_it_and_how_often),
         ON_HOST(the_end_of_an_earlier_start_does_not_end_the_present_one),
+        ON_HOST(a_preparation_is_told_and_no_domain_yet),
         ON_HOST(domains_do_not_disturb_each_other),
         ON_HOST(every_source_has_its_own_count),
         ON_HOST(watchers_are_told_until_they_stop),

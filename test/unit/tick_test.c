@@ -117,6 +117,63 @@ weight_and_wait_of_a_domain_are_told_as_its_definition_asks(void **state)
 }
 
 static void
+claim(Agent *agent, const char *id)
+{
+    Event event = { .kind = EVENT_CREATED,
+                    .source = "grpc:test",
+                    .uuid = id,
+                    .id = DOMAIN_ID_UNKNOWN,
+                    .claim = true };
+
+    event_post(agent, &event);
+}
+
+static void
+the_process_of_a_domain_that_only_a_client_knows_is_found_by_its_uuid(void **state)
+{
+    Agent *agent = *state;
+
+    fakehost_add_qemu(fakeagent_root(agent));
+    claim(agent, FAKEHOST_QEMU_UUID);
+    fakeagent_run(150);
+    assert_true(web(agent)->has_process);
+}
+
+static unsigned
+count_searched(Agent *agent)
+{
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    unsigned n = 0;
+
+    for (guint i = 0; i < domains->len; i++)
+        n += ((const Domain *)domains->pdata[i])->search_gap_us > 0;
+    return n;
+}
+
+static void
+processes_of_many_claimed_domains_are_looked_for_one_at_a_time(void **state)
+{
+    Agent *agent = *state;
+
+    for (unsigned i = 0; i < 100; i++) {
+        g_autofree char *uuid = g_strdup_printf("aaaaaaaa-bbbb-4ccc-8ddd-%012u", i);
+        g_autofree char *id = g_strdup_printf("sandbox-%u", i); /* no QEMU has that in -uuid */
+
+        claim(agent, uuid);
+        claim(agent, id);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        tick_want(agent, 0);
+        fakeagent_run(20);
+    }
+    assert_int_equal(count_searched(agent), 1);
+    fakeagent_run(500);
+    tick_want(agent, 0);
+    fakeagent_run(20);
+    assert_in_range(count_searched(agent), 2, 3);
+}
+
+static void
 a_decision_is_counted_timed_and_kept(void **state)
 {
     Agent *agent = *state;
@@ -159,6 +216,49 @@ triggers_close_together_are_one_decision_and_none_is_lost(void **state)
     assert_int_equal(agent->tick.count, 2);
     assert_int_equal(agent->tick.triggers, 0);
     assert_int_equal(agent->host.triggers, 10);
+}
+
+static void
+note_count(Agent *agent, gpointer user)
+{
+    *(uint64_t *)user = agent->tick.count;
+}
+
+static void
+note_destroyed(gpointer user)
+{
+    *(uint64_t *)user += 1000;
+}
+
+static void
+whoever_waits_for_a_decision_is_told_after_it(void **state)
+{
+    Agent *agent = *state;
+    uint64_t at_once = 0;
+    uint64_t later = 0;
+    uint64_t never = 0;
+
+    agent->tick.triggers = 1;
+    tick_now(agent);
+    tick_when_decided(agent, note_count, &at_once, note_destroyed);
+    assert_int_equal(at_once, 1001);
+    agent->tick.trigger_us = (uint64_t)g_get_monotonic_time();
+    agent->tick.triggers = 1;
+    tick_now(agent);
+    tick_when_decided(agent, note_count, &later, note_destroyed);
+    assert_int_equal(later, 0);
+    fakeagent_run(40);
+    assert_int_equal(later, 1002);
+
+    agent->tick.trigger_us = (uint64_t)g_get_monotonic_time();
+    agent->tick.triggers = 1;
+    tick_now(agent);
+    tick_when_decided(agent, note_count, &never, note_destroyed);
+    agent->closing = true;
+    fakeagent_run(40);
+    tick_done(&agent->tick);
+    tick_init(&agent->tick);
+    assert_int_equal(never, 1000);
 }
 
 static void
@@ -283,8 +383,11 @@ main(void)
         ON_HOST(a_full_tick_finds_the_process_and_its_figures),
         ON_HOST(a_process_that_has_exited_leaves_nothing_known),
         ON_HOST(weight_and_wait_of_a_domain_are_told_as_its_definition_asks),
+        ON_HOST(the_process_of_a_domain_that_only_a_client_knows_is_found_by_its_uuid),
+        ON_HOST(processes_of_many_claimed_domains_are_looked_for_one_at_a_time),
         ON_HOST(a_decision_is_counted_timed_and_kept),
         ON_HOST(triggers_close_together_are_one_decision_and_none_is_lost),
+        ON_HOST(whoever_waits_for_a_decision_is_told_after_it),
         ON_HOST(of_several_wishes_the_earliest_stands),
         ON_HOST(the_next_tick_comes_when_policy_wants_it),
         ON_HOST(nothing_happens_after_the_end),

@@ -7,6 +7,7 @@ be started, and every domain whose name begins with "vktest-", also after a fail
 that an earlier, killed run left behind.
 
     host.py     the one holder of the host: lock, libvirtd, leftovers, paths
+    hook.py     virtksm-hook where libvirtd looks for it
     domain.py   domains that run the guest of test/support/guest
     ksm.py      KSM's knobs and counters, of the host and of a process
     daemon.py   virtksmd and virtksm as a test starts them

@@ -17,6 +17,7 @@ class RealTestCase(unittest.TestCase):
     """
 
     host = None
+    with_hook = False  # libvirtd shall have virtksm-hook
 
     @classmethod
     def setUpClass(cls):
@@ -24,7 +25,7 @@ class RealTestCase(unittest.TestCase):
             raise AssertionError("needs root")
         if not ksm.available():
             raise AssertionError("needs a kernel with KSM and a writable %s" % ksm.DIRECTORY)
-        cls.host = Host()
+        cls.host = Host(cls.with_hook)
         cls.addClassCleanup(cls.host.close)
         cls.host.open()
 

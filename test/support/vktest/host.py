@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 from . import ksm
+from .hook import Hook
 
 URI = "qemu:///system"
 PREFIX = "vktest-"
@@ -68,9 +69,14 @@ def domain_names(running_only=False):
 
 
 class Host:
-    """Between open() and close() the host belongs to this test program."""
+    """Between open() and close() the host belongs to this test program.
 
-    def __init__(self):
+    with_hook   libvirtd has virtksm-hook; see hook.py
+    """
+
+    def __init__(self, with_hook=False):
+        self.hook = Hook(build_path("hooks/virtksm-hook"), RUN_DIR + "/hook-record")
+        self._with_hook = with_hook
         self._lock = None
         self._knobs = None
 
@@ -79,6 +85,11 @@ class Host:
         os.chmod(RUN_DIR, 0o711)
         self._lock = open(RUN_DIR + "/lock", "w", encoding="ascii")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # What a run that was killed has left
+        self.hook.remove()
+        self._remove_files()
+        if self._with_hook:
+            self._install_hook()
         self._libvirtd("libvirtd_start")
         self.remove_domains()
         self._refuse_company()
@@ -93,14 +104,29 @@ class Host:
             if self._knobs:
                 ksm.restore(self._knobs)
             self._libvirtd("libvirtd_stop")
+            self.hook.remove()
             self._remove_files()
             self._lock.close()
+
+    def restart_libvirtd(self):
+        """As an update of libvirt does it: the domains go on."""
+        self._libvirtd("libvirtd_stop")
+        self._libvirtd("libvirtd_start")
+
+    def _install_hook(self):
+        self._libvirtd("libvirtd_stop")
+        pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and
+                program_of(pid) in ("libvirtd", "virtqemud")]
+        if pids:
+            raise AssertionError("a libvirtd runs already, pid %s: it would not see a hook that is "
+                                 "installed now" % " ".join(pids))
+        self.hook.install()
 
     @staticmethod
     def _remove_files():
         """All but the lock, for which somebody may be waiting."""
         for name in os.listdir(RUN_DIR):
-            if os.path.isfile("%s/%s" % (RUN_DIR, name)) and name != "lock":
+            if not os.path.isdir("%s/%s" % (RUN_DIR, name)) and name != "lock":
                 os.unlink("%s/%s" % (RUN_DIR, name))
 
     @staticmethod
