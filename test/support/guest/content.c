@@ -77,3 +77,16 @@ content_stir(const struct Region *region, uint32_t pages, uint32_t *cursor)
         word[WORDS_PER_PAGE - 1] = *cursor;
     }
 }
+
+/* A stream has 2^20 pages, and a round takes the next of them: no page is equal to what it was. */
+void
+content_turn(const struct Region *region, uint32_t pages, uint32_t *cursor)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        uint32_t index = *cursor & ((1u << 20) - 1);
+
+        write_page(region->first_page + *cursor % region->pages,
+                   permute((uint32_t)SEED_TURN << 20 | index), word_step);
+        (*cursor)++;
+    }
+}

@@ -16,6 +16,7 @@ enum {
     SEED_COMMON = 0,     /* content that guests share */
     SEED_OWN_MAX = 2047, /* highest seed that a guest may be given */
     SEED_FREE = 2048,    /* added to a guest's seed: left-over content of its free pages */
+    SEED_TURN = SEED_FREE + SEED_COMMON, /* content that guests share, for a while */
 };
 
 /**
@@ -43,3 +44,14 @@ void content_clear(const struct Region *region);
  * @cursor: where to go on; 0 at first, then owned by this function
  */
 void content_stir(const struct Region *region, uint32_t pages, uint32_t *cursor);
+
+/**
+ * content_turn() - change some pages of a region, in step with other guests
+ * @region: pages to write, going round; at most 2^19
+ * @pages:  how many to change
+ * @cursor: where to go on; 0 at first, then owned by this function
+ *
+ * Regions of the same size hold the same content where they have been written equally often. A
+ * page's content comes back after 2^20 / region->pages rounds.
+ */
+void content_turn(const struct Region *region, uint32_t pages, uint32_t *cursor);

@@ -10,6 +10,8 @@
  *   unique=MIB    content that depends on seed=, so guests of the same seed have it alike
  *   zero=MIB      zeros, written
  *   volatile=MIB  rewritten for ever, rate=PAGES per second (default 1000), in 18 portions a second
+ *   churn=MIB     rewritten for ever, too, churnrate=PAGES per second (default 1000), but with what
+ *                 every guest writes there in the same round
  *   free=MIB      written once and then free, as after a program that ended; the balloon gets it
  *   seed=N        1 to 2047, default 1
  *   delay=SECONDS before anything is written
@@ -55,6 +57,14 @@ struct Change {
     const char *message;   /* for the console */
 };
 
+/* Something that goes on for ever, so many pages a second. */
+struct Pace {
+    uint32_t rate;   /* pages per second */
+    uint32_t cursor; /* pages written so far */
+    uint32_t credit; /* written too little so far, in 1/TICKS_PER_10_SECONDS page */
+    uint32_t ticks;  /* when pages were written last */
+};
+
 struct Guest {
     const char *line;     /* command line */
     uint32_t end_page;    /* of memory */
@@ -62,13 +72,12 @@ struct Guest {
     struct Region unique;
     struct Region zero;
     struct Region vola; /* "volatile" is a word of C */
+    struct Region churn;
     struct Region free;
     uint32_t used_end; /* page behind the regions that stay in use */
     uint32_t seed;
-    uint32_t rate;        /* pages per second */
-    uint32_t stir_cursor; /* for content_stir() */
-    uint32_t stir_credit; /* written too little so far, in 1/TICKS_PER_10_SECONDS page */
-    uint32_t stir_ticks;  /* when pages were written last */
+    struct Pace stir; /* of the volatile pages */
+    struct Pace turn; /* of the churn */
     struct Change late;
     struct Change split;
     bool has_balloon;
@@ -121,6 +130,7 @@ plan_memory(void)
     guest.unique = take(&next_page, "unique");
     guest.zero = take(&next_page, "zero");
     guest.vola = take(&next_page, "volatile");
+    guest.churn = take(&next_page, "churn");
     guest.used_end = next_page;
     guest.free = take(&next_page, "free");
     guest.free.first_page = guest.end_page - guest.free.pages;
@@ -135,6 +145,7 @@ fill_memory(void)
     content_fill(&guest.common, SEED_COMMON, 0);
     content_fill(&guest.unique, guest.seed, 0);
     content_clear(&guest.zero);
+    content_turn(&guest.churn, guest.churn.pages, &guest.turn.cursor);
     content_fill(&guest.vola, guest.seed + SEED_FREE, INDEX_LATER);
     content_fill(&guest.free, guest.seed + SEED_FREE, 0);
 }
@@ -167,24 +178,32 @@ make_change(struct Change *change)
     console_print(change->message);
 }
 
-static void
-stir(void)
+/* Pages to write now, so that @pace is kept. */
+static uint32_t
+pages_due(struct Pace *pace)
 {
-    uint32_t ticks = machine_ticks() - guest.stir_ticks;
+    uint32_t ticks = machine_ticks() - pace->ticks;
     uint32_t pages;
 
-    guest.stir_ticks += ticks;
-    guest.stir_credit += ticks * guest.rate * 10;
-    pages = guest.stir_credit / TICKS_PER_10_SECONDS;
-    guest.stir_credit %= TICKS_PER_10_SECONDS;
-    content_stir(&guest.vola, pages, &guest.stir_cursor);
+    pace->ticks += ticks;
+    pace->credit += ticks * pace->rate * 10;
+    pages = pace->credit / TICKS_PER_10_SECONDS;
+    pace->credit %= TICKS_PER_10_SECONDS;
+    return pages;
+}
+
+static void
+set_pace(struct Pace *pace, const char *name)
+{
+    pace->rate = parameter(guest.line, name, RATE_DEFAULT);
+    pace->ticks = machine_ticks();
 }
 
 static void
 plan_changes(void)
 {
-    guest.rate = parameter(guest.line, "rate", RATE_DEFAULT);
-    guest.stir_ticks = machine_ticks();
+    set_pace(&guest.stir, "rate");
+    set_pace(&guest.turn, "churnrate");
     guest.late = (struct Change){ 0, &guest.unique, SEED_COMMON, "LATE\n" };
     guest.split = (struct Change){ 0, &guest.common, guest.seed, "SPLIT\n" };
     plan_change(&guest.late, "late");
@@ -195,7 +214,8 @@ static void
 live(void)
 {
     for (;;) {
-        bool needs_time = guest.vola.pages > 0 || guest.late.due_ticks || guest.split.due_ticks;
+        bool needs_time = guest.vola.pages > 0 || guest.churn.pages > 0 || guest.late.due_ticks ||
+                          guest.split.due_ticks;
 
         machine_run_timer(needs_time);
         machine_wait();
@@ -204,7 +224,9 @@ live(void)
         make_change(&guest.late);
         make_change(&guest.split);
         if (guest.vola.pages > 0)
-            stir();
+            content_stir(&guest.vola, pages_due(&guest.stir), &guest.stir.cursor);
+        if (guest.churn.pages > 0)
+            content_turn(&guest.churn, pages_due(&guest.turn), &guest.turn.cursor);
     }
 }
 
