@@ -183,7 +183,6 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
     }
     pass_park(&a->pass, plan);
     plan->ksm.reason = reason;
-    plan->ksm.budget_bp = conf->cpu_idle_bp;
     plan->next_tick_us =
         clamp_u64(probe_due_us(host, &a->probe), TICK_BURST_MIN_US, TICK_MAINTAIN_US);
 }
@@ -290,6 +289,8 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;
     plan->ksm.gained_pages = sat_sub(yield_merged_pages(host), a->burst_merged);
+    plan->ksm.budget_bp =
+        a->phase == KSM_PHASE_BURST ? burst_budget_bp(conf, host) : conf->cpu_idle_bp;
     plan->ksm.knobs.use_zero_pages = ksm_zero_pages(conf, host);
     plan_phase(conf, sample, state, &debt, ended, plan);
     plan->ksm.phase = a->phase;

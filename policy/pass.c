@@ -225,7 +225,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
     pass_park(&a->pass, plan);
     plan->ksm.knobs.pages_to_scan = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
     plan->next_tick_us =
-        clamp_u64(mul_div(step_us, BP_ONE, plan->ksm.budget_bp), LOOK_MIN_US, LOOK_MAX_US);
+        clamp_u64(mul_div(step_us, BP_ONE, plan->ksm.duty_bp), LOOK_MIN_US, LOOK_MAX_US);
 }
 
 void
@@ -233,7 +233,7 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
 {
     uint64_t remaining_us = left_us(host, a);
 
-    plan->ksm.budget_bp = duty_bp;
+    plan->ksm.duty_bp = duty_bp;
     if (duty_bp == 0) {
         pass_park(&a->pass, plan);
         plan->next_tick_us = LOOK_MAX_US;

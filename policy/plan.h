@@ -28,7 +28,8 @@ typedef struct {
     Reason reason;
     KsmKnobs knobs;        /* wanted; a VALUE_UNKNOWN member is left alone */
     uint64_t debt_pages;   /* input: mergeable pages that two passes have not covered */
-    uint64_t budget_bp;    /* input: share of one CPU that ksmd may use now */
+    uint64_t budget_bp;    /* input: share of one CPU that ksmd may use, over a minute; 0: none */
+    uint64_t duty_bp;      /* share of one CPU that the running pass takes; 0: none is running */
     uint64_t gained_pages; /* input: pages merged since the current burst began */
     uint64_t cost_ns;      /* input: measured cost of one scanned page; 0: not measured yet */
 } KsmPlan;

@@ -82,7 +82,7 @@ a_start_is_scanned_at_full_speed_from_the_first_decision(void **state)
     assert_int_equal(plan->knobs.run, KSM_RUN_MERGE);
     assert_int_equal(plan->knobs.pages_to_scan, 4 * modelhost_conf(*state)->batch_pages);
     assert_true(plan->knobs.sleep_ms >= 3600000); /* woken for one batch */
-    assert_true(plan->budget_bp == BP_ONE);
+    assert_true(plan->duty_bp == BP_ONE);
 }
 
 static void

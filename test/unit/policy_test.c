@@ -145,7 +145,7 @@ what_ksmd_used_long_ago_in_another_mode_is_not_held_against_a_burst(void **unuse
     }
     assert_int_equal(plan.ksm.phase, KSM_PHASE_BURST);
     assert_int_equal(plan.ksm.reason, REASON_TRIGGER);
-    assert_int_equal(plan.ksm.budget_bp, BP_ONE);
+    assert_int_equal(plan.ksm.duty_bp, BP_ONE);
 }
 
 static void
@@ -352,8 +352,9 @@ assert_sound(const Chaos *chaos, const Plan *plan, unsigned step)
     if (plan->next_tick_us < 1000 || plan->next_tick_us > 10 * S)
         fail_msg("step %u: %s: next tick in %" PRIu64 " us", step, ksm_phase_name(plan->ksm.phase),
                  plan->next_tick_us);
-    if (plan->ksm.budget_bp > BP_ONE)
-        fail_msg("step %u: budget %" PRIu64, step, plan->ksm.budget_bp);
+    if (plan->ksm.budget_bp > BP_ONE || plan->ksm.duty_bp > BP_ONE)
+        fail_msg("step %u: budget %" PRIu64 ", duty %" PRIu64, step, plan->ksm.budget_bp,
+                 plan->ksm.duty_bp);
     for (size_t i = 0; i < chaos->n; i++)
         if (plan->domains[i].key != chaos->domains[i].key ||
             plan->domains[i].debt_pages > plan->domains[i].mergeable_pages)
