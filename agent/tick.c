@@ -31,9 +31,9 @@
 #define CLAIM_GAP_MAX_US 600000000
 
 typedef struct {
-    void (*done)(Agent *agent, gpointer user);
-    gpointer user;
-    GDestroyNotify destroy; /* of user */
+    void (*done)(Agent *agent, gpointer user); /* called once, after a decision */
+    gpointer user;                             /* owned through destroy */
+    GDestroyNotify destroy;                    /* of user */
 } Waiter;
 
 static void

@@ -145,7 +145,7 @@ a_definition_goes_whole_or_not_at_all(void **unused)
     (void)unused;
 
     memset(large, ' ', sizeof(large));
-    memcpy(large, head, strlen(head));
+    memcpy(large, head, sizeof(head) - 1);
     got = send(NULL, large, CALL_XML_MAX_BYTES, false);
     assert_int_equal(got->xml.len, CALL_XML_MAX_BYTES);
     drop(got);
