@@ -48,11 +48,40 @@
 /* Looks at a pass: at least and at most so far apart. */
 #define LOOK_MIN_US (10 * US_PER_MS)
 #define LOOK_MAX_US (250 * US_PER_MS)
+/* The first look comes soon: what a page costs is known only then. */
+#define LOOK_FIRST_US (30 * US_PER_MS)
+/* A figure of cost needs this many pages. */
+#define COST_MIN_PAGES UINT64_C(1000)
 
 static uint64_t
 cost_ns(const KsmAuto *a)
 {
     return a->cost_ns > 0 ? a->cost_ns : COST_DEFAULT_NS;
+}
+
+/* Pages that ksmd has come by since boot, whatever it did with them. */
+static uint64_t
+visited_pages(const HostSample *host)
+{
+    if (!is_known(host->ksm.pages_scanned))
+        return VALUE_UNKNOWN;
+    return sat_add(host->ksm.pages_scanned, known_or(host->ksm.pages_skipped, 0));
+}
+
+/* What a page has cost in this pass; before that can be told, in those before. */
+static uint64_t
+own_cost_ns(const HostSample *host, const KsmAuto *a)
+{
+    const Pass *pass = &a->pass;
+    uint64_t visited;
+
+    if (!is_known(visited_pages(host)) || !is_known(pass->visited) ||
+        !is_known(host->ksmd_cpu_us) || !is_known(pass->began_cpu_us))
+        return cost_ns(a);
+    visited = sat_sub(visited_pages(host), pass->visited);
+    if (visited < COST_MIN_PAGES)
+        return cost_ns(a);
+    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, pass->began_cpu_us), 1000, visited), 1);
 }
 
 static uint64_t
@@ -98,6 +127,13 @@ pass_stop(Pass *pass)
     pass->stage = PASS_PARKED;
 }
 
+/* Whether smart_scan has passed anything over since the last pass began. */
+static bool
+has_skipped(const HostSample *host, const Pass *pass)
+{
+    return is_known(host->ksm.pages_skipped) && host->ksm.pages_skipped != pass->skipped;
+}
+
 void
 pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool closing)
 {
@@ -106,13 +142,17 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
 
     if (pass_is_running(pass))
         return;
+    /* ksmd is in this pass already, and may have skipped what the closing one must not. */
+    if (closing && pass->early && has_skipped(host, pass))
+        pass->aligned = false;
     pass->pages = sat_add(recorded_pages(host), new_pages);
     pass->stage = mul_div(pass->pages, cost_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
                       ? PASS_CRUISE
                       : PASS_STEP;
     pass->closing = closing;
     pass->scans = host->ksm.full_scans;
-    pass->scanned = host->ksm.pages_scanned;
+    pass->visited = visited_pages(host);
+    pass->skipped = host->ksm.pages_skipped;
     pass->began_us = host->now_us;
     pass->began_cpu_us = host->ksmd_cpu_us;
     if (!pass->early)
@@ -175,10 +215,11 @@ left_us(const HostSample *host, const KsmAuto *a)
 {
     const Pass *pass = &a->pass;
     uint64_t whole_us = mul_div(pass->pages, cost_ns(a), 1000);
+    uint64_t visited = visited_pages(host);
 
-    if (is_known(host->ksm.pages_scanned) && is_known(pass->scanned))
-        return mul_div(sat_sub(pass->pages, sat_sub(host->ksm.pages_scanned, pass->scanned)),
-                       cost_ns(a), 1000);
+    if (is_known(visited) && is_known(pass->visited))
+        return mul_div(sat_sub(pass->pages, sat_sub(visited, pass->visited)), own_cost_ns(host, a),
+                       1000);
     return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
 }
 
@@ -194,14 +235,15 @@ pause_ms(const KsmAuto *a, uint64_t pages, uint64_t duty_bp)
 }
 
 static void
-plan_cruise(const PolicyConf *conf, const KsmAuto *a, uint64_t duty_bp, uint64_t remaining_us,
-            Plan *plan)
+plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, uint64_t duty_bp,
+            uint64_t remaining_us, Plan *plan)
 {
     uint64_t far_us = sat_sub(mul_div(remaining_us, BP_ONE, duty_bp), STEP_BELOW_US);
+    uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
 
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
-    plan->next_tick_us = clamp_u64(far_us, LOOK_MIN_US, LOOK_MAX_US);
+    plan->next_tick_us = clamp_u64(far_us, LOOK_MIN_US, look_us);
 }
 
 /*
@@ -244,7 +286,7 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
     else if (a->pass.stage == PASS_STEP && remaining_us > 2 * STEP_BELOW_US)
         a->pass.stage = PASS_CRUISE; /* there is more than was thought */
     if (a->pass.stage == PASS_CRUISE)
-        plan_cruise(conf, a, duty_bp, remaining_us, plan);
+        plan_cruise(conf, host, a, duty_bp, remaining_us, plan);
     else
         plan_stepping(conf, host, a, remaining_us, plan);
     plan->ksm.knobs.run = KSM_RUN_MERGE;

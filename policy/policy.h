@@ -45,7 +45,8 @@ typedef struct {
     uint64_t began_us;     /* CLOCK_MONOTONIC */
     uint64_t began_cpu_us; /* ksmd's run time when it began; VALUE_UNKNOWN */
     uint64_t pages;        /* pages that it is expected to look at */
-    uint64_t scanned;      /* pages_scanned when it began; VALUE_UNKNOWN */
+    uint64_t visited;      /* pages_scanned and pages_skipped when it began; VALUE_UNKNOWN */
+    uint64_t skipped;      /* pages_skipped when it began; VALUE_UNKNOWN */
 } Pass;
 
 /* Looking for memory that has changed: two passes, at intervals that depend on what they bring. */

@@ -162,7 +162,6 @@ end_pass(ModelHost *host)
         guest->there = 0;
     }
     host->scans++;
-    begin_pass(host);
 }
 
 /* Work for at most @us microseconds; returns how long it worked. */
@@ -197,10 +196,11 @@ ksmd(ModelHost *host, uint64_t us)
     while (us > 0 && knobs->run == KSM_RUN_MERGE && listed_pages(host) > 0) {
         uint64_t spent_us;
 
-        if (host->pass_left == 0)
-            begin_pass(host);
-        if (host->batch_left == 0 && host->pause_us == 0)
+        if (host->batch_left == 0 && host->pause_us == 0) {
+            if (host->pass_left == 0)
+                begin_pass(host);
             host->batch_left = knobs->pages_to_scan;
+        }
         if (host->batch_left > 0) {
             spent_us = work(host, us);
             if (host->batch_left == 0)

@@ -2,6 +2,7 @@
 /* pass_test.c - one pass of ksmd: begun, led to its end, booked */
 #include "policy/pass.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,6 +148,53 @@ running_over_the_end_begins_the_next_pass(void **unused)
 }
 
 static void
+a_closing_pass_that_began_by_skipping_pages_does_not_count(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t skipped;
+        uint64_t twice;
+    } rows[] = {
+        { "nothing was skipped", 500, 100 * MIB },
+        { "pages were skipped", 501, 0 },
+        { "a kernel that does not tell", U, 100 * MIB },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+
+        one_init(&one);
+        one.sample.host.ksm.pages_skipped = is_known(rows[i].skipped) ? 500 : U;
+        pass_begin(&one.sample, &one.state, 400000, false);
+        one.sample.host.ksm.pages_skipped = rows[i].skipped;
+        assert_int_equal(follow_after(&one, 100 * MS, 1), 1);
+        pass_begin(&one.sample, &one.state, 0, true);
+        follow_after(&one, 100 * MS, 1);
+        if (one.track.once_bytes != 100 * MIB || one.track.twice_bytes != rows[i].twice)
+            fail_msg("%s: %" PRIu64 " bytes seen twice", rows[i].when, one.track.twice_bytes);
+    }
+}
+
+static void
+pages_that_are_skipped_bring_the_end_nearer(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.pages_scanned = 0;
+    one.sample.host.ksm.pages_skipped = 0;
+    pass_begin(&one.sample, &one.state, 400000, false);
+    assert_true(plan_now(&one)->sleep_ms < PARK);
+    one.sample.host.now_us += 100 * MS;
+    one.sample.host.ksmd_cpu_us += 100 * MS;
+    one.sample.host.ksm.pages_scanned = 20000;
+    one.sample.host.ksm.pages_skipped = 375000;
+    assert_true(plan_now(&one)->sleep_ms >= PARK); /* brought to a halt, for steps */
+}
+
+static void
 a_pass_in_which_ksmd_does_nothing_ends(void **unused)
 {
     One one;
@@ -227,6 +275,8 @@ main(void)
         cmocka_unit_test(a_pass_that_is_longer_than_thought_cruises),
         cmocka_unit_test(a_pass_that_began_in_the_middle_proves_nothing),
         cmocka_unit_test(running_over_the_end_begins_the_next_pass),
+        cmocka_unit_test(a_closing_pass_that_began_by_skipping_pages_does_not_count),
+        cmocka_unit_test(pages_that_are_skipped_bring_the_end_nearer),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),
