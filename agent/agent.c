@@ -164,6 +164,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     domain_table_init(&agent->domains);
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
+    trace_hub_init(&agent->traces);
     policy_init(&agent->policy);
     agent->started_us = (uint64_t)g_get_monotonic_time();
     agent->loop = g_main_loop_new(NULL, FALSE);
@@ -304,6 +305,7 @@ agent_close(Agent *agent)
     }
     g_clear_pointer(&agent->server, server_free);
     tick_done(&agent->tick);
+    trace_hub_done(&agent->traces);
     domain_table_done(&agent->domains);
     event_hub_done(&agent->events);
     g_clear_pointer(&agent->conf, conf_free);

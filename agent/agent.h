@@ -11,6 +11,7 @@
 #include "agent/event.h"
 #include "agent/facts/host.h"
 #include "agent/tick.h"
+#include "agent/trace/trace_hub.h"
 #include "policy/policy.h"
 
 #include <glib.h>
@@ -51,6 +52,7 @@ struct Agent {
     DomainTable domains;
     EventHub events;
     Tick tick;
+    TraceHub traces; /* who records what is decided */
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */
