@@ -106,7 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0 || size > INPUT_MAX_BYTES)
         return 0;
-    peer = h2_peer_new(it->server);
+    peer = h2_peer_new(it->server, false);
     for (size_t at = 0; (used = make_call(peer, data + at, size - at)) > 0; at += used)
         assert(!peer->is_lost);
     h2_peer_free(peer);
