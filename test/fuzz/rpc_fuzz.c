@@ -8,6 +8,7 @@
  * each call must have a status, and the agent must know of no client, no reader and no domain.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,10 +35,20 @@ typedef struct {
     GrpcServer *server; /* owned */
 } Target;
 
+static Target one;
+
+static void
+end(void)
+{
+    void *agent = one.agent;
+
+    grpc_server_free(one.server);
+    fakeagent_teardown(&agent);
+}
+
 static const Target *
 target(void)
 {
-    static Target one;
     const GrpcMethod *methods;
     void *agent;
     size_t n;
@@ -50,6 +61,7 @@ target(void)
     methods = method_list(&n);
     grpc_server_set_data(one.server, one.agent, NULL);
     grpc_server_add_methods(one.server, methods, n);
+    atexit(end);
     return &one;
 }
 
