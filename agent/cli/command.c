@@ -55,6 +55,25 @@ static const Command commands[] = {
         .run = explain_run,
     },
     {
+        .name = "doctor",
+        .arguments = "[DOMAIN]",
+        .help = "What keeps memory from being merged or reclaimed",
+        .details =
+            "Checks the host and every domain, or just DOMAIN, a name or a uuid. Each finding has "
+            "a\n"
+            "severity, what was seen and where, what to do, and in brackets an id that stays the "
+            "same.\n"
+            "\n"
+            "Exit codes of this command:\n"
+            "  0  nothing is wrong; what is merely good to know (info) does not count\n"
+            "  1  there are warnings or errors\n"
+            "  2  the daemon could not be asked; the finding is what can be seen of it from here\n"
+            "  3  no such domain",
+        .has_argument = true,
+        .has_csv = true,
+        .run = doctor_run,
+    },
+    {
         .name = "kick",
         .arguments = "",
         .help = "Scan now, as after the start of a domain",
