@@ -46,7 +46,9 @@ static const Command commands[] = {
         .name = "explain",
         .arguments = "[DOMAIN]",
         .help = "Why KSM has the settings it has",
-        .details = "The last decision with what went into it, and what each domain brings to it.\n"
+        .details = "The last decision with what went into it, the bound that held, what would "
+                   "change it, what\n"
+                   "each domain brings to it, and the decisions before it, as far as they differ.\n"
                    "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row "
                    "for the host\n"
                    "and one for each domain, told apart by the column \"kind\".",
