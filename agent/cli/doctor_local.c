@@ -21,9 +21,9 @@
 
 /* What is found, and what is said of it. */
 typedef struct {
-    const char *id;
-    const char *meaning;
-    const char *advice;
+    const char *id;      /* of the finding */
+    const char *meaning; /* a sentence */
+    const char *advice;  /* what to do */
 } Text;
 
 static const Text absent = {

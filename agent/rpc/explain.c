@@ -2,6 +2,7 @@
 /* explain.c - Explain: the last decisions with their inputs */
 #include "agent/rpc/method.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* A setting as the configuration has it, with its unit; NULL: none. The caller frees it. */
@@ -20,6 +21,8 @@ describe_bound(const PolicyConf *conf, const char *key)
         if (knob->kind == KNOB_ENUM)
             return g_strdup_printf("%s = %s", key, ksm_mode_words[conf->mode]);
         memcpy(&value, (const char *)conf + knob->offset, sizeof(value));
+        if (value == 0 && knob->offset == offsetof(PolicyConf, cpu_burst_bp))
+            return g_strdup_printf("%s = 0: by the number of CPUs", key);
         if (knob->kind == KNOB_PERCENT)
             return g_strdup_printf("%s = %g %s", key, (double)value / 100, knob->unit);
         return g_strdup_printf("%s = %" G_GUINT64_FORMAT " %s", key, value, knob->unit);
