@@ -38,9 +38,9 @@ SEPARATE = ("test/support/guest/",)
 
 # Ids of findings: the first text of a row of checks, or of a Text in the client.
 FINDING_FILES = ("agent/report/doctor", "agent/cli/doctor_local")
-FINDING = re.compile(r'\{\s*"([a-z0-9]+(?:-[a-z0-9]+)+|nosharepages)"')
+FINDING = re.compile(r'\{\s*"([a-z0-9]+(?:-[a-z0-9]+)+|nosharepages)",(?:\s*DOCTOR_(\w+))?')
 FINDINGS = "agent/report/findings.md"
-DESCRIBED = re.compile(r"^\| `([a-z0-9-]+)` \|", re.M)
+DESCRIBED = re.compile(r"^\| `([a-z0-9-]+)` \| (\w+) \|", re.M)
 
 SERVICE = re.compile(r"\bservice\s+(\w+)\s*\{(.*?)\n\}", re.S)
 RPC = re.compile(r"\brpc\s+(\w+)\s*\(")
@@ -113,17 +113,23 @@ def check_methods(tree, verdict):
 
 
 def check_findings(tree, verdict):
-    """What doctor can find, and what is described."""
-    found = {}
+    """What doctor can find, and what is described, with its usual severity."""
+    found, severities = {}, {}
     for path in tree.files(".c", under=("agent/report/", "agent/cli/")):
         if path.startswith(FINDING_FILES):
             text = without_comments(tree.read(path))
             for match in FINDING.finditer(text):
                 found[match.group(1)] = (path, line_of(text, match.start()))
+                severities[match.group(1)] = (match.group(2) or "error").lower()
     described = {}
     if os.path.isfile(os.path.join(tree.root, FINDINGS)):
         text = tree.read(FINDINGS)
-        described = {m.group(1): line_of(text, m.start()) for m in DESCRIBED.finditer(text)}
+        for match in DESCRIBED.finditer(text):
+            name, severity = match.groups()
+            described[name] = line_of(text, match.start())
+            if severities.get(name, severity) != severity:
+                verdict.problem(FINDINGS, described[name],
+                                "%s: it is of severity %s" % (name, severities[name]))
     verdict.looked("findings", len(found))
     for name in sorted(found.keys() - described.keys()):
         verdict.problem(*found[name], "%s: not described in %s" % (name, FINDINGS))
