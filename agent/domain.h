@@ -37,7 +37,9 @@ typedef struct {
     DomainXml xml;          /* owned; definition of the running domain */
     uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
-    uint64_t stats_us;      /* CLOCK_MONOTONIC of the two above; 0: never */
+    uint64_t guest_stats_s; /* wall clock of the guest's last balloon statistics; 0: none so far;
+                               VALUE_UNKNOWN: libvirt does not tell */
+    uint64_t stats_us;      /* CLOCK_MONOTONIC of the three above; 0: never */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */

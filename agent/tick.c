@@ -212,6 +212,18 @@ measure_ksmd(Agent *agent)
 }
 
 static void
+note_decision(Agent *agent, size_t domains)
+{
+    const Decision decision = { .first_us = agent->tick.decided_us,
+                                .mode = agent->conf->policy.mode,
+                                .plan = agent->plan.ksm,
+                                .domains = domains,
+                                .applied = agent->tick.applied[ACTUATOR_KSM].result };
+
+    decision_note(&agent->tick.decisions, &decision);
+}
+
+static void
 tell_waiters(Agent *agent)
 {
     g_autoptr(GPtrArray) waiters = NULL;
@@ -266,6 +278,7 @@ tick_decide(Agent *agent)
     take_back(tick, domains);
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
         apply_one(agent, id, &sample);
+    note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
     /* Whoever asks from now on is told what is in force. */

@@ -6,6 +6,7 @@
 #define AGENT_TICK_H
 
 #include "agent/actuator/actuator.h"
+#include "agent/decision.h"
 #include "policy/policy.h"
 
 #include <glib.h>
@@ -38,6 +39,7 @@ typedef struct {
     GArray *tracks;       /* owned; DomainTrack */
     GArray *plans;        /* owned; DomainPlan */
     Applied applied[ACTUATOR_COUNT]; /* what became of the last plan */
+    DecisionRing decisions;          /* the last that differ */
 } Tick;
 
 /** tick_init() - nothing decided yet; tick_done() it */

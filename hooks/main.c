@@ -21,6 +21,7 @@
  * Source: libvirt docs/hooks; src/util/virhook.c
  */
 #define _GNU_SOURCE
+#include "agent/config.h"
 #include "hooks/call.h"
 
 #include <errno.h>
@@ -45,6 +46,9 @@
 #define CPU_LIMIT_S 1
 
 #define STACK_BYTES 16384
+
+/* By this the daemon tells whether the hook that libvirt has is of its own version. */
+__attribute__((used)) static const char version[] = "virtksm-hook " VIRTKSM_VERSION;
 
 static char input[CALL_XML_MAX_BYTES];
 static char surplus[65536];

@@ -7,46 +7,83 @@
 
 typedef struct {
     const char *name;
-    const char *text; /* one sentence, for people */
+    const char *text;   /* one sentence, for people */
+    const char *change; /* what would lead to another decision, likewise */
+    const char *bound;  /* key in [ksm] of the bound that held; NULL: none did */
 } ReasonWords;
 
 static const ReasonWords reason_words[] = {
-    [REASON_NONE] = { "none", "no decision has been taken yet" },
-    [REASON_NO_KSM] = { "no-ksm", "this kernel has no KSM" },
-    [REASON_MODE_OFF] = { "mode-off", "mode is off: KSM is left as it was found" },
-    [REASON_MODE_FIXED] = { "mode-fixed", "mode is fixed: KSM has the configured settings" },
-    [REASON_TRIGGER] = { "trigger", "an event asked for scanning" },
-    [REASON_DEBT] = { "debt", "memory is resident that two passes have not covered yet" },
+    [REASON_NONE] = { "none", "no decision has been taken yet",
+                      "the first look at the host, a moment after the start", NULL },
+    [REASON_NO_KSM] = { "no-ksm", "this kernel has no KSM",
+                        "a kernel that is built with CONFIG_KSM", NULL },
+    [REASON_MODE_OFF] = { "mode-off", "mode is off: KSM is left as it was found",
+                          "'virtksm mode auto', or another mode in the configuration", "mode" },
+    [REASON_MODE_FIXED] = { "mode-fixed", "mode is fixed: KSM has the configured settings",
+                            "'virtksm mode auto', or other fixed_ settings", "mode" },
+    [REASON_TRIGGER] = { "trigger", "an event asked for scanning",
+                         "the facts about domains, which follow in a moment", NULL },
+    [REASON_DEBT] = { "debt", "memory is resident that two passes have not covered yet",
+                      "the end of the passes: then all memory is covered", NULL },
     [REASON_GATHERING] = { "gathering",
-                           "new memory waits until there is enough of it to be worth a pass" },
+                           "new memory waits until there is enough of it to be worth a pass",
+                           "more new memory, or more time: each MiB that waits counts; a lower "
+                           "cpu_price merges sooner",
+                           "cpu_price" },
     [REASON_CPU_BUDGET] = { "cpu-budget",
-                            "memory is not covered yet, but ksmd has used up its CPU budget" },
-    [REASON_CPU_PRESSURE] = { "cpu-pressure", "tasks wait for a CPU: new memory waits longer until "
-                                              "there is enough of it" },
-    [REASON_LATENCY] = { "latency", "memory is not covered yet, but a latency-critical domain "
-                                    "waits for a CPU" },
+                            "memory is not covered yet, but ksmd has used up its CPU budget",
+                            "time: the budget is for a minute; or a higher cpu_burst",
+                            "cpu_burst" },
+    [REASON_CPU_PRESSURE] = { "cpu-pressure",
+                              "tasks wait for a CPU: new memory waits longer until "
+                              "there is enough of it",
+                              "less waiting for CPUs, or a higher cpu_pressure", "cpu_pressure" },
+    [REASON_LATENCY] = { "latency",
+                         "memory is not covered yet, but a latency-critical domain "
+                         "waits for a CPU",
+                         "that domain gets its CPU, or is not latency_critical in its metadata any "
+                         "more",
+                         NULL },
     [REASON_MEMORY_LOW] = { "memory-low",
                             "the host is short of memory: new memory is merged without "
-                            "waiting" },
-    [REASON_SETTLING] = { "settling", "all memory is covered; watching whether it still changes" },
-    [REASON_CHURN_WATCH] = { "churn-watch", "all memory is covered; changed memory is looked for "
-                                            "from time to time" },
-    [REASON_NO_DOMAIN] = { "no-domain", "no domain is running" },
+                            "waiting",
+                            "more available memory than memory_low", "memory_low" },
+    [REASON_SETTLING] = { "settling", "all memory is covered; watching whether it still changes",
+                          "growing memory, or the end of settle_ms", "settle_ms" },
+    [REASON_CHURN_WATCH] = { "churn-watch",
+                             "all memory is covered; changed memory is looked for "
+                             "from time to time",
+                             "a new domain, growing memory, or what the next look finds",
+                             "churn_s" },
+    [REASON_NO_DOMAIN] = { "no-domain", "no domain is running", "a domain that starts", NULL },
     [REASON_NOTHING_MERGEABLE] = { "nothing-mergeable",
-                                   "domains run, but none of their memory may be merged" },
-    [REASON_WEIGHT_ZERO] = { "weight-zero", "its configured weight is 0: it asks for no scanning" },
-    [REASON_NO_PROFIT] = { "no-profit", "merging saves less than its own records cost" },
+                                   "domains run, but none of their memory may be merged",
+                                   "a domain that can be merged; 'virtksm doctor' tells why these "
+                                   "cannot",
+                                   NULL },
+    [REASON_WEIGHT_ZERO] = { "weight-zero", "its configured weight is 0: it asks for no scanning",
+                             "another weight in its metadata", NULL },
+    [REASON_NO_PROFIT] = { "no-profit", "merging saves less than its own records cost",
+                           "new or growing memory, or memory that becomes equal", NULL },
     [REASON_LOW_YIELD] = { "low-yield",
-                           "merging gains less than yield_floor for the CPU time it takes" },
-    [REASON_PROBE] = { "probe", "two passes look for memory that has changed" },
-    [REASON_CLEANUP] = { "cleanup", "a domain went away: ksmd drops its records of it" },
-    [REASON_LADDER_TRIGGER] = { "ladder-trigger", "triggered within the aggressive interval" },
-    [REASON_LADDER_STANDARD] = { "ladder-standard", "no trigger for the aggressive interval" },
-    [REASON_LADDER_SLOW] = { "ladder-slow", "no trigger for the standard interval" },
+                           "merging gains less than yield_floor for the CPU time it takes",
+                           "new or growing memory, or a lower yield_floor", "yield_floor" },
+    [REASON_PROBE] = { "probe", "two passes look for memory that has changed",
+                       "the end of the two passes", "cpu_idle" },
+    [REASON_CLEANUP] = { "cleanup", "a domain went away: ksmd drops its records of it",
+                         "the end of the passes", NULL },
+    [REASON_LADDER_TRIGGER] = { "ladder-trigger", "triggered within the aggressive interval",
+                                "no trigger until aggressive_s is over", "aggressive_s" },
+    [REASON_LADDER_STANDARD] = { "ladder-standard", "no trigger for the aggressive interval",
+                                 "a trigger, or the end of standard_s", "standard_s" },
+    [REASON_LADDER_SLOW] = { "ladder-slow", "no trigger for the standard interval",
+                             "a trigger, or the end of slow_s", "slow_s" },
     [REASON_LADDER_INITIAL] = { "ladder-initial",
-                                "no trigger for the slow interval: settings as first found" },
+                                "no trigger for the slow interval: settings as first found",
+                                "a trigger: a domain that starts, or a kick", NULL },
     [REASON_FACT_MISSING] = { "fact-missing",
-                              "a needed figure could not be read: settings left as they are" },
+                              "a needed figure could not be read: settings left as they are",
+                              "the figure: 'virtksm doctor' tells what cannot be read", NULL },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");
@@ -61,4 +98,16 @@ const char *
 reason_text(Reason reason)
 {
     return (unsigned)reason < REASON_COUNT ? reason_words[reason].text : "unknown reason";
+}
+
+const char *
+reason_change(Reason reason)
+{
+    return (unsigned)reason < REASON_COUNT ? reason_words[reason].change : "unknown";
+}
+
+const char *
+reason_bound(Reason reason)
+{
+    return (unsigned)reason < REASON_COUNT ? reason_words[reason].bound : NULL;
 }

@@ -50,4 +50,20 @@ const char *reason_name(Reason reason);
  */
 const char *reason_text(Reason reason);
 
+/**
+ * reason_change() - what would lead to another decision
+ * @reason: any value; out of range gives "unknown"
+ *
+ * Return: static text, no whole sentence: "a domain that starts".
+ */
+const char *reason_change(Reason reason);
+
+/**
+ * reason_bound() - the setting whose bound held
+ * @reason: any value
+ *
+ * Return: static key of a row of policy_knobs(): "cpu_burst"; NULL: no bound did.
+ */
+const char *reason_bound(Reason reason);
+
 #endif

@@ -23,7 +23,7 @@
  */
 #include "agent/actuator/ksm_internal.h"
 
-#include "agent/actuator/rival.h"
+#include "agent/facts/rival.h"
 #include "policy/arith.h"
 
 #include <inttypes.h>

@@ -28,6 +28,8 @@ typedef enum {
     CLI_FAILED = 1,    /* no daemon answers, the call failed, or output could not be written */
     CLI_USAGE = 2,     /* unknown command, option, format or mode */
     CLI_NO_DOMAIN = 3, /* no domain has this name or uuid */
+    CLI_FOUND = 1,     /* doctor: there are warnings or errors */
+    CLI_NOT_ASKED = 2, /* doctor: what is CLI_FAILED elsewhere */
 } CliExit;
 
 /* Error domain of everything in agent/cli/; the code is a CliExit and never CLI_DONE. */

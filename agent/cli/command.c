@@ -46,13 +46,34 @@ static const Command commands[] = {
         .name = "explain",
         .arguments = "[DOMAIN]",
         .help = "Why KSM has the settings it has",
-        .details = "The last decision with what went into it, and what each domain brings to it.\n"
+        .details = "The last decision with what went into it, the bound that held, what would "
+                   "change it, what\n"
+                   "each domain brings to it, and the decisions before it, as far as they differ.\n"
                    "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row "
                    "for the host\n"
                    "and one for each domain, told apart by the column \"kind\".",
         .has_argument = true,
         .has_csv = true,
         .run = explain_run,
+    },
+    {
+        .name = "doctor",
+        .arguments = "[DOMAIN]",
+        .help = "What keeps memory from being merged or reclaimed",
+        .details =
+            "Checks the host and every domain, or just DOMAIN, a name or a uuid. Each finding has "
+            "a\n"
+            "severity, what was seen and where, what to do, and in brackets an id that stays the "
+            "same.\n"
+            "\n"
+            "Exit codes of this command:\n"
+            "  0  nothing is wrong; what is merely good to know (info) does not count\n"
+            "  1  there are warnings or errors\n"
+            "  2  the daemon could not be asked; the finding is what can be seen of it from here\n"
+            "  3  no such domain",
+        .has_argument = true,
+        .has_csv = true,
+        .run = doctor_run,
     },
     {
         .name = "kick",

@@ -60,6 +60,9 @@ bool report_run(const Cli *cli, GError **error);
 /** explain_run() - the last decision and its reasons */
 bool explain_run(const Cli *cli, GError **error);
 
+/** doctor_run() - what keeps memory from being merged; fails with CLI_FOUND if anything does */
+bool doctor_run(const Cli *cli, GError **error);
+
 /** kick_run() - scan now */
 bool kick_run(const Cli *cli, GError **error);
 

@@ -42,6 +42,10 @@ append_decision(GString *out, const Virtksm__V1__ExplainResponse *explain)
     text_append_line(out, "mode", explain->mode);
     text_append_line(out, "phase", explain->phase);
     text_append_line(out, "why", explain->reason);
+    if (explain->bound)
+        text_append_line(out, "bound", explain->bound);
+    if (explain->change)
+        text_append_line(out, "changed by", explain->change);
     text_append_line(out, "decided", decided);
     text_append_line(out, "wanted", wanted ? wanted : "everything left as it is");
     text_append_line(out, "in force", in_force);
@@ -105,6 +109,35 @@ append_domains(GString *out, const Virtksm__V1__ExplainResponse *explain)
     table_append_to(table, out);
 }
 
+/* What was decided before this. */
+static void
+append_earlier(GString *out, const Virtksm__V1__ExplainResponse *explain)
+{
+    static const TableColumn columns[] = {
+        { "BEFORE THIS", TABLE_RIGHT, 0 }, { "TIMES", TABLE_RIGHT, 0 },
+        { "PHASE", TABLE_LEFT, 0 },        { "YET TO BE SCANNED", TABLE_RIGHT, 0 },
+        { "GAINED", TABLE_RIGHT, 0 },      { "APPLIED", TABLE_LEFT, 0 },
+        { "WHY", TABLE_LEFT, 0 },
+    };
+    g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
+
+    for (size_t i = 1; i < explain->n_decisions; i++) {
+        const Virtksm__V1__Decision *decision = explain->decisions[i];
+
+        table_duration(table, decision->has_first_ms, decision->first_ms);
+        table_count(table, decision->has_decisions, decision->decisions);
+        table_text(table, decision->phase);
+        table_bytes(table, decision->has_debt_pages, bytes_of(decision->debt_pages));
+        table_bytes(table, decision->has_gained_pages, bytes_of(decision->gained_pages));
+        table_text(table, decision->applied);
+        table_text(table, decision->reason);
+    }
+    if (explain->n_decisions < 2)
+        return;
+    g_string_append_c(out, '\n');
+    table_append_to(table, out);
+}
+
 static void
 append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
@@ -114,6 +147,7 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
     append_decision(out, explain);
     append_inputs(out, explain);
     append_domains(out, explain);
+    append_earlier(out, explain);
 }
 
 static void

@@ -26,6 +26,7 @@ static const char exit_codes[] =
     "  1  no daemon answers, the call failed, or the output could not be written\n"
     "  2  wrong usage\n"
     "  3  no such domain\n"
+    "doctor has its own: see 'virtksm doctor --help'.\n"
     "\n"
     "Commands that change nothing also work on the read-only socket, virtksmd-ro.sock beside\n"
     "PATH; it is taken when PATH may not be opened.";

@@ -1,6 +1,70 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* explain.c - Explain: the last decision with its inputs */
+/* explain.c - Explain: the last decisions with their inputs */
 #include "agent/rpc/method.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* A setting as the configuration has it, with its unit; NULL: none. The caller frees it. */
+static char *
+describe_bound(const PolicyConf *conf, const char *key)
+{
+    size_t n;
+    const Knob *knobs = policy_knobs(&n);
+
+    for (size_t i = 0; key && i < n; i++) {
+        const Knob *knob = &knobs[i];
+        uint64_t value = 0;
+
+        if (strcmp(knob->key, key) != 0)
+            continue;
+        if (knob->kind == KNOB_ENUM)
+            return g_strdup_printf("%s = %s", key, ksm_mode_words[conf->mode]);
+        memcpy(&value, (const char *)conf + knob->offset, sizeof(value));
+        if (value == 0 && knob->offset == offsetof(PolicyConf, cpu_burst_bp))
+            return g_strdup_printf("%s = 0: by the number of CPUs", key);
+        if (knob->kind == KNOB_PERCENT)
+            return g_strdup_printf("%s = %g %s", key, (double)value / 100, knob->unit);
+        return g_strdup_printf("%s = %" G_GUINT64_FORMAT " %s", key, value, knob->unit);
+    }
+    return NULL;
+}
+
+static Virtksm__V1__Decision *
+explain_decision(const Decision *decision)
+{
+    const KsmPlan *plan = &decision->plan;
+    Virtksm__V1__Decision *message = g_new(Virtksm__V1__Decision, 1);
+
+    virtksm__v1__decision__init(message);
+    METHOD_SET(message, first_ms, method_age_ms(decision->first_us));
+    METHOD_SET(message, last_ms, method_age_ms(decision->last_us));
+    METHOD_SET(message, decisions, decision->count);
+    message->mode = g_strdup(ksm_mode_words[decision->mode]);
+    message->phase = g_strdup(ksm_phase_name(plan->phase));
+    message->reason_name = g_strdup(reason_name(plan->reason));
+    message->reason = g_strdup(reason_text(plan->reason));
+    message->wanted = method_ksm_settings(&plan->knobs);
+    message->applied = g_strdup(apply_result_name(decision->applied));
+    METHOD_SET(message, domains, decision->domains);
+    METHOD_SET(message, debt_pages, plan->debt_pages);
+    METHOD_SET(message, gained_pages, plan->gained_pages);
+    if (plan->budget_bp > 0)
+        METHOD_SET(message, budget_bp, plan->budget_bp);
+    if (plan->cost_ns > 0)
+        METHOD_SET(message, cost_ns, plan->cost_ns);
+    return message;
+}
+
+static void
+explain_decisions(const Tick *tick, Virtksm__V1__ExplainResponse *message)
+{
+    const Decision *decision;
+
+    message->decisions = g_new(Virtksm__V1__Decision *, DECISIONS_KEPT);
+    while ((decision = decision_at(&tick->decisions, message->n_decisions)) != NULL)
+        message->decisions[message->n_decisions++] = explain_decision(decision);
+}
 
 static Virtksm__V1__DomainExplanation *
 explain_domain(const Domain *domain)
@@ -40,11 +104,15 @@ explain_host(const Agent *agent, Virtksm__V1__ExplainResponse *message)
 {
     const KsmPlan *plan = &agent->plan.ksm;
     const Tick *tick = &agent->tick;
+    KsmMode mode = agent->conf->policy.mode;
 
-    message->mode = g_strdup(ksm_mode_words[agent->conf->policy.mode]);
+    message->mode = g_strdup(ksm_mode_words[mode]);
     message->phase = g_strdup(ksm_phase_name(plan->phase));
     message->reason_name = g_strdup(reason_name(plan->reason));
     message->reason = g_strdup(reason_text(plan->reason));
+    message->rule = g_strdup(ksm_mode_words[mode == KSM_MODE_OBSERVE ? KSM_MODE_AUTO : mode]);
+    message->bound = describe_bound(&agent->conf->policy, reason_bound(plan->reason));
+    message->change = g_strdup(reason_change(plan->reason));
     message->wanted = method_ksm_settings(&plan->knobs);
     message->in_force = method_ksm_settings(&agent->host.knobs);
     message->applied = g_strdup(apply_result_name(tick->applied[ACTUATOR_KSM].result));
@@ -71,6 +139,7 @@ explain_message(GrpcCall *call, const ProtobufCMessage *data)
     message = g_new(Virtksm__V1__ExplainResponse, 1);
     virtksm__v1__explain_response__init(message);
     explain_host(agent, message);
+    explain_decisions(&agent->tick, message);
     explain_domains(agent, only, message);
     method_reply(call, &message->base);
 }

@@ -401,6 +401,7 @@ take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
         return;
     domain->maximum_bytes = stats->maximum_bytes;
     domain->balloon_bytes = stats->balloon_bytes;
+    domain->guest_stats_s = stats->guest_stats_s;
     domain->stats_us = now_us;
     if (domain->state != DOMAIN_STOPPING)
         domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;

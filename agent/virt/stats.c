@@ -15,6 +15,17 @@ find_kib(const virDomainStatsRecord *record, const char *field)
     return bytes_from_kib(kib);
 }
 
+/* Source: virConnectGetAllDomainStats(), "balloon.last-update": seconds since 1970 */
+static uint64_t
+find_seconds(const virDomainStatsRecord *record, const char *field)
+{
+    unsigned long long seconds;
+
+    if (virTypedParamsGetULLong(record->params, record->nparams, field, &seconds) != 1)
+        return VALUE_UNKNOWN;
+    return seconds;
+}
+
 /* For drivers whose bulk statistics carry the state alone. */
 static void
 read_info(virDomainPtr domain, VirtStats *stats)
@@ -31,7 +42,8 @@ static void
 add_record(const virDomainStatsRecord *record, GArray *all)
 {
     VirtStats stats = { .maximum_bytes = find_kib(record, "balloon.maximum"),
-                        .balloon_bytes = find_kib(record, "balloon.current") };
+                        .balloon_bytes = find_kib(record, "balloon.current"),
+                        .guest_stats_s = find_seconds(record, "balloon.last-update") };
     int state = VIR_DOMAIN_RUNNING;
 
     if (virDomainGetUUIDString(record->dom, stats.uuid) < 0)

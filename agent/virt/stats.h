@@ -12,6 +12,8 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN]; /* lower case, with dashes */
     uint64_t maximum_bytes;            /* defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes;            /* left to the guest by its balloon; VALUE_UNKNOWN */
+    uint64_t guest_stats_s;            /* wall clock of the guest's last balloon statistics; 0: none
+                                          so far; VALUE_UNKNOWN: not told */
     bool paused;                       /* its processors stand still */
 } VirtStats;
 

@@ -5,7 +5,7 @@
 Sources, actuators, rules and commands are one file (or function) and one row each; methods of the
 .proto files have a row with a handler; every .c file is compiled, and every *_test.* and every
 script in test/integration/ is a test that ctest runs. The last two are read from the build
-directory (--build), because only that knows.
+directory (--build), because only that knows. What doctor finds is described, id by id.
 """
 import json
 import os
@@ -30,11 +30,17 @@ LISTINGS = (
 # "ksm.c"): what the items share.
 SHARED = {
     "agent/source/": {"source"},
-    "agent/actuator/": {"actuator", "sysfile", "originals", "rival"},
+    "agent/actuator/": {"actuator", "sysfile", "originals"},
 }
 
 # Built by commands of its own, for a machine without a C library.
 SEPARATE = ("test/support/guest/",)
+
+# Ids of findings: the first text of a row of checks, or of a Text in the client.
+FINDING_FILES = ("agent/report/doctor", "agent/cli/doctor_local")
+FINDING = re.compile(r'\{\s*"([a-z0-9]+(?:-[a-z0-9]+)+|nosharepages)",(?:\s*DOCTOR_(\w+))?')
+FINDINGS = "agent/report/findings.md"
+DESCRIBED = re.compile(r"^\| `([a-z0-9-]+)` \| (\w+) \|", re.M)
 
 SERVICE = re.compile(r"\bservice\s+(\w+)\s*\{(.*?)\n\}", re.S)
 RPC = re.compile(r"\brpc\s+(\w+)\s*\(")
@@ -106,6 +112,31 @@ def check_methods(tree, verdict):
         verdict.problem(*declared[method], "%s: no row in agent/rpc/" % method)
 
 
+def check_findings(tree, verdict):
+    """What doctor can find, and what is described, with its usual severity."""
+    found, severities = {}, {}
+    for path in tree.files(".c", under=("agent/report/", "agent/cli/")):
+        if path.startswith(FINDING_FILES):
+            text = without_comments(tree.read(path))
+            for match in FINDING.finditer(text):
+                found[match.group(1)] = (path, line_of(text, match.start()))
+                severities[match.group(1)] = (match.group(2) or "error").lower()
+    described = {}
+    if os.path.isfile(os.path.join(tree.root, FINDINGS)):
+        text = tree.read(FINDINGS)
+        for match in DESCRIBED.finditer(text):
+            name, severity = match.groups()
+            described[name] = line_of(text, match.start())
+            if severities.get(name, severity) != severity:
+                verdict.problem(FINDINGS, described[name],
+                                "%s: it is of severity %s" % (name, severities[name]))
+    verdict.looked("findings", len(found))
+    for name in sorted(found.keys() - described.keys()):
+        verdict.problem(*found[name], "%s: not described in %s" % (name, FINDINGS))
+    for name in sorted(described.keys() - found.keys()):
+        verdict.problem(FINDINGS, described[name], "%s: nothing finds it" % name)
+
+
 def registered_programs(build):
     """Base names of all that stands in the commands of ctest."""
     found = set()
@@ -150,6 +181,7 @@ def main():
     for listing in LISTINGS:
         check_listing(tree, verdict, listing)
     check_methods(tree, verdict)
+    check_findings(tree, verdict)
     verdict.looked("tests", 0)
     if not args.build:
         verdict.problem(BAD, 0, "--build is needed to tell what is compiled")

@@ -14,7 +14,7 @@ foreach(module csv field json options table text)
                LIBS agent_cli test_cli_fields)
 endforeach()
 
-foreach(command call commands events explain report)
+foreach(command call commands doctor events explain report)
   virtksm_test(NAME cli_${command} LIBS proto PkgConfig::JSON_GLIB
                SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_${command}_test.c
                ${CMAKE_CURRENT_LIST_DIR}/../support/fakedaemon.c

@@ -135,6 +135,44 @@ explain_says_why_with_the_figures_behind_it(void **state)
 }
 
 static void
+explain_tells_the_bound_and_what_was_decided_before(void **state)
+{
+    Virtksm__V1__ExplainResponse explain = VIRTKSM__V1__EXPLAIN_RESPONSE__INIT;
+    Virtksm__V1__Decision now = VIRTKSM__V1__DECISION__INIT;
+    Virtksm__V1__Decision before = VIRTKSM__V1__DECISION__INIT;
+    Virtksm__V1__Decision *decisions[] = { &now, &before };
+    char phase[] = "rest", reason[] = "It was so.", bound[] = "cpu_burst = 25", change[] = "time";
+
+    before.has_first_ms = before.has_decisions = before.has_debt_pages = true;
+    before.first_ms = 120000;
+    before.decisions = 7;
+    before.debt_pages = pages_of_mib(2);
+    before.phase = phase;
+    before.reason = reason;
+    explain.bound = bound;
+    explain.change = change;
+    explain.decisions = decisions;
+    explain.n_decisions = 2;
+    fakedaemon_answer(*state, "Explain", &explain.base);
+    fakedaemon_expect(
+        *state, "explain",
+        "mode:        -\n"
+        "phase:       -\n"
+        "why:         -\n"
+        "bound:       cpu_burst = 25\n"
+        "changed by:  time\n"
+        "decided:     - ago\n"
+        "wanted:      everything left as it is\n"
+        "in force:    -\n"
+        "applied:     -\n"
+        "\n"
+        "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n"
+        "\n"
+        "BEFORE THIS  TIMES  PHASE  YET TO BE SCANNED  GAINED  APPLIED  WHY\n"
+        "      2 min      7  rest             2.0 MiB       -  -        It was so.\n");
+}
+
+static void
 explain_gives_rows_of_raw_figures_to_programs(void **state)
 {
     Decision decision;
@@ -188,6 +226,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(explain_tells_the_bound_and_what_was_decided_before, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(explain_gives_rows_of_raw_figures_to_programs, setup,
                                         teardown),
     };

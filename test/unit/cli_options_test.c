@@ -117,6 +117,7 @@ the_help_names_every_command_option_and_exit_code(void **unused)
         "list ",
         "report [DOMAIN]",
         "explain [DOMAIN]",
+        "doctor [DOMAIN]",
         "kick ",
         "mode [MODE]",
         "events ",
@@ -128,6 +129,7 @@ the_help_names_every_command_option_and_exit_code(void **unused)
         "  1  no daemon",
         "  2  wrong usage",
         "  3  no such domain",
+        "doctor has its own",
         "virtksmd-ro.sock",
     };
     g_autofree char *help = options_help(NULL);

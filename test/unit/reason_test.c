@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* reason_test.c - every reason has its own word and sentence */
+#include "policy/conf.h"
 #include "policy/reason.h"
 
 #include <setjmp.h>
@@ -28,6 +29,33 @@ every_reason_has_a_word_and_a_sentence_that_no_other_has(void **unused)
     }
 }
 
+static bool
+is_knob(const char *key)
+{
+    size_t n;
+    const Knob *knobs = policy_knobs(&n);
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(knobs[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static void
+every_reason_says_what_would_change_it_and_names_a_bound_that_exists(void **unused)
+{
+    (void)unused;
+
+    for (unsigned i = 0; i < REASON_COUNT; i++) {
+        if (strlen(reason_change((Reason)i)) < 10)
+            fail_msg("%s: says nothing of a change", reason_name((Reason)i));
+        if (reason_bound((Reason)i) && !is_knob(reason_bound((Reason)i)))
+            fail_msg("%s: no setting %s", reason_name((Reason)i), reason_bound((Reason)i));
+    }
+    assert_string_equal(reason_bound(REASON_CPU_BUDGET), "cpu_burst");
+    assert_null(reason_bound(REASON_NO_DOMAIN));
+}
+
 static void
 a_number_that_is_no_reason_is_unknown(void **unused)
 {
@@ -37,6 +65,8 @@ a_number_that_is_no_reason_is_unknown(void **unused)
     assert_string_equal(reason_name((Reason)-1), "unknown");
     assert_string_equal(reason_text(REASON_COUNT), "unknown reason");
     assert_string_equal(reason_text((Reason)-1), "unknown reason");
+    assert_string_equal(reason_change(REASON_COUNT), "unknown");
+    assert_null(reason_bound(REASON_COUNT));
 }
 
 int
@@ -44,6 +74,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reason_has_a_word_and_a_sentence_that_no_other_has),
+        cmocka_unit_test(every_reason_says_what_would_change_it_and_names_a_bound_that_exists),
         cmocka_unit_test(a_number_that_is_no_reason_is_unknown),
     };
 

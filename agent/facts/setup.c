@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* setup.c - small files that say how a host is set up */
+#define _GNU_SOURCE
+#include "agent/facts/setup.h"
+
+#include "policy/arith.h"
+
+#include <fcntl.h>
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* About 2 KiB today; it grows by a few lines in each kernel. */
+#define MEMINFO_BYTES 8192
+/* "0-3,8-11", or a few words. */
+#define LINE_BYTES 1024
+/* The flags of the first processor end within 3 KiB; thousands of processors may follow. */
+#define CPUINFO_BYTES 8192
+
+/* The word in brackets: "always [madvise] never". */
+static void
+read_chosen(int root_fd, const char *path, char word[SETUP_WORD_BYTES])
+{
+    char text[LINE_BYTES];
+    const char *begin;
+    const char *end;
+
+    word[0] = '\0';
+    if (procfile_read_text(root_fd, path, text, sizeof(text)) != PROCFILE_READ)
+        return;
+    begin = strchr(text, '[');
+    end = begin ? strchr(begin, ']') : NULL;
+    if (end)
+        g_strlcpy(word, begin + 1, MIN((size_t)(end - begin), SETUP_WORD_BYTES));
+}
+
+static void
+read_line(int root_fd, const char *path, char word[SETUP_WORD_BYTES])
+{
+    char text[LINE_BYTES];
+
+    word[0] = '\0';
+    if (procfile_read_text(root_fd, path, text, sizeof(text)) == PROCFILE_READ)
+        g_strlcpy(word, g_strstrip(text), SETUP_WORD_BYTES);
+}
+
+static uint64_t
+read_nodes(int root_fd)
+{
+    char list[LINE_BYTES];
+
+    if (procfile_read_text(root_fd, "sys/devices/system/node/online", list, sizeof(list)) !=
+        PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    return procfile_count_list(list);
+}
+
+static uint64_t
+read_swap(int root_fd)
+{
+    char meminfo[MEMINFO_BYTES];
+
+    if (procfile_read_text(root_fd, "proc/meminfo", meminfo, sizeof(meminfo)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    return procfile_key_bytes(meminfo, "SwapTotal");
+}
+
+static bool
+has_word(const char *text, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit_set(text, " \t\n", -1);
+
+    return g_strv_contains((const char *const *)words, word);
+}
+
+static SetupCgroup
+read_cgroup(int root_fd)
+{
+    char controllers[LINE_BYTES];
+
+    if (procfile_read_text(root_fd, "sys/fs/cgroup/cgroup.controllers", controllers,
+                           sizeof(controllers)) == PROCFILE_READ &&
+        has_word(controllers, "memory"))
+        return SETUP_CGROUP_V2;
+    if (faccessat(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK, 0) == 0)
+        return SETUP_CGROUP_V1;
+    return SETUP_CGROUP_NONE;
+}
+
+static bool
+read_is_guest(int root_fd)
+{
+    char cpuinfo[CPUINFO_BYTES];
+    size_t length;
+    char *flags;
+    char *end;
+
+    if (procfile_read_bytes(root_fd, "proc/cpuinfo", cpuinfo, sizeof(cpuinfo) - 1, &length) !=
+        PROCFILE_READ)
+        return false;
+    cpuinfo[length] = '\0';
+    flags = strstr(cpuinfo, "\nflags");
+    end = flags ? strchr(flags + 1, '\n') : NULL;
+    if (end)
+        *end = '\0';
+    return flags && has_word(flags + 1, "hypervisor");
+}
+
+void
+setup_read(int root_fd, HostSetup *ret_setup)
+{
+    char pressure[LINE_BYTES];
+
+    *ret_setup = (HostSetup){ 0 };
+    ret_setup->numa_nodes = read_nodes(root_fd);
+    read_chosen(root_fd, "sys/kernel/mm/transparent_hugepage/enabled", ret_setup->thp);
+    ret_setup->swap_bytes = read_swap(root_fd);
+    ret_setup->pressure =
+        procfile_read_text(root_fd, "proc/pressure/memory", pressure, sizeof(pressure));
+    ret_setup->cgroup = read_cgroup(root_fd);
+    ret_setup->is_guest = read_is_guest(root_fd);
+    read_line(root_fd, "sys/class/dmi/id/product_name", ret_setup->product);
+    ret_setup->has_rival = rival_look(root_fd, &ret_setup->rival);
+    setup_read_hook(root_fd, ret_setup);
+}

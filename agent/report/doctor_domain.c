@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * doctor_domain.c - what keeps the memory of a domain from being merged or reclaimed
+ *
+ * A reason that holds for all of the memory is a warning. Each reason is told, also one that
+ * would change nothing alone: whoever switches one off wants to know of the next.
+ */
+#include "agent/report/doctor_check.h"
+
+#include "policy/arith.h"
+
+#include <inttypes.h>
+
+#define US_PER_S UINT64_C(1000000)
+/* A guest has booted by then, or shows that its balloon has no driver. */
+#define BOOT_S 120
+/* Balloon statistics are old after so many of their periods, and libvirt's figures after this. */
+#define STALE_PERIODS 5
+#define STALE_S       60
+/* Of the mergeable memory: while more than a quarter has not been scanned, little can be merged. */
+#define UNSCANNED_PART 4
+
+/* --- what the definition says ------------------------------------------------------------- */
+
+static uint64_t
+mib_of(uint64_t bytes)
+{
+    return bytes / (1024 * 1024);
+}
+
+static bool
+find_undefined(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    (void)finding;
+    return !domain->has_xml;
+}
+
+static bool
+find_confidential(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    static const char *const types[] = {
+        [DOMAIN_SECURITY_NONE] = "",           [DOMAIN_SECURITY_SEV] = "sev",
+        [DOMAIN_SECURITY_SEV_SNP] = "sev-snp", [DOMAIN_SECURITY_TDX] = "tdx",
+        [DOMAIN_SECURITY_S390_PV] = "s390-pv", [DOMAIN_SECURITY_OTHER] = "of a newer type",
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(types) == DOMAIN_SECURITY_COUNT);
+
+    (void)host;
+    doctor_say(&finding->value, "%s", types[domain->xml.security]);
+    return domain->xml.security != DOMAIN_SECURITY_NONE;
+}
+
+/* Memory of a kind that does not merge: the whole or a part. */
+static bool
+is_part(uint64_t part_bytes, uint64_t ram_bytes, Finding *finding)
+{
+    if (part_bytes < ram_bytes)
+        finding->severity = DOCTOR_INFO;
+    doctor_say(&finding->value, "%" PRIu64 " of %" PRIu64 " MiB", mib_of(part_bytes),
+               mib_of(ram_bytes));
+    return part_bytes > 0;
+}
+
+static bool
+find_huge_pages(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    return is_part(domain->xml.huge_bytes, domain->xml.ram_bytes, finding);
+}
+
+static bool
+find_shared(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    static const char *const elements[] = {
+        [DOMAIN_SOURCE_ANONYMOUS] = "<memoryBacking><access mode='shared'/>",
+        [DOMAIN_SOURCE_FILE] = "<memoryBacking><source type='file'/>",
+        [DOMAIN_SOURCE_MEMFD] = "<memoryBacking><source type='memfd'/>",
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(elements) == DOMAIN_SOURCE_COUNT);
+
+    (void)host;
+    if (domain->xml.vhost_user_devices > 0)
+        finding->advice = "Keep it: its vhost-user or virtiofs devices need it.";
+    doctor_say(&finding->source, "%s", elements[domain->xml.source]);
+    return is_part(domain->xml.shared_bytes, domain->xml.ram_bytes, finding);
+}
+
+static bool
+find_pinned(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "%" PRIu32 " devices", domain->xml.pinning_devices);
+    return domain->xml.pinning_devices > 0;
+}
+
+static bool
+find_mediated(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "%" PRIu32 " devices", domain->xml.mediated_devices);
+    return domain->xml.mediated_devices > 0;
+}
+
+static bool
+find_merge_off(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "mem-merge=off");
+    return domain->xml.merge == DOMAIN_SWITCH_OFF;
+}
+
+/* QEMU's own arguments come after libvirt's and win. */
+static bool
+find_nosharepages(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "<nosharepages/>");
+    return domain->xml.nosharepages && domain->xml.merge != DOMAIN_SWITCH_ON;
+}
+
+static bool
+find_locked(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "<locked/>");
+    return domain->xml.locked;
+}
+
+static bool
+find_opted_out(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "weight='0'");
+    return domain->has_xml && domain->xml.policy.weight == 0;
+}
+
+static bool
+find_policy_fault(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    if (domain->xml.policy.faults == 0)
+        return false;
+    doctor_say(&finding->value, "%" PRIu32 " mistakes, the first: %s", domain->xml.policy.faults,
+               domain->xml.policy.fault ? domain->xml.policy.fault : "not told");
+    return true;
+}
+
+/* --- its process -------------------------------------------------------------------------- */
+
+static bool
+find_no_process(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    (void)finding;
+    return !domain->has_process;
+}
+
+static bool
+find_refused(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    if (!domain->has_process || domain->sample.ksm_access != PROCFILE_REFUSED)
+        return false;
+    doctor_say(&finding->source, "/proc/%ld/ksm_stat", (long)domain->process.pid);
+    doctor_say(&finding->value, "not permitted");
+    return true;
+}
+
+static bool
+find_unscanned(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    const DomainPlan *plan = &domain->plan;
+
+    (void)host;
+    if (plan->reason == REASON_NONE || plan->reason == REASON_FACT_MISSING ||
+        plan->debt_pages <= plan->mergeable_pages / UNSCANNED_PART)
+        return false;
+    doctor_say(&finding->value, "%" PRIu64 " of %" PRIu64 " pages", plan->debt_pages,
+               plan->mergeable_pages);
+    return true;
+}
+
+/* --- its balloon -------------------------------------------------------------------------- */
+
+static bool
+has_balloon(const Domain *domain)
+{
+    return domain->has_xml && domain->xml.balloon != DOMAIN_BALLOON_ABSENT &&
+           domain->xml.balloon != DOMAIN_BALLOON_NONE;
+}
+
+static bool
+find_no_balloon(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    if (domain->xml.balloon == DOMAIN_BALLOON_NONE)
+        doctor_say(&finding->value, "model='none'");
+    return domain->has_xml && !has_balloon(domain);
+}
+
+static bool
+find_no_period(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    (void)finding;
+    return has_balloon(domain) && domain->xml.stats_period_s == 0;
+}
+
+static bool
+is_running_for(const DoctorHost *host, const Domain *domain, uint64_t seconds)
+{
+    return domain->state == DOMAIN_RUNNING &&
+           sat_sub(host->now_us, domain->seen_us) > seconds * US_PER_S;
+}
+
+static bool
+find_no_driver(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    if (!has_balloon(domain) || domain->xml.stats_period_s == 0 || domain->guest_stats_s != 0 ||
+        !is_running_for(host, domain, BOOT_S))
+        return false;
+    doctor_say(&finding->value, "last_update 0");
+    return true;
+}
+
+static bool
+find_guest_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    uint64_t period_s = domain->xml.stats_period_s;
+    uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
+
+    if (!has_balloon(domain) || period_s == 0 || !is_known(domain->guest_stats_s) ||
+        domain->guest_stats_s == 0 || domain->state != DOMAIN_RUNNING)
+        return false;
+    doctor_say(&finding->value, "last_update %" PRIu64 " s ago, period %" PRIu64 " s", age_s,
+               period_s);
+    return age_s > max_u64(STALE_PERIODS * period_s, STALE_S);
+}
+
+static bool
+find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    uint64_t since_us = domain->stats_us > 0 ? domain->stats_us : domain->seen_us;
+    uint64_t age_s = sat_sub(host->now_us, since_us) / US_PER_S;
+
+    if (!host->libvirt_open || !domain->is_libvirts || age_s <= STALE_S)
+        return false;
+    doctor_say(&finding->value,
+               domain->stats_us > 0 ? "%" PRIu64 " s old" : "none in %" PRIu64 " s", age_s);
+    return true;
+}
+
+static const DoctorCheck checks[] = {
+    { { "definition-unknown", DOCTOR_WARNING, "domain XML",
+        "Its definition could not be read, so it counts as one that cannot be merged.",
+        "See what the log of virtksmd says of it; let it run under libvirt if it does not." },
+      find_undefined },
+    { { "confidential-guest", DOCTOR_WARNING, "<launchSecurity>",
+        "Its memory is encrypted or private to it: no two pages are equal.",
+        "Nothing; that is what it is for." },
+      find_confidential },
+    { { "huge-pages", DOCTOR_WARNING, "<memoryBacking><hugepages>",
+        "KSM does not merge memory on huge pages of hugetlbfs.",
+        "Take <hugepages> out if memory matters more than speed; transparent huge pages remain." },
+      find_huge_pages },
+    { { "shared-memory", DOCTOR_WARNING, NULL,
+        "Its memory is mapped shared, and KSM merges private memory alone.",
+        "Take the element out, or add <access mode='private'/>." },
+      find_shared },
+    { { "pinned-memory", DOCTOR_WARNING, "<devices><hostdev>",
+        "Devices that are passed through hold all its memory in place: it can neither be merged "
+        "nor reclaimed.",
+        "Use virtio devices where that is fast enough." },
+      find_pinned },
+    { { "mediated-device", DOCTOR_INFO, "<devices><hostdev type='mdev'>",
+        "Its mediated devices may hold some or all of its memory in place.",
+        "Look at what 'virtksm report' says is merged." },
+      find_mediated },
+    { { "mem-merge-off", DOCTOR_WARNING, "<qemu:commandline>",
+        "Merging is switched off by an argument of QEMU.", "Take the argument out." },
+      find_merge_off },
+    { { "nosharepages", DOCTOR_WARNING, "<memoryBacking>",
+        "Merging is switched off by its definition.",
+        "Take <nosharepages/> out, and start the domain anew." },
+      find_nosharepages },
+    { { "locked-memory", DOCTOR_INFO, "<memoryBacking>",
+        "Its memory is locked: it merges, but cannot be reclaimed.",
+        "Take <locked/> out if cold memory is to be reclaimed." },
+      find_locked },
+    { { "opted-out", DOCTOR_INFO, "<virtksm:policy><virtksm:ksm>",
+        "It asks not to be scanned for: its weight is 0.",
+        "Give it another weight in its metadata; 100 is normal." },
+      find_opted_out },
+    { { "policy-fault", DOCTOR_WARNING, "<metadata><virtksm:policy>",
+        "What it asks of virtksmd has mistakes; for each the default holds.",
+        "Mend its metadata." },
+      find_policy_fault },
+    { { "process-unknown", DOCTOR_WARNING, "/run/libvirt/qemu/NAME.pid, /proc/PID/cmdline",
+        "Its QEMU process was not found, so nothing can be said of its memory.",
+        "See that virtksmd runs on the host itself, and not in a container with a /proc of its "
+        "own." },
+      find_no_process },
+    { { "process-refused", DOCTOR_WARNING, NULL,
+        "virtksmd may not read what KSM says of its process.",
+        "Run virtksmd as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH." },
+      find_refused },
+    { { "not-scanned-yet", DOCTOR_INFO, "virtksm explain",
+        "Much of its memory has not been passed by ksmd twice, as merging needs.",
+        "Wait, or 'virtksm kick'; see what 'virtksm explain' says." },
+      find_unscanned },
+    { { "no-balloon", DOCTOR_INFO, "<devices><memballoon>",
+        "It has no balloon: memory that the guest does not use cannot be taken back.",
+        "Use <memballoon model='virtio'>." },
+      find_no_balloon },
+    { { "no-balloon-statistics", DOCTOR_INFO, "<memballoon><stats period=>",
+        "Its balloon gives no statistics: what the guest uses is not known.",
+        "virsh dommemstat DOMAIN --period 10 --live --config" },
+      find_no_period },
+    { { "no-balloon-driver", DOCTOR_WARNING, "virsh dommemstat",
+        "Its guest has given no balloon statistics: it seems to have no driver for the balloon.",
+        "Load virtio_balloon in the guest." },
+      find_no_driver },
+    { { "guest-statistics-stale", DOCTOR_WARNING, "virsh dommemstat",
+        "The guest's own statistics are old.",
+        "See whether the guest hangs, or has unloaded virtio_balloon." },
+      find_guest_stale },
+    { { "libvirt-statistics-stale", DOCTOR_WARNING, "virsh domstats",
+        "libvirt has given no fresh figures of it.",
+        "See whether its QEMU answers (virsh qemu-monitor-command), or a job holds it "
+        "(virsh domjobinfo)." },
+      find_libvirt_stale },
+};
+
+const DoctorCheck *
+doctor_domain_checks(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(checks);
+    return checks;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * doctor_test.c - every finding is made where it is due, and nowhere else
+ *
+ * A row names what must be found, and nothing more may be, in a host or a domain that one change
+ * has made ill. Without the change nothing is found: the last two tests say so, and that every id
+ * has its row.
+ */
+#include "agent/report/doctor_check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/arith.h"
+
+#define US_PER_S UINT64_C(1000000)
+#define GIB      (UINT64_C(1) << 30)
+#define NOW_S    UINT64_C(1700000000)
+
+/* A host and a domain at which nothing is the matter. */
+typedef struct {
+    HostSample sample;
+    HostSetup setup;
+    KsmForeign foreign;
+    DoctorHost host;
+    Domain domain;
+} Patient;
+
+static char domain_name[] = "web";
+
+static void
+patient_init(Patient *patient)
+{
+    *patient = (Patient){
+        .sample = { .has_ksm = true, .knobs = { .run = KSM_RUN_MERGE } },
+        .setup = { .numa_nodes = 1,
+                   .thp = "madvise",
+                   .swap_bytes = GIB,
+                   .pressure = PROCFILE_READ,
+                   .cgroup = SETUP_CGROUP_V2,
+                   .hook = SETUP_HOOK_OURS,
+                   .hook_changed_s = NOW_S - 1000,
+                   .libvirtd_started_s = NOW_S - 500,
+                   .libvirtd = "libvirtd" },
+        .domain = { .name = domain_name,
+                    .state = DOMAIN_RUNNING,
+                    .is_libvirts = true,
+                    .seen_us = 1000 * US_PER_S,
+                    .stats_us = 1990 * US_PER_S,
+                    .guest_stats_s = NOW_S - 5,
+                    .has_process = true,
+                    .has_xml = true,
+                    .xml = { .ram_bytes = GIB,
+                             .balloon = DOMAIN_BALLOON_VIRTIO,
+                             .stats_period_s = 10,
+                             .policy = { .weight = DOMAIN_WEIGHT_NORMAL } },
+                    .plan = { .mergeable_pages = 1000, .reason = REASON_SETTLING } },
+    };
+    patient->sample.ksm.merge_across_nodes = 1;
+    patient->host = (DoctorHost){ .sample = &patient->sample,
+                                  .setup = &patient->setup,
+                                  .actuator = KSM_ACTUATOR_READY,
+                                  .actuator_text = "the actuator's own words",
+                                  .foreign = &patient->foreign,
+                                  .mode = KSM_MODE_AUTO,
+                                  .reason = REASON_NO_DOMAIN,
+                                  .libvirt_wanted = true,
+                                  .libvirt_open = true,
+                                  .libvirt_uri = "qemu:///system",
+                                  .hook_wanted = true,
+                                  .hook_open = true,
+                                  .now_us = 2000 * US_PER_S,
+                                  .now_s = NOW_S };
+}
+
+/* --- what is wrong ------------------------------------------------------------------------ */
+
+/* clang-format off */
+static void no_ksm(Patient *p) { p->sample.has_ksm = false; }
+static void read_only(Patient *p) { p->host.actuator = KSM_ACTUATOR_READ_ONLY; }
+static void forbidden(Patient *p) { p->host.actuator = KSM_ACTUATOR_NOT_PERMITTED; }
+static void damaged(Patient *p) { p->host.actuator = KSM_ACTUATOR_DAMAGED; }
+static void unwritable(Patient *p) { p->host.actuator = KSM_ACTUATOR_STATE_UNWRITABLE; }
+static void yielded(Patient *p) { p->host.actuator = KSM_ACTUATOR_YIELDED; }
+static void ksmtuned(Patient *p) { p->setup.has_rival = true; p->setup.rival = (Rival){ "ksmtuned", "ksmtuned", 812, false }; }
+static void tuned(Patient *p) { p->setup.has_rival = true; p->setup.rival = (Rival){ "tuned", "tuned", 9, true }; }
+static void tuned_writes(Patient *p) { tuned(p); p->foreign.count = 1; }
+static void rests(Patient *p) { p->sample.knobs.run = KSM_RUN_STOP; }
+static void mode_off(Patient *p) { rests(p); p->host.mode = KSM_MODE_OFF; }
+static void client_observes(Patient *p) { rests(p); p->host.mode = KSM_MODE_OBSERVE; p->host.mode_is_clients = true; }
+static void unmerges(Patient *p) { p->sample.knobs.run = KSM_RUN_UNMERGE; }
+static void advised(Patient *p) { p->sample.knobs.advisor = 1; }
+static void no_advisor(Patient *p) { p->sample.knobs.advisor = VALUE_UNKNOWN; }
+static void smart(Patient *p) { p->sample.knobs.smart_scan = 1; }
+static void nodes_apart(Patient *p) { p->setup.numa_nodes = 2; p->sample.ksm.merge_across_nodes = 0; }
+static void nodes_together(Patient *p) { p->setup.numa_nodes = 2; }
+static void one_node(Patient *p) { p->sample.ksm.merge_across_nodes = 0; }
+static void unknown_nodes(Patient *p) { one_node(p); p->setup.numa_nodes = VALUE_UNKNOWN; }
+static void thp(Patient *p) { g_strlcpy(p->setup.thp, "always", sizeof(p->setup.thp)); }
+static void no_swap(Patient *p) { p->setup.swap_bytes = 0; }
+static void unknown_swap(Patient *p) { p->setup.swap_bytes = VALUE_UNKNOWN; }
+static void no_psi(Patient *p) { p->setup.pressure = PROCFILE_ABSENT; }
+static void psi_off(Patient *p) { p->setup.pressure = PROCFILE_UNREADABLE; }
+static void psi_closed(Patient *p) { p->setup.pressure = PROCFILE_REFUSED; }
+static void cgroup_v1(Patient *p) { p->setup.cgroup = SETUP_CGROUP_V1; }
+static void nested(Patient *p) { p->setup.is_guest = true; g_strlcpy(p->setup.product, "VM", sizeof(p->setup.product)); }
+static void libvirt_away(Patient *p) { p->host.libvirt_open = false; p->host.libvirt_detail = "no such file"; }
+static void no_libvirt(Patient *p) { p->host.libvirt_open = p->host.libvirt_wanted = false; }
+static void deaf(Patient *p) { p->host.hook_open = false; p->host.hook_detail = "in use"; }
+static void no_hook(Patient *p) { p->setup.hook = SETUP_HOOK_ABSENT; p->setup.hook_changed_s = VALUE_UNKNOWN; }
+static void nothing_but_hooks(Patient *p) { no_hook(p); no_libvirt(p); }
+static void hook_not_wanted(Patient *p) { no_hook(p); p->host.hook_open = p->host.hook_wanted = false; }
+static void other_hook(Patient *p) { p->setup.hook = SETUP_HOOK_OTHER; }
+static void dead_hook(Patient *p) { p->setup.hook = SETUP_HOOK_NOT_EXECUTABLE; }
+static void script(Patient *p) { p->setup.hook = SETUP_HOOK_SCRIPT; }
+static void late_hook(Patient *p) { p->setup.hook_changed_s = NOW_S - 400; }
+static void late_and_alone(Patient *p) { late_hook(p); no_libvirt(p); }
+static void late_and_heard(Patient *p) { late_hook(p); p->host.hook_events = 1; }
+static void late_for_nobody(Patient *p) { late_hook(p); p->setup.libvirtd_started_s = VALUE_UNKNOWN; }
+/* clang-format on */
+
+/* clang-format off */
+static void undefined(Patient *p) { p->domain.has_xml = false; p->domain.xml = (DomainXml){ 0 }; }
+static void sev(Patient *p) { p->domain.xml.security = DOMAIN_SECURITY_SEV; }
+static void huge(Patient *p) { p->domain.xml.huge_bytes = GIB; }
+static void half_huge(Patient *p) { p->domain.xml.huge_bytes = GIB / 2; }
+static void memfd(Patient *p) { p->domain.xml.shared_bytes = GIB; p->domain.xml.source = DOMAIN_SOURCE_MEMFD; }
+static void half_shared(Patient *p) { p->domain.xml.shared_bytes = GIB / 2; }
+static void private_memfd(Patient *p) { p->domain.xml.source = DOMAIN_SOURCE_MEMFD; p->domain.xml.access = DOMAIN_ACCESS_PRIVATE; }
+static void pinned(Patient *p) { p->domain.xml.pinning_devices = 2; }
+static void mediated(Patient *p) { p->domain.xml.mediated_devices = 1; }
+static void merge_off(Patient *p) { p->domain.xml.merge = DOMAIN_SWITCH_OFF; }
+static void nosharepages(Patient *p) { p->domain.xml.nosharepages = true; }
+static void overridden(Patient *p) { nosharepages(p); p->domain.xml.merge = DOMAIN_SWITCH_ON; }
+static void locked(Patient *p) { p->domain.xml.locked = true; }
+static void weightless(Patient *p) { p->domain.xml.policy.weight = 0; }
+static void light(Patient *p) { p->domain.xml.policy.weight = 1; }
+static void faulty(Patient *p) { p->domain.xml.policy.faults = 3; }
+static void no_process(Patient *p) { p->domain.has_process = false; }
+static void refused(Patient *p) { p->domain.process.pid = 42; p->domain.sample.ksm_access = PROCFILE_REFUSED; }
+static void old_kernel(Patient *p) { p->domain.sample.ksm_access = PROCFILE_ABSENT; }
+static void unscanned(Patient *p) { p->domain.plan.debt_pages = 251; }
+static void scanned(Patient *p) { p->domain.plan.debt_pages = 250; }
+static void undecided(Patient *p) { unscanned(p); p->domain.plan.reason = REASON_NONE; }
+static void no_balloon(Patient *p) { p->domain.xml.balloon = DOMAIN_BALLOON_NONE; }
+static void no_period(Patient *p) { p->domain.xml.stats_period_s = 0; p->domain.guest_stats_s = 0; }
+static void no_driver(Patient *p) { p->domain.guest_stats_s = 0; }
+static void booting(Patient *p) { no_driver(p); p->domain.seen_us = 1900 * US_PER_S; }
+static void not_told(Patient *p) { p->domain.guest_stats_s = VALUE_UNKNOWN; }
+static void hangs(Patient *p) { p->domain.guest_stats_s = NOW_S - 61; }
+static void slow(Patient *p) { p->domain.guest_stats_s = NOW_S - 60; }
+static void long_period(Patient *p) { hangs(p); p->domain.xml.stats_period_s = 60; }
+static void paused(Patient *p) { hangs(p); p->domain.state = DOMAIN_PAUSED; }
+static void ahead(Patient *p) { p->domain.guest_stats_s = NOW_S + 60; }
+static void stale(Patient *p) { p->domain.stats_us = 1939 * US_PER_S - 1; }
+static void fresh(Patient *p) { p->domain.stats_us = 1940 * US_PER_S; }
+static void never(Patient *p) { p->domain.stats_us = 0; }
+static void somebodys(Patient *p) { never(p); p->domain.is_libvirts = false; }
+/* clang-format on */
+
+typedef struct {
+    const char *when;
+    void (*change)(Patient *patient);
+    const char *want; /* "id severity value", or several of them with "; " between; "" nothing */
+} Row;
+
+static const Row host_rows[] = {
+    { "no KSM", no_ksm, "ksm-absent error -" },
+    { "/sys read-only", read_only, "ksm-read-only error the actuator's own words" },
+    { "files closed", forbidden, "ksm-not-permitted error the actuator's own words" },
+    { "a damaged record", damaged, "originals-damaged error the actuator's own words" },
+    { "no place for it", unwritable, "state-unwritable error the actuator's own words" },
+    { "another writer", yielded, "ksm-yielded error the actuator's own words" },
+    { "ksmtuned", ksmtuned, "rival-service warning ksmtuned" },
+    { "tuned", tuned, "rival-service info tuned" },
+    { "tuned, and a foreign value", tuned_writes, "rival-service warning tuned" },
+    { "stopped by us", rests, "ksm-stopped info 0" },
+    { "stopped, mode off", mode_off, "ksm-stopped warning 0" },
+    { "stopped, a client observes", client_observes, "ksm-stopped warning 0" },
+    { "unmerging", unmerges, "ksm-unmerging error 2" },
+    { "the advisor", advised, "ksm-advisor info scan-time" },
+    { "a kernel without one", no_advisor, "" },
+    { "smart scan", smart, "smart-scan info 1" },
+    { "nodes apart", nodes_apart, "numa-apart warning 0" },
+    { "nodes together", nodes_together, "" },
+    { "one node", one_node, "" },
+    { "nodes not known", unknown_nodes, "" },
+    { "huge pages everywhere", thp, "thp-always info always" },
+    { "no swap", no_swap, "no-swap info SwapTotal: 0 kB" },
+    { "swap not known", unknown_swap, "" },
+    { "a kernel without PSI", no_psi, "pressure-unknown warning -" },
+    { "psi=0", psi_off, "pressure-unknown warning switched off" },
+    { "pressure closed", psi_closed, "pressure-unknown warning not permitted" },
+    { "cgroup v1", cgroup_v1, "no-cgroup-v2 info cgroup v1 in /sys/fs/cgroup/memory" },
+    { "a host in a host", nested, "nested-host info flags: hypervisor; product: VM" },
+    { "no connection", libvirt_away, "libvirt-away warning no such file" },
+    { "none wanted", no_libvirt, "" },
+    { "a deaf hook", deaf, "hook-deaf warning in use" },
+    { "no hook", no_hook, "hook-missing info -" },
+    { "no hook, and nothing else", nothing_but_hooks, "hook-missing warning -" },
+    { "no hook wanted", hook_not_wanted, "" },
+    { "an old hook", other_hook, "hook-stale warning not virtksm-hook of this version" },
+    { "a dead one", dead_hook, "hook-stale warning not executable, so libvirt passes it over" },
+    { "a script", script, "" },
+    { "a late hook", late_hook, "hook-unseen info put there 100 s after libvirtd started" },
+    { "late, nothing else", late_and_alone,
+      "hook-unseen warning put there 100 s after libvirtd started" },
+    { "late, but heard", late_and_heard, "" },
+    { "late, no libvirtd", late_for_nobody, "" },
+};
+
+static const Row domain_rows[] = {
+    { "no definition", undefined, "definition-unknown warning -" },
+    { "SEV", sev, "confidential-guest warning sev" },
+    { "huge pages", huge, "huge-pages warning 1024 of 1024 MiB" },
+    { "huge pages for half", half_huge, "huge-pages info 512 of 1024 MiB" },
+    { "memfd", memfd, "shared-memory warning 1024 of 1024 MiB" },
+    { "half shared", half_shared, "shared-memory info 512 of 1024 MiB" },
+    { "a private memfd", private_memfd, "" },
+    { "passthrough", pinned, "pinned-memory warning 2 devices" },
+    { "mdev", mediated, "mediated-device info 1 devices" },
+    { "mem-merge=off", merge_off, "mem-merge-off warning mem-merge=off" },
+    { "nosharepages", nosharepages, "nosharepages warning <nosharepages/>" },
+    { "nosharepages, but mem-merge=on", overridden, "" },
+    { "locked", locked, "locked-memory info <locked/>" },
+    { "weight 0", weightless, "opted-out info weight='0'" },
+    { "weight 1", light, "" },
+    { "faults", faulty, "policy-fault warning 3 mistakes, the first: not told" },
+    { "no process", no_process, "process-unknown warning -" },
+    { "a closed process", refused, "process-refused warning not permitted" },
+    { "an old kernel", old_kernel, "" },
+    { "not scanned", unscanned, "not-scanned-yet info 251 of 1000 pages" },
+    { "nearly scanned", scanned, "" },
+    { "nothing decided", undecided, "" },
+    { "no balloon", no_balloon, "no-balloon info model='none'" },
+    { "no period", no_period, "no-balloon-statistics info -" },
+    { "no driver", no_driver, "no-balloon-driver warning last_update 0" },
+    { "booting", booting, "" },
+    { "not told", not_told, "" },
+    { "the guest hangs", hangs,
+      "guest-statistics-stale warning last_update 61 s ago, period 10 s" },
+    { "the guest is slow", slow, "" },
+    { "a long period", long_period, "" },
+    { "paused", paused, "" },
+    { "a clock that was set back", ahead, "" },
+    { "old figures", stale, "libvirt-statistics-stale warning 61 s old" },
+    { "fresh figures", fresh, "" },
+    { "no figures", never, "libvirt-statistics-stale warning none in 1000 s" },
+    { "not libvirt's", somebodys, "" },
+};
+
+/* Findings as a row has them. */
+static char *
+findings_text(const GArray *findings)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = &g_array_index(findings, Finding, i);
+
+        g_string_append_printf(text, "%s%s %s %s", i > 0 ? "; " : "", finding->id,
+                               doctor_severity_name(finding->severity),
+                               finding->value ? finding->value : "-");
+        if (!finding->meaning || !*finding->meaning || !finding->source || !*finding->source ||
+            !finding->advice || !*finding->advice)
+            fail_msg("%s: does not say everything", finding->id);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *
+examine(Patient *patient, bool is_host)
+{
+    g_autoptr(GArray) findings = doctor_findings_new();
+
+    if (is_host)
+        doctor_examine_host(&patient->host, findings);
+    else
+        doctor_examine_domain(&patient->host, &patient->domain, findings);
+    return findings_text(findings);
+}
+
+static void
+check_row(const Row *row, bool is_host)
+{
+    g_autofree char *other = NULL;
+    g_autofree char *is = NULL;
+    Patient patient;
+
+    patient_init(&patient);
+    row->change(&patient);
+    is = examine(&patient, is_host);
+    if (strcmp(is, row->want) != 0)
+        fail_msg("%s: \"%s\", want \"%s\"", row->when, is, row->want);
+    if (is_host)
+        return;
+    other = examine(&patient, true);
+    if (*other)
+        fail_msg("%s: of the host \"%s\"", row->when, other);
+}
+
+static void
+what_is_wrong_with_a_host_is_found(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < G_N_ELEMENTS(host_rows); i++)
+        check_row(&host_rows[i], true);
+}
+
+static void
+what_is_wrong_with_a_domain_is_found(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < G_N_ELEMENTS(domain_rows); i++)
+        check_row(&domain_rows[i], false);
+}
+
+static void
+two_things_that_are_wrong_are_two_findings(void **unused)
+{
+    g_autofree char *is = NULL;
+    Patient patient;
+    (void)unused;
+
+    patient_init(&patient);
+    huge(&patient);
+    nosharepages(&patient);
+    is = examine(&patient, false);
+    assert_string_equal(is, "huge-pages warning 1024 of 1024 MiB; "
+                            "nosharepages warning <nosharepages/>");
+}
+
+static void
+who_has_stopped_ksm_is_told(void **unused)
+{
+    static const struct {
+        void (*change)(Patient *patient);
+        const char *want;
+    } rows[] = {
+        { rests, "KSM does not scan, virtksmd has it rest: " },
+        { mode_off, "KSM does not scan, and virtksmd leaves it so: mode off, as configured." },
+        { client_observes,
+          "KSM does not scan, and virtksmd leaves it so: mode observe, set by a client." },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GArray) findings = doctor_findings_new();
+        Patient patient;
+
+        patient_init(&patient);
+        rows[i].change(&patient);
+        doctor_examine_host(&patient.host, findings);
+        assert_int_equal(findings->len, 1);
+        if (!g_str_has_prefix(g_array_index(findings, Finding, 0).meaning, rows[i].want))
+            fail_msg("%s", g_array_index(findings, Finding, 0).meaning);
+    }
+}
+
+static void
+nothing_is_found_where_nothing_is_wrong(void **unused)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *domain = NULL;
+    Patient patient;
+    (void)unused;
+
+    patient_init(&patient);
+    host = examine(&patient, true);
+    domain = examine(&patient, false);
+    assert_string_equal(host, "");
+    assert_string_equal(domain, "");
+}
+
+static bool
+has_row(const char *id, const Row *rows, size_t n)
+{
+    g_autofree char *prefix = g_strconcat(id, " ", NULL);
+
+    for (size_t i = 0; i < n; i++)
+        if (g_str_has_prefix(rows[i].want, prefix))
+            return true;
+    return false;
+}
+
+static void
+every_finding_has_a_row_here(void **unused)
+{
+    size_t n;
+    const DoctorCheck *checks = doctor_host_checks(&n);
+    (void)unused;
+
+    for (size_t i = 0; i < n; i++)
+        if (!has_row(checks[i].text.id, host_rows, G_N_ELEMENTS(host_rows)))
+            fail_msg("%s", checks[i].text.id);
+    checks = doctor_domain_checks(&n);
+    for (size_t i = 0; i < n; i++)
+        if (!has_row(checks[i].text.id, domain_rows, G_N_ELEMENTS(domain_rows)))
+            fail_msg("%s", checks[i].text.id);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_wrong_with_a_host_is_found),
+        cmocka_unit_test(what_is_wrong_with_a_domain_is_found),
+        cmocka_unit_test(two_things_that_are_wrong_are_two_findings),
+        cmocka_unit_test(who_has_stopped_ksm_is_told),
+        cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
+        cmocka_unit_test(every_finding_has_a_row_here),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
