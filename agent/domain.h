@@ -8,6 +8,7 @@
 #ifndef AGENT_DOMAIN_H
 #define AGENT_DOMAIN_H
 
+#include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
 #include "agent/virt/domain_xml.h"
 #include "policy/policy.h"
@@ -23,6 +24,25 @@ typedef enum {
     DOMAIN_STOPPING,
     DOMAIN_STATE_COUNT,
 } DomainState;
+
+/* What QEMU uses beside the memory of its guest; see agent/sampler.h. */
+typedef struct {
+    Overhead last;        /* filled if bytes is known */
+    uint64_t bytes;       /* of the last sample, all kinds; VALUE_UNKNOWN: there is none */
+    uint64_t peak_bytes;  /* of all samples; VALUE_UNKNOWN: there is none */
+    uint64_t measured_us; /* CLOCK_MONOTONIC of the last sample */
+    uint64_t tried_us;    /* CLOCK_MONOTONIC of the last attempt */
+    unsigned tries;       /* so far */
+} DomainOverhead;
+
+/* What KSM costs for it; see agent/report/cost.h. */
+typedef struct {
+    uint64_t ksmd_ns;        /* share of ksmd's CPU time; VALUE_UNKNOWN: cannot be told */
+    uint64_t broken_pages;   /* merges that were lost; VALUE_UNKNOWN: cannot be told */
+    uint64_t merging_pages;  /* at the last look; VALUE_UNKNOWN: there was none */
+    uint64_t resident_bytes; /* at the last look */
+    bool unmerging;          /* at the last look KSM was told to unmerge */
+} DomainCost;
 
 typedef struct {
     char *uuid;             /* owned */
@@ -46,6 +66,9 @@ typedef struct {
     uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
     ProcessSample sample;   /* of the last reading */
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
+
+    DomainOverhead overhead;
+    DomainCost cost;
 
     DomainTrack track; /* policy's memory of it */
     DomainPlan plan;   /* policy's last word on it */

@@ -4,13 +4,15 @@
  */
 #include "agent/facts/vm.h"
 
+#include <glib.h>
+
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
 /* About 2 KiB today; it grows by a few lines in each kernel. */
 #define MEMINFO_BYTES 8192
 /* About 5 KiB in Linux 6.18. */
-#define VMSTAT_BYTES 32768
+#define VMSTAT_BYTES 65536
 
 /* Swap in use; more free than there is would be no figure. */
 static uint64_t
@@ -26,16 +28,15 @@ void
 vm_read(int root_fd, HostVm *ret_vm)
 {
     char meminfo[MEMINFO_BYTES];
-    char vmstat[VMSTAT_BYTES];
+    g_autofree char *vmstat = NULL;
 
     if (procfile_read_text(root_fd, "proc/meminfo", meminfo, sizeof(meminfo)) != PROCFILE_READ)
         meminfo[0] = '\0';
-    if (procfile_read_text(root_fd, "proc/vmstat", vmstat, sizeof(vmstat)) != PROCFILE_READ)
-        vmstat[0] = '\0';
+    procfile_read_long(root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
     *ret_vm = (HostVm){
         .swapped_bytes = swapped_bytes(meminfo),
         .zswapped_bytes = procfile_key_bytes(meminfo, "Zswapped"),
         .zswap_bytes = procfile_key_bytes(meminfo, "Zswap"),
-        .cow_ksm = procfile_key_u64(vmstat, "cow_ksm"),
+        .cow_ksm = vmstat ? procfile_key_u64(vmstat, "cow_ksm") : VALUE_UNKNOWN,
     };
 }

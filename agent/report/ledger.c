@@ -14,6 +14,7 @@
  * Documentation/admin-guide/mm/ksm.rst on general_profit.
  */
 #include "agent/report/ledger.h"
+#include "agent/facts/cgroup.h"
 #include "agent/report/attribution.h"
 #include "agent/report/ledger_memory.h"
 #include "policy/arith.h"
@@ -102,13 +103,13 @@ unshare_bytes(const Ledger *ledger, uint64_t sharing_pages, uint64_t zero_pages)
 }
 
 static void
-fill_rows(Ledger *ledger)
+fill_rows(int root_fd, Ledger *ledger)
 {
     for (guint i = 0; i < ledger->rows->len; i++) {
         LedgerRow *row = &g_array_index(ledger->rows, LedgerRow, i);
 
         row->unshare_bytes = unshare_bytes(ledger, row->merging_pages, row->zero_pages);
-        ledger_fill_memory(ledger, row);
+        ledger_fill_memory(root_fd, ledger, row);
     }
 }
 
@@ -165,7 +166,8 @@ ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger)
         divide(ledger, &after);
     fill_host(ledger, &host, &after);
     vm_read(facts->root_fd, &ledger->vm);
-    fill_rows(ledger);
+    ledger->has_cgroup_v2 = cgroup_is_v2(facts->root_fd);
+    fill_rows(facts->root_fd, ledger);
 }
 
 void

@@ -55,6 +55,7 @@ typedef struct {
     uint64_t available_bytes; /* of it, what could be had without swapping */
     uint64_t ksmd_cpu_us;     /* since boot */
     uint64_t full_scans;      /* since boot */
+    bool has_cgroup_v2;       /* domains' cgroups tell what zswap has of them */
     HostVm vm;
     uint64_t others_merging_pages; /* of processes that are no known domain */
     uint64_t others_saved_pages;   /* their share of saved_pages */

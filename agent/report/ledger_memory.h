@@ -7,9 +7,10 @@
 
 /**
  * ledger_fill_memory() - the figures of a row that are not KSM's
- * @ledger: its page size is known
- * @row:    its domain, resident set and zero pages are known; the rest is filled in
+ * @root_fd: "/" or a test's fake root (borrowed)
+ * @ledger:  its page size and the host's figures are known
+ * @row:     its domain, resident set and zero pages are known; the rest is filled in
  */
-void ledger_fill_memory(const Ledger *ledger, LedgerRow *row);
+void ledger_fill_memory(int root_fd, const Ledger *ledger, LedgerRow *row);
 
 #endif

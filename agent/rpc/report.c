@@ -26,6 +26,33 @@ describe_memory(const LedgerRow *row, Virtksm__V1__DomainReport *message)
     METHOD_SET_KNOWN(message, hard_limit_advice_bytes, row->limit_bytes);
 }
 
+/* Of a process that has exited nothing is told, as of the others of its figures. */
+static void
+describe_overhead(const LedgerRow *row, Virtksm__V1__DomainReport *message)
+{
+    const DomainOverhead *overhead = &row->domain->overhead;
+    const Overhead *last = &overhead->last;
+
+    if (!is_known(overhead->bytes) || !is_known(row->resident_bytes))
+        return;
+    METHOD_SET(message, overhead_bytes, overhead->bytes);
+    METHOD_SET(message, overhead_peak_bytes, overhead->peak_bytes);
+    METHOD_SET(message, overhead_sampled_ago_ms, method_age_ms(overhead->measured_us));
+    METHOD_SET(message, overhead_video_bytes, last->video_bytes);
+    METHOD_SET(message, overhead_translation_bytes, last->translation_bytes);
+    METHOD_SET(message, overhead_heap_bytes, last->heap_bytes);
+    METHOD_SET(message, overhead_stack_bytes, last->stack_bytes);
+    METHOD_SET(message, overhead_other_bytes, last->other_bytes);
+}
+
+static void
+describe_cost(const DomainCost *cost, Virtksm__V1__DomainReport *message)
+{
+    if (is_known(cost->ksmd_ns))
+        METHOD_SET(message, ksmd_cpu_us, cost->ksmd_ns / 1000);
+    METHOD_SET_KNOWN(message, merges_broken_pages, cost->broken_pages);
+}
+
 static Virtksm__V1__DomainReport *
 describe_row(const Ledger *ledger, const LedgerRow *row)
 {
@@ -47,6 +74,8 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     message->net_saved_bytes = net_bytes;
     SET_SIGNED(message, profit_bytes, row->profit_bytes);
     describe_memory(row, message);
+    describe_overhead(row, message);
+    describe_cost(&domain->cost, message);
     if (domain->stats_us != 0)
         METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
