@@ -338,6 +338,8 @@ tick_finish(Agent *agent)
         return;
     read_processes(agent);
     tick_decide(agent);
+    cost_look(&agent->cost, &agent->host, &agent->domains);
+    sampler_run(&agent->sampler);
     delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);
     tick_want(agent, delay_ms);
 }

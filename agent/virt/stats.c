@@ -6,24 +6,21 @@
 #define STATS_WANTED (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
 static uint64_t
-find_kib(const virDomainStatsRecord *record, const char *field)
+find_number(const virDomainStatsRecord *record, const char *field)
 {
-    unsigned long long kib;
+    unsigned long long number;
 
-    if (virTypedParamsGetULLong(record->params, record->nparams, field, &kib) != 1)
+    if (virTypedParamsGetULLong(record->params, record->nparams, field, &number) != 1)
         return VALUE_UNKNOWN;
-    return bytes_from_kib(kib);
+    return number;
 }
 
-/* Source: virConnectGetAllDomainStats(), "balloon.last-update": seconds since 1970 */
 static uint64_t
-find_seconds(const virDomainStatsRecord *record, const char *field)
+find_kib(const virDomainStatsRecord *record, const char *field)
 {
-    unsigned long long seconds;
+    uint64_t kib = find_number(record, field);
 
-    if (virTypedParamsGetULLong(record->params, record->nparams, field, &seconds) != 1)
-        return VALUE_UNKNOWN;
-    return seconds;
+    return is_known(kib) ? bytes_from_kib(kib) : VALUE_UNKNOWN;
 }
 
 /* For drivers whose bulk statistics carry the state alone. */
@@ -43,7 +40,8 @@ add_record(const virDomainStatsRecord *record, GArray *all)
 {
     VirtStats stats = { .maximum_bytes = find_kib(record, "balloon.maximum"),
                         .balloon_bytes = find_kib(record, "balloon.current"),
-                        .guest_stats_s = find_seconds(record, "balloon.last-update") };
+                        .guest_stats_s = find_number(record, "balloon.last-update"),
+                        .unused_bytes = find_kib(record, "balloon.unused") };
     int state = VIR_DOMAIN_RUNNING;
 
     if (virDomainGetUUIDString(record->dom, stats.uuid) < 0)

@@ -14,6 +14,7 @@ typedef struct {
     uint64_t balloon_bytes;            /* left to the guest by its balloon; VALUE_UNKNOWN */
     uint64_t guest_stats_s;            /* wall clock of the guest's last balloon statistics; 0: none
                                           so far; VALUE_UNKNOWN: not told */
+    uint64_t unused_bytes;             /* not used by the guest, as they say; VALUE_UNKNOWN */
     bool paused;                       /* its processors stand still */
 } VirtStats;
 
