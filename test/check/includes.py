@@ -26,6 +26,9 @@ ROOMS = (
     ("agent/source/", ("agent/source/", "agent/facts/", "agent/virt/", "agent/agent.h",
                        "agent/conf.h", "agent/domain.h", "agent/event.h", "proto/hook.pb-c.h",
                        "proto/grpc_unpack.h") + COMMON),
+    ("agent/report/metrics", ("agent/report/", "agent/facts/", "agent/source/source.h",
+                              "agent/agent.h", "agent/conf.h", "agent/domain.h", "agent/event.h",
+                              "agent/tick.h") + COMMON),
     ("agent/report/", ("agent/report/", "agent/facts/", "agent/domain.h") + COMMON),
     ("agent/rpc/", ("agent/rpc/", "agent/report/", "agent/source/source.h",
                     "agent/source/grpc_feed.h", "agent/agent.h",
@@ -44,6 +47,7 @@ LIBRARIES = (
     ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/")),
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("systemd/", ("agent/notify.c",)),
+    ("microhttpd.h", ("agent/report/metrics_http.c",)),
     ("syslog.h", ()),
 )
 

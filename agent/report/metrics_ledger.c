@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * metrics_ledger.c - the metrics that are the ledger's figures, of the host and of each domain
+ *
+ * To add one, add a row to the table and a getter above it. Pages become bytes here, because
+ * Prometheus has one unit for memory.
+ */
+#include "agent/agent.h"
+#include "agent/report/metrics_row.h"
+
+#include <math.h>
+
+static double
+bytes(const MetricsView *view, uint64_t pages)
+{
+    return metrics_known(pages) * view->ledger->page_bytes;
+}
+
+static double
+net(const MetricsView *view, uint64_t saved_pages, uint64_t metadata_bytes)
+{
+    int64_t net_bytes;
+
+    if (!ledger_net_bytes(view->ledger, saved_pages, metadata_bytes, &net_bytes))
+        return NAN;
+    return (double)net_bytes;
+}
+
+/* --- host --- */
+
+static double
+get_read(const MetricsView *view)
+{
+    return (double)view->real_us / 1e6;
+}
+
+static double
+get_steady(const MetricsView *view)
+{
+    return view->ledger->steady;
+}
+
+static double
+get_shared(const MetricsView *view)
+{
+    return bytes(view, view->ledger->pages_shared);
+}
+
+static double
+get_sharing(const MetricsView *view)
+{
+    return bytes(view, view->ledger->pages_sharing);
+}
+
+static double
+get_zero(const MetricsView *view)
+{
+    return bytes(view, view->ledger->zero_pages);
+}
+
+static double
+get_saved(const MetricsView *view)
+{
+    return bytes(view, view->ledger->saved_pages);
+}
+
+static double
+get_metadata(const MetricsView *view)
+{
+    return metrics_known(view->ledger->metadata_bytes);
+}
+
+static double
+get_net(const MetricsView *view)
+{
+    return net(view, view->ledger->saved_pages, view->ledger->metadata_bytes);
+}
+
+/* Each saved page becomes a page of its own again when it is written to. */
+static double
+get_unshare(const MetricsView *view)
+{
+    return bytes(view, view->ledger->saved_pages);
+}
+
+static double
+get_others_merged(const MetricsView *view)
+{
+    return bytes(view, view->ledger->others_merging_pages);
+}
+
+static double
+get_others_saved(const MetricsView *view)
+{
+    return bytes(view, view->ledger->others_saved_pages);
+}
+
+static const HostMetric host_rows[] = {
+    { "virtksm_ledger_timestamp_seconds", METRIC_GAUGE, "seconds",
+      "When the figures of virtksm_host_*, virtksm_others_* and virtksm_domain_* were read, in "
+      "seconds since 1970. They are read at a tick, and less often where reading costs more.",
+      get_read, NULL },
+    { "virtksm_ledger_steady", METRIC_GAUGE, "",
+      "1 if KSM's figures stood still while the domains were read, so that all are of one moment.",
+      get_steady, NULL },
+    { "virtksm_host_ksm_shared_bytes", METRIC_GAUGE, "bytes",
+      "Memory that KSM keeps once and several places share (the kernel's pages_shared).",
+      get_shared, NULL },
+    { "virtksm_host_ksm_sharing_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the places that share it, beyond the first of each (the kernel's pages_sharing).",
+      get_sharing, NULL },
+    { "virtksm_host_zero_bytes", METRIC_GAUGE, "bytes",
+      "Memory that KSM replaced by the kernel's page of zeros. Absent on kernels that do not "
+      "count it.",
+      get_zero, NULL },
+    { "virtksm_host_saved_bytes", METRIC_GAUGE, "bytes",
+      "Memory that KSM saves on this host: sharing and zero pages. It is the sum of "
+      "virtksm_domain_saved_bytes and virtksm_others_saved_bytes.",
+      get_saved, NULL },
+    { "virtksm_host_metadata_bytes", METRIC_GAUGE, "bytes",
+      "Memory that KSM's own records take, the cost of what is saved.", get_metadata, NULL },
+    { "virtksm_host_net_saved_bytes", METRIC_GAUGE, "bytes",
+      "Saved less metadata. Negative where KSM costs more than it saves.", get_net, NULL },
+    { "virtksm_host_unshare_bytes", METRIC_GAUGE, "bytes",
+      "Unshare liability: memory that would be needed if all that is merged had to be copied "
+      "apart again. Compare it with virtksm_host_available_bytes.",
+      get_unshare, NULL },
+    { "virtksm_others_merged_bytes", METRIC_GAUGE, "bytes",
+      "Merged memory of processes that are no known domain.", get_others_merged, NULL },
+    { "virtksm_others_saved_bytes", METRIC_GAUGE, "bytes",
+      "Share of virtksm_host_saved_bytes of processes that are no known domain.", get_others_saved,
+      NULL },
+};
+
+const HostMetric *
+metrics_ledger_rows(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(host_rows);
+    return host_rows;
+}
+
+/* --- domains --- */
+
+static double
+get_domain_merged(const MetricsView *view, const LedgerRow *row)
+{
+    return bytes(view, row->merging_pages);
+}
+
+static double
+get_domain_saved(const MetricsView *view, const LedgerRow *row)
+{
+    return bytes(view, row->saved_pages);
+}
+
+static double
+get_domain_zero(const MetricsView *view, const LedgerRow *row)
+{
+    return bytes(view, row->zero_pages);
+}
+
+static double
+get_domain_metadata(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->metadata_bytes);
+}
+
+static double
+get_domain_net(const MetricsView *view, const LedgerRow *row)
+{
+    return net(view, row->saved_pages, row->metadata_bytes);
+}
+
+static double
+get_domain_resident(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->resident_bytes);
+}
+
+static double
+get_domain_maximum(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->domain->maximum_bytes);
+}
+
+static double
+get_domain_balloon(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->domain->balloon_bytes);
+}
+
+static double
+get_domain_stats(const MetricsView *view, const LedgerRow *row)
+{
+    return metrics_moment(view, row->domain->stats_us);
+}
+
+/* A domain that no decision was taken on yet has no plan. */
+static double
+get_domain_mergeable(const MetricsView *view, const LedgerRow *row)
+{
+    return row->domain->plan.key ? bytes(view, row->domain->plan.mergeable_pages) : NAN;
+}
+
+static double
+get_domain_debt(const MetricsView *view, const LedgerRow *row)
+{
+    return row->domain->plan.key ? bytes(view, row->domain->plan.debt_pages) : NAN;
+}
+
+static const DomainMetric domain_rows[] = {
+    { "virtksm_domain_merged_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain's QEMU process that is merged (its ksm_merging_pages). Not a saving: "
+      "it has the pages that are kept in it.",
+      get_domain_merged },
+    { "virtksm_domain_saved_bytes", METRIC_GAUGE, "bytes",
+      "The domain's fair share of virtksm_host_saved_bytes, in proportion to what is merged of it.",
+      get_domain_saved },
+    { "virtksm_domain_zero_bytes", METRIC_GAUGE, "bytes",
+      "Of its saved memory, that which KSM replaced by the kernel's page of zeros.",
+      get_domain_zero },
+    { "virtksm_domain_metadata_bytes", METRIC_GAUGE, "bytes",
+      "Memory that KSM's records of the domain take.", get_domain_metadata },
+    { "virtksm_domain_net_saved_bytes", METRIC_GAUGE, "bytes",
+      "Saved less metadata. Negative where merging the domain costs more than it saves.",
+      get_domain_net },
+    { "virtksm_domain_resident_bytes", METRIC_GAUGE, "bytes",
+      "Resident memory of the domain's QEMU process, merged memory included.",
+      get_domain_resident },
+    { "virtksm_domain_maximum_bytes", METRIC_GAUGE, "bytes",
+      "Memory that the domain is defined with, as libvirt tells it.", get_domain_maximum },
+    { "virtksm_domain_balloon_bytes", METRIC_GAUGE, "bytes",
+      "Memory that the balloon leaves to the guest, as libvirt tells it.", get_domain_balloon },
+    { "virtksm_domain_stats_timestamp_seconds", METRIC_GAUGE, "seconds",
+      "When libvirt told the maximum and the balloon, in seconds since 1970.", get_domain_stats },
+    { "virtksm_domain_mergeable_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain that KSM may merge, as far as its definition tells.",
+      get_domain_mergeable },
+    { "virtksm_domain_debt_bytes", METRIC_GAUGE, "bytes",
+      "Debt: mergeable memory of the domain that two passes of ksmd have not covered yet.",
+      get_domain_debt },
+};
+
+const DomainMetric *
+metrics_domain_rows(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(domain_rows);
+    return domain_rows;
+}
