@@ -168,6 +168,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     domain_table_init(&agent->domains);
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
+    sampler_init(&agent->sampler, &agent->domains);
     policy_init(&agent->policy);
     agent->started_us = (uint64_t)g_get_monotonic_time();
     agent->loop = g_main_loop_new(NULL, FALSE);
@@ -309,6 +310,7 @@ agent_close(Agent *agent)
         host_done(&agent->host_facts);
         agent->opened = false;
     }
+    sampler_done(&agent->sampler);
     g_clear_pointer(&agent->server, server_free);
     tick_done(&agent->tick);
     domain_table_done(&agent->domains);

@@ -10,6 +10,8 @@
 #include "agent/domain.h"
 #include "agent/event.h"
 #include "agent/facts/host.h"
+#include "agent/report/cost.h"
+#include "agent/sampler.h"
 #include "agent/tick.h"
 #include "policy/policy.h"
 
@@ -57,6 +59,8 @@ struct Agent {
     HostSample host;         /* of the last decision */
     CpuMark cpu_marks[2];    /* older and newer; where ksmd's run time stood */
     double ksmd_cpu_percent; /* of one CPU since the older mark; < 0: not known */
+    CostMark cost;           /* where the costs that domains bear were last noted */
+    Sampler sampler;         /* of what is too costly for every tick */
     PolicyState policy;
     Plan plan; /* the last; its domains are tick.plans */
     Originals originals;

@@ -58,7 +58,13 @@ domain_table_add(DomainTable *table, const char *uuid, const char *name, int id,
     domain->seen_us = now_us;
     domain->maximum_bytes = VALUE_UNKNOWN;
     domain->balloon_bytes = VALUE_UNKNOWN;
+    domain->unused_bytes = VALUE_UNKNOWN;
     domain->wait_us = VALUE_UNKNOWN;
+    domain->overhead.bytes = VALUE_UNKNOWN;
+    domain->overhead.peak_bytes = VALUE_UNKNOWN;
+    domain->cost.ksmd_ns = VALUE_UNKNOWN;
+    domain->cost.broken_pages = VALUE_UNKNOWN;
+    domain->cost.merging_pages = VALUE_UNKNOWN;
     process_sample_clear(&domain->sample);
     /* replace, not insert: the old key dies with the old value */
     g_hash_table_replace(table->by_uuid, domain->uuid, domain);

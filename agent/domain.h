@@ -8,6 +8,7 @@
 #ifndef AGENT_DOMAIN_H
 #define AGENT_DOMAIN_H
 
+#include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
 #include "agent/virt/domain_xml.h"
 #include "policy/policy.h"
@@ -24,6 +25,25 @@ typedef enum {
     DOMAIN_STATE_COUNT,
 } DomainState;
 
+/* What QEMU uses beside the memory of its guest; see agent/sampler.h. */
+typedef struct {
+    Overhead last;        /* filled if bytes is known */
+    uint64_t bytes;       /* of the last sample, all kinds; VALUE_UNKNOWN: there is none */
+    uint64_t peak_bytes;  /* of all samples; VALUE_UNKNOWN: there is none */
+    uint64_t measured_us; /* CLOCK_MONOTONIC of the last sample */
+    uint64_t tried_us;    /* CLOCK_MONOTONIC of the last attempt */
+    unsigned tries;       /* so far */
+} DomainOverhead;
+
+/* What KSM costs for it; see agent/report/cost.h. */
+typedef struct {
+    uint64_t ksmd_ns;        /* share of ksmd's CPU time; VALUE_UNKNOWN: cannot be told */
+    uint64_t broken_pages;   /* merges that were lost; VALUE_UNKNOWN: cannot be told */
+    uint64_t merging_pages;  /* at the last look; VALUE_UNKNOWN: there was none */
+    uint64_t resident_bytes; /* at the last look */
+    bool unmerging;          /* at the last look KSM was told to unmerge */
+} DomainCost;
+
 typedef struct {
     char *uuid;             /* owned */
     char *name;             /* owned */
@@ -37,7 +57,8 @@ typedef struct {
     DomainXml xml;          /* owned; definition of the running domain */
     uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
-    uint64_t stats_us;      /* CLOCK_MONOTONIC of the two above; 0: never */
+    uint64_t unused_bytes;  /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
+    uint64_t stats_us;      /* CLOCK_MONOTONIC of the three above; 0: never */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */
@@ -45,6 +66,9 @@ typedef struct {
     uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
     ProcessSample sample;   /* of the last reading */
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
+
+    DomainOverhead overhead;
+    DomainCost cost;
 
     DomainTrack track; /* policy's memory of it */
     DomainPlan plan;   /* policy's last word on it */

@@ -345,6 +345,8 @@ tick_finish(Agent *agent)
     read_processes(agent);
     tick_decide(agent);
     agent->tick.begun_us = 0;
+    cost_look(&agent->cost, &agent->host, &agent->domains);
+    sampler_run(&agent->sampler);
     delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);
     tick_want(agent, delay_ms);
 }

@@ -48,12 +48,16 @@ typedef struct Command Command;
 /* One run of virtksm. */
 typedef struct {
     const Command *command; /* borrowed, static; NULL: none was named (--help, --version) */
-    char *argument;         /* owned; DOMAIN or MODE; NULL: none */
+    char *argument;         /* owned; the word behind the command; NULL: none */
+    GHashTable *options;    /* owned; of the command's own options those given: name -> text */
     char *socket;           /* owned; path of the daemon's full socket */
     Format format;          /* of what goes to standard output */
     gboolean help;          /* --help */
     gboolean version;       /* --version */
 } Cli;
+
+/** cli_option() - text of one of the command's own options, owned by @cli; NULL: not given */
+const char *cli_option(const Cli *cli, const char *name);
 
 /** cli_done() - let go of what @cli owns; leaves it empty */
 void cli_done(Cli *cli);

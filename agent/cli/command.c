@@ -3,46 +3,94 @@
 #include "agent/cli/command.h"
 
 static const Command commands[] = {
-    { "status", "", "What the daemon is doing, and with what",
-      "Mode and phase, KSM's settings now and as they were found, where events come from, and\n"
-      "whether libvirt is connected.",
-      false, false, status_run },
-    { "list", "", "The domains that the daemon knows",
-      "With libvirt's number, the process, and whether KSM may merge its memory.", false, true,
-      list_run },
-    { "report", "[DOMAIN]", "What each domain saves and costs",
-      "DOMAIN is a name or a uuid; without it every domain is shown.\n"
-      "\n"
-      "  MAX       memory it was defined with\n"
-      "  BALLOON   of this, what its balloon leaves to it\n"
-      "  RESIDENT  memory that its QEMU process holds\n"
-      "  MERGED    its memory that KSM has merged\n"
-      "  SAVED     its fair share of what merging saves on the host\n"
-      "  COST      KSM's records about its memory\n"
-      "  NET       saved less cost\n"
-      "  AGE       of MAX and BALLOON, which come from libvirt\n"
-      "\n"
-      "SAVED of all domains and of other processes together is the host's, which is the\n"
-      "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".",
-      true, true, report_run },
-    { "explain", "[DOMAIN]", "Why KSM has the settings it has",
-      "The last decision with what went into it, and what each domain brings to it.\n"
-      "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row for the host\n"
-      "and one for each domain, told apart by the column \"kind\".",
-      true, true, explain_run },
-    { "kick", "", "Scan now, as after the start of a domain", "Prints the settings after the kick.",
-      false, false, kick_run },
-    { "mode", "[MODE]", "Print the mode, or set it until the daemon ends",
-      "MODE is auto, classic, fixed, observe or off. Setting a mode also makes the daemon drive\n"
-      "KSM again if it had yielded to another program.",
-      true, false, mode_run },
-    { "events", "", "Follow what happens to domains, until interrupted",
-      "One line for each event from now on; JSON is one object per line. Ends with exit code 0\n"
-      "when interrupted or when its reader goes away, and with 1 when the daemon goes away.",
-      false, true, events_run },
+    {
+        .name = "status",
+        .arguments = "",
+        .help = "What the daemon is doing, and with what",
+        .details = "Mode and phase, KSM's settings now and as they were found, where events come "
+                   "from, and\n"
+                   "whether libvirt is connected.",
+        .run = status_run,
+    },
+    {
+        .name = "list",
+        .arguments = "",
+        .help = "The domains that the daemon knows",
+        .details = "With libvirt's number, the process, and whether KSM may merge its memory.",
+        .has_csv = true,
+        .run = list_run,
+    },
+    {
+        .name = "report",
+        .arguments = "[DOMAIN]",
+        .help = "What each domain saves and costs",
+        .details =
+            "DOMAIN is a name or a uuid; without it every domain is shown.\n"
+            "\n"
+            "  MAX       memory it was defined with\n"
+            "  BALLOON   of this, what its balloon leaves to it\n"
+            "  RESIDENT  memory that its QEMU process holds\n"
+            "  MERGED    its memory that KSM has merged\n"
+            "  SAVED     its fair share of what merging saves on the host\n"
+            "  COST      KSM's records about its memory\n"
+            "  NET       saved less cost\n"
+            "  AGE       of MAX and BALLOON, which come from libvirt\n"
+            "\n"
+            "SAVED of all domains and of other processes together is the host's, which is the\n"
+            "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".",
+        .has_argument = true,
+        .has_csv = true,
+        .run = report_run,
+    },
+    {
+        .name = "explain",
+        .arguments = "[DOMAIN]",
+        .help = "Why KSM has the settings it has",
+        .details = "The last decision with what went into it, and what each domain brings to it.\n"
+                   "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row "
+                   "for the host\n"
+                   "and one for each domain, told apart by the column \"kind\".",
+        .has_argument = true,
+        .has_csv = true,
+        .run = explain_run,
+    },
+    {
+        .name = "kick",
+        .arguments = "",
+        .help = "Scan now, as after the start of a domain",
+        .details = "Prints the settings after the kick.",
+        .run = kick_run,
+    },
+    {
+        .name = "mode",
+        .arguments = "[MODE]",
+        .help = "Print the mode, or set it until the daemon ends",
+        .details = "MODE is auto, classic, fixed, observe or off. Setting a mode also makes the "
+                   "daemon drive\n"
+                   "KSM again if it had yielded to another program.",
+        .has_argument = true,
+        .run = mode_run,
+    },
+    {
+        .name = "events",
+        .arguments = "",
+        .help = "Follow what happens to domains, until interrupted",
+        .details =
+            "One line for each event from now on; JSON is one object per line. Ends with exit code "
+            "0\n"
+            "when interrupted or when its reader goes away, and with 1 when the daemon goes away.",
+        .has_csv = true,
+        .run = events_run,
+    },
 };
 
 G_DEFINE_QUARK(virtksm - cli - error - quark, cli_error)
+
+const Command *
+command_row(size_t index)
+{
+    return index < G_N_ELEMENTS(commands) ? &commands[index] : NULL;
+}
 
 const Command *
 command_find(const char *name)
@@ -68,9 +116,16 @@ command_list(void)
     return g_string_free(out, FALSE);
 }
 
+const char *
+cli_option(const Cli *cli, const char *name)
+{
+    return cli->options ? g_hash_table_lookup(cli->options, name) : NULL;
+}
+
 void
 cli_done(Cli *cli)
 {
+    g_clear_pointer(&cli->options, g_hash_table_unref);
     g_free(cli->argument);
     g_free(cli->socket);
     *cli = (Cli){ 0 };

@@ -7,15 +7,31 @@
 
 #include "agent/cli/cli.h"
 
+/* An option that only some commands take. */
+typedef struct {
+    const char *name;     /* behind "--" */
+    char letter;          /* behind "-"; 0: none */
+    const char *argument; /* what its text is, for the help */
+    const char *help;     /* one line */
+} CommandOption;
+
+/* Options of a command, at most. */
+#define COMMAND_OPTIONS 4
+
 struct Command {
     const char *name;                            /* as typed */
     const char *arguments;                       /* for the usage line; "" when it takes none */
     const char *help;                            /* one line, in the list of commands */
     const char *details;                         /* more, in its own --help */
-    bool has_argument;                           /* takes one word, which may be left out */
+    bool has_argument;                           /* takes one word */
+    bool needs_argument;                         /* which may not be left out */
     bool has_csv;                                /* its result has rows */
     bool (*run)(const Cli *cli, GError **error); /* asks, and prints */
+    CommandOption options[COMMAND_OPTIONS + 1];  /* of its own, up to one without a name */
 };
+
+/** command_row() - every command, one after the other from 0; NULL behind the last */
+const Command *command_row(size_t index);
 
 /** command_find() - the row of a word; NULL: there is no such command */
 const Command *command_find(const char *name);

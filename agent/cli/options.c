@@ -7,6 +7,7 @@
 typedef struct {
     char *socket;     /* owned */
     char *format;     /* owned */
+    GHashTable *own;  /* owned; options of single commands: name -> text */
     char **words;     /* owned; what is no option */
     gboolean help;    /* of everything, or of the command that follows */
     gboolean version; /* of the project */
@@ -34,15 +35,71 @@ raw_done(Raw *raw)
 {
     g_free(raw->socket);
     g_free(raw->format);
+    g_clear_pointer(&raw->own, g_hash_table_unref);
     g_strfreev(raw->words);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Raw, raw_done)
 
-/* @raw must outlive the context. */
+/* Option @index of those that @command has; without a command, of all. NULL: behind the last. */
+static const CommandOption *
+own_option(const Command *command, size_t index)
+{
+    for (size_t i = 0; command ? i < 1 : command_row(i) != NULL; i++) {
+        const Command *row = command ? command : command_row(i);
+
+        for (size_t k = 0; row->options[k].name; k++)
+            if (index-- == 0)
+                return &row->options[k];
+    }
+    return NULL;
+}
+
+static const CommandOption *
+find_own_option(const Command *command, const char *name)
+{
+    const CommandOption *option;
+
+    for (size_t i = 0; (option = own_option(command, i)) != NULL; i++)
+        if (g_str_equal(option->name, name) || (option->letter == name[0] && !name[1]))
+            return option;
+    return NULL;
+}
+
+static gboolean
+take_own_option(const char *dashed, const char *value, gpointer data, GError **error)
+{
+    Raw *raw = data;
+    const char *name = dashed + strspn(dashed, "-");
+
+    (void)error;
+    g_hash_table_insert(raw->own, g_strdup(find_own_option(NULL, name)->name), g_strdup(value));
+    return TRUE;
+}
+
+/* Nobody knows the command before the options are read, so the parser takes those of all. */
+static void
+add_own_options(GOptionGroup *group, const Command *command)
+{
+    const CommandOption *option;
+
+    for (size_t i = 0; (option = own_option(command, i)) != NULL; i++) {
+        const GOptionEntry entries[] = {
+            { option->name, option->letter, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
+              (gpointer)(gsize)take_own_option, option->help, option->argument },
+            { 0 },
+        };
+
+        if (command || find_own_option(NULL, option->name) == option)
+            g_option_group_add_entries(group, entries);
+    }
+}
+
+/* @raw must outlive the context. @command: whose options; NULL: those of all commands. */
 static GOptionContext *
-make_context(const char *parameters, Raw *raw)
+make_context(const char *parameters, const Command *command, Raw *raw)
 {
     GOptionContext *context = g_option_context_new(parameters);
+    GOptionGroup *group = g_option_group_new(NULL, NULL, NULL, raw, NULL);
     const GOptionEntry entries[] = {
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &raw->socket,
           "Socket of the daemon (default: " CLI_SOCKET_DEFAULT ")", "PATH" },
@@ -55,7 +112,10 @@ make_context(const char *parameters, Raw *raw)
     };
 
     g_option_context_set_help_enabled(context, FALSE);
-    g_option_context_add_main_entries(context, entries, NULL);
+    raw->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_option_group_add_entries(group, entries);
+    add_own_options(group, command);
+    g_option_context_set_main_group(context, group);
     return context;
 }
 
@@ -98,6 +158,23 @@ set_command(Cli *cli, char **words, GError **error)
     return true;
 }
 
+static bool
+check_own_options(const Cli *cli, GError **error)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init(&iter, cli->options);
+    while (g_hash_table_iter_next(&iter, &name, NULL)) {
+        if (find_own_option(cli->command, name))
+            continue;
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' takes no --%s; see 'virtksm %s --help'",
+                    cli->command->name, (const char *)name, cli->command->name);
+        return false;
+    }
+    return true;
+}
+
 /* What is right by itself, but not together. An empty DOMAIN would ask the daemon for all. */
 static bool
 check(const Cli *cli, GError **error)
@@ -119,7 +196,12 @@ check(const Cli *cli, GError **error)
                     cli->command->name);
         return false;
     }
-    return true;
+    if (cli->command->needs_argument && !cli->argument) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' needs %s; see 'virtksm %s --help'",
+                    cli->command->name, cli->command->arguments, cli->command->name);
+        return false;
+    }
+    return check_own_options(cli, error);
 }
 
 bool
@@ -127,7 +209,7 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
 {
     g_auto(Raw) raw = { 0 };
     g_auto(Cli) cli = { 0 };
-    g_autoptr(GOptionContext) context = make_context(NULL, &raw);
+    g_autoptr(GOptionContext) context = make_context(NULL, NULL, &raw);
     g_autoptr(GError) reason = NULL;
     g_auto(GStrv) copy = g_strdupv(argv);
 
@@ -136,6 +218,7 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
         return false;
     }
     cli.socket = g_strdup(raw.socket ? raw.socket : CLI_SOCKET_DEFAULT);
+    cli.options = g_steal_pointer(&raw.own);
     cli.help = raw.help;
     cli.version = raw.version;
     if (!set_format(&cli, raw.format, error) || !set_command(&cli, raw.words, error) ||
@@ -154,7 +237,7 @@ options_help(const Command *command)
     g_autofree char *summary =
         command ? g_strdup_printf("%s.\n\n%s", command->help, command->details) : command_list();
     g_auto(Raw) unused = { 0 };
-    g_autoptr(GOptionContext) context = make_context(g_strchomp(usage), &unused);
+    g_autoptr(GOptionContext) context = make_context(g_strchomp(usage), command, &unused);
 
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(context, exit_codes);

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 
 #include "policy/arith.h"
 
+/* What the kernel gives at once of a file that it makes line by line. */
+#define LONG_READ_BYTES 4096
 /* Digits, a sign, the newline and then some: a longer file does not hold just a number. */
 #define NUMBER_FILE_BYTES 64
 /* O_PATH needs no permission on the directory; files below it are checked one by one. */
@@ -43,6 +46,18 @@ result_of_errno(int code)
     }
 }
 
+/* One call of read(2), which a signal does not end; -1: see errno. */
+static ssize_t
+read_once(int fd, void *buffer, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, buffer, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 ProcfileResult
 procfile_read_bytes(int dir_fd, const char *path, void *buffer, size_t size, size_t *ret_length)
 {
@@ -54,9 +69,7 @@ procfile_read_bytes(int dir_fd, const char *path, void *buffer, size_t size, siz
     if (fd < 0)
         return result_of_errno(errno);
 
-    do
-        n = read(fd, buffer, size);
-    while (n < 0 && errno == EINTR);
+    n = read_once(fd, buffer, size);
     code = errno;
     close(fd);
     if (n < 0)
@@ -77,6 +90,39 @@ procfile_read_text(int dir_fd, const char *path, char *buffer, size_t size)
     if (length == size || memchr(buffer, '\0', length))
         return PROCFILE_UNREADABLE;
     buffer[length] = '\0';
+    return PROCFILE_READ;
+}
+
+/* To the end of the file, or a byte more than @most. */
+static ProcfileResult
+read_to_end(int fd, size_t most, GByteArray *out)
+{
+    guint8 piece[LONG_READ_BYTES];
+    ssize_t n;
+
+    while (out->len <= most && (n = read_once(fd, piece, sizeof(piece))) != 0) {
+        if (n < 0)
+            return result_of_errno(errno);
+        g_byte_array_append(out, piece, (guint)n);
+    }
+    return out->len <= most && (out->len == 0 || !memchr(out->data, '\0', out->len))
+               ? PROCFILE_READ
+               : PROCFILE_UNREADABLE;
+}
+
+ProcfileResult
+procfile_read_long(int dir_fd, const char *path, size_t most, char **ret_text)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ProcfileResult result = fd < 0 ? result_of_errno(errno) : read_to_end(fd, most, bytes);
+
+    if (fd >= 0)
+        close(fd);
+    if (result != PROCFILE_READ)
+        return result;
+    g_byte_array_append(bytes, (const guint8 *)"", 1);
+    *ret_text = (char *)g_byte_array_free(g_steal_pointer(&bytes), FALSE);
     return PROCFILE_READ;
 }
 

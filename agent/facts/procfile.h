@@ -51,6 +51,20 @@ ProcfileResult procfile_read_bytes(int dir_fd, const char *path, void *buffer, s
 ProcfileResult procfile_read_text(int dir_fd, const char *path, char *buffer, size_t size);
 
 /**
+ * procfile_read_long() - read a text file that the kernel makes line by line
+ * @dir_fd:   directory that @path is relative to (borrowed)
+ * @path:     e.g. "maps": one read call gives a page of it at most
+ * @most:     bytes; a longer file is PROCFILE_UNREADABLE
+ * @ret_text: terminated, owned by the caller (g_free); written only for PROCFILE_READ
+ *
+ * The lines are of slightly different moments.
+ *
+ * Source: fs/seq_file.c, seq_read_iter()
+ * Return: what happened; a file that holds a NUL is PROCFILE_UNREADABLE.
+ */
+ProcfileResult procfile_read_long(int dir_fd, const char *path, size_t most, char **ret_text);
+
+/**
  * procfile_parse_u64() - a text that is one decimal number
  * @text:      e.g. "100\n"; no sign, nothing but blanks after the digits
  * @ret_value: the number, below VALUE_UNKNOWN; written only on success

@@ -76,11 +76,34 @@ get_net(const MetricsView *view)
     return net(view, view->ledger->saved_pages, view->ledger->metadata_bytes);
 }
 
-/* Each saved page becomes a page of its own again when it is written to. */
 static double
 get_unshare(const MetricsView *view)
 {
-    return bytes(view, view->ledger->saved_pages);
+    return metrics_known(view->ledger->unshare_bytes);
+}
+
+static double
+get_swapped(const MetricsView *view)
+{
+    return metrics_known(view->ledger->vm.swapped_bytes);
+}
+
+static double
+get_zswapped(const MetricsView *view)
+{
+    return metrics_known(view->ledger->vm.zswapped_bytes);
+}
+
+static double
+get_zswap(const MetricsView *view)
+{
+    return metrics_known(view->ledger->vm.zswap_bytes);
+}
+
+static double
+get_broken(const MetricsView *view)
+{
+    return metrics_known(view->ledger->vm.cow_ksm);
 }
 
 static double
@@ -125,6 +148,17 @@ static const HostMetric host_rows[] = {
       "Unshare liability: memory that would be needed if all that is merged had to be copied "
       "apart again. Compare it with virtksm_host_available_bytes.",
       get_unshare, NULL },
+    { "virtksm_host_swapped_bytes", METRIC_GAUGE, "bytes",
+      "Swap of the host in use, what zswap holds of it included.", get_swapped, NULL },
+    { "virtksm_host_zswapped_bytes", METRIC_GAUGE, "bytes",
+      "Of what is swapped: held by zswap, as it was before compression. Absent before Linux 5.19.",
+      get_zswapped, NULL },
+    { "virtksm_host_zswap_bytes", METRIC_GAUGE, "bytes",
+      "Memory that zswap takes for what it holds. Absent before Linux 5.19.", get_zswap, NULL },
+    { "virtksm_host_merges_broken_total", METRIC_COUNTER, "",
+      "Merged pages that were copied because somebody wrote to them (the kernel's cow_ksm), since "
+      "the host booted. Absent before Linux 5.18.",
+      get_broken, NULL },
     { "virtksm_others_merged_bytes", METRIC_GAUGE, "bytes",
       "Merged memory of processes that are no known domain.", get_others_merged, NULL },
     { "virtksm_others_saved_bytes", METRIC_GAUGE, "bytes",
@@ -199,6 +233,110 @@ get_domain_stats(const MetricsView *view, const LedgerRow *row)
     return metrics_moment(view, row->domain->stats_us);
 }
 
+static double
+get_domain_profit(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return is_known(row->profit_bytes) ? (double)(int64_t)row->profit_bytes : NAN;
+}
+
+static double
+get_domain_ballooned(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->ballooned_bytes);
+}
+
+static double
+get_domain_swapped(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->swapped_bytes);
+}
+
+static double
+get_domain_zswapped(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->zswapped_bytes);
+}
+
+static double
+get_domain_zswap(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->zswap_bytes);
+}
+
+static double
+get_domain_untouched(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->untouched_bytes);
+}
+
+static double
+get_domain_guest_free(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->guest_free_bytes);
+}
+
+static double
+get_domain_unshare(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->unshare_bytes);
+}
+
+static double
+get_domain_hard_limit(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->limit_bytes);
+}
+
+/* Of a process that has exited nothing is told, as of the others of its figures. */
+static bool
+has_overhead(const LedgerRow *row)
+{
+    return is_known(row->domain->overhead.bytes) && is_known(row->resident_bytes);
+}
+
+static double
+get_domain_overhead(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return has_overhead(row) ? (double)row->domain->overhead.bytes : NAN;
+}
+
+static double
+get_domain_peak(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return has_overhead(row) ? (double)row->domain->overhead.peak_bytes : NAN;
+}
+
+static double
+get_domain_measured(const MetricsView *view, const LedgerRow *row)
+{
+    return has_overhead(row) ? metrics_moment(view, row->domain->overhead.measured_us) : NAN;
+}
+
+static double
+get_domain_ksmd(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->domain->cost.ksmd_ns) / 1e9;
+}
+
+static double
+get_domain_broken(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(row->domain->cost.broken_pages);
+}
+
 /* A domain that no decision was taken on yet has no plan. */
 static double
 get_domain_mergeable(const MetricsView *view, const LedgerRow *row)
@@ -237,6 +375,53 @@ static const DomainMetric domain_rows[] = {
       "Memory that the balloon leaves to the guest, as libvirt tells it.", get_domain_balloon },
     { "virtksm_domain_stats_timestamp_seconds", METRIC_GAUGE, "seconds",
       "When libvirt told the maximum and the balloon, in seconds since 1970.", get_domain_stats },
+    { "virtksm_domain_kernel_profit_bytes", METRIC_GAUGE, "bytes",
+      "The kernel's own figure of what merging the domain saves less its records. It counts all "
+      "merged pages as saved, so those of all domains are more than the host saves.",
+      get_domain_profit },
+    { "virtksm_domain_unshare_bytes", METRIC_GAUGE, "bytes",
+      "Unshare liability: memory that would be needed if all sharing of the domain broke while "
+      "that of others held.",
+      get_domain_unshare },
+    { "virtksm_domain_ballooned_bytes", METRIC_GAUGE, "bytes",
+      "Memory that the domain has given up through its balloon: maximum less current.",
+      get_domain_ballooned },
+    { "virtksm_domain_swapped_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain's QEMU process that is swapped out, what zswap holds included.",
+      get_domain_swapped },
+    { "virtksm_domain_zswapped_bytes", METRIC_GAUGE, "bytes",
+      "Of what is swapped: held by zswap, as it was before compression. Absent without cgroups of "
+      "version 2.",
+      get_domain_zswapped },
+    { "virtksm_domain_zswap_bytes", METRIC_GAUGE, "bytes",
+      "Memory that zswap takes for the domain. Absent without cgroups of version 2.",
+      get_domain_zswap },
+    { "virtksm_domain_untouched_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain that it never touched, or gave back by free page reporting.",
+      get_domain_untouched },
+    { "virtksm_domain_guest_free_bytes", METRIC_GAUGE, "bytes",
+      "Memory that is free in the guest but held by the host. Free page reporting would give it "
+      "back.",
+      get_domain_guest_free },
+    { "virtksm_domain_overhead_bytes", METRIC_GAUGE, "bytes",
+      "Overhead: what QEMU itself has resident beside the guest's memory, when it was measured "
+      "last.",
+      get_domain_overhead },
+    { "virtksm_domain_overhead_peak_bytes", METRIC_GAUGE, "bytes",
+      "The largest overhead that was measured since the domain was first seen.", get_domain_peak },
+    { "virtksm_domain_overhead_timestamp_seconds", METRIC_GAUGE, "seconds",
+      "When the overhead was measured last, in seconds since 1970.", get_domain_measured },
+    { "virtksm_domain_hard_limit_advice_bytes", METRIC_GAUGE, "bytes",
+      "Advice for libvirt's hard_limit, if there has to be one: maximum and overhead with room "
+      "to spare.",
+      get_domain_hard_limit },
+    { "virtksm_domain_ksmd_cpu_seconds_total", METRIC_COUNTER, "seconds",
+      "The domain's share of ksmd's CPU time since it was first seen, by KSM's records of it.",
+      get_domain_ksmd },
+    { "virtksm_domain_merges_broken_total", METRIC_COUNTER, "",
+      "Merged pages that the domain lost while it did not shrink, since it was first seen; at "
+      "least so many.",
+      get_domain_broken },
     { "virtksm_domain_mergeable_bytes", METRIC_GAUGE, "bytes",
       "Memory of the domain that KSM may merge, as far as its definition tells.",
       get_domain_mergeable },

@@ -3,6 +3,56 @@
 #include "agent/report/ledger.h"
 #include "agent/rpc/method.h"
 
+/* A figure with a sign, kept as u64: absent when it is VALUE_UNKNOWN. */
+#define SET_SIGNED(message, field, value)                                                          \
+    do {                                                                                           \
+        (message)->has_##field = is_known(value);                                                  \
+        (message)->field = (message)->has_##field ? (int64_t)(value) : 0;                          \
+    } while (0)
+
+static void
+describe_memory(const LedgerRow *row, Virtksm__V1__DomainReport *message)
+{
+    METHOD_SET_KNOWN(message, maximum_bytes, row->domain->maximum_bytes);
+    METHOD_SET_KNOWN(message, balloon_bytes, row->domain->balloon_bytes);
+    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    METHOD_SET_KNOWN(message, ballooned_bytes, row->ballooned_bytes);
+    METHOD_SET_KNOWN(message, swapped_bytes, row->swapped_bytes);
+    METHOD_SET_KNOWN(message, zswapped_bytes, row->zswapped_bytes);
+    METHOD_SET_KNOWN(message, zswap_bytes, row->zswap_bytes);
+    METHOD_SET_KNOWN(message, untouched_bytes, row->untouched_bytes);
+    METHOD_SET_KNOWN(message, guest_free_bytes, row->guest_free_bytes);
+    METHOD_SET_KNOWN(message, unshare_bytes, row->unshare_bytes);
+    METHOD_SET_KNOWN(message, hard_limit_advice_bytes, row->limit_bytes);
+}
+
+/* Of a process that has exited nothing is told, as of the others of its figures. */
+static void
+describe_overhead(const LedgerRow *row, Virtksm__V1__DomainReport *message)
+{
+    const DomainOverhead *overhead = &row->domain->overhead;
+    const Overhead *last = &overhead->last;
+
+    if (!is_known(overhead->bytes) || !is_known(row->resident_bytes))
+        return;
+    METHOD_SET(message, overhead_bytes, overhead->bytes);
+    METHOD_SET(message, overhead_peak_bytes, overhead->peak_bytes);
+    METHOD_SET(message, overhead_sampled_ago_ms, method_age_ms(overhead->measured_us));
+    METHOD_SET(message, overhead_video_bytes, last->video_bytes);
+    METHOD_SET(message, overhead_translation_bytes, last->translation_bytes);
+    METHOD_SET(message, overhead_heap_bytes, last->heap_bytes);
+    METHOD_SET(message, overhead_stack_bytes, last->stack_bytes);
+    METHOD_SET(message, overhead_other_bytes, last->other_bytes);
+}
+
+static void
+describe_cost(const DomainCost *cost, Virtksm__V1__DomainReport *message)
+{
+    if (is_known(cost->ksmd_ns))
+        METHOD_SET(message, ksmd_cpu_us, cost->ksmd_ns / 1000);
+    METHOD_SET_KNOWN(message, merges_broken_pages, cost->broken_pages);
+}
+
 static Virtksm__V1__DomainReport *
 describe_row(const Ledger *ledger, const LedgerRow *row)
 {
@@ -22,9 +72,10 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, row->saved_pages, row->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
-    METHOD_SET_KNOWN(message, maximum_bytes, domain->maximum_bytes);
-    METHOD_SET_KNOWN(message, balloon_bytes, domain->balloon_bytes);
-    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    SET_SIGNED(message, profit_bytes, row->profit_bytes);
+    describe_memory(row, message);
+    describe_overhead(row, message);
+    describe_cost(&domain->cost, message);
     if (domain->stats_us != 0)
         METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
@@ -45,6 +96,16 @@ describe_host(const Ledger *ledger)
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, ledger->saved_pages, ledger->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
+    SET_SIGNED(message, profit_bytes, ledger->profit_bytes);
+    METHOD_SET_KNOWN(message, unshare_bytes, ledger->unshare_bytes);
+    METHOD_SET_KNOWN(message, total_bytes, ledger->total_bytes);
+    METHOD_SET_KNOWN(message, available_bytes, ledger->available_bytes);
+    METHOD_SET_KNOWN(message, swapped_bytes, ledger->vm.swapped_bytes);
+    METHOD_SET_KNOWN(message, zswapped_bytes, ledger->vm.zswapped_bytes);
+    METHOD_SET_KNOWN(message, zswap_bytes, ledger->vm.zswap_bytes);
+    METHOD_SET_KNOWN(message, ksmd_cpu_us, ledger->ksmd_cpu_us);
+    METHOD_SET_KNOWN(message, ksmd_full_scans, ledger->full_scans);
+    METHOD_SET_KNOWN(message, cow_ksm_breaks, ledger->vm.cow_ksm);
     return message;
 }
 

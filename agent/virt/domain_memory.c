@@ -143,6 +143,15 @@ add_main_memory(DomainMemory *memory, const DomainXml *xml, GError **error)
     return true;
 }
 
+static void
+list_backends(const DomainMemory *memory, DomainXml *xml)
+{
+    xml->n_backends = memory->blocks->len;
+    xml->backends = g_new(uint64_t, xml->n_backends);
+    for (guint i = 0; i < memory->blocks->len; i++)
+        xml->backends[i] = g_array_index(memory->blocks, MemoryBlock, i).bytes;
+}
+
 bool
 domain_memory_finish(DomainMemory *memory, DomainXml *xml, GError **error)
 {
@@ -162,5 +171,6 @@ domain_memory_finish(DomainMemory *memory, DomainXml *xml, GError **error)
         if (block->kind != BLOCK_DEVICE && !count_ram(memory, block, xml, error))
             return false;
     }
+    list_backends(memory, xml);
     return true;
 }

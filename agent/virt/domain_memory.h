@@ -52,7 +52,8 @@ bool domain_memory_add_pages(DomainMemory *memory, uint64_t page_bytes, const ch
 /**
  * domain_memory_finish() - add all blocks up
  * @memory: complete
- * @xml:    its maximum, source and access are read; sums of devices, cells and RAM are written
+ * @xml:    its maximum, source and access are read; sums of devices, cells and RAM are written,
+ *          and the list of backends
  * @error:  DOMAIN_XML_ERROR_CONTENT: the sizes make no sense
  */
 bool domain_memory_finish(DomainMemory *memory, DomainXml *xml, GError **error);

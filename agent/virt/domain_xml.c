@@ -368,5 +368,6 @@ domain_xml_clear(DomainXml *xml)
     g_free(xml->uuid);
     g_free(xml->title);
     g_free(xml->policy.fault);
+    g_free(xml->backends);
     *xml = (DomainXml){ 0 };
 }

@@ -34,6 +34,7 @@ XML = """\
     <controller type='usb' model='none'/>
     <serial type='file'><source path='{console}'/></serial>
     {balloon}
+    {devices}
   </devices>
   <seclabel type='none'/>
 </domain>
@@ -48,22 +49,24 @@ class Domain:
     backing      what stands in <memoryBacking>, e.g. "<nosharepages/>" or MEMFD
     balloon      the <memballoon> element, e.g. BALLOON_NONE
     metadata     the <metadata> element
+    devices      further elements of <devices>, e.g. VIDEO
     """
 
     BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
     BALLOON_NONE = "<memballoon model='none'/>"
+    VIDEO = "<video><model type='vga' vram='16384'/></video>"
     MEMFD = "<source type='memfd'/><access mode='shared'/>"
     HUGE_PAGES = "<hugepages/>"
     NOSHAREPAGES = "<nosharepages/>"
 
     def __init__(self, name, memory_mib=96, content=None, backing="", balloon=BALLOON,
-                 metadata=""):
+                 metadata="", devices=""):
         self.name = PREFIX + name
         self.console = "%s/%s.console" % (RUN_DIR, self.name)
         words = ["%s=%d" % pair for pair in (content or {}).items()]
         self.xml = XML.format(
             name=self.name, memory_mib=memory_mib, run_dir=RUN_DIR, console=self.console,
-            cmdline=" ".join(words), balloon=balloon, metadata=metadata,
+            cmdline=" ".join(words), balloon=balloon, metadata=metadata, devices=devices,
             backing=backing and "<memoryBacking>%s</memoryBacking>" % backing)
 
     def write_xml(self):

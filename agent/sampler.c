@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sampler.c - figures that are too costly for every tick, one domain at a time
+ *
+ * Measuring takes some milliseconds, and reading the mappings of a process can wait for as long as
+ * that one holds them. So it happens in a thread of its own, with a duplicate of the descriptor by
+ * which the process is held: should it exit meanwhile, the reading fails and can show no other.
+ */
+#define _GNU_SOURCE
+#include "agent/sampler.h"
+#include "agent/log.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* When a domain is due: after it was first seen, and after it was measured last. */
+#define FIRST_US  UINT64_C(2000000)
+#define SECOND_US UINT64_C(60000000)
+#define AGAIN_US  UINT64_C(300000000)
+/* Pause after a sample for each microsecond of CPU time that it took, and at least. */
+#define PAUSE_FACTOR   200
+#define PAUSE_LEAST_US UINT64_C(20000)
+
+/* Pause after one that failed, of which the time is not known. */
+#define PAUSE_FAILED_US UINT64_C(1000000)
+
+/* What is measured. */
+typedef struct {
+    int dir_fd;         /* owned; of its process in /proc */
+    uint64_t *backends; /* owned; sizes of its memory backends */
+    uint32_t n;         /* how many there are */
+} Subject;
+
+/* What came of it. */
+typedef struct {
+    Overhead overhead;
+    uint64_t cpu_us; /* what measuring took */
+} Outcome;
+
+/* Whose it is, when it comes. */
+typedef struct {
+    Sampler *sampler; /* borrowed */
+    char *uuid;       /* owned; of the domain */
+    uint64_t key;     /* of its start */
+} Ticket;
+
+static void
+subject_free(gpointer data)
+{
+    Subject *subject = data;
+
+    close(subject->dir_fd);
+    g_free(subject->backends);
+    g_free(subject);
+}
+
+static void
+ticket_free(gpointer data)
+{
+    Ticket *ticket = data;
+
+    g_free(ticket->uuid);
+    g_free(ticket);
+}
+
+static uint64_t
+thread_cpu_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static gpointer
+measure(gpointer data, GError **error)
+{
+    const Subject *subject = data;
+    uint64_t start_us = thread_cpu_us();
+    g_autofree Outcome *outcome = g_new0(Outcome, 1);
+
+    if (!overhead_read(subject->dir_fd, subject->backends, subject->n, &outcome->overhead, error))
+        return NULL;
+    outcome->cpu_us = thread_cpu_us() - start_us;
+    return g_steal_pointer(&outcome);
+}
+
+static void
+take_outcome(Domain *domain, const Outcome *outcome, const GError *error)
+{
+    DomainOverhead *overhead = &domain->overhead;
+
+    if (!outcome) {
+        log_debug("%s: what QEMU uses could not be measured: %s", domain->name, error->message);
+        return;
+    }
+    overhead->last = outcome->overhead;
+    overhead->bytes = overhead_total(&outcome->overhead);
+    overhead->measured_us = (uint64_t)g_get_monotonic_time();
+    if (!is_known(overhead->peak_bytes) || overhead->peak_bytes < overhead->bytes)
+        overhead->peak_bytes = overhead->bytes;
+}
+
+static gboolean
+pause_ends(gpointer data)
+{
+    Sampler *sampler = data;
+
+    sampler->timer = 0;
+    sampler_run(sampler);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+measured(gpointer output, const GError *error, gpointer user)
+{
+    g_autofree Outcome *outcome = output;
+    Ticket *ticket = user;
+    Sampler *sampler = ticket->sampler;
+    Domain *domain = domain_table_get(sampler->domains, ticket->uuid);
+    uint64_t pause_us = outcome ? outcome->cpu_us * PAUSE_FACTOR : PAUSE_FAILED_US;
+
+    if (domain && domain->key == ticket->key)
+        take_outcome(domain, outcome, error);
+    ticket_free(ticket);
+    sampler->is_busy = false;
+    sampler->timer =
+        g_timeout_add((guint)(max_u64(pause_us, PAUSE_LEAST_US) / 1000), pause_ends, sampler);
+}
+
+static const WorkerJob measure_job = { measure, subject_free, g_free, ticket_free, measured };
+
+static uint64_t
+due_us(const Domain *domain)
+{
+    if (domain->overhead.tries == 0)
+        return domain->seen_us + FIRST_US;
+    if (domain->overhead.tries == 1)
+        return domain->seen_us + SECOND_US;
+    return domain->overhead.tried_us + AGAIN_US;
+}
+
+/* The domain that is due for longest; NULL: none is. */
+static Domain *
+find_due(const Sampler *sampler, uint64_t now_us)
+{
+    Domain *found = NULL;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, sampler->domains->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Domain *domain = value;
+
+        if (domain->has_process && domain->has_xml && due_us(domain) <= now_us &&
+            (!found || due_us(domain) < due_us(found)))
+            found = domain;
+    }
+    return found;
+}
+
+static Subject *
+subject_new(const Domain *domain, int dir_fd)
+{
+    Subject *subject = g_new(Subject, 1);
+    uint32_t n = domain->xml.n_backends;
+
+    *subject = (Subject){ dir_fd, g_new(uint64_t, n), n };
+    for (uint32_t i = 0; i < n; i++)
+        subject->backends[i] = domain->xml.backends[i];
+    return subject;
+}
+
+static void
+start_measuring(Sampler *sampler, Domain *domain)
+{
+    int dir_fd = fcntl(domain->process.dir_fd, F_DUPFD_CLOEXEC, 0);
+    Ticket *ticket;
+
+    if (dir_fd < 0)
+        return;
+    ticket = g_new(Ticket, 1);
+    *ticket = (Ticket){ sampler, g_strdup(domain->uuid), domain->key };
+    sampler->is_busy = true;
+    worker_push(sampler->worker, &measure_job, subject_new(domain, dir_fd), ticket);
+}
+
+void
+sampler_run(Sampler *sampler)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    Domain *domain;
+
+    if (!sampler->worker || sampler->is_busy || sampler->timer != 0)
+        return;
+    domain = find_due(sampler, now_us);
+    if (!domain)
+        return;
+    domain->overhead.tries++;
+    domain->overhead.tried_us = now_us;
+    start_measuring(sampler, domain);
+}
+
+void
+sampler_init(Sampler *sampler, const DomainTable *domains)
+{
+    *sampler = (Sampler){ .domains = domains, .worker = worker_new() };
+}
+
+void
+sampler_done(Sampler *sampler)
+{
+    g_clear_handle_id(&sampler->timer, g_source_remove);
+    g_clear_pointer(&sampler->worker, worker_free);
+    *sampler = (Sampler){ 0 };
+}

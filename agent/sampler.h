@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sampler.h - figures that are too costly for every tick, one domain at a time
+ */
+#ifndef AGENT_SAMPLER_H
+#define AGENT_SAMPLER_H
+
+#include "agent/domain.h"
+#include "agent/virt/worker.h"
+
+#include <glib.h>
+
+/* State of the sampler; embedded in the agent. */
+typedef struct {
+    const DomainTable *domains; /* borrowed */
+    Worker *worker;             /* owned; NULL: not open */
+    bool is_busy;               /* a domain is being measured */
+    guint timer;                /* GSource that ends the pause after one; 0: none */
+} Sampler;
+
+/**
+ * sampler_init() - nothing measured yet; sampler_done() it
+ * @domains: borrowed; whose overhead is filled in
+ */
+void sampler_init(Sampler *sampler, const DomainTable *domains);
+
+/** sampler_done() - measure no more; leaves @sampler reusable */
+void sampler_done(Sampler *sampler);
+
+/**
+ * sampler_run() - measure the domain that is due for longest, if one is
+ *
+ * A domain is due two seconds after it was first seen, once it has run for a minute, and every
+ * five minutes from then on. One is measured at a time, in a thread, and after it comes a pause of
+ * 200 times the CPU time that it took: all of it is at most 0.5 % of one CPU, and on a host with
+ * many domains each is measured less often. Called at each full tick; goes on by itself while
+ * domains are due.
+ */
+void sampler_run(Sampler *sampler);
+
+#endif

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""real_ledger.py - where the memory of real domains is, held against what the kernel says of them
+
+What QEMU uses is held against smaps, which the daemon never reads. The sums are looked at in every
+sample while domains come and go and KSM is stopped, started and told to unmerge.
+"""
+import os
+import re
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from vktest import Domain, RealTestCase, ksm, main, wait_until  # noqa: E402
+
+MIB = 1 << 20
+PAGE = os.sysconf("SC_PAGESIZE")
+PAGES_PER_MIB = MIB // PAGE
+QUICK = "[ksm]\nsettle_ms = 500\n"
+KINDS = ("video", "translation", "heap", "stack", "other")
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
+
+
+def row_of(report, domain):
+    rows = [row for row in report["domains"] if row["name"] == domain.name]
+    return rows[0] if rows else None
+
+
+def read_smaps(pid):
+    """Mappings as dictionaries: size, rights, name, Rss in bytes and the flags."""
+    mappings = []
+    with open("/proc/%d/smaps" % pid, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = MAPPING.match(line)
+            if match:
+                start, end = int(match.group(1), 16), int(match.group(2), 16)
+                mappings.append({"size": end - start, "rights": match.group(3),
+                                 "name": match.group(4)})
+            elif line.startswith("Rss:"):
+                mappings[-1]["rss"] = 1024 * int(line.split()[1])
+            elif line.startswith("KSM:"):  # from Linux 6.7 on
+                mappings[-1]["rss"] -= 1024 * int(line.split()[1])
+            elif line.startswith("VmFlags:"):
+                mappings[-1]["flags"] = line.split()[1:]
+    return mappings
+
+
+def overhead_in_smaps(pid, memory_bytes):
+    """What is resident beside the guest's memory; the same of devices, and of translated code."""
+    rest = [m for m in read_smaps(pid) if m["size"] != memory_bytes]
+    # QEMU has the memory that it gives to the machine, and no other, left out of forks.
+    device = [m for m in rest if "dc" in m["flags"]]
+    translated = [m for m in rest if m["rights"].startswith("rwx")]
+    return [sum(m["rss"] for m in some) for some in (rest, device, translated)]
+
+
+class LedgerTestCase(RealTestCase):
+
+    def assert_adds_up(self, report):
+        """The sums that agent/report/ledger.h promises."""
+        host, others = report["host"], report["others"]
+        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
+        self.assertEqual(saved + others["saved_pages"], host["saved_pages"], report)
+        self.assertEqual(host["saved_pages"], host["pages_sharing"] + (host["ksm_zero_pages"] or 0))
+        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
+        self.assertEqual(merging + others["merging_pages"],
+                         host["pages_shared"] + host["pages_sharing"], report)
+        for row in report["domains"]:
+            self.assert_row_adds_up(row)
+
+    def assert_row_adds_up(self, row):
+        if row["overhead_bytes"] is not None:
+            self.assertEqual(row["overhead_bytes"],
+                             sum(row["overhead_%s_bytes" % kind] for kind in KINDS), row)
+            self.assertGreaterEqual(row["overhead_peak_bytes"], row["overhead_bytes"], row)
+        if not row["untouched_bytes"]:
+            return  # not known, or nothing is left
+        guest = max(row["resident_bytes"] - row["overhead_bytes"], 0)
+        known = guest + row["untouched_bytes"] + row["ballooned_bytes"] + row["swapped_bytes"] + \
+            (row["ksm_zero_pages"] or 0) * PAGE
+        self.assertAlmostEqual(known, row["maximum_bytes"], delta=MIB, msg=row)
+
+    def wait_measured(self, daemon, *domains):
+        def are_measured():
+            report = daemon.ask("report")
+            return all((row_of(report, d) or {}).get("overhead_bytes") for d in domains)
+        wait_until(are_measured, lambda: "overhead of %s in %s" % (
+            [d.name for d in domains], daemon.ask("report")), 30)
+
+
+class Overhead(LedgerTestCase):
+
+    def test_what_qemu_uses_is_what_smaps_says_of_it(self):
+        """Three kinds: plain, with video memory, and with memory that is shared."""
+        daemon = self.daemon(config=QUICK).start()
+        guests = {
+            self.domain("plain", memory_mib=97, content={"common": 32, "unique": 16}): 97,
+            self.domain("video", memory_mib=145, content={"common": 64},
+                        devices=Domain.VIDEO): 145,
+            self.domain("shared", memory_mib=81, content={"common": 40},
+                        backing=Domain.MEMFD): 81,
+        }
+        for domain in guests:
+            domain.start()
+        self.wait_measured(daemon, *guests)
+        report = daemon.ask("report")
+        self.assert_adds_up(report)
+        for domain, mib in guests.items():
+            row = row_of(report, domain)
+            total, device, translated = overhead_in_smaps(domain.pid, mib * MIB)
+            print("%s: measured %.1f MiB, smaps %.1f MiB (%s)" % (
+                domain.name, row["overhead_bytes"] / MIB, total / MIB,
+                ", ".join("%s %.1f" % (kind, row["overhead_%s_bytes" % kind] / MIB)
+                          for kind in KINDS)))
+            self.assertGreater(total, 16 * MIB, "smaps of %s tells nothing" % domain.name)
+            self.assertAlmostEqual(row["overhead_bytes"], total, delta=max(total / 20, 2 * MIB))
+            self.assertAlmostEqual(row["overhead_video_bytes"], device, delta=MIB)
+            self.assertAlmostEqual(row["overhead_translation_bytes"], translated, delta=MIB)
+            self.assertLess(row["overhead_sampled_ago_ms"], 30000)
+            self.assertGreater(row["hard_limit_advice_bytes"],
+                               row["maximum_bytes"] + row["overhead_peak_bytes"])
+
+    def test_where_the_memory_of_a_domain_is(self):
+        """Ballooned, free in the guest and never touched, as the guest was told to have it."""
+        daemon = self.daemon(config=QUICK).start()
+        one = self.domain("places", memory_mib=97, content={"common": 16, "free": 24}).start()
+        one.set_balloon(81)
+        self.wait_measured(daemon, one)
+        wait_until(lambda: row_of(daemon.ask("report"), one)["guest_free_bytes"] is not None and
+                   row_of(daemon.ask("report"), one)["ballooned_bytes"] == 16 * MIB,
+                   lambda: "balloon and statistics in %s" % daemon.ask("report"), 30)
+        report = daemon.ask("report")
+        row = row_of(report, one)
+        self.assert_adds_up(report)
+        self.assertEqual(row["maximum_bytes"], 97 * MIB)
+        self.assertEqual(row["swapped_bytes"], 0)
+        # 16 MiB are content and 8 of what was free are left; the rest was never written.
+        self.assertAlmostEqual(row["untouched_bytes"], (97 - 16 - 24 - 4) * MIB, delta=6 * MIB)
+        self.assertGreater(row["guest_free_bytes"], 8 * MIB)
+        self.assertLessEqual(row["guest_free_bytes"],
+                             row["resident_bytes"] - row["overhead_bytes"])
+
+
+class Churn(LedgerTestCase):
+
+    def wait_merged(self, daemon, domain, mib):
+        wait_until(lambda: row_of(daemon.ask("report"), domain)["merging_pages"] >
+                   mib * PAGES_PER_MIB, lambda: "merged: %s" % daemon.ask("report"), 60)
+
+    def test_the_sums_hold_in_every_sample_of_a_churning_run(self):
+        daemon = self.daemon(config=QUICK).start()
+        stop = threading.Event()
+        failures, samples = [], []
+
+        def sample():
+            while not stop.is_set() and not failures:
+                try:
+                    report = daemon.ask("report")
+                    self.assert_adds_up(report)
+                    samples.append(len([r for r in report["domains"] if r["untouched_bytes"]]))
+                except Exception as failure:  # told by the test, whatever it is
+                    failures.append(failure)
+
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            stays = self.domain("stays", content={"common": 24}).start()
+            for turn in range(3):
+                pair = [self.domain("churn%d" % i, content={"common": 24, "seed": turn + 1},
+                                    devices=(Domain.VIDEO, "")[i]).start() for i in range(2)]
+                self.wait_measured(daemon, *pair)
+                daemon.client("mode", ("off", "auto", "observe")[turn])
+                ksm.write("run", (0, 2, 1)[turn])
+                pair[turn % 2].destroy()
+                time.sleep(0.5)
+                daemon.client("mode", "auto")
+                pair[1 - turn % 2].destroy()
+            stays.destroy()
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertGreater(len(samples), 100)
+        self.assertGreater(sum(samples), 20, "too few rows had all their figures")
+        print("%d samples, all add up" % len(samples))
+
+    def test_broken_merges_and_the_cost_of_scanning_are_told(self):
+        daemon = self.daemon(config=QUICK).start()
+        breaks = self.domain("breaks", content={"common": 16, "seed": 1, "split": 12}).start()
+        keeps = self.domain("keeps", content={"common": 16, "seed": 2}).start()
+        self.wait_merged(daemon, breaks, 12)
+        before = daemon.ask("report")
+        breaks.wait_for("SPLIT", 60)
+        wait_until(lambda: row_of(daemon.ask("report"), breaks)["merges_broken_pages"] >
+                   8 * PAGES_PER_MIB, lambda: "broken merges: %s" % daemon.ask("report"), 30)
+        report = daemon.ask("report")
+        self.assertLess(row_of(report, keeps)["merges_broken_pages"], 2 * PAGES_PER_MIB)
+        if before["host"]["cow_ksm_breaks"] is not None:
+            self.assertGreater(report["host"]["cow_ksm_breaks"],
+                               before["host"]["cow_ksm_breaks"] + 8 * PAGES_PER_MIB)
+        costs = [row_of(report, domain)["ksmd_cpu_us"] for domain in (breaks, keeps)]
+        self.assertGreater(min(costs), 0)
+        self.assertLess(sum(costs), report["host"]["ksmd_cpu_us"])
+
+
+if __name__ == "__main__":
+    main()
