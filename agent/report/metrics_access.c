@@ -35,9 +35,9 @@
 #define ANSWER_MS 100
 
 typedef union {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
+    struct sockaddr any;     /* for the calls, and its family */
+    struct sockaddr_in in;   /* where that is AF_INET */
+    struct sockaddr_in6 in6; /* where that is AF_INET6 */
 } Address;
 
 /* Fills in the pair of addresses as the peer's end has it; false where it is not on loopback. */

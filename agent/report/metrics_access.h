@@ -12,6 +12,7 @@
  * @group: [rpc] group
  *
  * May ask the user database, which can take a while: not for the main loop.
+ * Return: whether it may; who cannot be told may only where all may.
  */
 bool metrics_access_check(int fd, Who limit, const char *group);
 

@@ -19,7 +19,7 @@ typedef struct {
     const HostMetric *row; /* static */
     const char *suffix;    /* static */
     char *labels;          /* owned */
-    double value;
+    double value;          /* known */
 } Sampled;
 
 struct MetricsSamples {

@@ -25,7 +25,7 @@ typedef enum {
 
 /* What figures are taken from; all borrowed, on the main loop. */
 typedef struct {
-    const Agent *agent;
+    const Agent *agent;   /* its figures, and those of the last tick */
     const Ledger *ledger; /* NULL where a table does not need it */
     uint64_t now_us;      /* CLOCK_MONOTONIC */
     int64_t real_us;      /* wall clock at the same moment */
@@ -74,6 +74,12 @@ void metrics_samples_word(MetricsSamples *samples, const char *label, const char
 
 /** metrics_known() - a figure as a value, NAN where it is not known */
 double metrics_known(uint64_t figure);
+
+/** metrics_bytes() - pages of the ledger as bytes, NAN where they are not known */
+double metrics_bytes(const MetricsView *view, uint64_t pages);
+
+/** metrics_net() - ledger_net_bytes() as a value */
+double metrics_net(const MetricsView *view, uint64_t saved_pages, uint64_t metadata_bytes);
 
 /** metrics_seconds() - microseconds as seconds, NAN where they are not known */
 double metrics_seconds(uint64_t duration_us);
