@@ -27,7 +27,7 @@
 #define LEDGER_GAP_US UINT64_C(900000)
 #define COST_SHARE    UINT64_C(200)
 /* Between attempts to listen where something was in the way. */
-#define RETRY_S 10
+#define RETRY_S 5
 
 struct Metrics {
     Agent *agent;         /* borrowed */
@@ -170,6 +170,8 @@ try_to_listen(gpointer data)
     log_info("metrics are at http://%s/metrics", metrics->listen);
     metrics->retry = 0;
     g_clear_pointer(&metrics->failure, g_free);
+    if (metrics->agent->tick.count > 0)
+        metrics_ticked(metrics);
     return G_SOURCE_REMOVE;
 }
 

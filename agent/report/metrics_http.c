@@ -172,8 +172,8 @@ give_page(MetricsHttp *http, struct MHD_Connection *connection, const MetricsPag
 }
 
 static enum MHD_Result
-answer(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-       const char *version, const char *upload, size_t *upload_size, void **request)
+answer_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
+               const char *version, const char *upload, size_t *upload_size, void **request)
 {
     MetricsHttp *http = user;
     g_autoptr(MetricsPage) page = NULL;
@@ -208,12 +208,11 @@ metrics_http_new(int listen_fd, GError **error)
     MetricsHttp *http = g_new0(MetricsHttp, 1);
 
     g_mutex_init(&http->lock);
-    http->daemon =
-        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL, answer,
-                         http, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES,
-                         MHD_OPTION_NOTIFY_CONNECTION, note_connection, http, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL, answer_request, http,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, note_connection, http, MHD_OPTION_END);
     if (http->daemon)
         return http;
     g_set_error_literal(error, AGENT_ERROR, AGENT_ERROR_RUNTIME,
