@@ -26,13 +26,19 @@ from fakecase import EXIT_CONFIG, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, write_host  # noqa: E402
 
 PACKAGING = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../packaging")
+ROWS = PACKAGING + "/../agent/report/metrics_domain.c"
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 NOBODY = 65534
 HANGING = 20
 
 # Expressions that give nothing here, and why. Alerts give nothing while all is well; that they
 # would is tested in packaging/prometheus/virtksm-test.yml.
+PAGEMAP = "what QEMU itself uses is read from pagemap, which no plain file can be"
+HERE = '{job="$job",instance="$instance"}'
 EMPTY = {
+    "sum(virtksm_domain_untouched_bytes%s)" % HERE: PAGEMAP,
+    "sum(virtksm_domain_guest_free_bytes%s)" % HERE: "libvirt's test driver has no such figure",
+    "virtksm_domain_overhead_bytes" + HERE: PAGEMAP,
     'ALERTS{alertname=~"Virtksm.*",alertstate="firing"}': "no alert fires",
 }
 # Metrics that are not there while all is well.
@@ -403,6 +409,8 @@ class Queries(MetricsTestCase):
         host, _, port, processes = self.with_domains(["web", "db"])
         for process in processes:
             process.set_ksm(merging=100, rmap_items=200, zero=10)
+            host.write(process.folder + "status", "VmSwap:\t     400 kB\n")
+        host.write("proc/vmstat", "nr_free_pages 1\ncow_ksm 5\n")
         host.set_counters(pages_shared=50, pages_sharing=150, ksm_zero_pages=20)
         prometheus = Prometheus(host.base, "127.0.0.1:%d" % port)
         self.addCleanup(prometheus.close)
@@ -414,8 +422,12 @@ class Queries(MetricsTestCase):
         wanted = [(where, self.fill(text, instance)) for where, text in self.queries()
                   if text not in EMPTY]
         self.assertGreater(len(wanted), 40)
+        with open(ROWS, encoding="utf-8") as file:
+            rows = file.read()
         for text in EMPTY:
             self.assertIn(text, [text for _, text in self.queries()], "EMPTY has what is not asked")
+            for name in re.findall(r"virtksm_\w+", text):
+                self.assertIn('"%s"' % name, rows)
         wait_until(lambda: prometheus.has("virtksm_build_info"), "Prometheus scrapes")
 
         groups = prometheus.get("rules")["groups"]
