@@ -169,6 +169,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
     sampler_init(&agent->sampler, &agent->domains);
+    trace_hub_init(&agent->traces);
     policy_init(&agent->policy);
     agent->started_us = (uint64_t)g_get_monotonic_time();
     agent->loop = g_main_loop_new(NULL, FALSE);
@@ -313,6 +314,7 @@ agent_close(Agent *agent)
     sampler_done(&agent->sampler);
     g_clear_pointer(&agent->server, server_free);
     tick_done(&agent->tick);
+    trace_hub_done(&agent->traces);
     domain_table_done(&agent->domains);
     event_hub_done(&agent->events);
     g_clear_pointer(&agent->conf, conf_free);

@@ -13,6 +13,7 @@
 #include "agent/report/cost.h"
 #include "agent/sampler.h"
 #include "agent/tick.h"
+#include "agent/trace/trace_hub.h"
 #include "policy/policy.h"
 
 #include <glib.h>
@@ -54,6 +55,7 @@ struct Agent {
     DomainTable domains;
     EventHub events;
     Tick tick;
+    TraceHub traces; /* who records what is decided */
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */

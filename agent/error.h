@@ -16,6 +16,7 @@ typedef enum {
     AGENT_ERROR_VIRT,      /* libvirt said no */
     AGENT_ERROR_GONE,      /* the domain went away meanwhile */
     AGENT_ERROR_NOT_FOUND, /* no domain of that name or uuid */
+    AGENT_ERROR_TRACE,     /* what is read as a trace is none, or damaged */
     AGENT_ERROR_COUNT,
 } AgentError;
 

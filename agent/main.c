@@ -61,7 +61,7 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
         { "mode", 0, 0, G_OPTION_ARG_STRING, &args->mode,
           "auto, classic, fixed, observe or off (default auto)", "MODE" },
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &args->root,
-          "Folder that /sys, /proc and /run/libvirt are looked for in (default /)", "DIR" },
+          "Folder that /sys, /proc, /run/libvirt and watched folders are in (default /)", "DIR" },
         { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->runtime_dir,
           "Folder of the sockets (default " RUNTIME_DIR_DEFAULT ")", "DIR" },
         { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->state_dir,

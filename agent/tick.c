@@ -271,7 +271,9 @@ tick_decide(Agent *agent)
         (Sample){ agent->host, (const DomainSample *)(gpointer)tick->samples->data, domains->len };
     agent->policy.domains = (DomainTrack *)(gpointer)tick->tracks->data;
     agent->plan.domains = (DomainPlan *)(gpointer)tick->plans->data;
+    trace_hub_before(&agent->traces, &sample, &agent->policy);
     policy_decide(&agent->conf->policy, &sample, &agent->policy, &agent->plan);
+    trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
 
     triggered = tick->triggers > 0;
     tick->triggers = 0;

@@ -82,6 +82,34 @@ static const Command commands[] = {
         .has_csv = true,
         .run = events_run,
     },
+    {
+        .name = "trace",
+        .arguments = "record",
+        .help = "Record every decision, with all that goes into it",
+        .details =
+            "Writes a file for 'virtksm simulate' until it is interrupted. It holds amounts of\n"
+            "memory of every domain, but no names. An existing file is left alone.",
+        .has_argument = true,
+        .needs_argument = true,
+        .run = trace_run,
+        .options = { { "output", 'o', "FILE", "Write to FILE (default: virtksm.trace)" },
+                     { "seconds", 0, "N", "End after N seconds" } },
+    },
+    {
+        .name = "simulate",
+        .arguments = "TRACE",
+        .help = "Decide again on recorded facts, also with other settings",
+        .details = "TRACE is a file of 'virtksm trace record'. Needs no daemon. Prints when the "
+                   "plan for KSM\n"
+                   "changed and why; DEBT and SAVED in pages, times in seconds. Fails if the "
+                   "policy of this\n"
+                   "version decides otherwise than was recorded. CSV has a row for each change.",
+        .has_argument = true,
+        .needs_argument = true,
+        .has_csv = true,
+        .run = simulate_run,
+        .options = { { "config", 'c', "FILE", "Compare with the settings in FILE" } },
+    },
 };
 
 G_DEFINE_QUARK(virtksm - cli - error - quark, cli_error)

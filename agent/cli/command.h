@@ -66,6 +66,12 @@ bool kick_run(const Cli *cli, GError **error);
 /** mode_run() - show or set the mode */
 bool mode_run(const Cli *cli, GError **error);
 
+/** trace_run() - write decisions to a file, until it is interrupted */
+bool trace_run(const Cli *cli, GError **error);
+
+/** simulate_run() - decide again on what was recorded */
+bool simulate_run(const Cli *cli, GError **error);
+
 /** events_run() - everything that happens, until it is interrupted */
 bool events_run(const Cli *cli, GError **error);
 

@@ -13,6 +13,18 @@ make_hint(const Agent *agent)
     return g_strdup(ksm_actuator_text(&agent->ksm));
 }
 
+/* Likewise for a kick, to which a mode that writes nothing is deaf. */
+static char *
+make_kick_hint(const Agent *agent)
+{
+    KsmMode mode = agent->conf->policy.mode;
+
+    if (mode != KSM_MODE_OFF && mode != KSM_MODE_OBSERVE)
+        return make_hint(agent);
+    return g_strdup_printf("mode %s writes nothing; \"virtksm mode auto\" lets a kick scan",
+                           ksm_mode_words[mode]);
+}
+
 /* What was decided because of the kick; a call that has ended meanwhile takes no answer. */
 static void
 answer_kick(Agent *agent, gpointer call)
@@ -24,7 +36,7 @@ answer_kick(Agent *agent, gpointer call)
     message->ksm = method_ksm_settings(&agent->host.knobs);
     message->phase = g_strdup(ksm_phase_name(agent->plan.ksm.phase));
     message->reason = g_strdup(reason_text(agent->plan.ksm.reason));
-    message->hint = make_hint(agent);
+    message->hint = make_kick_hint(agent);
     method_reply(call, &message->base);
 }
 

@@ -35,6 +35,7 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("Report", GRPC_UNARY, true, report),
     AGENT_METHOD("Explain", GRPC_UNARY, true, explain),
     AGENT_METHOD("Watch", GRPC_SERVER_STREAM, true, watch),
+    AGENT_METHOD("Trace", GRPC_SERVER_STREAM, false, trace),
     AGENT_METHOD("Kick", GRPC_UNARY, false, kick),
     AGENT_METHOD("SetMode", GRPC_UNARY, false, set_mode),
     { "/ksm.KSMThrottler/Kick", GRPC_UNARY, false, &google__protobuf__empty__descriptor,

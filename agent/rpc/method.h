@@ -66,6 +66,7 @@ extern const GrpcHandler list_handler;
 extern const GrpcHandler report_handler;
 extern const GrpcHandler explain_handler;
 extern const GrpcHandler watch_handler;
+extern const GrpcHandler trace_handler;
 extern const GrpcHandler kick_handler;
 extern const GrpcHandler set_mode_handler;
 extern const GrpcHandler kata_kick_handler;

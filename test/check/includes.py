@@ -30,11 +30,14 @@ ROOMS = (
                               "agent/agent.h", "agent/conf.h", "agent/domain.h", "agent/event.h",
                               "agent/tick.h") + COMMON),
     ("agent/report/", ("agent/report/", "agent/facts/", "agent/domain.h") + COMMON),
-    ("agent/rpc/", ("agent/rpc/", "agent/report/", "agent/source/source.h",
+    ("agent/trace/", ("agent/trace/", "agent/config.h", "proto/trace.pb-c.h",
+                      "proto/grpc_unpack.h") + COMMON),
+    ("agent/rpc/", ("agent/rpc/", "agent/report/", "agent/trace/", "agent/source/source.h",
                     "agent/source/grpc_feed.h", "agent/agent.h",
                     "agent/conf.h", "agent/domain.h", "agent/event.h", "agent/tick.h",
                     "proto/") + COMMON),
-    ("agent/cli/", ("agent/cli/", "agent/config.h", "agent/error.h", "policy/", "proto/")),
+    ("agent/cli/", ("agent/cli/", "agent/trace/", "agent/conf.h", "agent/config.h",
+                    "agent/error.h", "policy/", "proto/")),
     ("agent/", ("agent/", "policy/", "proto/")),
     ("test/", ("",)),
 )
@@ -44,7 +47,7 @@ LIBRARIES = (
     ("libvirt", ("agent/virt/", "agent/source/libvirt.c")),
     ("libxml/", ("agent/virt/domain_xml.c",)),
     ("nghttp2/", ("proto/",)),
-    ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/")),
+    ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/", "agent/trace/")),
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("systemd/", ("agent/notify.c",)),
     ("microhttpd.h", ("agent/report/metrics_http.c",)),
@@ -68,6 +71,7 @@ OPENING = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|(?:f|fd|freo)?open(?=\s*\([^;]
 FILE_WRITERS = {
     "agent/actuator/sysfile.c": "kernel files: the only one",
     "agent/actuator/originals.c": "the record of originals in the state directory",
+    "agent/cli/trace.c": "the trace that is recorded",
     "agent/cli/output.c": "/dev/null in place of a closed standard stream",
     "proto/grpc_socket.c": "the lock beside a listening socket",
 }

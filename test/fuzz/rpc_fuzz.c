@@ -8,6 +8,7 @@
  * each call must have a status, and the agent must know of no client, no reader and no domain.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,10 +35,20 @@ typedef struct {
     GrpcServer *server; /* owned */
 } Target;
 
+static Target one;
+
+static void
+end(void)
+{
+    void *agent = one.agent;
+
+    grpc_server_free(one.server);
+    fakeagent_teardown(&agent);
+}
+
 static const Target *
 target(void)
 {
-    static Target one;
     const GrpcMethod *methods;
     void *agent;
     size_t n;
@@ -50,6 +61,7 @@ target(void)
     methods = method_list(&n);
     grpc_server_set_data(one.server, one.agent, NULL);
     grpc_server_add_methods(one.server, methods, n);
+    atexit(end);
     return &one;
 }
 
@@ -106,7 +118,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0 || size > INPUT_MAX_BYTES)
         return 0;
-    peer = h2_peer_new(it->server);
+    peer = h2_peer_new(it->server, false);
     for (size_t at = 0; (used = make_call(peer, data + at, size - at)) > 0; at += used)
         assert(!peer->is_lost);
     h2_peer_free(peer);

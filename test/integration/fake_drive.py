@@ -60,6 +60,17 @@ class Kick(FakeTestCase):
                 self.assertEqual((answer["ksm"]["run"], answer["ksm"]["pages_to_scan"],
                                   answer["ksm"]["sleep_millisecs"]), settings)
 
+    def test_a_kick_that_moves_nothing_says_why(self):
+        daemon = self.started()
+        for mode, deaf in (("off", True), ("observe", True), ("fixed", False), ("auto", False)):
+            with self.subTest(mode=mode):
+                self.assertIsNone(daemon.ask("mode", mode)["hint"], "it is what was asked for")
+                hint = daemon.ask("kick")["hint"]
+                if deaf:
+                    self.assertIn("mode %s writes nothing" % mode, hint)
+                else:
+                    self.assertIsNone(hint)
+
     def test_the_record_is_there_before_the_first_write(self):
         host = self.host()
         daemon = self.started(host=host)

@@ -58,6 +58,7 @@ struct SimHost {
     uint64_t seconds;           /* that have been noted */
     Line lines[LINES_MAX];
     size_t line_count;
+    const SimTap *tap; /* borrowed; NULL: nobody listens */
 };
 
 static void *
@@ -196,7 +197,11 @@ decide(SimHost *host)
     }
     host->state.domains = host->tracks;
     host->plan.domains = host->plans;
+    if (host->tap)
+        host->tap->before(&sample, &host->state, host->tap->user);
     policy_decide(&host->conf, &sample, &host->state, &host->plan);
+    if (host->tap)
+        host->tap->after(&host->conf, &sample, &host->plan, host->tap->user);
     for (size_t i = 0, at = 0; i < host->n; i++)
         if (!host->domains[i].gone)
             host->domains[i].track = host->tracks[at++];
@@ -254,6 +259,12 @@ void
 simhost_rewrite(SimHost *host, size_t domain, size_t region, const KsmRegion *like)
 {
     ksm_model_rewrite(host->model, host->domains[domain].process, region, like);
+}
+
+void
+simhost_tap(SimHost *host, const SimTap *tap)
+{
+    host->tap = tap;
 }
 
 /* --- time --------------------------------------------------------------------------------- */

@@ -29,6 +29,15 @@ typedef struct {
     unsigned unsound;     /* plans with settings out of bounds */
 } SimStory;
 
+/* One who listens to decisions. */
+typedef struct {
+    /* One is about to be made, with what policy remembers. */
+    void (*before)(const Sample *sample, const PolicyState *state, void *user);
+    /* It was made. */
+    void (*after)(const PolicyConf *conf, const Sample *sample, const Plan *plan, void *user);
+    void *user; /* for both */
+} SimTap;
+
 /**
  * simhost_new() - a host without domains
  * @conf:  copied
@@ -54,6 +63,10 @@ void simhost_stop(SimHost *host, size_t domain);
 
 /** simhost_rewrite() - see ksm_model_rewrite(); nobody says so */
 void simhost_rewrite(SimHost *host, size_t domain, size_t region, const KsmRegion *like);
+
+/** simhost_tap() - let somebody listen, from the next decision on; @tap is borrowed; NULL: nobody
+ */
+void simhost_tap(SimHost *host, const SimTap *tap);
 
 /** simhost_run() - let so much time pass, in microseconds */
 void simhost_run(SimHost *host, uint64_t us);

@@ -43,6 +43,7 @@ fakeagent_setup(void **state)
     domain_table_init(&agent->domains);
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
+    trace_hub_init(&agent->traces);
     policy_init(&agent->policy);
     host_init(&agent->host_facts, agent->root_fd);
     originals_init(&agent->originals);
@@ -62,6 +63,7 @@ fakeagent_teardown(void **state)
     Agent *agent = &fake->agent;
 
     tick_done(&agent->tick);
+    trace_hub_done(&agent->traces);
     ksm_actuator_done(&agent->ksm);
     originals_done(&agent->originals);
     host_done(&agent->host_facts);

@@ -97,12 +97,12 @@ start_h2(H2Peer *peer)
 }
 
 H2Peer *
-h2_peer_new(GrpcServer *server)
+h2_peer_new(GrpcServer *server, bool read_only)
 {
     H2Peer *peer = g_new0(H2Peer, 1);
     int ends[2];
     int rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
-    bool ok = rc == 0 && grpc_server_adopt(server, ends[0], false, NULL);
+    bool ok = rc == 0 && grpc_server_adopt(server, ends[0], read_only, NULL);
 
     assert(ok);
     peer->fd = ends[1];
@@ -312,7 +312,7 @@ h2_line_new(const GrpcLimits *limits)
 {
     EchoServer *echo = echo_server_new(limits);
 
-    return (H2Line){ echo, h2_peer_new(echo->server) };
+    return (H2Line){ echo, h2_peer_new(echo->server, false) };
 }
 
 void

@@ -67,11 +67,12 @@ bool h2_line_still_serves(H2Line *line);
 
 /**
  * h2_peer_new() - connect to a server
- * @server: adopts the other end, which is writable (not read-only)
+ * @server:    adopts the other end
+ * @read_only: as if it had come through a read-only socket
  *
  * Return: owned by the caller, end with h2_peer_free()
  */
-H2Peer *h2_peer_new(GrpcServer *server);
+H2Peer *h2_peer_new(GrpcServer *server, bool read_only);
 
 /**
  * h2_peer_free() - close the connection, and let the server notice

@@ -2,6 +2,7 @@
 /* grpc_call_ops_test.c - what clients send: headers and bodies, good and bad, and the status they
  * get */
 #include "proto/grpc_server.h"
+#include "proto/grpc_session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +69,45 @@ refused_headers_get_one_block_and_the_connection_goes_on(void **unused)
             answer->close_code != rows[i].close_code || answer->header_count > 1)
             fail_msg("%s: HTTP %s, status %d, closed %d with %u", rows[i].when, answer->http_status,
                      answer->grpc_status, answer->is_closed, answer->close_code);
+        if (!h2_line_still_serves(&line))
+            fail_msg("%s: the connection did not go on", rows[i].when);
+    }
+    h2_line_free(&line);
+}
+
+/* To C, such a path ends where it looks like that of a method. */
+static void
+headers_with_a_nul_byte_are_malformed(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *name;
+        size_t name_len;
+        const char *value;
+        size_t value_len;
+    } rows[] = {
+        { "in the path", ":path", 5, "/test.Echo/Unary\0x", 18 },
+        { "in a name", ":path\0x", 7, "/test.Echo/Unary", 16 },
+    };
+    H2Line line = h2_line_new(NULL);
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        nghttp2_nv headers[] = {
+            grpc_session_nv(":method", "POST"),
+            grpc_session_nv(":scheme", "http"),
+            { (uint8_t *)(uintptr_t)rows[i].name, (uint8_t *)(uintptr_t)rows[i].value,
+              rows[i].name_len, rows[i].value_len, NGHTTP2_NV_FLAG_NONE },
+            grpc_session_nv("content-type", "application/grpc"),
+            grpc_session_nv("te", "trailers"),
+        };
+        int32_t id = nghttp2_submit_headers(line.peer->h2, NGHTTP2_FLAG_NONE, -1, NULL, headers,
+                                            G_N_ELEMENTS(headers), NULL);
+        const H2Answer *answer = h2_peer_answer(line.peer, id);
+
+        h2_peer_run(line.peer, H2_QUIET_MS);
+        if (!answer->is_closed || answer->close_code != NGHTTP2_PROTOCOL_ERROR)
+            fail_msg("%s: closed %d with %u", rows[i].when, answer->is_closed, answer->close_code);
         if (!h2_line_still_serves(&line))
             fail_msg("%s: the connection did not go on", rows[i].when);
     }
@@ -222,6 +262,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_call_gets_headers_message_and_trailers),
         cmocka_unit_test(refused_headers_get_one_block_and_the_connection_goes_on),
+        cmocka_unit_test(headers_with_a_nul_byte_are_malformed),
         cmocka_unit_test(a_path_as_authority_is_no_reason_to_refuse),
         cmocka_unit_test(bad_bodies_get_a_status_and_the_connection_goes_on),
         cmocka_unit_test(headers_over_the_limit_are_refused),

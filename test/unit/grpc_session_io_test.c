@@ -146,6 +146,35 @@ a_peer_that_pings_and_does_not_read_is_cut_off(void **unused)
     h2_line_free(&line);
 }
 
+/* Requests that make no sense are answered by a reset each. nghttp2 counts the answers to pings
+ * and settings that wait for the socket, these it does not. */
+static void
+a_peer_that_asks_nonsense_and_does_not_read_is_cut_off(void **unused)
+{
+    /* HEADERS with END_STREAM, END_HEADERS and nothing but ":method: GET" */
+    static const uint8_t nonsense[] = { 0, 0, 1, NGHTTP2_HEADERS, 0x05, 0, 0, 0, 0, 0x82 };
+    g_autoptr(GByteArray) frames = g_byte_array_new();
+    H2Line line = h2_line_new(NULL);
+
+    (void)unused;
+    line.peer->does_not_read = true;
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    for (uint32_t id = 1; id < 400000 && !line.peer->is_lost; id += 2) {
+        uint8_t *frame;
+
+        g_byte_array_append(frames, nonsense, sizeof(nonsense));
+        frame = frames->data + frames->len - sizeof(nonsense);
+        for (unsigned i = 0; i < 4; i++)
+            frame[5 + i] = (uint8_t)(id >> (24 - 8 * i));
+        if (id % 1000 == 999) {
+            h2_peer_send_raw(line.peer, frames->data, frames->len);
+            g_byte_array_set_size(frames, 0);
+        }
+    }
+    assert_true(line.peer->is_lost);
+    h2_line_free(&line);
+}
+
 int
 main(void)
 {
@@ -156,6 +185,7 @@ main(void)
         cmocka_unit_test(what_the_socket_does_not_take_goes_out_later),
         cmocka_unit_test(a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time),
         cmocka_unit_test(a_peer_that_pings_and_does_not_read_is_cut_off),
+        cmocka_unit_test(a_peer_that_asks_nonsense_and_does_not_read_is_cut_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ what_is_not_http2_is_cut_off(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         EchoServer *echo = echo_server_new(NULL);
-        H2Peer *peer = h2_peer_new(echo->server);
+        H2Peer *peer = h2_peer_new(echo->server, false);
         H2Line line = { echo, peer };
 
         /* Not h2_peer_send_raw(): the good preface must not go first. */

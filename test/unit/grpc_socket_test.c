@@ -269,34 +269,36 @@ the_peer_is_who_the_kernel_says(void **unused)
     close(fds[1]);
 }
 
-/* In a child, which may change its groups: 0 if they are told as set. */
+/* In a child, which may become somebody else: 0 if it is told as who it is. */
 static int
-told_groups_differ(void)
+is_told_as_another(void)
 {
     static const gid_t groups[] = { 4001, 4002, 4003 };
     GrpcPeer peer = { 0 };
     int fds[2];
 
-    if (setgroups(G_N_ELEMENTS(groups), groups) < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 || !grpc_socket_peer(fds[0], &peer, NULL))
+    if (setgroups(G_N_ELEMENTS(groups), groups) < 0 || setresgid(4011, 4011, 4011) < 0 ||
+        setresuid(4012, 4012, 4012) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
+        !grpc_socket_peer(fds[0], &peer, NULL))
         return 2;
-    return !(peer.n_groups == 3 && grpc_peer_has_group(&peer, 4002) &&
-             grpc_peer_has_group(&peer, getegid()) && !grpc_peer_has_group(&peer, 4004));
+    return !(peer.uid == 4012 && peer.gid == 4011 && peer.n_groups == 3 &&
+             grpc_peer_has_group(&peer, 4002) && grpc_peer_has_group(&peer, getegid()) &&
+             !grpc_peer_has_group(&peer, 4004));
 }
 
 static void
-supplementary_groups_of_the_peer_are_known(void **unused)
+a_peer_is_another_user_with_groups_of_its_own(void **unused)
 {
     int status = 0;
     pid_t pid;
 
     (void)unused;
     if (geteuid() != 0)
-        skip(); /* only root may set its groups */
+        skip(); /* only root may become somebody else */
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(told_groups_differ());
+        _exit(is_told_as_another());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }
@@ -317,7 +319,7 @@ main(void)
         TEST(a_directory_that_somebody_keeps_locked_does_not_stop_us),
         TEST(connecting_to_nobody_says_so),
         cmocka_unit_test(the_peer_is_who_the_kernel_says),
-        cmocka_unit_test(supplementary_groups_of_the_peer_are_known),
+        cmocka_unit_test(a_peer_is_another_user_with_groups_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,9 +119,9 @@ a_symbol_or_a_name_leads_to_its_file_and_what_that_imports(void **state)
         const char *word;
         const char *files; /* "": none */
     } rows[] = {
-        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.Agent", " virtksm.proto" },
-        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.Agent.Watch", " virtksm.proto" },
-        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.HostReport", " virtksm.proto" },
+        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.Agent", " virtksm.proto trace.proto" },
+        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.Agent.Watch", " virtksm.proto trace.proto" },
+        { ASK(FILE_CONTAINING_SYMBOL), "virtksm.v1.HostReport", " virtksm.proto trace.proto" },
         { ASK(FILE_CONTAINING_SYMBOL), "KSMThrottler",
           " throttler.proto google/protobuf/empty.proto" },
         { ASK(FILE_CONTAINING_SYMBOL), "KSMThrottler.Events",

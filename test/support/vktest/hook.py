@@ -61,6 +61,10 @@ class Hook:
         os.symlink(socket, SOCKET + ".new")
         os.rename(SOCKET + ".new", SOCKET)
 
+    def made(self):
+        """What was made, by this run or by one before, and is there."""
+        return [path for path in self._noted() if os.path.lexists(path)]
+
     def remove(self):
         """Removes what was made, by this run or by one before. There may be nothing."""
         for path in reversed(self._noted()):

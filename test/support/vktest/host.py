@@ -80,11 +80,18 @@ class Host:
         self._lock = None
         self._knobs = None
 
+    def sweep(self):
+        """Takes away the hook that a test which was killed has left. Returns what was there."""
+        self._take_lock()
+        try:
+            left = self.hook.made()
+            self.hook.remove()
+        finally:
+            self._lock.close()
+        return left
+
     def open(self):
-        os.makedirs(RUN_DIR + "/libvirtd", exist_ok=True)
-        os.chmod(RUN_DIR, 0o711)
-        self._lock = open(RUN_DIR + "/lock", "w", encoding="ascii")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._take_lock()
         # What a run that was killed has left
         self.hook.remove()
         self._remove_files()
@@ -107,6 +114,12 @@ class Host:
             self.hook.remove()
             self._remove_files()
             self._lock.close()
+
+    def _take_lock(self):
+        os.makedirs(RUN_DIR + "/libvirtd", exist_ok=True)
+        os.chmod(RUN_DIR, 0o711)
+        self._lock = open(RUN_DIR + "/lock", "w", encoding="ascii")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def restart_libvirtd(self):
         """As an update of libvirt does it: the domains go on."""

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * trace_field.c - a row for each value of policy's structs
+ *
+ * The bounds are those beyond which policy may not be called: enums, counts that it divides by,
+ * and shares of a whole. All else it has to cope with, because a kernel could say it too.
+ */
+#include "agent/trace/trace_field.h"
+#include "policy/policy.h"
+
+#include <glib.h>
+#include <string.h>
+
+#define BETWEEN(type, member, low, high)                                                           \
+    {                                                                                              \
+        .name = #member, .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member), \
+        .least = (low), .most = (high)                                                             \
+    }
+#define ANY(type, member)  BETWEEN(type, member, 0, UINT64_MAX)
+#define FLAG(type, member) BETWEEN(type, member, 0, 1)
+
+#define HOST(member)       ANY(HostSample, member)
+#define AUTO(member)       ANY(PolicyState, ksm_auto.member)
+#define STATE(member)      ANY(PolicyState, member)
+
+static const TraceField host_fields[] = {
+    HOST(now_us),
+    BETWEEN(HostSample, cpus, 1, UINT32_MAX),
+    BETWEEN(HostSample, page_bytes, 1, UINT32_MAX),
+    HOST(mem_total_bytes),
+    HOST(mem_available_bytes),
+    HOST(anon_bytes),
+    HOST(ksmd_cpu_us),
+    HOST(cpu_stall_us),
+    HOST(memory_stall_us),
+    HOST(steal_us),
+    FLAG(HostSample, has_ksm),
+    HOST(knobs.run),
+    HOST(knobs.pages_to_scan),
+    HOST(knobs.sleep_ms),
+    HOST(knobs.advisor),
+    HOST(knobs.smart_scan),
+    HOST(knobs.use_zero_pages),
+    HOST(initial.run),
+    HOST(initial.pages_to_scan),
+    HOST(initial.sleep_ms),
+    HOST(initial.advisor),
+    HOST(initial.smart_scan),
+    HOST(initial.use_zero_pages),
+    HOST(ksm.full_scans),
+    HOST(ksm.pages_shared),
+    HOST(ksm.pages_sharing),
+    HOST(ksm.pages_unshared),
+    HOST(ksm.pages_volatile),
+    HOST(ksm.ksm_zero_pages),
+    HOST(ksm.pages_scanned),
+    HOST(ksm.pages_skipped),
+    HOST(ksm.general_profit),
+    HOST(ksm.max_page_sharing),
+    HOST(ksm.merge_across_nodes),
+    BETWEEN(HostSample, triggers, 0, UINT32_MAX),
+    BETWEEN(HostSample, departures, 0, UINT32_MAX),
+};
+
+static const TraceField domain_fields[] = {
+    ANY(DomainSample, key),
+    ANY(DomainSample, started_us),
+    ANY(DomainSample, maximum_bytes),
+    ANY(DomainSample, balloon_bytes),
+    ANY(DomainSample, resident_bytes),
+    ANY(DomainSample, merging_pages),
+    ANY(DomainSample, rmap_items),
+    BETWEEN(DomainSample, mergeable_bp, 0, BP_ONE),
+    BETWEEN(DomainSample, weight, 0, UINT32_MAX),
+    FLAG(DomainSample, latency_critical),
+    ANY(DomainSample, wait_us),
+};
+
+static const TraceField state_fields[] = {
+    BETWEEN(PolicyState, mode, 0, KSM_MODE_COUNT),
+    STATE(window.second),
+    STATE(window.last_cpu_us),
+    STATE(pressure.at_us),
+    STATE(pressure.cpu_stall_us),
+    STATE(pressure.memory_stall_us),
+    STATE(pressure.steal_us),
+    STATE(pressure.cpu_bp),
+    STATE(pressure.memory_bp),
+    STATE(pressure.steal_bp),
+    STATE(pressure.wait_bp),
+    BETWEEN(PolicyState, ksm_auto.phase, 0, KSM_PHASE_COUNT - 1),
+    AUTO(phase_since_us),
+    AUTO(now_us),
+    AUTO(trigger_us),
+    BETWEEN(PolicyState, ksm_auto.forced, 0, UINT32_MAX),
+    AUTO(cleanup_us),
+    AUTO(price.waited),
+    AUTO(price.looked_us),
+    AUTO(price.pages),
+    AUTO(price.growth),
+    AUTO(burst_merged),
+    AUTO(yield.since_cpu_us),
+    AUTO(yield.since_saved),
+    AUTO(yield.since_records),
+    FLAG(PolicyState, ksm_auto.yield.disturbed),
+    AUTO(yield.kib_per_s),
+    FLAG(PolicyState, ksm_auto.poor),
+    AUTO(last_scanned),
+    AUTO(last_cpu_us),
+    AUTO(cost_ns),
+    BETWEEN(PolicyState, ksm_auto.pass.stage, 0, PASS_STEP),
+    FLAG(PolicyState, ksm_auto.pass.aligned),
+    FLAG(PolicyState, ksm_auto.pass.early),
+    FLAG(PolicyState, ksm_auto.pass.closing),
+    FLAG(PolicyState, ksm_auto.pass.beat),
+    AUTO(pass.scans),
+    AUTO(pass.began_us),
+    AUTO(pass.began_cpu_us),
+    AUTO(pass.pages),
+    AUTO(pass.visited),
+    AUTO(pass.skipped),
+    AUTO(probe.interval_us),
+    AUTO(probe.ended_us),
+    AUTO(probe.cpu_us),
+    AUTO(probe.merged),
+    BETWEEN(PolicyState, ksm_auto.probe.left, 0, UINT32_MAX),
+    FLAG(PolicyState, ksm_auto.probe.cleanup),
+    STATE(classic.trigger_us),
+};
+
+static const TraceField track_fields[] = {
+    ANY(DomainTrack, key),         ANY(DomainTrack, begun_bytes), ANY(DomainTrack, once_bytes),
+    ANY(DomainTrack, twice_bytes), FLAG(DomainTrack, open),       ANY(DomainTrack, wait_us),
+};
+
+static const TraceField plan_fields[] = {
+    BETWEEN(Plan, ksm.phase, 0, KSM_PHASE_COUNT - 1),
+    BETWEEN(Plan, ksm.reason, 0, REASON_COUNT - 1),
+    ANY(Plan, ksm.knobs.run),
+    ANY(Plan, ksm.knobs.pages_to_scan),
+    ANY(Plan, ksm.knobs.sleep_ms),
+    ANY(Plan, ksm.knobs.advisor),
+    ANY(Plan, ksm.knobs.smart_scan),
+    ANY(Plan, ksm.knobs.use_zero_pages),
+    ANY(Plan, ksm.debt_pages),
+    ANY(Plan, ksm.budget_bp),
+    ANY(Plan, ksm.duty_bp),
+    ANY(Plan, ksm.gained_pages),
+    ANY(Plan, ksm.cost_ns),
+    ANY(Plan, next_tick_us),
+};
+
+static const TraceField domain_plan_fields[] = {
+    ANY(DomainPlan, key),
+    ANY(DomainPlan, debt_pages),
+    ANY(DomainPlan, mergeable_pages),
+    BETWEEN(DomainPlan, reason, 0, REASON_COUNT - 1),
+};
+
+/* Settings have rows already; those of the trace are made of them. */
+static const TraceField *
+conf_fields(size_t *ret_n)
+{
+    static const size_t sizes[KNOB_KIND_COUNT] = {
+        [KNOB_UINT] = sizeof(uint64_t),
+        [KNOB_PERCENT] = sizeof(uint64_t),
+        [KNOB_BOOL] = sizeof(bool),
+        [KNOB_ENUM] = sizeof(unsigned),
+    };
+    const Knob *knobs = policy_knobs(ret_n);
+    TraceField *fields = g_new0(TraceField, *ret_n);
+
+    for (size_t i = 0; i < *ret_n; i++) {
+        const Knob *knob = &knobs[i];
+
+        fields[i] =
+            (TraceField){ knob->key, knob->offset, sizes[knob->kind], knob->min, knob->max };
+        if (knob->kind == KNOB_ENUM)
+            fields[i].most = g_strv_length((char **)(gsize)knob->words) - 1;
+        else if (knob->kind == KNOB_BOOL)
+            fields[i].most = 1;
+    }
+    return fields;
+}
+
+/* A row for each second of the window. */
+static const TraceField *
+all_state_fields(size_t *ret_n)
+{
+    TraceField *fields = g_new(TraceField, G_N_ELEMENTS(state_fields) + CPU_WINDOW_S);
+
+    memcpy(fields, state_fields, sizeof(state_fields));
+    for (size_t i = 0; i < CPU_WINDOW_S; i++)
+        fields[G_N_ELEMENTS(state_fields) + i] = (TraceField){
+            g_strdup_printf("window.used_us.%zu", i),
+            offsetof(PolicyState, window.used_us) + i * sizeof(uint32_t),
+            sizeof(uint32_t),
+            0,
+            UINT32_MAX,
+        };
+    *ret_n = G_N_ELEMENTS(state_fields) + CPU_WINDOW_S;
+    return fields;
+}
+
+#define TABLE(name, type, fields)                                                                  \
+    {                                                                                              \
+        name, sizeof(type), fields, G_N_ELEMENTS(fields)                                           \
+    }
+
+const TraceTable *
+trace_table(TraceStruct which)
+{
+    static TraceTable tables[TRACE_STRUCT_COUNT] = {
+        [TRACE_CONF] = { "conf", sizeof(PolicyConf), NULL, 0 },
+        [TRACE_HOST] = TABLE("host", HostSample, host_fields),
+        [TRACE_DOMAIN] = TABLE("domain", DomainSample, domain_fields),
+        [TRACE_STATE] = { "state", sizeof(PolicyState), NULL, 0 },
+        [TRACE_TRACK] = TABLE("track", DomainTrack, track_fields),
+        [TRACE_PLAN] = TABLE("plan", Plan, plan_fields),
+        [TRACE_DOMAIN_PLAN] = TABLE("domain_plan", DomainPlan, domain_plan_fields),
+    };
+
+    if (!tables[TRACE_CONF].fields)
+        tables[TRACE_CONF].fields = conf_fields(&tables[TRACE_CONF].n);
+    if (!tables[TRACE_STATE].fields)
+        tables[TRACE_STATE].fields = all_state_fields(&tables[TRACE_STATE].n);
+    return &tables[which];
+}
+
+uint64_t
+trace_get(const TraceField *field, const void *from)
+{
+    const char *at = (const char *)from + field->offset;
+    uint64_t wide;
+    uint32_t narrow;
+    uint8_t byte;
+
+    switch (field->size) {
+    case sizeof(byte):
+        memcpy(&byte, at, sizeof(byte));
+        return byte;
+    case sizeof(narrow):
+        memcpy(&narrow, at, sizeof(narrow));
+        return narrow;
+    default:
+        memcpy(&wide, at, sizeof(wide));
+        return wide;
+    }
+}
+
+bool
+trace_set(const TraceField *field, void *to, uint64_t value)
+{
+    char *at = (char *)to + field->offset;
+    uint32_t narrow = (uint32_t)value;
+    uint8_t byte = (uint8_t)value;
+
+    if (value < field->least || value > field->most)
+        return false;
+    switch (field->size) {
+    case sizeof(byte):
+        memcpy(at, &byte, sizeof(byte));
+        return true;
+    case sizeof(narrow):
+        memcpy(at, &narrow, sizeof(narrow));
+        return true;
+    default:
+        memcpy(at, &value, sizeof(value));
+        return true;
+    }
+}
