@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* When a domain is due: after it was first seen, and after it was measured last. */
+/* When a domain is due: after it was first seen, after the first time, and after each later one. */
 #define FIRST_US  UINT64_C(2000000)
 #define SECOND_US UINT64_C(60000000)
 #define AGAIN_US  UINT64_C(300000000)
@@ -136,9 +136,7 @@ due_us(const Domain *domain)
 {
     if (domain->overhead.tries == 0)
         return domain->seen_us + FIRST_US;
-    if (domain->overhead.tries == 1)
-        return domain->seen_us + SECOND_US;
-    return domain->overhead.tried_us + AGAIN_US;
+    return domain->overhead.tried_us + (domain->overhead.tries == 1 ? SECOND_US : AGAIN_US);
 }
 
 /* The domain that is due for longest; NULL: none is. */

@@ -30,11 +30,11 @@ void sampler_done(Sampler *sampler);
 /**
  * sampler_run() - measure the domain that is due for longest, if one is
  *
- * A domain is due two seconds after it was first seen, once it has run for a minute, and every
- * five minutes from then on. One is measured at a time, in a thread, and after it comes a pause of
- * 200 times the CPU time that it took: all of it is at most 0.5 % of one CPU, and on a host with
- * many domains each is measured less often. Called at each full tick; goes on by itself while
- * domains are due.
+ * A domain is due two seconds after it was first seen, a minute later when it has settled, and
+ * every five minutes from then on. One is measured at a time, in a thread, and after it comes a
+ * pause of 200 times the CPU time that it took: all of it is at most 0.5 % of one CPU, and on a
+ * host with many domains each is measured less often. Called at each full tick; goes on by itself
+ * while domains are due.
  */
 void sampler_run(Sampler *sampler);
 

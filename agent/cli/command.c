@@ -23,21 +23,23 @@ static const Command commands[] = {
     {
         .name = "report",
         .arguments = "[DOMAIN]",
-        .help = "What each domain saves and costs",
+        .help = "Where memory is, and what KSM saves of it",
         .details =
-            "DOMAIN is a name or a uuid; without it every domain is shown.\n"
+            "DOMAIN is a name or a uuid: all figures of that domain, with what they mean. Without\n"
+            "it, one line for every domain, for other processes and for the host:\n"
             "\n"
-            "  MAX       memory it was defined with\n"
-            "  BALLOON   of this, what its balloon leaves to it\n"
-            "  RESIDENT  memory that its QEMU process holds\n"
-            "  MERGED    its memory that KSM has merged\n"
-            "  SAVED     its fair share of what merging saves on the host\n"
-            "  COST      KSM's records about its memory\n"
-            "  NET       saved less cost\n"
-            "  AGE       of MAX and BALLOON, which come from libvirt\n"
+            "  MAX        memory that it is defined with\n"
+            "  RESIDENT   in memory for its QEMU process now, merged pages too\n"
+            "  SAVED      its fair share of what merging saves on the host\n"
+            "  BALLOONED  given up through its balloon\n"
+            "  SWAPPED    swapped out of its QEMU process\n"
+            "  UNTOUCHED  never touched\n"
+            "  OVERHEAD   what QEMU itself has resident beside the guest's memory\n"
             "\n"
+            "MAX is BALLOONED, SWAPPED, UNTOUCHED, RESIDENT less OVERHEAD, and zero pages of KSM.\n"
             "SAVED of all domains and of other processes together is the host's, which is the\n"
-            "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".",
+            "kernel's own figure. JSON and CSV have every figure; CSV tells the rows apart by the\n"
+            "column \"kind\".",
         .has_argument = true,
         .has_csv = true,
         .run = report_run,

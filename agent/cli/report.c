@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * report.c - "virtksm report": what each domain saves and costs
+ * report.c - "virtksm report": where the memory is, what KSM saves of it and what that costs
  *
  * Other processes and the host become rows like those of the domains, with what is known of
- * them, so that table and CSV treat all alike.
+ * them, so that table and CSV treat all alike. The table has what fits a line; all figures, with
+ * their definitions, are shown of one domain.
  */
 #include "agent/cli/call.h"
 #include "agent/cli/command.h"
 #include "agent/cli/csv.h"
+#include "agent/cli/figures.h"
 #include "agent/cli/result.h"
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
@@ -34,6 +36,13 @@ others_row(const Virtksm__V1__OthersReport *others)
     return row;
 }
 
+/* As far as a figure of the host means for all what it means for one. */
+#define COPY_FIGURE(to, from, field)                                                               \
+    do {                                                                                           \
+        (to)->has_##field = (from)->has_##field;                                                   \
+        (to)->field = (from)->field;                                                               \
+    } while (0)
+
 /* Source: facts of KSM: the merged pages of all processes are pages_shared + pages_sharing */
 static Row
 host_row(const Virtksm__V1__HostReport *host)
@@ -44,14 +53,15 @@ host_row(const Virtksm__V1__HostReport *host)
         return row;
     row.has_merging_pages = host->has_pages_shared && host->has_pages_sharing;
     row.merging_pages = host->pages_shared + host->pages_sharing;
-    row.has_saved_pages = host->has_saved_pages;
-    row.saved_pages = host->saved_pages;
-    row.has_ksm_zero_pages = host->has_ksm_zero_pages;
-    row.ksm_zero_pages = host->ksm_zero_pages;
-    row.has_metadata_bytes = host->has_metadata_bytes;
-    row.metadata_bytes = host->metadata_bytes;
-    row.has_net_saved_bytes = host->has_net_saved_bytes;
-    row.net_saved_bytes = host->net_saved_bytes;
+    COPY_FIGURE(&row, host, saved_pages);
+    COPY_FIGURE(&row, host, ksm_zero_pages);
+    COPY_FIGURE(&row, host, metadata_bytes);
+    COPY_FIGURE(&row, host, net_saved_bytes);
+    COPY_FIGURE(&row, host, unshare_bytes);
+    COPY_FIGURE(&row, host, swapped_bytes);
+    COPY_FIGURE(&row, host, zswapped_bytes);
+    COPY_FIGURE(&row, host, zswap_bytes);
+    COPY_FIGURE(&row, host, ksmd_cpu_us);
     return row;
 }
 
@@ -67,13 +77,12 @@ add_row(Table *table, const char *name, const Row *row, const Virtksm__V1__Repor
 {
     table_text(table, name);
     table_bytes(table, row->has_maximum_bytes, row->maximum_bytes);
-    table_bytes(table, row->has_balloon_bytes, row->balloon_bytes);
     table_bytes(table, row->has_resident_bytes, row->resident_bytes);
-    add_pages(table, row->has_merging_pages, row->merging_pages, report);
     add_pages(table, row->has_saved_pages, row->saved_pages, report);
-    table_bytes(table, row->has_metadata_bytes, row->metadata_bytes);
-    table_net_bytes(table, row->has_net_saved_bytes, row->net_saved_bytes);
-    table_duration(table, row->has_stats_age_ms, row->stats_age_ms);
+    table_bytes(table, row->has_ballooned_bytes, row->ballooned_bytes);
+    table_bytes(table, row->has_swapped_bytes, row->swapped_bytes);
+    table_bytes(table, row->has_untouched_bytes, row->untouched_bytes);
+    table_bytes(table, row->has_overhead_bytes, row->overhead_bytes);
 }
 
 /* What the one domain that was asked for is a part of. */
@@ -93,8 +102,28 @@ append_share(GString *out, const Row *domain, const Virtksm__V1__ReportResponse 
     }
     percent = text_percent(domain->saved_pages, host->saved_pages);
     all = text_bytes(text_pages_to_bytes(host->saved_pages, report->page_size));
-    g_string_append_printf(out, "SAVED of %s is %s of the %s that KSM saves on this host.\n", name,
-                           percent, all);
+    g_string_append_printf(out, "What %s saves is %s of the %s that KSM saves on this host.\n",
+                           name, percent, all);
+}
+
+/* Whether the host could bear it if all sharing broke. */
+static void
+append_headroom(GString *out, const Virtksm__V1__HostReport *host)
+{
+    g_autofree char *total = NULL;
+    g_autofree char *available = NULL;
+    g_autofree char *needed = NULL;
+
+    if (!host || !host->has_total_bytes || !host->has_available_bytes || !host->has_unshare_bytes)
+        return;
+    total = text_bytes(host->total_bytes);
+    available = text_bytes(host->available_bytes);
+    needed = text_bytes(host->unshare_bytes);
+    g_string_append_printf(out,
+                           "Of %s of memory %s is available; if all sharing broke, %s would be "
+                           "needed%s.\n",
+                           total, available, needed,
+                           host->unshare_bytes > host->available_bytes ? ": too much" : "");
 }
 
 static void
@@ -111,31 +140,43 @@ append_notes(GString *out, const Virtksm__V1__ReportResponse *report)
 }
 
 static void
-append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
+append_all(const Virtksm__V1__ReportResponse *report, GString *out)
 {
     static const TableColumn columns[] = {
-        { "DOMAIN", TABLE_LEFT, 0 },    { "MAX", TABLE_RIGHT, 0 },    { "BALLOON", TABLE_RIGHT, 0 },
-        { "RESIDENT", TABLE_RIGHT, 0 }, { "MERGED", TABLE_RIGHT, 0 }, { "SAVED", TABLE_RIGHT, 0 },
-        { "COST", TABLE_RIGHT, 0 },     { "NET", TABLE_RIGHT, 0 },    { "AGE", TABLE_RIGHT, 0 },
+        { "DOMAIN", TABLE_LEFT, 0 },     { "MAX", TABLE_RIGHT, 0 },
+        { "RESIDENT", TABLE_RIGHT, 0 },  { "SAVED", TABLE_RIGHT, 0 },
+        { "BALLOONED", TABLE_RIGHT, 0 }, { "SWAPPED", TABLE_RIGHT, 0 },
+        { "UNTOUCHED", TABLE_RIGHT, 0 }, { "OVERHEAD", TABLE_RIGHT, 0 },
     };
-    const Virtksm__V1__ReportResponse *report = (const Virtksm__V1__ReportResponse *)message;
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
-    g_autoptr(GString) share = g_string_new(NULL);
+    const Row others = others_row(report->others);
+    const Row host = host_row(report->host);
 
     for (size_t i = 0; i < report->n_domains; i++)
         add_row(table, report->domains[i]->name, report->domains[i], report);
-    if (cli->argument) {
-        for (size_t i = 0; i < report->n_domains; i++)
-            append_share(share, report->domains[i], report);
-    } else {
-        const Row others = others_row(report->others);
-        const Row host = host_row(report->host);
-
-        add_row(table, "other processes", &others, report);
-        add_row(table, "host", &host, report);
-    }
+    add_row(table, "other processes", &others, report);
+    add_row(table, "host", &host, report);
     table_append_to(table, out);
-    g_string_append(out, share->str);
+    append_headroom(out, report->host);
+}
+
+static void
+append_one(const Row *domain, const Virtksm__V1__ReportResponse *report, GString *out)
+{
+    figures_append(out, FIGURE_DOMAIN, &domain->base,
+                   report->has_page_size ? report->page_size : 0);
+    append_share(out, domain, report);
+}
+
+static void
+append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
+{
+    const Virtksm__V1__ReportResponse *report = (const Virtksm__V1__ReportResponse *)message;
+
+    if (!cli->argument)
+        append_all(report, out);
+    for (size_t i = 0; cli->argument && i < report->n_domains; i++)
+        append_one(report->domains[i], report, out);
     append_notes(out, report);
 }
 

@@ -36,8 +36,8 @@ ROOMS = (
                     "agent/source/grpc_feed.h", "agent/agent.h",
                     "agent/conf.h", "agent/domain.h", "agent/event.h", "agent/tick.h",
                     "proto/") + COMMON),
-    ("agent/cli/", ("agent/cli/", "agent/trace/", "agent/conf.h", "agent/config.h",
-                    "agent/error.h", "policy/", "proto/")),
+    ("agent/cli/", ("agent/cli/", "agent/trace/", "agent/report/figure.h", "agent/conf.h",
+                    "agent/config.h", "agent/error.h", "policy/", "proto/")),
     ("agent/", ("agent/", "policy/", "proto/")),
     ("test/", ("",)),
 )

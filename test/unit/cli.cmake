@@ -15,7 +15,7 @@ foreach(module csv field json options table text)
 endforeach()
 
 foreach(command call commands events explain report)
-  virtksm_test(NAME cli_${command} LIBS proto PkgConfig::JSON_GLIB
+  virtksm_test(NAME cli_${command} LIBS agent_cli proto PkgConfig::JSON_GLIB
                SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_${command}_test.c
                ${CMAKE_CURRENT_LIST_DIR}/../support/fakedaemon.c
                ${CMAKE_CURRENT_LIST_DIR}/../support/child.c)

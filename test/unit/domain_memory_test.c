@@ -119,12 +119,46 @@ takes_pages_of_the_host_s_normal_size_for_no_huge_pages(void **unused)
     assert_int_equal(some_huge.huge_bytes, 192 * MIB);
 }
 
+static void
+lists_the_backends_that_qemu_makes(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *text;
+        unsigned want_mib[4]; /* up to one of 0 */
+    } rows[] = {
+        { "main memory", DOMAIN(""), { 256 } },
+        { "cells", DOMAIN(TWO_CELLS), { 64, 192 } },
+        { "main memory and a dimm", DEVICE(DIMM("dimm", ">")), { 64, 192 } },
+        { "cells and devices",
+          DOMAIN(TWO_CELLS "<devices>" DIMM("virtio-mem", ">")
+                     DIMM("nvdimm", "><source><path>/x</path></source>") "</devices>"),
+          { 64, 192, 64, 64 } },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(DomainXml) xml = parse(rows[i].when, rows[i].text);
+        uint32_t n = 0;
+
+        while (n < 4 && rows[i].want_mib[n] != 0)
+            n++;
+        if (xml.n_backends != n)
+            fail_msg("%s: %u backends, want %u", rows[i].when, xml.n_backends, n);
+        for (uint32_t k = 0; k < n; k++)
+            if (xml.backends[k] != rows[i].want_mib[k] * MIB)
+                fail_msg("%s: backend %u of %" G_GUINT64_FORMAT " MiB", rows[i].when, k,
+                         xml.backends[k] / MIB);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_up_memory_by_what_backs_it),
         cmocka_unit_test(takes_pages_of_the_host_s_normal_size_for_no_huge_pages),
+        cmocka_unit_test(lists_the_backends_that_qemu_makes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,59 @@ says_why_a_file_was_not_read(void **unused)
 }
 
 static void
+reads_a_file_that_comes_in_pieces_to_its_end(void **unused)
+{
+    static const struct {
+        const char *when;
+        size_t length;
+        size_t most;
+        ProcfileResult want;
+    } rows[] = {
+        { "empty", 0, 100, PROCFILE_READ },
+        { "one piece", 4096, 10000, PROCFILE_READ },
+        { "some pieces", 9999, 10000, PROCFILE_READ },
+        { "as much as may be", 10000, 10000, PROCFILE_READ },
+        { "a byte more", 10001, 10000, PROCFILE_UNREADABLE },
+        { "much more", 50000, 10, PROCFILE_UNREADABLE },
+    };
+    g_autoptr(FakeRoot) root = fakeroot_new();
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *content = g_strnfill(rows[i].length, 'x');
+        g_autofree char *text = NULL;
+        ProcfileResult result;
+
+        fakeroot_write(root, "long", "%s", content);
+        interruptions = 2;
+        result = procfile_read_long(fakeroot_fd(root), "long", rows[i].most, &text);
+        if (result != rows[i].want)
+            fail_msg("%s: %d, want %d", rows[i].when, (int)result, (int)rows[i].want);
+        if (result == PROCFILE_READ)
+            assert_string_equal(text, content);
+        else
+            assert_null(text);
+    }
+    interruptions = 0;
+}
+
+static void
+says_why_a_long_file_was_not_read(void **unused)
+{
+    g_autoptr(FakeRoot) root = fakeroot_new();
+    int fd = fakeroot_fd(root);
+    char *text = NULL;
+    (void)unused;
+
+    fakeroot_write_bytes(root, "nul", "12\0", 3);
+    fakeroot_write(root, "directory/file", "1");
+    assert_int_equal(procfile_read_long(fd, "nul", 10, &text), PROCFILE_UNREADABLE);
+    assert_int_equal(procfile_read_long(fd, "directory", 10, &text), PROCFILE_UNREADABLE);
+    assert_int_equal(procfile_read_long(fd, "nothing", 10, &text), PROCFILE_ABSENT);
+    assert_null(text);
+}
+
+static void
 gives_the_beginning_of_a_file_that_is_longer_than_the_buffer(void **unused)
 {
     g_autoptr(FakeRoot) root = fakeroot_new();
@@ -346,6 +399,8 @@ main(void)
         cmocka_unit_test(counts_stat_fields_from_behind_the_name),
         cmocka_unit_test(counts_the_numbers_in_a_list),
         cmocka_unit_test(says_why_a_file_was_not_read),
+        cmocka_unit_test(reads_a_file_that_comes_in_pieces_to_its_end),
+        cmocka_unit_test(says_why_a_long_file_was_not_read),
         cmocka_unit_test(gives_the_beginning_of_a_file_that_is_longer_than_the_buffer),
         cmocka_unit_test(reads_again_when_a_signal_interrupts),
         cmocka_unit_test(refuses_a_number_that_the_file_cannot_hold),
