@@ -23,6 +23,8 @@
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/report/metrics.h"
+#include "agent/report/metrics_address.h"
 #include "agent/rpc/server.h"
 #include "agent/source/source.h"
 
@@ -55,6 +57,8 @@ agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
             return false;
         }
     }
+    if (!metrics_address_check(conf->metrics_listen, error))
+        return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;
 }
@@ -182,6 +186,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
         return false;
     host_init(&agent->host_facts, agent->root_fd);
     agent->opened = true;
+    agent->metrics = metrics_new(agent);
     open_sources(agent);
     return true;
 }
@@ -240,6 +245,7 @@ warn_of_restart(const Conf *old, const Conf *new)
         { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },
         { "[access] read_only_for_all", old->read_only_for_all != new->read_only_for_all },
         { "[hook] enable", old->hook_enable != new->hook_enable },
+        { "[metrics] listen", !g_str_equal(old->metrics_listen, new->metrics_listen) },
         { "[directory] paths", !g_str_equal(old->directory_paths, new->directory_paths) },
     };
 
@@ -294,6 +300,7 @@ agent_close(Agent *agent)
 {
     g_clear_handle_id(&agent->watchdog, g_source_remove);
     agent->closing = true;
+    g_clear_pointer(&agent->metrics, metrics_free);
     if (agent->opened) {
         server_shutdown(agent->server);
         if (agent->conf->restore_at_stop)

@@ -19,6 +19,7 @@
 #include <glib.h>
 
 typedef struct Server Server;                   /* agent/rpc/server.h */
+typedef struct Metrics Metrics;                 /* agent/report/metrics.h */
 typedef struct LibvirtSource LibvirtSource;     /* agent/source/libvirt.c */
 typedef struct HookSource HookSource;           /* agent/source/hook.c */
 typedef struct DirectorySource DirectorySource; /* agent/source/directory.c */
@@ -72,6 +73,7 @@ struct Agent {
     HookSource *hook;           /* likewise */
     DirectorySource *directory; /* likewise */
     Server *server;             /* owned */
+    Metrics *metrics;           /* owned; NULL: not opened */
     GPtrArray *feeds;           /* owned by the source grpc; of GrpcFeed; NULL: none so far */
     guint watchdog;             /* GSource; 0: none */
 };

@@ -70,6 +70,18 @@ static const Knob agent_rows[] = {
       "Folders in which each entry is a running domain, with colons between them, such as "
       "/run/vc/sbs. They need not exist yet.",
       NULL, offsetof(Conf, directory_paths) },
+    { "metrics", "listen", KNOB_TEXT, "", 1, 64, "127.0.0.1:9876",
+      "Numeric address and port at which Prometheus can fetch /metrics, such as 127.0.0.1:9876 or "
+      "[::1]:9876; off: do not listen.",
+      NULL, offsetof(Conf, metrics_listen) },
+    { "metrics", "domains", KNOB_BOOL, "", 0, 0, "true",
+      "Give figures of single domains in the metrics, to those who may see them by "
+      "[access] domain_figures.",
+      NULL, offsetof(Conf, metrics_domains) },
+    { "metrics", "domain_limit", KNOB_UINT, "domains", 0, 100000, "2000",
+      "Domains that have figures of their own in the metrics, at most; of more, those that started "
+      "first.",
+      NULL, offsetof(Conf, metrics_limit) },
 };
 
 static KnobTable
@@ -250,6 +262,7 @@ conf_free(Conf *conf)
     g_free(conf->uri);
     g_free(conf->rpc_group);
     g_free(conf->kata_socket);
+    g_free(conf->metrics_listen);
     g_free(conf->directory_paths);
     g_free(conf);
 }

@@ -35,6 +35,9 @@ typedef struct {
     bool read_only_for_all;   /* every local user may use the read-only socket */
     unsigned domain_figures;  /* Who: may read the figures of single domains */
     bool hook_enable;         /* listen to virtksm-hook */
+    char *metrics_listen;     /* owned; address and port of the metrics; "off": none */
+    bool metrics_domains;     /* give figures of single domains there */
+    uint64_t metrics_limit;   /* domains that have such figures, at most */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 

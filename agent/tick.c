@@ -15,6 +15,7 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/report/metrics.h"
 #include "agent/source/source.h"
 
 /* Quick ticks closer together than this are one. */
@@ -29,6 +30,8 @@
  * could be found: one of them is looked for at a time, and each ever less often. */
 #define CLAIM_GAP_US     500000
 #define CLAIM_GAP_MAX_US 600000000
+
+const double tick_bounds_us[TICK_BOUNDS] = { 500, 1000, 5000, 10000, 50000, 100000, 500000 };
 
 typedef struct {
     void (*done)(Agent *agent, gpointer user); /* called once, after a decision */
@@ -239,10 +242,24 @@ tell_waiters(Agent *agent)
     }
 }
 
+/* Books a decision that began then. */
+static void
+note_time(Tick *tick, uint64_t begun_us)
+{
+    uint64_t took_us = (uint64_t)g_get_monotonic_time() - begun_us;
+    size_t i = 0;
+
+    while (i < TICK_BOUNDS && (double)took_us > tick_bounds_us[i])
+        i++;
+    tick->times.counts[i]++;
+    tick->times.sum_us += took_us;
+}
+
 void
 tick_decide(Agent *agent)
 {
     Tick *tick = &agent->tick;
+    uint64_t begun_us = tick->begun_us ? tick->begun_us : (uint64_t)g_get_monotonic_time();
     KsmPhase before = agent->plan.ksm.phase;
     g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
     bool triggered;
@@ -275,6 +292,7 @@ tick_decide(Agent *agent)
     tick->departures = 0;
     tick->count++;
     tick->decided_us = agent->host.now_us;
+    tick->reasons[agent->plan.ksm.reason]++;
     take_back(tick, domains);
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
         apply_one(agent, id, &sample);
@@ -284,6 +302,8 @@ tick_decide(Agent *agent)
     /* Whoever asks from now on is told what is in force. */
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
         host_read(&agent->host_facts, &agent->host);
+    note_time(tick, begun_us);
+    metrics_ticked(agent->metrics);
     tell_change(agent, before);
     tell_waiters(agent);
 }
@@ -336,8 +356,10 @@ tick_finish(Agent *agent)
     g_clear_handle_id(&agent->tick.patience, g_source_remove);
     if (agent->closing)
         return;
+    agent->tick.begun_us = (uint64_t)g_get_monotonic_time();
     read_processes(agent);
     tick_decide(agent);
+    agent->tick.begun_us = 0;
     cost_look(&agent->cost, &agent->host, &agent->domains);
     sampler_run(&agent->sampler);
     delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);

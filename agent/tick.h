@@ -19,20 +19,33 @@ typedef struct {
     char *detail;       /* owned; text of the failure; NULL: none */
 } Applied;
 
+/* Upper bounds of what the durations of ticks are sorted by. */
+#define TICK_BOUNDS 7
+extern const double tick_bounds_us[TICK_BOUNDS];
+
+/* How long ticks have kept the loop. */
+typedef struct {
+    uint64_t counts[TICK_BOUNDS + 1]; /* ticks up to each bound and above the one before */
+    uint64_t sum_us;                  /* of all */
+} TickTimes;
+
 /* State of the tick; embedded in the agent. */
 typedef struct {
-    guint timer;          /* GSource of the next full tick; 0: none */
-    uint64_t due_us;      /* CLOCK_MONOTONIC of it */
-    guint soon;           /* GSource of a quick tick that had to wait; 0: none */
-    guint patience;       /* GSource that ends the wait for libvirt; 0: not waiting */
-    uint64_t trigger_us;  /* CLOCK_MONOTONIC of the last decision that had a trigger */
-    uint64_t stats_us;    /* CLOCK_MONOTONIC of the last question to libvirt */
-    uint64_t claim_us;    /* CLOCK_MONOTONIC of the next search for a claimed process */
-    uint32_t triggers;    /* since the last decision */
-    uint32_t departures;  /* since the last decision */
-    uint64_t count;       /* decisions since the start */
-    uint64_t late;        /* of those, without the figures that libvirt was asked for */
-    uint64_t decided_us;  /* CLOCK_MONOTONIC of the last */
+    guint timer;         /* GSource of the next full tick; 0: none */
+    uint64_t due_us;     /* CLOCK_MONOTONIC of it */
+    guint soon;          /* GSource of a quick tick that had to wait; 0: none */
+    guint patience;      /* GSource that ends the wait for libvirt; 0: not waiting */
+    uint64_t trigger_us; /* CLOCK_MONOTONIC of the last decision that had a trigger */
+    uint64_t stats_us;   /* CLOCK_MONOTONIC of the last question to libvirt */
+    uint64_t claim_us;   /* CLOCK_MONOTONIC of the next search for a claimed process */
+    uint32_t triggers;   /* since the last decision */
+    uint32_t departures; /* since the last decision */
+    uint64_t count;      /* decisions since the start */
+    uint64_t late;       /* of those, without the figures that libvirt was asked for */
+    uint64_t decided_us; /* CLOCK_MONOTONIC of the last */
+    uint64_t begun_us;   /* CLOCK_MONOTONIC of the full tick that is finishing; 0: none is */
+    TickTimes times;     /* of decisions, with the reading of processes before them */
+    uint64_t reasons[REASON_COUNT]; /* decisions by reason */
     uint64_t reaction_us; /* from the last event that moved KSM to the end of its writes */
     GPtrArray *waiters;   /* owned; who waits for the next decision */
     GArray *samples;      /* owned; DomainSample */

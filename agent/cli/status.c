@@ -72,6 +72,19 @@ append_libvirt(GString *out, const Virtksm__V1__LibvirtStatus *libvirt)
 }
 
 static void
+append_metrics(GString *out, const Virtksm__V1__MetricsStatus *metrics)
+{
+    g_autofree char *text = NULL;
+
+    if (metrics && g_strcmp0(metrics->state, "open") == 0)
+        text = g_strdup_printf("http://%s/metrics, fetched %" PRIu64 " times", metrics->detail,
+                               metrics->scrapes);
+    else if (metrics)
+        text = with_detail(metrics->state, metrics->detail);
+    text_append_line(out, "metrics", text);
+}
+
+static void
 append_counts(GString *out, const Virtksm__V1__StatusResponse *status)
 {
     g_autofree char *domains =
@@ -121,6 +134,7 @@ append_status(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "reason", status->reason);
     append_ksm(out, status);
     append_libvirt(out, status->libvirt);
+    append_metrics(out, status->metrics);
     append_counts(out, status);
     append_sources(out, status);
 }

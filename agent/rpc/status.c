@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status.c - Status and List: what the daemon does, and for whom */
 #include "agent/config.h"
+#include "agent/report/metrics.h"
 #include "agent/rpc/method.h"
 #include "agent/source/grpc_feed.h"
 #include "agent/source/source.h"
@@ -59,6 +60,20 @@ describe_libvirt(const Agent *agent)
     return message;
 }
 
+static Virtksm__V1__MetricsStatus *
+describe_metrics(const Agent *agent)
+{
+    Virtksm__V1__MetricsStatus *message = g_new(Virtksm__V1__MetricsStatus, 1);
+    const char *detail;
+    uint64_t scrapes;
+
+    virtksm__v1__metrics_status__init(message);
+    message->state = g_strdup(metrics_state(agent->metrics, &detail, &scrapes));
+    message->detail = g_strdup(detail);
+    METHOD_SET(message, scrapes, scrapes);
+    return message;
+}
+
 static void
 status_message(GrpcCall *call, const ProtobufCMessage *request)
 {
@@ -85,6 +100,7 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     METHOD_SET(message, late_ticks, agent->tick.late);
     if (agent->tick.reaction_us > 0)
         METHOD_SET(message, reaction_us, agent->tick.reaction_us);
+    message->metrics = describe_metrics(agent);
     method_reply(call, &message->base);
 }
 

@@ -26,6 +26,9 @@ ROOMS = (
     ("agent/source/", ("agent/source/", "agent/facts/", "agent/virt/", "agent/agent.h",
                        "agent/conf.h", "agent/domain.h", "agent/event.h", "proto/hook.pb-c.h",
                        "proto/grpc_unpack.h") + COMMON),
+    ("agent/report/metrics", ("agent/report/", "agent/facts/", "agent/source/source.h",
+                              "agent/agent.h", "agent/conf.h", "agent/domain.h", "agent/event.h",
+                              "agent/tick.h") + COMMON),
     ("agent/report/", ("agent/report/", "agent/facts/", "agent/actuator/ksm.h",
                        "agent/domain.h") + COMMON),
     ("agent/trace/", ("agent/trace/", "agent/config.h", "proto/trace.pb-c.h",
@@ -48,6 +51,7 @@ LIBRARIES = (
     ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/", "agent/trace/")),
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("systemd/", ("agent/notify.c",)),
+    ("microhttpd.h", ("agent/report/metrics_http.c",)),
     ("syslog.h", ()),
 )
 

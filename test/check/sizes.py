@@ -19,6 +19,7 @@ PARAMETERS = 6
 
 # Functions whose parameters somebody else has chosen.
 CALLBACKS = {
+    "answer_request": "MHD_AccessHandlerCallback",
     "on_header": "nghttp2_on_header_callback",
     "read_queue": "nghttp2_data_source_read_callback",
     "read_body": "nghttp2_data_source_read_callback",

@@ -113,6 +113,9 @@ class FakeDaemon:
             os.chown(folder, self.user, -1)
 
     def write_config(self, text):
+        # Daemons of tests run side by side, and have one address of metrics by default.
+        if "[metrics]" not in text:
+            text += "\n[metrics]\nlisten = off\n"
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(text)
 
