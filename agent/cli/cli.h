@@ -50,6 +50,9 @@ typedef struct {
     const Command *command; /* borrowed, static; NULL: none was named (--help, --version) */
     char *argument;         /* owned; DOMAIN or MODE; NULL: none */
     char *socket;           /* owned; path of the daemon's full socket */
+    char *since;            /* owned; --since; NULL: not given */
+    char *until;            /* owned; --until; NULL: not given */
+    char *interval;         /* owned; --by; NULL: not given */
     Format format;          /* of what goes to standard output */
     gboolean help;          /* --help */
     gboolean version;       /* --version */

@@ -15,6 +15,7 @@ struct Command {
     bool has_argument;                           /* takes one word, which may be left out */
     bool has_csv;                                /* its result has rows */
     bool (*run)(const Cli *cli, GError **error); /* asks, and prints */
+    bool has_period;                             /* takes --since, --until and --by */
 };
 
 /** command_find() - the row of a word; NULL: there is no such command */
@@ -43,6 +44,9 @@ bool report_run(const Cli *cli, GError **error);
 
 /** explain_run() - the last decision and its reasons */
 bool explain_run(const Cli *cli, GError **error);
+
+/** history_run() - what was saved, and when */
+bool history_run(const Cli *cli, GError **error);
 
 /** kick_run() - scan now */
 bool kick_run(const Cli *cli, GError **error);

@@ -7,6 +7,9 @@
 typedef struct {
     char *socket;     /* owned */
     char *format;     /* owned */
+    char *since;      /* owned */
+    char *until;      /* owned */
+    char *interval;   /* owned */
     char **words;     /* owned; what is no option */
     gboolean help;    /* of everything, or of the command that follows */
     gboolean version; /* of the project */
@@ -34,6 +37,9 @@ raw_done(Raw *raw)
 {
     g_free(raw->socket);
     g_free(raw->format);
+    g_free(raw->since);
+    g_free(raw->until);
+    g_free(raw->interval);
     g_strfreev(raw->words);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Raw, raw_done)
@@ -48,6 +54,10 @@ make_context(const char *parameters, Raw *raw)
           "Socket of the daemon (default: " CLI_SOCKET_DEFAULT ")", "PATH" },
         { "format", 0, 0, G_OPTION_ARG_STRING, &raw->format,
           "table (default), json, or csv where the result has rows", "FORMAT" },
+        { "since", 0, 0, G_OPTION_ARG_STRING, &raw->since, "history: from when on", "TIME" },
+        { "until", 0, 0, G_OPTION_ARG_STRING, &raw->until, "history: until when", "TIME" },
+        { "by", 0, 0, G_OPTION_ARG_STRING, &raw->interval,
+          "history: minute, hour or day (default: what suits the time)", "INTERVAL" },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &raw->help, "Print this help", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Print the version", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->words, NULL, NULL },
@@ -113,6 +123,12 @@ check(const Cli *cli, GError **error)
                     "'%s' has no rows to print as csv: expected table or json", cli->command->name);
         return false;
     }
+    if ((cli->since || cli->until || cli->interval) && !cli->command->has_period) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE,
+                    "'%s' is of now: --since, --until and --by are for history",
+                    cli->command->name);
+        return false;
+    }
     if (cli->argument && (!*cli->argument || !g_utf8_validate(cli->argument, -1, NULL))) {
         g_set_error(error, CLI_ERROR, CLI_USAGE,
                     "'%s' needs a word in UTF-8; see 'virtksm %s --help'", cli->command->name,
@@ -136,6 +152,9 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
         return false;
     }
     cli.socket = g_strdup(raw.socket ? raw.socket : CLI_SOCKET_DEFAULT);
+    cli.since = g_steal_pointer(&raw.since);
+    cli.until = g_steal_pointer(&raw.until);
+    cli.interval = g_steal_pointer(&raw.interval);
     cli.help = raw.help;
     cli.version = raw.version;
     if (!set_format(&cli, raw.format, error) || !set_command(&cli, raw.words, error) ||
