@@ -43,7 +43,7 @@ typedef struct {
 } HistoryRecord;
 
 typedef struct {
-    GPtrArray *rows;   /* owned; of HistoryRecord, by time, then by domain */
+    GPtrArray *rows;   /* owned; of HistoryRecord, by domain, then by time */
     GPtrArray *totals; /* owned; of HistoryRecord, of the domains, largest saving first */
     HistorySums host;  /* total of the host; nothing is known where a domain was asked for */
     bool is_cut;       /* there were more rows or domains than an answer holds */
