@@ -78,7 +78,7 @@ static const Knob agent_rows[] = {
       offsetof(Conf, keep_days) },
     { "history", "size_limit", KNOB_UINT, "MiB", 8, 65536, "256",
       "Most that history.db may take; the log beside it takes up to 8 MiB more. Where that is too "
-      "little, minutes are dropped first, then hours. 1,000 domains need 215 MiB for the defaults "
+      "little, minutes are dropped first, then hours. 1,000 domains need 150 MiB for the defaults "
       "above.",
       NULL, offsetof(Conf, history_mib) },
     { "directory", "paths", KNOB_TEXT, "", 0, 4096, "",

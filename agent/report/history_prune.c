@@ -138,6 +138,8 @@ history_prune(History *history, const HistoryLimits *limits, int64_t now_s, GErr
     pruning.is_full = used > most / FULL_DENOMINATOR * FULL_NUMERATOR;
     if (!history_transact(history, prune, &pruning, error))
         return false;
-    return pages <= most ||
-           run_format(history->db, error, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
+    /* Not before there is room: the next minute must find some. */
+    return pages <= most || pruning.is_full ||
+           run_format(history->db, error, "PRAGMA incremental_vacuum(%d)",
+                      (int)MIN(pages - most, VACUUM_PAGES));
 }
