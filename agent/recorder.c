@@ -160,6 +160,15 @@ tell(Recorder *recorder, Written *written)
     recorder->is_recording = recorder->failure == NULL;
 }
 
+static void
+drop_oldest(Recorder *recorder)
+{
+    while (recorder->waiting.length > WAITING_MAX) {
+        history_batch_free(g_queue_pop_head(&recorder->waiting));
+        recorder->lost++;
+    }
+}
+
 /* What could not be written is older than what has come to wait since. */
 static void
 take_back(Recorder *recorder, Written *written)
@@ -168,10 +177,7 @@ take_back(Recorder *recorder, Written *written)
 
     while ((batch = g_queue_pop_tail(written->left)) != NULL)
         g_queue_push_head(&recorder->waiting, batch);
-    while (recorder->waiting.length > WAITING_MAX) {
-        history_batch_free(g_queue_pop_head(&recorder->waiting));
-        recorder->lost++;
-    }
+    drop_oldest(recorder);
 }
 
 static void
@@ -233,6 +239,7 @@ keep(Recorder *recorder, HistoryBatch *batch)
 {
     if (batch)
         g_queue_push_tail(&recorder->waiting, batch);
+    drop_oldest(recorder);
 }
 
 static void
