@@ -76,11 +76,11 @@ append_history(GString *out, const Virtksm__V1__HistoryStatus *history)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (!history) {
-        text_append_line(out, "history", "not kept");
+    if (!history || !history->has_recording) {
+        text_append_line(out, "history", NULL);
         return;
     }
-    g_string_append(text, history->recording ? "kept" : "not written");
+    g_string_append(text, history->recording ? "kept" : "not kept");
     if (history->has_size_bytes) {
         g_autofree char *size = text_bytes(history->size_bytes);
 

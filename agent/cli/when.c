@@ -58,11 +58,14 @@ parse_date(const char *text, int64_t *ret_s)
 bool
 when_parse(const char *text, int64_t now_s, int64_t *ret_s)
 {
-    int64_t length_s = 0;
+    int64_t value_s = 0;
 
-    if (g_str_equal(text, "now") || parse_length(text, &length_s)) {
-        *ret_s = MAX(now_s - length_s, 0);
+    if (g_str_equal(text, "now") || parse_length(text, &value_s)) {
+        *ret_s = MAX(now_s - value_s, 0);
         return true;
     }
-    return parse_date(text, ret_s) && *ret_s >= 0;
+    if (!parse_date(text, &value_s) || value_s < 0)
+        return false;
+    *ret_s = value_s;
+    return true;
 }

@@ -99,8 +99,11 @@ history_size_bytes(const History *history)
 static bool
 make_file(const History *history, GError **error)
 {
-    int fd = open(history->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    g_autofree char *folder = g_path_get_dirname(history->path);
+    int fd = -1;
 
+    if (g_mkdir_with_parents(folder, 0700) == 0)
+        fd = open(history->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
                     g_strerror(errno));

@@ -64,9 +64,15 @@ static Virtksm__V1__HistoryStatus *
 describe_history(const Agent *agent)
 {
     Virtksm__V1__HistoryStatus *message = g_new(Virtksm__V1__HistoryStatus, 1);
-    RecorderStatus status = recorder_status(agent->recorder);
+    RecorderStatus status;
 
     virtksm__v1__history_status__init(message);
+    if (!agent->recorder) {
+        METHOD_SET(message, recording, FALSE);
+        message->detail = g_strdup("[history] enable is false");
+        return message;
+    }
+    status = recorder_status(agent->recorder);
     METHOD_SET(message, recording, status.is_recording);
     message->detail = g_strdup(status.detail);
     METHOD_SET_KNOWN(message, size_bytes, status.size_bytes);
@@ -96,8 +102,7 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     if (agent->ksmd_cpu_percent >= 0)
         METHOD_SET(message, ksmd_cpu_percent, agent->ksmd_cpu_percent);
     describe_sources(agent, message);
-    if (agent->recorder)
-        message->history = describe_history(agent);
+    message->history = describe_history(agent);
     message->libvirt = describe_libvirt(agent);
     METHOD_SET(message, domains, domain_table_size(&agent->domains));
     METHOD_SET(message, uptime_ms, method_age_ms(agent->started_us));

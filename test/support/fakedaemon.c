@@ -37,6 +37,8 @@ word_of(const ProtobufCMessage *request)
         return ((const Virtksm__V1__ReportRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__explain_request__descriptor)
         return ((const Virtksm__V1__ExplainRequest *)request)->domain;
+    if (request->descriptor == &virtksm__v1__history_request__descriptor)
+        return ((const Virtksm__V1__HistoryRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__set_mode_request__descriptor)
         return ((const Virtksm__V1__SetModeRequest *)request)->mode;
     return NULL;
@@ -84,6 +86,7 @@ static const GrpcMethod methods[] = {
     UNARY("List", true, list),
     UNARY("Report", true, report),
     UNARY("Explain", true, explain),
+    UNARY("History", true, history),
     UNARY("Kick", false, kick),
     UNARY("SetMode", false, set_mode),
     { SERVICE "Watch", GRPC_SERVER_STREAM, true, &virtksm__v1__watch_request__descriptor,

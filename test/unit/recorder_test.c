@@ -263,6 +263,7 @@ what_waits_for_more_than_an_hour_is_dropped_and_counted(void **state)
     Agent *agent = *state;
 
     g_rmdir(state_dir);
+    assert_true(g_file_set_contents(state_dir, "in the way", -1, NULL));
     agent->recorder = recorder_open(agent);
     for (unsigned i = 0; i < 70; i++) {
         pass_minutes(1);
