@@ -18,6 +18,7 @@
 
 #include <glib.h>
 
+typedef struct Recorder Recorder;               /* agent/recorder.h */
 typedef struct Server Server;                   /* agent/rpc/server.h */
 typedef struct Metrics Metrics;                 /* agent/report/metrics.h */
 typedef struct LibvirtSource LibvirtSource;     /* agent/source/libvirt.c */
@@ -74,6 +75,7 @@ struct Agent {
     DirectorySource *directory; /* likewise */
     Server *server;             /* owned */
     Metrics *metrics;           /* owned; NULL: not opened */
+    Recorder *recorder;         /* owned; NULL: [history] enable = false */
     GPtrArray *feeds;           /* owned by the source grpc; of GrpcFeed; NULL: none so far */
     guint watchdog;             /* GSource; 0: none */
 };

@@ -38,6 +38,11 @@ typedef struct {
     char *metrics_listen;     /* owned; address and port of the metrics; "off": none */
     bool metrics_domains;     /* give figures of single domains there */
     uint64_t metrics_limit;   /* domains that have such figures, at most */
+    bool history_enable;      /* keep what was saved in a database */
+    uint64_t keep_minutes;    /* hours for which single minutes are kept */
+    uint64_t keep_hours;      /* days for which single hours are kept */
+    uint64_t keep_days;       /* days for which single days are kept */
+    uint64_t history_mib;     /* most that the database may take */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 

@@ -78,6 +78,36 @@ static const Command commands[] = {
         .run = doctor_run,
     },
     {
+        .name = "history",
+        .arguments = "[DOMAIN]",
+        .help = "What was saved over time, to charge or to credit",
+        .details =
+            "DOMAIN is a name or a uuid, also of a domain that is gone. Without it there is a row "
+            "for each\n"
+            "interval of the host, and a total for each domain that ran. Intervals and times are "
+            "UTC.\n"
+            "\n"
+            "  RUNNING   time in which it was there\n"
+            "  SAVED     its fair share of what merging saved, in GiB-hours: 2 GiB for half an "
+            "hour are 1\n"
+            "  COST      KSM's records about its memory, in GiB-hours\n"
+            "  NET       saved less cost\n"
+            "  RESIDENT  memory that its QEMU process held, in GiB-hours\n"
+            "  KSMD      run time of ksmd\n"
+            "\n"
+            "TIME is a length of time before now (90m, 24h, 7d, 4w) or a moment (2026-01-31,\n"
+            "2026-01-31T12:00, with +01:00 behind it if it is not UTC). Without --since it is the "
+            "last 24\n"
+            "hours. CSV tells intervals and totals apart by the column \"kind\".",
+        .has_argument = true,
+        .has_csv = true,
+        .run = history_run,
+        .options = { { "since", 0, "TIME", "From this moment on" },
+                     { "until", 0, "TIME", "Up to this moment" },
+                     { "by", 0, "INTERVAL",
+                       "minute, hour or day (default: what suits the time)" } },
+    },
+    {
         .name = "kick",
         .arguments = "",
         .help = "Scan now, as after the start of a domain",

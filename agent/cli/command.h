@@ -62,6 +62,8 @@ bool explain_run(const Cli *cli, GError **error);
 
 /** doctor_run() - what keeps memory from being merged; fails with CLI_FOUND if anything does */
 bool doctor_run(const Cli *cli, GError **error);
+/** history_run() - what was saved, and when */
+bool history_run(const Cli *cli, GError **error);
 
 /** kick_run() - scan now */
 bool kick_run(const Cli *cli, GError **error);

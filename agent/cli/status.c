@@ -85,6 +85,31 @@ append_metrics(GString *out, const Virtksm__V1__MetricsStatus *metrics)
 }
 
 static void
+append_history(GString *out, const Virtksm__V1__HistoryStatus *history)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!history || !history->has_recording) {
+        text_append_line(out, "history", NULL);
+        return;
+    }
+    g_string_append(text, history->recording ? "kept" : "not kept");
+    if (history->has_size_bytes) {
+        g_autofree char *size = text_bytes(history->size_bytes);
+
+        g_string_append_printf(text, ", %s", size);
+    }
+    if (history->waiting_minutes > 0)
+        g_string_append_printf(text, ", %" PRIu64 " min wait to be written",
+                               history->waiting_minutes);
+    if (history->lost_minutes > 0)
+        g_string_append_printf(text, ", %" PRIu64 " min lost", history->lost_minutes);
+    if (history->detail && *history->detail)
+        g_string_append_printf(text, ": %s", history->detail);
+    text_append_line(out, "history", text->str);
+}
+
+static void
 append_counts(GString *out, const Virtksm__V1__StatusResponse *status)
 {
     g_autofree char *domains =
@@ -135,6 +160,7 @@ append_status(const Cli *cli, const ProtobufCMessage *message, GString *out)
     append_ksm(out, status);
     append_libvirt(out, status->libvirt);
     append_metrics(out, status->metrics);
+    append_history(out, status->history);
     append_counts(out, status);
     append_sources(out, status);
 }

@@ -25,6 +25,7 @@ static const char *const figures[] = {
     "/virtksm.v1.Agent/Report",
     "/virtksm.v1.Agent/Explain",
     "/virtksm.v1.Agent/Doctor",
+    "/virtksm.v1.Agent/History",
 };
 
 /* All that can be called on [rpc] kata_socket. */

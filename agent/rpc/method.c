@@ -35,6 +35,7 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("Report", GRPC_UNARY, true, report),
     AGENT_METHOD("Explain", GRPC_UNARY, true, explain),
     AGENT_METHOD("Doctor", GRPC_UNARY, true, doctor),
+    AGENT_METHOD("History", GRPC_UNARY, true, history),
     AGENT_METHOD("Watch", GRPC_SERVER_STREAM, true, watch),
     AGENT_METHOD("Trace", GRPC_SERVER_STREAM, false, trace),
     AGENT_METHOD("Kick", GRPC_UNARY, false, kick),

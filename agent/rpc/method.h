@@ -66,6 +66,7 @@ extern const GrpcHandler list_handler;
 extern const GrpcHandler report_handler;
 extern const GrpcHandler explain_handler;
 extern const GrpcHandler doctor_handler;
+extern const GrpcHandler history_handler;
 extern const GrpcHandler watch_handler;
 extern const GrpcHandler trace_handler;
 extern const GrpcHandler kick_handler;

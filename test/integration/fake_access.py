@@ -14,7 +14,7 @@ from fakecase import EXIT_CONFIG, FakeTestCase, main, run_program, wait_until  #
 
 NOBODY = 65534
 READING = "status", "list", "mode"
-FIGURES = "report", "explain"
+FIGURES = "report", "explain", "history"
 CHANGING = ["kick"], ["mode", "off"]
 
 

@@ -37,7 +37,7 @@ class Killed(FakeTestCase):
         host, daemon = self.killed()
         self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
         self.assertEqual(host.settings(), FOUND)
-        self.assertEqual(os.listdir(daemon.state_dir), [])
+        self.assertEqual(daemon.state_files(), [])
         self.assert_done(daemon.run("--restore"), 0, "nothing to restore")
         self.assertEqual(host.settings(), FOUND)
 
@@ -66,7 +66,7 @@ class Killed(FakeTestCase):
         daemon = self.started("--mode", "fixed", host=host)
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
-        self.assertEqual(os.listdir(daemon.state_dir), [])
+        self.assertEqual(daemon.state_files(), [])
 
     def test_restore_beside_a_running_daemon_is_refused(self):
         host = self.host()
@@ -258,7 +258,7 @@ class StateDirectory(FakeTestCase):
         daemon = self.started("--mode", "fixed")
         self.assertEqual(os.stat(daemon.state_dir).st_mode & 0o777, 0o700)
         self.assertEqual(os.stat(daemon.record).st_mode & 0o777, 0o600)
-        wait_until(lambda: os.listdir(daemon.state_dir) == ["originals"], "no stray files")
+        wait_until(lambda: daemon.state_files() == ["originals"], "no stray files")
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ class Signals(FakeTestCase):
                 self.assertTrue(os.path.exists(daemon.record), "no record while driving")
                 daemon.stop(number)
                 self.assertEqual(host.settings(), (1, 123, 45))
-                self.assertEqual(os.listdir(daemon.state_dir), [])
+                self.assertEqual(daemon.state_files(), [])
                 self.assertEqual(os.listdir(daemon.runtime_dir), [])
 
     def test_impatient_signals_do_not_keep_it_from_putting_ksm_back(self):

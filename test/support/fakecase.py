@@ -112,6 +112,10 @@ class FakeDaemon:
             os.makedirs(folder, exist_ok=True)
             os.chown(folder, self.user, -1)
 
+    def state_files(self):
+        """Names in the state directory, without the history."""
+        return [name for name in os.listdir(self.state_dir) if not name.startswith("history.db")]
+
     def write_config(self, text):
         # Daemons of tests run side by side, and have one address of metrics by default.
         if "[metrics]" not in text:

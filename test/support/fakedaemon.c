@@ -39,6 +39,8 @@ word_of(const ProtobufCMessage *request)
         return ((const Virtksm__V1__ExplainRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__doctor_request__descriptor)
         return ((const Virtksm__V1__DoctorRequest *)request)->domain;
+    if (request->descriptor == &virtksm__v1__history_request__descriptor)
+        return ((const Virtksm__V1__HistoryRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__set_mode_request__descriptor)
         return ((const Virtksm__V1__SetModeRequest *)request)->mode;
     return NULL;
@@ -87,6 +89,7 @@ static const GrpcMethod methods[] = {
     UNARY("Report", true, report),
     UNARY("Explain", true, explain),
     UNARY("Doctor", true, doctor),
+    UNARY("History", true, history),
     UNARY("Kick", false, kick),
     UNARY("SetMode", false, set_mode),
     { SERVICE "Watch", GRPC_SERVER_STREAM, true, &virtksm__v1__watch_request__descriptor,

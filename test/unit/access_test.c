@@ -47,6 +47,7 @@ static const struct {
     { "/virtksm.v1.Agent/Report", 'f' },
     { "/virtksm.v1.Agent/Explain", 'f' },
     { "/virtksm.v1.Agent/Doctor", 'f' },
+    { "/virtksm.v1.Agent/History", 'f' },
     { "/virtksm.v1.Agent/Watch", 'r' },
     { "/virtksm.v1.Agent/Trace", 'c' },
     { "/virtksm.v1.Agent/Kick", 'c' },

@@ -62,6 +62,7 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
+    Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
     char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
@@ -94,6 +95,13 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     status.ticks = 120;
     status.late_ticks = 2;
     status.libvirt = &libvirt;
+    history.has_recording = history.has_size_bytes = true;
+    history.has_waiting_minutes = history.has_lost_minutes = true;
+    history.size_bytes = UINT64_C(3) << 19;
+    history.waiting_minutes = 2;
+    history.lost_minutes = 1;
+    history.detail = detail;
+    status.history = &history;
     status.sources = sources;
     status.n_sources = 1;
     fakedaemon_answer(*state, "Status", &status.base);
@@ -107,6 +115,8 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
                       "writing:     ready (told\\nby 'x')\n"
                       "ksmd:        3.2 % of one CPU\n"
                       "libvirt:     connected to qemu:///system, 2 times connected anew\n"
+                      "history:     not kept, 1.5 MiB, 2 min wait to be written, 1 min lost: told"
+                      "\\nby 'x'\n"
                       "domains:     3\n"
                       "decisions:   120, of these 2 without fresh figures from libvirt\n"
                       "\n"
@@ -130,7 +140,8 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
         *state, "status",
         "daemon:      virtksmd -, running for -\n"
         "mode:        -\nphase:       -\nreason:      -\nKSM:         -\nKSM before:  -\n"
-        "writing:     -\nksmd:        -\nlibvirt:     -\ndomains:     -\ndecisions:   -\n"
+        "writing:     -\nksmd:        -\nlibvirt:     -\nhistory:     -\ndomains:     "
+        "-\ndecisions:   -\n"
         "\n"
         "SOURCE  STATE  EVENTS  LAST EVENT  DETAIL\n");
     fakedaemon_expect(*state, "list", "DOMAIN  ID  PID  STATE  SEEN  MERGE  UUID\n");

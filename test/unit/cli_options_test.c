@@ -36,6 +36,8 @@ options_may_stand_before_and_behind_the_command(void **unused)
         { "virtksm report -- --help", "report", "--help", CLI_SOCKET_DEFAULT, FORMAT_TABLE },
         { "virtksm --format json --format table list", "list", NULL, CLI_SOCKET_DEFAULT,
           FORMAT_TABLE },
+        { "virtksm history web --since 7d --by day", "history", "web", CLI_SOCKET_DEFAULT,
+          FORMAT_TABLE },
         { "virtksm mode auto", "mode", "auto", CLI_SOCKET_DEFAULT, FORMAT_TABLE },
         { "virtksm events --format csv", "events", NULL, CLI_SOCKET_DEFAULT, FORMAT_CSV },
     };
@@ -72,6 +74,9 @@ wrong_usage_is_refused_with_a_hint(void **unused)
         { "virtksm mode --format csv", "'mode' has no rows to print as csv" },
         { "virtksm kick now", "'now' is one word too many for 'kick'" },
         { "virtksm report a b", "'b' is one word too many for 'report'" },
+        { "virtksm status --since 1h", "'status' is of now: --since" },
+        { "virtksm report --by day", "'report' is of now: --since" },
+        { "virtksm history --since", "--since; see" },
         { "virtksm report ", "'report' needs a word" },
         { "virtksm report a\xff", "in UTF-8" },
     };
@@ -118,6 +123,7 @@ the_help_names_every_command_option_and_exit_code(void **unused)
         "report [DOMAIN]",
         "explain [DOMAIN]",
         "doctor [DOMAIN]",
+        "history [DOMAIN]",
         "kick ",
         "mode [MODE]",
         "events ",
