@@ -58,6 +58,7 @@ domain_table_add(DomainTable *table, const char *uuid, const char *name, int id,
     domain->seen_us = now_us;
     domain->maximum_bytes = VALUE_UNKNOWN;
     domain->balloon_bytes = VALUE_UNKNOWN;
+    domain->unused_bytes = VALUE_UNKNOWN;
     domain->wait_us = VALUE_UNKNOWN;
     process_sample_clear(&domain->sample);
     /* replace, not insert: the old key dies with the old value */

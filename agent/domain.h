@@ -37,7 +37,8 @@ typedef struct {
     DomainXml xml;          /* owned; definition of the running domain */
     uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
-    uint64_t stats_us;      /* CLOCK_MONOTONIC of the two above; 0: never */
+    uint64_t unused_bytes;  /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
+    uint64_t stats_us;      /* CLOCK_MONOTONIC of the three above; 0: never */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */

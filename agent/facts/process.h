@@ -31,6 +31,12 @@ typedef struct {
     ProcfileResult ksm_access; /* how reading ksm_stat went: absent, refused, ... */
 } ProcessSample;
 
+/* What a process has beside its resident set. Each is VALUE_UNKNOWN if it could not be had. */
+typedef struct {
+    uint64_t swapped_bytes; /* pages of its own that are swapped out, zswap included */
+    uint64_t huge_bytes;    /* pages of the hugetlb pool that it has in use */
+} ProcessPaging;
+
 /**
  * process_find() - find the QEMU process of a running domain and hold it
  * @root_fd:     "/" or a test's fake root (borrowed)
@@ -76,6 +82,18 @@ bool process_read(const Process *process, ProcessSample *ret_sample);
  * Return: microseconds; VALUE_UNKNOWN if the process has exited or the kernel does not count.
  */
 uint64_t process_wait_us(const Process *process);
+
+/**
+ * process_read_paging() - what its resident set does not tell
+ * @process:    from process_find()
+ * @ret_paging: written only if the process still runs
+ *
+ * One file, made of counters. A process that has exited and is not reaped shows neither figure.
+ *
+ * Source: Documentation/filesystems/proc.rst, "Contents of the status fields"
+ * Return: false if it has been reaped.
+ */
+bool process_read_paging(const Process *process, ProcessPaging *ret_paging);
 
 /**
  * process_sample_clear() - a sample in which nothing is known

@@ -15,6 +15,7 @@
  */
 #include "agent/report/ledger.h"
 #include "agent/report/attribution.h"
+#include "agent/report/ledger_memory.h"
 #include "policy/arith.h"
 
 #include <string.h>
@@ -46,6 +47,7 @@ add_row(const Domain *domain, Ledger *ledger)
     row.metadata_bytes = is_known(sample.rmap_items)
                              ? mul_div(sample.rmap_items, RMAP_ITEM_BYTES, 1)
                              : VALUE_UNKNOWN;
+    row.profit_bytes = sample.profit_bytes;
     g_array_append_val(ledger->rows, row);
 }
 
@@ -90,6 +92,26 @@ divide(Ledger *ledger, const HostMerged *merged)
     ledger->others_saved_pages = others.saved_pages;
 }
 
+/* Each place that shares gets a page of its own again, and so does each zero page. */
+static uint64_t
+unshare_bytes(const Ledger *ledger, uint64_t sharing_pages, uint64_t zero_pages)
+{
+    if (!is_known(sharing_pages))
+        return VALUE_UNKNOWN;
+    return mul_div(sat_add(sharing_pages, known_or(zero_pages, 0)), ledger->page_bytes, 1);
+}
+
+static void
+fill_rows(Ledger *ledger)
+{
+    for (guint i = 0; i < ledger->rows->len; i++) {
+        LedgerRow *row = &g_array_index(ledger->rows, LedgerRow, i);
+
+        row->unshare_bytes = unshare_bytes(ledger, row->merging_pages, row->zero_pages);
+        ledger_fill_memory(ledger, row);
+    }
+}
+
 static void
 fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
 {
@@ -98,7 +120,13 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
     ledger->pages_shared = merged->pages_shared;
     ledger->pages_sharing = merged->pages_sharing;
     ledger->zero_pages = merged->ksm_zero_pages;
+    ledger->profit_bytes = ksm->general_profit;
+    ledger->total_bytes = host->mem_total_bytes;
+    ledger->available_bytes = host->mem_available_bytes;
+    ledger->ksmd_cpu_us = host->ksmd_cpu_us;
+    ledger->full_scans = ksm->full_scans;
     ledger->saved_pages = VALUE_UNKNOWN;
+    ledger->unshare_bytes = VALUE_UNKNOWN;
     ledger->metadata_bytes = VALUE_UNKNOWN;
     if (!is_known(merged->pages_shared) || !is_known(merged->pages_sharing)) {
         ledger->others_merging_pages = VALUE_UNKNOWN;
@@ -106,6 +134,7 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
         return;
     }
     ledger->saved_pages = sat_add(merged->pages_sharing, known_or(merged->ksm_zero_pages, 0));
+    ledger->unshare_bytes = unshare_bytes(ledger, ledger->saved_pages, 0);
     if (is_known(ksm->pages_unshared) && is_known(ksm->pages_volatile))
         ledger->metadata_bytes =
             mul_div(sat_add(sat_add(merged->pages_shared, merged->pages_sharing),
@@ -135,6 +164,8 @@ ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger)
     if (is_known(after.pages_shared) && is_known(after.pages_sharing))
         divide(ledger, &after);
     fill_host(ledger, &host, &after);
+    vm_read(facts->root_fd, &ledger->vm);
+    fill_rows(ledger);
 }
 
 void

@@ -1,31 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ledger.h - what KSM saves and costs, host and domains, at one moment */
+/*
+ * ledger.h - where the memory of host and domains is, what KSM saves of it, and what that costs
+ *
+ * Two sums hold, and no byte is in two terms of one of them:
+ *
+ *   host, exactly        saved_pages = sum of the domains' saved_pages + others_saved_pages
+ *   domain, as far as    maximum = ballooned + swapped + untouched + zero pages
+ *   moments agree                  + (resident - overhead)
+ *
+ * The others are parts of a term, or what would be: merged and guest_free of what is resident,
+ * zswapped of what is swapped, the five kinds of overhead of overhead; unshare is what merging and
+ * zero pages would need. Each figure is defined by its row in figure.c, which is also what people
+ * are shown. Signed figures are kept as u64, like those of facts.
+ */
 #ifndef AGENT_REPORT_LEDGER_H
 #define AGENT_REPORT_LEDGER_H
 
 #include "agent/domain.h"
 #include "agent/facts/host.h"
+#include "agent/facts/vm.h"
 
 #include <glib.h>
 
 /* One domain; every figure is VALUE_UNKNOWN where it cannot be had. */
 typedef struct {
-    const Domain *domain;    /* borrowed */
-    uint64_t merging_pages;  /* its pages that are merged */
-    uint64_t saved_pages;    /* its fair share, zero pages included */
-    uint64_t zero_pages;     /* of saved_pages */
-    uint64_t metadata_bytes; /* KSM's records of it */
-    uint64_t resident_bytes; /* of its process */
+    const Domain *domain;      /* borrowed */
+    uint64_t merging_pages;    /* its pages that are merged */
+    uint64_t saved_pages;      /* its fair share, zero pages included */
+    uint64_t zero_pages;       /* of saved_pages */
+    uint64_t metadata_bytes;   /* KSM's records of it */
+    uint64_t profit_bytes;     /* the kernel's saving less records, signed */
+    uint64_t unshare_bytes;    /* needed if its sharing broke */
+    uint64_t resident_bytes;   /* of its process, huge pages included */
+    uint64_t ballooned_bytes;  /* given up through the balloon */
+    uint64_t swapped_bytes;    /* of its process, swapped out */
+    uint64_t zswapped_bytes;   /* of swapped_bytes, in zswap */
+    uint64_t zswap_bytes;      /* what zswap occupies for it */
+    uint64_t untouched_bytes;  /* nowhere yet */
+    uint64_t guest_free_bytes; /* of what is resident, not used by the guest */
+    uint64_t limit_bytes;      /* advice for hard_limit */
 } LedgerRow;
 
 typedef struct {
-    uint32_t page_bytes;     /* size of a page */
-    bool steady;             /* the host's figures stood still while the domains were read */
-    uint64_t pages_shared;   /* of the host */
-    uint64_t pages_sharing;  /* of the host */
-    uint64_t zero_pages;     /* of the host; VALUE_UNKNOWN on kernels that do not count them */
-    uint64_t saved_pages;    /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
-    uint64_t metadata_bytes; /* KSM's records of all processes */
+    uint32_t page_bytes;      /* size of a page */
+    bool steady;              /* the host's figures stood still while the domains were read */
+    uint64_t pages_shared;    /* of the host */
+    uint64_t pages_sharing;   /* of the host */
+    uint64_t zero_pages;      /* of the host; VALUE_UNKNOWN on kernels that do not count them */
+    uint64_t saved_pages;     /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
+    uint64_t metadata_bytes;  /* KSM's records of all processes */
+    uint64_t profit_bytes;    /* the kernel's saving less records, signed */
+    uint64_t unshare_bytes;   /* needed if all sharing broke */
+    uint64_t total_bytes;     /* memory of the host */
+    uint64_t available_bytes; /* of it, what could be had without swapping */
+    uint64_t ksmd_cpu_us;     /* since boot */
+    uint64_t full_scans;      /* since boot */
+    HostVm vm;
     uint64_t others_merging_pages; /* of processes that are no known domain */
     uint64_t others_saved_pages;   /* their share of saved_pages */
     GArray *rows;                  /* owned; of LedgerRow, by name */

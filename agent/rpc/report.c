@@ -3,6 +3,29 @@
 #include "agent/report/ledger.h"
 #include "agent/rpc/method.h"
 
+/* A figure with a sign, kept as u64: absent when it is VALUE_UNKNOWN. */
+#define SET_SIGNED(message, field, value)                                                          \
+    do {                                                                                           \
+        (message)->has_##field = is_known(value);                                                  \
+        (message)->field = (message)->has_##field ? (int64_t)(value) : 0;                          \
+    } while (0)
+
+static void
+describe_memory(const LedgerRow *row, Virtksm__V1__DomainReport *message)
+{
+    METHOD_SET_KNOWN(message, maximum_bytes, row->domain->maximum_bytes);
+    METHOD_SET_KNOWN(message, balloon_bytes, row->domain->balloon_bytes);
+    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    METHOD_SET_KNOWN(message, ballooned_bytes, row->ballooned_bytes);
+    METHOD_SET_KNOWN(message, swapped_bytes, row->swapped_bytes);
+    METHOD_SET_KNOWN(message, zswapped_bytes, row->zswapped_bytes);
+    METHOD_SET_KNOWN(message, zswap_bytes, row->zswap_bytes);
+    METHOD_SET_KNOWN(message, untouched_bytes, row->untouched_bytes);
+    METHOD_SET_KNOWN(message, guest_free_bytes, row->guest_free_bytes);
+    METHOD_SET_KNOWN(message, unshare_bytes, row->unshare_bytes);
+    METHOD_SET_KNOWN(message, hard_limit_advice_bytes, row->limit_bytes);
+}
+
 static Virtksm__V1__DomainReport *
 describe_row(const Ledger *ledger, const LedgerRow *row)
 {
@@ -22,9 +45,8 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, row->saved_pages, row->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
-    METHOD_SET_KNOWN(message, maximum_bytes, domain->maximum_bytes);
-    METHOD_SET_KNOWN(message, balloon_bytes, domain->balloon_bytes);
-    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    SET_SIGNED(message, profit_bytes, row->profit_bytes);
+    describe_memory(row, message);
     if (domain->stats_us != 0)
         METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
@@ -45,6 +67,16 @@ describe_host(const Ledger *ledger)
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, ledger->saved_pages, ledger->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
+    SET_SIGNED(message, profit_bytes, ledger->profit_bytes);
+    METHOD_SET_KNOWN(message, unshare_bytes, ledger->unshare_bytes);
+    METHOD_SET_KNOWN(message, total_bytes, ledger->total_bytes);
+    METHOD_SET_KNOWN(message, available_bytes, ledger->available_bytes);
+    METHOD_SET_KNOWN(message, swapped_bytes, ledger->vm.swapped_bytes);
+    METHOD_SET_KNOWN(message, zswapped_bytes, ledger->vm.zswapped_bytes);
+    METHOD_SET_KNOWN(message, zswap_bytes, ledger->vm.zswap_bytes);
+    METHOD_SET_KNOWN(message, ksmd_cpu_us, ledger->ksmd_cpu_us);
+    METHOD_SET_KNOWN(message, ksmd_full_scans, ledger->full_scans);
+    METHOD_SET_KNOWN(message, cow_ksm_breaks, ledger->vm.cow_ksm);
     return message;
 }
 

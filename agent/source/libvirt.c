@@ -25,6 +25,8 @@
 
 /* One question may hang on a QEMU that does not answer; one more goes round it. */
 #define ASKING_MAX 2
+/* What a guest said of its memory may be older than two periods by this, for a busy host. */
+#define GUEST_SLACK_S 5
 
 struct LibvirtSource {
     Agent *agent;                      /* borrowed */
@@ -392,6 +394,18 @@ static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, 
 
 /* --- figures ---------------------------------------------------------------------------- */
 
+/* The guest speaks once in a period; what it said long before is no figure of now. libvirt gives
+ * the time as 0 where it never spoke. */
+static bool
+is_fresh(const Domain *domain, uint64_t said_s)
+{
+    uint64_t period_s = domain->has_xml ? domain->xml.stats_period_s : 0;
+    uint64_t now_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+
+    return is_known(said_s) && said_s != 0 && period_s > 0 &&
+           sat_sub(now_s, said_s) <= GUEST_SLACK_S + 2 * period_s;
+}
+
 static void
 take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
 {
@@ -401,6 +415,8 @@ take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
         return;
     domain->maximum_bytes = stats->maximum_bytes;
     domain->balloon_bytes = stats->balloon_bytes;
+    domain->unused_bytes =
+        is_fresh(domain, stats->unused_time_s) ? stats->unused_bytes : VALUE_UNKNOWN;
     domain->stats_us = now_us;
     if (domain->state != DOMAIN_STOPPING)
         domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;

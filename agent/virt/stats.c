@@ -6,13 +6,21 @@
 #define STATS_WANTED (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
 static uint64_t
+find_number(const virDomainStatsRecord *record, const char *field)
+{
+    unsigned long long number;
+
+    if (virTypedParamsGetULLong(record->params, record->nparams, field, &number) != 1)
+        return VALUE_UNKNOWN;
+    return number;
+}
+
+static uint64_t
 find_kib(const virDomainStatsRecord *record, const char *field)
 {
-    unsigned long long kib;
+    uint64_t kib = find_number(record, field);
 
-    if (virTypedParamsGetULLong(record->params, record->nparams, field, &kib) != 1)
-        return VALUE_UNKNOWN;
-    return bytes_from_kib(kib);
+    return is_known(kib) ? bytes_from_kib(kib) : VALUE_UNKNOWN;
 }
 
 /* For drivers whose bulk statistics carry the state alone. */
@@ -31,7 +39,9 @@ static void
 add_record(const virDomainStatsRecord *record, GArray *all)
 {
     VirtStats stats = { .maximum_bytes = find_kib(record, "balloon.maximum"),
-                        .balloon_bytes = find_kib(record, "balloon.current") };
+                        .balloon_bytes = find_kib(record, "balloon.current"),
+                        .unused_bytes = find_kib(record, "balloon.unused"),
+                        .unused_time_s = find_number(record, "balloon.last-update") };
     int state = VIR_DOMAIN_RUNNING;
 
     if (virDomainGetUUIDString(record->dom, stats.uuid) < 0)

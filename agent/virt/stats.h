@@ -12,6 +12,8 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN]; /* lower case, with dashes */
     uint64_t maximum_bytes;            /* defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes;            /* left to the guest by its balloon; VALUE_UNKNOWN */
+    uint64_t unused_bytes;             /* not used by the guest, as it said; VALUE_UNKNOWN */
+    uint64_t unused_time_s;            /* wall clock when it said so; VALUE_UNKNOWN: never */
     bool paused;                       /* its processors stand still */
 } VirtStats;
 
