@@ -18,6 +18,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The socket that is asked when --socket names none. */
 #define CLI_SOCKET_DEFAULT "/run/virtksm/virtksmd.sock"
@@ -40,6 +41,7 @@ typedef enum {
     FORMAT_TABLE, /* for people: units, escapes, notes */
     FORMAT_JSON,  /* the message as it came; null for what could not be had */
     FORMAT_CSV,   /* quoted as RFC 4180 says; empty for what could not be had */
+    FORMAT_HTML,  /* one page that needs nothing else */
     FORMAT_COUNT,
 } Format;
 
@@ -50,7 +52,10 @@ typedef struct {
     const Command *command; /* borrowed, static; NULL: none was named (--help, --version) */
     char *argument;         /* owned; DOMAIN or MODE; NULL: none */
     char *socket;           /* owned; path of the daemon's full socket */
-    Format format;          /* of what goes to standard output */
+    char *output;           /* owned; file to write to; NULL: standard output */
+    Format format;          /* of what is written */
+    unsigned interval_ms;   /* between two reports of top */
+    uint64_t count;         /* reports of top; 0: until it is ended */
     gboolean help;          /* --help */
     gboolean version;       /* --version */
 } Cli;

@@ -30,6 +30,11 @@ static const Command commands[] = {
       "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row for the host\n"
       "and one for each domain, told apart by the column \"kind\".",
       true, true, explain_run },
+    { "top", "", "The report as it changes, on the whole screen",
+      "Sorted and in the units that you choose; the last line of the screen says with which keys.\n"
+      "Goes on when the daemon is restarted. Where standard output or input is no terminal, and\n"
+      "with --format json, it prints a report each time.",
+      false, false, top_run },
     { "kick", "", "Scan now, as after the start of a domain", "Prints the settings after the kick.",
       false, false, kick_run },
     { "mode", "[MODE]", "Print the mode, or set it until the daemon ends",
@@ -73,5 +78,6 @@ cli_done(Cli *cli)
 {
     g_free(cli->argument);
     g_free(cli->socket);
+    g_free(cli->output);
     *cli = (Cli){ 0 };
 }

@@ -50,6 +50,9 @@ bool kick_run(const Cli *cli, GError **error);
 /** mode_run() - show or set the mode */
 bool mode_run(const Cli *cli, GError **error);
 
+/** top_run() - the report, live */
+bool top_run(const Cli *cli, GError **error);
+
 /** events_run() - everything that happens, until it is interrupted */
 bool events_run(const Cli *cli, GError **error);
 

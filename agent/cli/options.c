@@ -3,10 +3,21 @@
 #include "agent/cli/options.h"
 #include "agent/cli/command.h"
 
+#include <errno.h>
+#include <math.h>
+
+/* Seconds between two reports of top: what a person can follow, up to what is no longer live. */
+#define INTERVAL_DEFAULT "2"
+#define INTERVAL_MIN_S   0.1
+#define INTERVAL_MAX_S   3600
+
 /* What GOption fills, before it is checked. */
 typedef struct {
     char *socket;     /* owned */
     char *format;     /* owned */
+    char *output;     /* owned */
+    char *interval;   /* owned; seconds */
+    char *count;      /* owned; a whole number */
     char **words;     /* owned; what is no option */
     gboolean help;    /* of everything, or of the command that follows */
     gboolean version; /* of the project */
@@ -16,6 +27,7 @@ static const char *const format_words[] = {
     [FORMAT_TABLE] = "table",
     [FORMAT_JSON] = "json",
     [FORMAT_CSV] = "csv",
+    [FORMAT_HTML] = "html",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(format_words) == FORMAT_COUNT);
 
@@ -34,9 +46,53 @@ raw_done(Raw *raw)
 {
     g_free(raw->socket);
     g_free(raw->format);
+    g_free(raw->output);
+    g_free(raw->interval);
+    g_free(raw->count);
     g_strfreev(raw->words);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Raw, raw_done)
+
+/* An option of one command; the others do not take it, and do not show it in their help. */
+typedef struct {
+    const char *command;  /* that takes it */
+    const char *name;     /* behind "--" */
+    char letter;          /* behind "-"; 0: none */
+    size_t value;         /* offset in Raw of its text */
+    const char *help;     /* one line */
+    const char *argument; /* what the text is, in the help */
+} OwnOption;
+
+static const OwnOption own_options[] = {
+    { "report", "output", 'o', offsetof(Raw, output), "Write to FILE, not to standard output",
+      "FILE" },
+    { "top", "interval", 0, offsetof(Raw, interval),
+      "Time between two reports (default: " INTERVAL_DEFAULT ")", "SECONDS" },
+    { "top", "count", 0, offsetof(Raw, count), "End after N reports", "N" },
+};
+
+static char **
+own_value(const OwnOption *option, Raw *raw)
+{
+    return (char **)((char *)raw + option->value);
+}
+
+/* Those of @command; NULL: all, as nobody knows the command before the options are read. */
+static void
+add_own_options(GOptionContext *context, const Command *command, Raw *raw)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(own_options); i++) {
+        const OwnOption *option = &own_options[i];
+        const GOptionEntry entries[] = {
+            { option->name, option->letter, 0, G_OPTION_ARG_FILENAME, own_value(option, raw),
+              option->help, option->argument },
+            { 0 },
+        };
+
+        if (!command || g_str_equal(option->command, command->name))
+            g_option_context_add_main_entries(context, entries, NULL);
+    }
+}
 
 /* @raw must outlive the context. */
 static GOptionContext *
@@ -47,7 +103,7 @@ make_context(const char *parameters, Raw *raw)
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &raw->socket,
           "Socket of the daemon (default: " CLI_SOCKET_DEFAULT ")", "PATH" },
         { "format", 0, 0, G_OPTION_ARG_STRING, &raw->format,
-          "table (default), json, or csv where the result has rows", "FORMAT" },
+          "table (default), json, csv where the result has rows, or html of the report", "FORMAT" },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &raw->help, "Print this help", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Print the version", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->words, NULL, NULL },
@@ -70,8 +126,8 @@ set_format(Cli *cli, const char *word, GError **error)
     }
     if (!word)
         return true;
-    g_set_error(error, CLI_ERROR, CLI_USAGE, "unknown format '%s': expected table, json or csv",
-                word);
+    g_set_error(error, CLI_ERROR, CLI_USAGE,
+                "unknown format '%s': expected table, json, csv or html", word);
     return false;
 }
 
@@ -98,6 +154,66 @@ set_command(Cli *cli, char **words, GError **error)
     return true;
 }
 
+static bool
+set_interval(Cli *cli, const char *text, GError **error)
+{
+    char *end = NULL;
+    double seconds = g_ascii_strtod(text ? text : INTERVAL_DEFAULT, &end);
+
+    /* Not "seconds < MIN", which is false for what is not a number. */
+    if (*end || !(seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S)) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "--interval '%s': expected %g to %d seconds", text,
+                    INTERVAL_MIN_S, INTERVAL_MAX_S);
+        return false;
+    }
+    cli->interval_ms = (unsigned)lround(seconds * 1000);
+    return true;
+}
+
+static bool
+set_count(Cli *cli, const char *text, GError **error)
+{
+    if (!text || g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT64, &cli->count, NULL))
+        return true;
+    g_set_error(error, CLI_ERROR, CLI_USAGE, "--count '%s': expected a whole number from 1 on",
+                text);
+    return false;
+}
+
+static bool
+check_own_options(const Cli *cli, Raw *raw, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(own_options); i++) {
+        const OwnOption *option = &own_options[i];
+
+        if (!cli->command || !*own_value(option, raw) ||
+            g_str_equal(option->command, cli->command->name))
+            continue;
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' has no option --%s; '%s' has",
+                    cli->command->name, option->name, option->command);
+        return false;
+    }
+    return true;
+}
+
+static bool
+check_format(const Cli *cli, GError **error)
+{
+    bool has_html = g_str_equal(cli->command->name, "report");
+
+    if (cli->format == FORMAT_CSV && !cli->command->has_csv) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE,
+                    "'%s' has no rows to print as csv: expected table or json", cli->command->name);
+        return false;
+    }
+    if (cli->format == FORMAT_HTML && !has_html) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "only 'report' can be printed as html, not '%s'",
+                    cli->command->name);
+        return false;
+    }
+    return true;
+}
+
 /* What is right by itself, but not together. An empty DOMAIN would ask the daemon for all. */
 static bool
 check(const Cli *cli, GError **error)
@@ -108,9 +224,10 @@ check(const Cli *cli, GError **error)
         g_set_error_literal(error, CLI_ERROR, CLI_USAGE, "no command; see 'virtksm --help'");
         return false;
     }
-    if (cli->format == FORMAT_CSV && !cli->command->has_csv) {
-        g_set_error(error, CLI_ERROR, CLI_USAGE,
-                    "'%s' has no rows to print as csv: expected table or json", cli->command->name);
+    if (!check_format(cli, error))
+        return false;
+    if (cli->output && !*cli->output) {
+        g_set_error_literal(error, CLI_ERROR, CLI_USAGE, "--output needs the name of a file");
         return false;
     }
     if (cli->argument && (!*cli->argument || !g_utf8_validate(cli->argument, -1, NULL))) {
@@ -131,15 +248,18 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
     g_autoptr(GError) reason = NULL;
     g_auto(GStrv) copy = g_strdupv(argv);
 
+    add_own_options(context, NULL, &raw);
     if (!g_option_context_parse_strv(context, &copy, &reason)) {
         g_set_error(error, CLI_ERROR, CLI_USAGE, "%s; see 'virtksm --help'", reason->message);
         return false;
     }
     cli.socket = g_strdup(raw.socket ? raw.socket : CLI_SOCKET_DEFAULT);
+    cli.output = g_strdup(raw.output);
     cli.help = raw.help;
     cli.version = raw.version;
     if (!set_format(&cli, raw.format, error) || !set_command(&cli, raw.words, error) ||
-        !check(&cli, error))
+        !check_own_options(&cli, &raw, error) || !set_interval(&cli, raw.interval, error) ||
+        !set_count(&cli, raw.count, error) || !check(&cli, error))
         return false;
     *ret_cli = cli; /* the caller owns it from here */
     cli = (Cli){ 0 };
@@ -156,6 +276,8 @@ options_help(const Command *command)
     g_auto(Raw) unused = { 0 };
     g_autoptr(GOptionContext) context = make_context(g_strchomp(usage), &unused);
 
+    if (command)
+        add_own_options(context, command, &unused);
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(context, exit_codes);
     return g_option_context_get_help(context, TRUE, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * output.c - write(2) and poll(2) on standard output
+ * output.c - write(2) and poll(2) on standard output, and the file of --output
  *
  * The descriptor stays as it was given to us: O_NONBLOCK would be seen by every process that
  * shares the terminal. The queue therefore writes only when poll says that there is room, and no
@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct OutputQueue {
@@ -78,6 +79,40 @@ output_write(const char *text, GError **error)
         }
     }
     return true;
+}
+
+static bool
+write_into(int fd, const char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        ssize_t n = write(fd, text, left);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        text += MAX(n, 0);
+        left -= (size_t)MAX(n, 0);
+    }
+    return true;
+}
+
+bool
+output_file(const char *path, const char *text, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    struct stat st;
+    int fd;
+
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
+        if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &reason))
+            return true;
+        g_set_error(error, CLI_ERROR, CLI_FAILED, "%s", reason->message);
+        return false;
+    }
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write_into(fd, text) && close(fd) == 0)
+        return true;
+    g_set_error(error, CLI_ERROR, CLI_FAILED, "cannot write to '%s': %s", path, g_strerror(errno));
+    return false;
 }
 
 static void

@@ -5,9 +5,10 @@
  * Other processes and the host become rows like those of the domains, with what is known of
  * them, so that table and CSV treat all alike.
  */
-#include "agent/cli/call.h"
+#include "agent/cli/report.h"
 #include "agent/cli/command.h"
 #include "agent/cli/csv.h"
+#include "agent/cli/html.h"
 #include "agent/cli/result.h"
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
@@ -17,8 +18,8 @@
 
 typedef Virtksm__V1__DomainReport Row;
 
-static const CallMethod report_method = { "/virtksm.v1.Agent/Report",
-                                          &virtksm__v1__report_response__descriptor, true };
+const CallMethod report_method = { "/virtksm.v1.Agent/Report",
+                                   &virtksm__v1__report_response__descriptor, true };
 
 static Row
 others_row(const Virtksm__V1__OthersReport *others)
@@ -110,8 +111,8 @@ append_notes(GString *out, const Virtksm__V1__ReportResponse *report)
                              "are of slightly different moments. The sum is exact.\n");
 }
 
-static void
-append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
+void
+report_append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     static const TableColumn columns[] = {
         { "DOMAIN", TABLE_LEFT, 0 },    { "MAX", TABLE_RIGHT, 0 },    { "BALLOON", TABLE_RIGHT, 0 },
@@ -163,11 +164,15 @@ append_csv(const ProtobufCMessage *message, GString *out)
 bool
 report_run(const Cli *cli, GError **error)
 {
-    static const ResultPrinter printer = { append_table, append_csv };
+    static const ResultPrinter printer = { report_append_table, append_csv };
     Virtksm__V1__ReportRequest request = VIRTKSM__V1__REPORT_REQUEST__INIT;
     g_autoptr(ProtobufCMessage) response = NULL;
 
     request.domain = cli->argument;
     response = call_unary(cli, &report_method, &request.base, error);
-    return response && result_print(cli, response, &printer, error);
+    if (!response)
+        return false;
+    if (cli->format == FORMAT_HTML)
+        return html_print(cli, response, error);
+    return result_print(cli, response, &printer, error);
 }

@@ -42,6 +42,7 @@ LIBRARIES = (
     ("libxml/", ("agent/virt/domain_xml.c",)),
     ("nghttp2/", ("proto/",)),
     ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/")),
+    ("ncurses.h", ("agent/cli/top_view.c",)),
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("systemd/", ("agent/notify.c",)),
     ("syslog.h", ()),
@@ -64,7 +65,7 @@ OPENING = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|(?:f|fd|freo)?open(?=\s*\([^;]
 FILE_WRITERS = {
     "agent/actuator/sysfile.c": "kernel files: the only one",
     "agent/actuator/originals.c": "the record of originals in the state directory",
-    "agent/cli/output.c": "/dev/null in place of a closed standard stream",
+    "agent/cli/output.c": "/dev/null in place of a closed standard stream, and --output",
     "proto/grpc_socket.c": "the lock beside a listening socket",
 }
 
