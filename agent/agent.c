@@ -12,6 +12,7 @@
  *                 |
  *            actuator                      (actuator/: originals first, then the kernel's files)
  *
+ *    recorder.c samples report/ for the history; its database is for a thread.
  *    rpc/ and report/ read all of this for whoever asks; virt/ has libvirt, its calls in threads.
  *
  * Everything but those calls runs on one GLib main loop and hangs on one Agent; there are no
@@ -23,6 +24,7 @@
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/recorder.h"
 #include "agent/rpc/server.h"
 #include "agent/source/source.h"
 
@@ -181,6 +183,8 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     host_init(&agent->host_facts, agent->root_fd);
     agent->opened = true;
     open_sources(agent);
+    if (agent->conf->history_enable)
+        agent->recorder = recorder_open(agent);
     return true;
 }
 
@@ -238,6 +242,7 @@ warn_of_restart(const Conf *old, const Conf *new)
         { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },
         { "[access] read_only_for_all", old->read_only_for_all != new->read_only_for_all },
         { "[hook] enable", old->hook_enable != new->hook_enable },
+        { "[history] enable", old->history_enable != new->history_enable },
         { "[directory] paths", !g_str_equal(old->directory_paths, new->directory_paths) },
     };
 
@@ -296,7 +301,8 @@ agent_close(Agent *agent)
         server_shutdown(agent->server);
         if (agent->conf->restore_at_stop)
             restore_all(agent);
-        close_sources(agent); /* may wait a moment for libvirt */
+        g_clear_pointer(&agent->recorder, recorder_close); /* may wait a moment for the disk */
+        close_sources(agent);                              /* may wait a moment for libvirt */
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);
         host_done(&agent->host_facts);

@@ -15,6 +15,7 @@
 
 #include <glib.h>
 
+typedef struct Recorder Recorder;               /* agent/recorder.h */
 typedef struct Server Server;                   /* agent/rpc/server.h */
 typedef struct LibvirtSource LibvirtSource;     /* agent/source/libvirt.c */
 typedef struct HookSource HookSource;           /* agent/source/hook.c */
@@ -66,6 +67,7 @@ struct Agent {
     HookSource *hook;           /* likewise */
     DirectorySource *directory; /* likewise */
     Server *server;             /* owned */
+    Recorder *recorder;         /* owned; NULL: [history] enable = false */
     GPtrArray *feeds;           /* owned by the source grpc; of GrpcFeed; NULL: none so far */
     guint watchdog;             /* GSource; 0: none */
 };

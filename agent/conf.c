@@ -66,6 +66,21 @@ static const Knob agent_rows[] = {
     { "hook", "enable", KNOB_BOOL, "", 0, 0, "true",
       "Listen to virtksm-hook, which libvirtd calls when a domain starts and stops.", NULL,
       offsetof(Conf, hook_enable) },
+    { "history", "enable", KNOB_BOOL, "", 0, 0, "true",
+      "Keep what each domain saves and costs in history.db, in the state directory.", NULL,
+      offsetof(Conf, history_enable) },
+    { "history", "keep_minutes", KNOB_UINT, "hours", 1, 168, "24",
+      "How long the history has single minutes.", NULL, offsetof(Conf, keep_minutes) },
+    { "history", "keep_hours", KNOB_UINT, "days", 7, 92, "31",
+      "How long the history has single hours.", NULL, offsetof(Conf, keep_hours) },
+    { "history", "keep_days", KNOB_UINT, "days", 92, 3660, "731",
+      "How long the history has single days, and domains that are gone.", NULL,
+      offsetof(Conf, keep_days) },
+    { "history", "size_limit", KNOB_UINT, "MiB", 8, 65536, "256",
+      "Most that history.db may take; the log beside it takes up to 8 MiB more. Where that is too "
+      "little, minutes are dropped first, then hours. 1,000 domains need 215 MiB for the defaults "
+      "above.",
+      NULL, offsetof(Conf, history_mib) },
     { "directory", "paths", KNOB_TEXT, "", 0, 4096, "",
       "Folders in which each entry is a running domain, with colons between them, such as "
       "/run/vc/sbs. They need not exist yet.",

@@ -35,6 +35,11 @@ typedef struct {
     bool read_only_for_all;   /* every local user may use the read-only socket */
     unsigned domain_figures;  /* Who: may read the figures of single domains */
     bool hook_enable;         /* listen to virtksm-hook */
+    bool history_enable;      /* keep what was saved in a database */
+    uint64_t keep_minutes;    /* hours for which single minutes are kept */
+    uint64_t keep_hours;      /* days for which single hours are kept */
+    uint64_t keep_days;       /* days for which single days are kept */
+    uint64_t history_mib;     /* most that the database may take */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 

@@ -52,6 +52,9 @@ typedef struct {
     const Command *command; /* borrowed, static; NULL: none was named (--help, --version) */
     char *argument;         /* owned; DOMAIN or MODE; NULL: none */
     char *socket;           /* owned; path of the daemon's full socket */
+    char *since;            /* owned; --since; NULL: not given */
+    char *until;            /* owned; --until; NULL: not given */
+    char *interval;         /* owned; --by; NULL: not given */
     char *output;           /* owned; file to write to; NULL: standard output */
     Format format;          /* of what is written */
     unsigned interval_ms;   /* between two reports of top */

@@ -30,6 +30,24 @@ static const Command commands[] = {
       "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row for the host\n"
       "and one for each domain, told apart by the column \"kind\".",
       true, true, explain_run },
+    { "history", "[DOMAIN]", "What was saved over time, to charge or to credit",
+      "DOMAIN is a name or a uuid, also of a domain that is gone. Without it there is a row for "
+      "each\n"
+      "interval of the host, and a total for each domain that ran. Intervals and times are UTC.\n"
+      "\n"
+      "  RUNNING   time in which it was there\n"
+      "  SAVED     its fair share of what merging saved, in GiB-hours: 2 GiB for half an hour are "
+      "1\n"
+      "  COST      KSM's records about its memory, in GiB-hours\n"
+      "  NET       saved less cost\n"
+      "  RESIDENT  memory that its QEMU process held, in GiB-hours\n"
+      "  KSMD      run time of ksmd\n"
+      "\n"
+      "TIME is a length of time before now (90m, 24h, 7d, 4w) or a moment (2026-01-31,\n"
+      "2026-01-31T12:00, with +01:00 behind it if it is not UTC). Without --since it is the last "
+      "24\n"
+      "hours. CSV tells intervals and totals apart by the column \"kind\".",
+      true, true, history_run },
     { "top", "", "The report as it changes, on the whole screen",
       "Sorted and in the units that you choose; the last line of the screen says with which keys.\n"
       "Goes on when the daemon is restarted. Where standard output or input is no terminal, and\n"
@@ -79,5 +97,8 @@ cli_done(Cli *cli)
     g_free(cli->argument);
     g_free(cli->socket);
     g_free(cli->output);
+    g_free(cli->since);
+    g_free(cli->until);
+    g_free(cli->interval);
     *cli = (Cli){ 0 };
 }

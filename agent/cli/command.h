@@ -44,6 +44,9 @@ bool report_run(const Cli *cli, GError **error);
 /** explain_run() - the last decision and its reasons */
 bool explain_run(const Cli *cli, GError **error);
 
+/** history_run() - what was saved, and when */
+bool history_run(const Cli *cli, GError **error);
+
 /** kick_run() - scan now */
 bool kick_run(const Cli *cli, GError **error);
 

@@ -15,8 +15,11 @@
 typedef struct {
     char *socket;     /* owned */
     char *format;     /* owned */
+    char *since;      /* owned */
+    char *until;      /* owned */
+    char *interval;   /* owned; of --by */
     char *output;     /* owned */
-    char *interval;   /* owned; seconds */
+    char *every;      /* owned; seconds */
     char *count;      /* owned; a whole number */
     char **words;     /* owned; what is no option */
     gboolean help;    /* of everything, or of the command that follows */
@@ -46,8 +49,11 @@ raw_done(Raw *raw)
 {
     g_free(raw->socket);
     g_free(raw->format);
-    g_free(raw->output);
+    g_free(raw->since);
+    g_free(raw->until);
     g_free(raw->interval);
+    g_free(raw->output);
+    g_free(raw->every);
     g_free(raw->count);
     g_strfreev(raw->words);
 }
@@ -64,9 +70,13 @@ typedef struct {
 } OwnOption;
 
 static const OwnOption own_options[] = {
+    { "history", "since", 0, offsetof(Raw, since), "From when on (default: 24h)", "TIME" },
+    { "history", "until", 0, offsetof(Raw, until), "Until when (default: now)", "TIME" },
+    { "history", "by", 0, offsetof(Raw, interval),
+      "minute, hour or day (default: what suits the time)", "INTERVAL" },
     { "report", "output", 'o', offsetof(Raw, output), "Write to FILE, not to standard output",
       "FILE" },
-    { "top", "interval", 0, offsetof(Raw, interval),
+    { "top", "interval", 0, offsetof(Raw, every),
       "Time between two reports (default: " INTERVAL_DEFAULT ")", "SECONDS" },
     { "top", "count", 0, offsetof(Raw, count), "End after N reports", "N" },
 };
@@ -254,11 +264,14 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
         return false;
     }
     cli.socket = g_strdup(raw.socket ? raw.socket : CLI_SOCKET_DEFAULT);
+    cli.since = g_strdup(raw.since);
+    cli.until = g_strdup(raw.until);
+    cli.interval = g_strdup(raw.interval);
     cli.output = g_strdup(raw.output);
     cli.help = raw.help;
     cli.version = raw.version;
     if (!set_format(&cli, raw.format, error) || !set_command(&cli, raw.words, error) ||
-        !check_own_options(&cli, &raw, error) || !set_interval(&cli, raw.interval, error) ||
+        !check_own_options(&cli, &raw, error) || !set_interval(&cli, raw.every, error) ||
         !set_count(&cli, raw.count, error) || !check(&cli, error))
         return false;
     *ret_cli = cli; /* the caller owns it from here */

@@ -72,6 +72,31 @@ append_libvirt(GString *out, const Virtksm__V1__LibvirtStatus *libvirt)
 }
 
 static void
+append_history(GString *out, const Virtksm__V1__HistoryStatus *history)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!history) {
+        text_append_line(out, "history", "not kept");
+        return;
+    }
+    g_string_append(text, history->recording ? "kept" : "not written");
+    if (history->has_size_bytes) {
+        g_autofree char *size = text_bytes(history->size_bytes);
+
+        g_string_append_printf(text, ", %s", size);
+    }
+    if (history->waiting_minutes > 0)
+        g_string_append_printf(text, ", %" PRIu64 " min wait to be written",
+                               history->waiting_minutes);
+    if (history->lost_minutes > 0)
+        g_string_append_printf(text, ", %" PRIu64 " min lost", history->lost_minutes);
+    if (history->detail && *history->detail)
+        g_string_append_printf(text, ": %s", history->detail);
+    text_append_line(out, "history", text->str);
+}
+
+static void
 append_counts(GString *out, const Virtksm__V1__StatusResponse *status)
 {
     g_autofree char *domains =
@@ -121,6 +146,7 @@ append_status(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "reason", status->reason);
     append_ksm(out, status);
     append_libvirt(out, status->libvirt);
+    append_history(out, status->history);
     append_counts(out, status);
     append_sources(out, status);
 }

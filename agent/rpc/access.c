@@ -24,6 +24,7 @@ typedef enum {
 static const char *const figures[] = {
     "/virtksm.v1.Agent/Report",
     "/virtksm.v1.Agent/Explain",
+    "/virtksm.v1.Agent/History",
 };
 
 /* All that can be called on [rpc] kata_socket. */

@@ -34,6 +34,7 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("List", GRPC_UNARY, true, list),
     AGENT_METHOD("Report", GRPC_UNARY, true, report),
     AGENT_METHOD("Explain", GRPC_UNARY, true, explain),
+    AGENT_METHOD("History", GRPC_UNARY, true, history),
     AGENT_METHOD("Watch", GRPC_SERVER_STREAM, true, watch),
     AGENT_METHOD("Kick", GRPC_UNARY, false, kick),
     AGENT_METHOD("SetMode", GRPC_UNARY, false, set_mode),

@@ -65,6 +65,7 @@ extern const GrpcHandler status_handler;
 extern const GrpcHandler list_handler;
 extern const GrpcHandler report_handler;
 extern const GrpcHandler explain_handler;
+extern const GrpcHandler history_handler;
 extern const GrpcHandler watch_handler;
 extern const GrpcHandler kick_handler;
 extern const GrpcHandler set_mode_handler;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status.c - Status and List: what the daemon does, and for whom */
 #include "agent/config.h"
+#include "agent/recorder.h"
 #include "agent/rpc/method.h"
 #include "agent/source/grpc_feed.h"
 #include "agent/source/source.h"
@@ -59,6 +60,23 @@ describe_libvirt(const Agent *agent)
     return message;
 }
 
+static Virtksm__V1__HistoryStatus *
+describe_history(const Agent *agent)
+{
+    Virtksm__V1__HistoryStatus *message = g_new(Virtksm__V1__HistoryStatus, 1);
+    RecorderStatus status = recorder_status(agent->recorder);
+
+    virtksm__v1__history_status__init(message);
+    METHOD_SET(message, recording, status.is_recording);
+    message->detail = g_strdup(status.detail);
+    METHOD_SET_KNOWN(message, size_bytes, status.size_bytes);
+    METHOD_SET(message, waiting_minutes, status.waiting);
+    METHOD_SET(message, lost_minutes, status.lost);
+    if (status.written_us != 0)
+        METHOD_SET(message, written_ms, method_age_ms(status.written_us));
+    return message;
+}
+
 static void
 status_message(GrpcCall *call, const ProtobufCMessage *request)
 {
@@ -78,6 +96,8 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     if (agent->ksmd_cpu_percent >= 0)
         METHOD_SET(message, ksmd_cpu_percent, agent->ksmd_cpu_percent);
     describe_sources(agent, message);
+    if (agent->recorder)
+        message->history = describe_history(agent);
     message->libvirt = describe_libvirt(agent);
     METHOD_SET(message, domains, domain_table_size(&agent->domains));
     METHOD_SET(message, uptime_ms, method_age_ms(agent->started_us));

@@ -28,7 +28,7 @@ ROOMS = (
                        "proto/grpc_unpack.h") + COMMON),
     ("agent/report/", ("agent/report/", "agent/facts/", "agent/domain.h") + COMMON),
     ("agent/rpc/", ("agent/rpc/", "agent/report/", "agent/source/source.h",
-                    "agent/source/grpc_feed.h", "agent/agent.h",
+                    "agent/source/grpc_feed.h", "agent/agent.h", "agent/recorder.h",
                     "agent/conf.h", "agent/domain.h", "agent/event.h", "agent/tick.h",
                     "proto/") + COMMON),
     ("agent/cli/", ("agent/cli/", "agent/config.h", "agent/error.h", "policy/", "proto/")),
@@ -44,6 +44,7 @@ LIBRARIES = (
     ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/")),
     ("ncurses.h", ("agent/cli/top_view.c",)),
     ("json-glib/", ("agent/report/", "agent/cli/")),
+    ("sqlite3.h", ("agent/report/history",)),
     ("systemd/", ("agent/notify.c",)),
     ("syslog.h", ()),
 )
@@ -66,6 +67,7 @@ FILE_WRITERS = {
     "agent/actuator/sysfile.c": "kernel files: the only one",
     "agent/actuator/originals.c": "the record of originals in the state directory",
     "agent/cli/output.c": "/dev/null in place of a closed standard stream, and --output",
+    "agent/report/history.c": "the history in the state directory, made for its owner alone",
     "proto/grpc_socket.c": "the lock beside a listening socket",
 }
 

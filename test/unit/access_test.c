@@ -46,6 +46,7 @@ static const struct {
     { "/virtksm.v1.Agent/List", 'r' },
     { "/virtksm.v1.Agent/Report", 'f' },
     { "/virtksm.v1.Agent/Explain", 'f' },
+    { "/virtksm.v1.Agent/History", 'f' },
     { "/virtksm.v1.Agent/Watch", 'r' },
     { "/virtksm.v1.Agent/Kick", 'c' },
     { "/virtksm.v1.Agent/SetMode", 'c' },

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * history.c - a database that survives what happens to a host
+ *
+ * Once a minute two small transactions: one drops rows that are too old or too many, the other
+ * writes the minute and joins it to its hour and its day. The log of SQLite (WAL) makes each of
+ * them whole or nothing, also after SIGKILL; with synchronous = NORMAL there is no fsync in a
+ * transaction, and a loss of power costs the last minutes, never the database. An fsync comes when
+ * the log is taken over into the database, every 4 MiB of it, and may wait for the disk as long as
+ * the disk likes; so may a read or a write. That is why nothing here is called from the main loop:
+ * agent/recorder.c has a thread for it, and keeps minutes that could not be written for a while.
+ *
+ * Size. A row takes 60 to 90 bytes. A thousand domains, with a day of minutes, a month of hours and
+ * two years of days, are 1440 + 744 + 731 rows each, together 2.9 million: 215 MiB (measured by
+ * history_size_test.c), to which come 8 MiB of log at most. The limit holds whatever the number of
+ * domains: from seven eighths of it on, the oldest minutes make room, then the oldest hours, then
+ * the oldest days; SQLite itself refuses a page beyond it. A disk that is full, read-only or gone
+ * fails the transaction, and nothing else.
+ *
+ * A damaged file is moved aside for whoever wants to look at it, in place of one that was moved
+ * aside before, so that a failing disk cannot fill itself with them.
+ */
+/* needs: write /var/lib/virtksm */
+#define _GNU_SOURCE
+#include "agent/error.h"
+#include "agent/report/history_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+/* Another program may hold the lock for a moment. */
+#define BUSY_MS 500
+
+static const struct {
+    const char *name;
+    int64_t length_s;
+} steps[] = {
+    [HISTORY_MINUTE] = { "minute", 60 },
+    [HISTORY_HOUR] = { "hour", 3600 },
+    [HISTORY_DAY] = { "day", 86400 },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(steps) == HISTORY_STEP_COUNT);
+
+int64_t
+history_step_s(HistoryStep step)
+{
+    return steps[step].length_s;
+}
+
+const char *
+history_step_name(HistoryStep step)
+{
+    return steps[step].name;
+}
+
+History *
+history_new(const char *dir)
+{
+    History *history = g_new0(History, 1);
+
+    history->path = g_build_filename(dir, HISTORY_FILE, NULL);
+    return history;
+}
+
+static void
+close_database(History *history)
+{
+    sqlite3_close_v2(g_steal_pointer(&history->db));
+}
+
+void
+history_free(History *history)
+{
+    if (!history)
+        return;
+    close_database(history);
+    g_free(history->path);
+    g_free(history->note);
+    g_free(history);
+}
+
+char *
+history_take_note(History *history)
+{
+    return g_steal_pointer(&history->note);
+}
+
+uint64_t
+history_size_bytes(const History *history)
+{
+    GStatBuf st;
+
+    return history->db && g_stat(history->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* What single domains save is not for everybody: the file is ours alone from the beginning. */
+static bool
+make_file(const History *history, GError **error)
+{
+    int fd = open(history->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+
+    if (fd < 0) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
+                    g_strerror(errno));
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+static void
+remove_older(const History *history)
+{
+    g_autofree char *folder = g_path_get_dirname(history->path);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        if (g_str_has_prefix(name, HISTORY_FILE ".corrupt-"))
+            g_unlink(path);
+    }
+}
+
+/* The log goes with its database: without it the last minutes would be missing there, and with
+ * another one it would do damage. */
+static bool
+move_aside(History *history, const GError *why, GError **error)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
+    g_autofree char *aside = g_strdup_printf("%s.corrupt-%s", history->path, time);
+    g_autofree char *log = g_strconcat(history->path, "-wal", NULL);
+    g_autofree char *log_aside = g_strconcat(aside, "-wal", NULL);
+
+    close_database(history);
+    history->is_checked = false;
+    remove_older(history);
+    if (g_rename(log, log_aside) != 0 && errno != ENOENT) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "%s; and it cannot be moved aside: %s",
+                    why->message, g_strerror(errno));
+        return false;
+    }
+    if (g_rename(history->path, aside) != 0) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "%s; and it cannot be moved aside: %s",
+                    why->message, g_strerror(errno));
+        return false;
+    }
+    g_free(history->note);
+    history->note = g_strdup_printf(
+        "the history was damaged (%s): it is now %s, and a new one has begun", why->message, aside);
+    return true;
+}
+
+static SchemaOutcome
+try_open(History *history, GError **error)
+{
+    SchemaOutcome outcome;
+
+    if (!make_file(history, error))
+        return SCHEMA_FAILED;
+    outcome = schema_peek(history->path, error);
+    if (outcome != SCHEMA_READY)
+        return outcome;
+    if (sqlite3_open_v2(history->path, &history->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
+                    history->db ? sqlite3_errmsg(history->db) : "out of memory");
+        outcome = SCHEMA_FAILED;
+    } else {
+        sqlite3_busy_timeout(history->db, BUSY_MS);
+        outcome = schema_prepare(history->db, !history->is_checked, error);
+    }
+    if (outcome != SCHEMA_READY)
+        close_database(history);
+    return outcome;
+}
+
+bool
+history_open(History *history, GError **error)
+{
+    g_autoptr(GError) damage = NULL;
+    SchemaOutcome outcome;
+
+    if (history->db)
+        return true;
+    outcome = try_open(history, &damage);
+    if (outcome == SCHEMA_DAMAGED) {
+        if (!move_aside(history, damage, error))
+            return false;
+        g_clear_error(&damage);
+        outcome = try_open(history, &damage);
+    }
+    if (outcome != SCHEMA_READY) {
+        g_propagate_error(error, g_steal_pointer(&damage));
+        return false;
+    }
+    history->is_checked = true;
+    return true;
+}
+
+/* After a failure: a damaged file is moved aside, any other but a full one is opened anew. */
+void
+history_failed(History *history, const GError *why)
+{
+    int code = sqlite3_errcode(history->db);
+    g_autoptr(GError) ignored = NULL;
+
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        move_aside(history, why, &ignored);
+    else if (code != SQLITE_FULL && code != SQLITE_BUSY)
+        close_database(history);
+}
+
+bool
+history_transact(History *history, HistoryWork work, gconstpointer data, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (sql_run(history->db, "BEGIN IMMEDIATE", &why) && work(history->db, data, &why) &&
+        sql_run(history->db, "COMMIT", &why))
+        return true;
+    history_failed(history, why);
+    if (history->db && !sqlite3_get_autocommit(history->db))
+        sql_run(history->db, "ROLLBACK", NULL);
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+}
