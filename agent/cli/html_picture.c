@@ -13,9 +13,6 @@
 
 #include <inttypes.h>
 
-/* Bars that one looks at; with more domains, the last of them is for all the others. */
-#define BARS_MAX 30
-
 /* Width of a whole bar, in units of its drawing; slices are given to a thousandth of a unit. */
 #define BAR_WIDTH 1000.0
 
@@ -25,30 +22,19 @@ typedef struct {
     uint64_t total;                          /* of @parts */
 } Bar;
 
-static gint
-by_size(gconstpointer left, gconstpointer right)
-{
-    const Bar *a = left;
-    const Bar *b = right;
-
-    if (a->total != b->total)
-        return a->total < b->total ? 1 : -1;
-    return g_strcmp0(a->domain->name, b->domain->name);
-}
-
 /* Return: of Bar, the largest first; owned by the caller. */
 static GArray *
-make_bars(const Virtksm__V1__ReportResponse *report)
+make_bars(const HtmlFacts *facts)
 {
     GArray *bars = g_array_new(FALSE, TRUE, sizeof(Bar));
 
-    for (size_t i = 0; i < report->n_domains; i++) {
-        Bar bar = { report->domains[i], parts_of(report, report->domains[i]), 0 };
+    for (guint i = 0; i < facts->domains->len; i++) {
+        const Virtksm__V1__DomainReport *domain = g_ptr_array_index(facts->domains, i);
+        Bar bar = { domain, parts_of(facts->report, domain), 0 };
 
         bar.total = parts_total(&bar.parts);
         g_array_append_val(bars, bar);
     }
-    g_array_sort(bars, by_size);
     return bars;
 }
 
@@ -138,9 +124,12 @@ append_folded(GString *out, const GArray *bars, guint first)
 static void
 append_bars(GString *out, const GArray *bars)
 {
-    guint n = bars->len > BARS_MAX ? BARS_MAX - 1 : bars->len;
-    uint64_t scale = MAX(g_array_index(bars, Bar, 0).total, 1);
+    /* The last bar is for all that are folded. */
+    guint n = bars->len > HTML_SHOWN ? HTML_SHOWN - 1 : bars->len;
+    uint64_t scale = 1;
 
+    for (guint i = 0; i < n; i++)
+        scale = MAX(scale, g_array_index(bars, Bar, i).total);
     g_string_append(out, "<ol class=\"bars\">\n");
     for (guint i = 0; i < n; i++)
         append_bar(out, &g_array_index(bars, Bar, i), scale);
@@ -179,7 +168,7 @@ static const char shading[] =
 void
 html_append_picture(GString *out, const HtmlFacts *facts)
 {
-    g_autoptr(GArray) bars = make_bars(facts->report);
+    g_autoptr(GArray) bars = make_bars(facts);
     const Parts all = sum_from(bars, 0);
     uint64_t total = parts_total(&all);
 

@@ -95,16 +95,6 @@ static const TableKind tables[] = {
     { "ksm", "What KSM does for each domain", ksm_columns, G_N_ELEMENTS(ksm_columns) },
 };
 
-static gint
-by_name(gconstpointer left, gconstpointer right)
-{
-    const Domain *a = *(const Domain *const *)left;
-    const Domain *b = *(const Domain *const *)right;
-    int names = g_strcmp0(a->name, b->name);
-
-    return names != 0 ? names : g_strcmp0(a->uuid, b->uuid);
-}
-
 static void
 append_row(GString *out, const TableKind *table, const Report *report, const Domain *domain)
 {
@@ -123,34 +113,47 @@ append_row(GString *out, const TableKind *table, const Report *report, const Dom
     g_string_append(out, "</tr>\n");
 }
 
+/* What comes after the first HTML_SHOWN domains is there on paper, and when it is asked for. */
 static void
-append_table(GString *out, const TableKind *table, const Report *report, const GPtrArray *domains)
+append_rows(GString *out, const TableKind *table, const HtmlFacts *facts)
+{
+    g_string_append(out, "<tbody>\n");
+    for (guint i = 0; i < facts->domains->len; i++) {
+        if (i == HTML_SHOWN)
+            g_string_append(out, "</tbody>\n<tbody class=\"rest\">\n");
+        append_row(out, table, facts->report, g_ptr_array_index(facts->domains, i));
+    }
+    g_string_append(out, "</tbody>\n");
+}
+
+static void
+append_table(GString *out, const TableKind *table, const HtmlFacts *facts)
 {
     g_string_append_printf(out,
-                           "<table id=\"%s\">\n<caption>%s</caption>\n<thead><tr>"
-                           "<th scope=\"col\">Domain</th>",
+                           "<table id=\"%s\">\n<caption>%s, the largest first</caption>\n"
+                           "<thead><tr><th scope=\"col\">Domain</th>",
                            table->id, table->caption);
     for (size_t i = 0; i < table->n_columns; i++)
         g_string_append_printf(out, "<th scope=\"col\">%s</th>", table->columns[i].title);
-    g_string_append(out, "</tr></thead>\n<tbody>\n");
-    for (guint i = 0; i < domains->len; i++)
-        append_row(out, table, report, g_ptr_array_index(domains, i));
-    g_string_append(out, "</tbody>\n</table>\n");
+    g_string_append(out, "</tr></thead>\n");
+    append_rows(out, table, facts);
+    g_string_append(out, "</table>\n");
 }
 
 void
 html_append_tables(GString *out, const HtmlFacts *facts)
 {
-    const Report *report = facts->report;
-    g_autoptr(GPtrArray) domains = g_ptr_array_sized_new((guint)report->n_domains);
+    guint n = facts->domains->len;
 
-    if (report->n_domains == 0)
+    if (n == 0)
         return;
-    for (size_t i = 0; i < report->n_domains; i++)
-        g_ptr_array_add(domains, report->domains[i]);
-    g_ptr_array_sort(domains, by_name);
     g_string_append(out, "<section id=\"domains\">\n<h2>Every domain</h2>\n");
+    if (n > HTML_SHOWN)
+        g_string_append_printf(out,
+                               "<input type=\"checkbox\" id=\"unfold\"><label for=\"unfold\">"
+                               "Show all %u domains, not only the %d largest</label>\n",
+                               n, HTML_SHOWN);
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
-        append_table(out, &tables[i], report, domains);
+        append_table(out, &tables[i], facts);
     g_string_append(out, "</section>\n");
 }
