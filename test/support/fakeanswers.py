@@ -6,6 +6,7 @@ names the program.
 """
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -52,8 +53,12 @@ class FakeAnswers:
     def start(self):
         self.process = subprocess.Popen([os.environ["VIRTKSM_ANSWERS"], self.socket, self.folder],
                                         stdin=subprocess.PIPE)
-        wait_until(lambda: os.path.exists(self.socket), "the agent listens")
+        wait_until(self._listens, "the agent listens")
         return self
+
+    def _listens(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
 
     def stop(self):
         if not self.process:
