@@ -23,7 +23,10 @@ static const Command commands[] = {
       "  AGE       of MAX and BALLOON, which come from libvirt\n"
       "\n"
       "SAVED of all domains and of other processes together is the host's, which is the\n"
-      "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".",
+      "kernel's own figure. CSV has a row for each, told apart by the column \"kind\".\n"
+      "\n"
+      "--format html makes a page that needs nothing but a browser, for the screen, the phone and\n"
+      "paper: where the memory of each domain is, what was saved over time, and what it costs.",
       true, true, report_run },
     { "explain", "[DOMAIN]", "Why KSM has the settings it has",
       "The last decision with what went into it, and what each domain brings to it.\n"
@@ -50,8 +53,12 @@ static const Command commands[] = {
       true, true, history_run },
     { "top", "", "The report as it changes, on the whole screen",
       "Sorted and in the units that you choose; the last line of the screen says with which keys.\n"
-      "Goes on when the daemon is restarted. Where standard output or input is no terminal, and\n"
-      "with --format json, it prints a report each time.",
+      "The columns are those of the report, and what is ballooned away, swapped out and was never\n"
+      "touched; KSMD is the time that ksmd spent on a domain, BROKEN how many merges it broke.\n"
+      "\n"
+      "When the daemon goes away, the last figures stay until it is back. Where standard output "
+      "or\n"
+      "input is no terminal, and with --format json, it prints a report each time.",
       false, false, top_run },
     { "kick", "", "Scan now, as after the start of a domain", "Prints the settings after the kick.",
       false, false, kick_run },

@@ -14,8 +14,8 @@ typedef Virtksm__V1__DomainReport Domain;
 typedef struct {
     const char *of;    /* member of the JSON report, which is in pages where it says so */
     const char *title; /* of the column */
-    void (*append)(GString *out, const char *of, HtmlFigure figure);
-    HtmlFigure (*read)(const Report *report, const Domain *domain);
+    void (*append)(GString *out, const char *of, HtmlFigure figure); /* in its unit */
+    HtmlFigure (*read)(const Report *report, const Domain *domain);  /* of one domain */
 } Column;
 
 /* Reads NAME of a message that has it as an optional number. */

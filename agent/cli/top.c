@@ -394,6 +394,7 @@ show(Top *top, GError **error)
 static void
 suffer(Top *top, GError *reason)
 {
+    g_assert(reason != NULL);
     if (!top->view && !top->trouble)
         print_trouble(reason->message);
     g_free(top->trouble);
@@ -434,7 +435,7 @@ step(Top *top, GError **error)
 bool
 top_run(const Cli *cli, GError **error)
 {
-    g_auto(Top) top = { .cli = cli, .socket = call_socket(cli, &report_method), .order = { 1 } };
+    g_auto(Top) top = { .cli = cli, .socket = call_socket(cli, &report_method), .order.column = 1 };
     GError *reason = NULL;
 
     top.sources = g_ptr_array_new_with_free_func(source_drop);
