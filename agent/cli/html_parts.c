@@ -32,31 +32,44 @@ static const Words words[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(words) == PART_COUNT);
 
+static void
+set(Parts *parts, Part part, bool known, uint64_t bytes)
+{
+    if (!known)
+        return;
+    parts->bytes[part] = bytes;
+    parts->known[part] = 1;
+}
+
+static bool
+is_complete(const Parts *parts)
+{
+    for (int part = 0; part < PART_UNKNOWN; part++) {
+        if (parts->known[part] == 0)
+            return false;
+    }
+    return true;
+}
+
 Parts
 parts_of(const Virtksm__V1__ReportResponse *report, const Virtksm__V1__DomainReport *domain)
 {
+    bool has_saved = domain->has_saved_pages && report->has_page_size;
     uint64_t zero = domain->has_ksm_zero_pages ? domain->ksm_zero_pages : 0;
-    uint64_t merged = domain->has_saved_pages ? sat_sub(domain->saved_pages, zero) : 0;
+    uint64_t merged = has_saved ? sat_sub(domain->saved_pages, zero) : 0;
     uint64_t merged_bytes = text_pages_to_bytes(merged, report->page_size);
-    Parts parts = { { 0 }, 0 };
-    bool is_complete = domain->has_saved_pages && report->has_page_size &&
-                       domain->has_resident_bytes && domain->has_swapped_bytes &&
-                       domain->has_ballooned_bytes && domain->has_untouched_bytes;
+    Parts parts = { { 0 }, { 0 }, 0 };
 
-    if (domain->has_resident_bytes)
-        parts.bytes[PART_HELD] = sat_sub(domain->resident_bytes, merged_bytes);
-    if (domain->has_saved_pages)
-        parts.bytes[PART_SAVED] = text_pages_to_bytes(domain->saved_pages, report->page_size);
-    if (domain->has_swapped_bytes)
-        parts.bytes[PART_SWAPPED] = domain->swapped_bytes;
-    if (domain->has_ballooned_bytes)
-        parts.bytes[PART_BALLOONED] = domain->ballooned_bytes;
-    if (domain->has_untouched_bytes)
-        parts.bytes[PART_UNTOUCHED] = domain->untouched_bytes;
-    if (!is_complete) {
+    set(&parts, PART_HELD, domain->has_resident_bytes,
+        sat_sub(domain->resident_bytes, merged_bytes));
+    set(&parts, PART_SAVED, has_saved, text_pages_to_bytes(domain->saved_pages, report->page_size));
+    set(&parts, PART_SWAPPED, domain->has_swapped_bytes, domain->swapped_bytes);
+    set(&parts, PART_BALLOONED, domain->has_ballooned_bytes, domain->ballooned_bytes);
+    set(&parts, PART_UNTOUCHED, domain->has_untouched_bytes, domain->untouched_bytes);
+    if (!is_complete(&parts)) {
         parts.incomplete = 1;
-        parts.bytes[PART_UNKNOWN] =
-            domain->has_maximum_bytes ? sat_sub(domain->maximum_bytes, parts_total(&parts)) : 0;
+        set(&parts, PART_UNKNOWN, domain->has_maximum_bytes,
+            sat_sub(domain->maximum_bytes, parts_total(&parts)));
     }
     return parts;
 }
@@ -64,8 +77,10 @@ parts_of(const Virtksm__V1__ReportResponse *report, const Virtksm__V1__DomainRep
 void
 parts_add(Parts *parts, const Parts *more)
 {
-    for (int part = 0; part < PART_COUNT; part++)
+    for (int part = 0; part < PART_COUNT; part++) {
         parts->bytes[part] = sat_add(parts->bytes[part], more->bytes[part]);
+        parts->known[part] += more->known[part];
+    }
     parts->incomplete += more->incomplete;
 }
 

@@ -26,6 +26,7 @@ typedef enum {
 /* The memory of one domain, or of several together. */
 typedef struct {
     uint64_t bytes[PART_COUNT]; /* 0 also for what is not known: that is PART_UNKNOWN */
+    size_t known[PART_COUNT];   /* domains of which there is a figure for this part */
     size_t incomplete;          /* domains of which some figure could not be had */
 } Parts;
 

@@ -41,7 +41,7 @@ make_bars(const HtmlFacts *facts)
 static Parts
 sum_from(const GArray *bars, guint first)
 {
-    Parts sum = { { 0 }, 0 };
+    Parts sum = { { 0 }, { 0 }, 0 };
 
     for (guint i = first; i < bars->len; i++)
         parts_add(&sum, &g_array_index(bars, Bar, i).parts);
@@ -138,23 +138,31 @@ append_bars(GString *out, const GArray *bars)
     g_string_append(out, "</ol>\n");
 }
 
+/* What is known of some domains only is a lower bound; of none, it is no figure. */
 static void
-append_legend(GString *out, const Parts *all)
+append_entry(GString *out, const Parts *all, Part part, guint n_domains)
 {
-    uint64_t total = parts_total(all);
+    g_autofree char *percent = text_percent(all->bytes[part], parts_total(all));
+    size_t n_known = all->known[part];
+    bool is_bound = n_known > 0 && n_known < n_domains && part != PART_UNKNOWN;
 
+    g_string_append_printf(out, "<div class=\"%s\"><dt>%s</dt><dd>%s<b>", part_class(part),
+                           part_name(part), is_bound ? "at least " : "");
+    html_bytes(out, part_class(part), html_u64(n_known > 0, all->bytes[part]));
+    g_string_append(out, "</b>");
+    if (n_known > 0)
+        g_string_append_printf(out, " <span>%s</span>", percent);
+    g_string_append_printf(out, "<br>%s</dd></div>\n", part_meaning(part));
+}
+
+static void
+append_legend(GString *out, const Parts *all, guint n_domains)
+{
     g_string_append(out, "<dl class=\"legend\">\n");
-    for (int part = 0; part < PART_COUNT; part++) {
-        g_autofree char *percent = text_percent(all->bytes[part], total);
-
-        if (part == PART_UNKNOWN && all->incomplete == 0)
-            continue;
-        g_string_append_printf(out, "<div class=\"%s\"><dt>%s</dt><dd><b>", part_class((Part)part),
-                               part_name((Part)part));
-        html_bytes(out, part_class((Part)part), html_u64(true, all->bytes[part]));
-        g_string_append_printf(out, "</b> <span>%s</span><br>%s</dd></div>\n", percent,
-                               part_meaning((Part)part));
-    }
+    for (int part = 0; part < PART_UNKNOWN; part++)
+        append_entry(out, all, (Part)part, n_domains);
+    if (all->bytes[PART_UNKNOWN] > 0)
+        append_entry(out, all, PART_UNKNOWN, n_domains);
     g_string_append(out, "</dl>\n");
 }
 
@@ -186,7 +194,7 @@ html_append_picture(GString *out, const HtmlFacts *facts)
         append_drawing(out, &all, total);
         g_string_append(out, "</figure>\n");
     }
-    append_legend(out, &all);
+    append_legend(out, &all, bars->len);
     if (all.incomplete > 0)
         g_string_append_printf(out,
                                "<p class=\"note\">Of %zu %s some figure could not be had.</p>\n",

@@ -18,6 +18,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,38 +83,58 @@ output_write(const char *text, GError **error)
     return true;
 }
 
-static bool
-write_into(int fd, const char *text)
+/* Return: 0, or the errno of what failed first; @fd is consumed. */
+static int
+write_and_close(int fd, const char *text)
 {
-    for (size_t left = strlen(text); left > 0;) {
+    int code = 0;
+
+    for (size_t left = strlen(text); left > 0 && code == 0;) {
         ssize_t n = write(fd, text, left);
 
         if (n < 0 && errno != EINTR)
-            return false;
+            code = errno;
         text += MAX(n, 0);
         left -= (size_t)MAX(n, 0);
     }
-    return true;
+    if (close(fd) < 0 && code == 0)
+        code = errno;
+    return code;
+}
+
+/* Written beside @path, and then given its name. Return: 0 or an errno. */
+static int
+replace_file(const char *path, const char *text)
+{
+    g_autofree char *beside = g_strconcat(path, ".XXXXXX", NULL);
+    int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, 0666);
+    int code = fd < 0 ? errno : write_and_close(fd, text);
+
+    if (code == 0 && rename(beside, path) < 0)
+        code = errno;
+    if (code != 0 && fd >= 0)
+        unlink(beside);
+    return code;
 }
 
 bool
 output_file(const char *path, const char *text, GError **error)
 {
-    g_autoptr(GError) reason = NULL;
+    g_autofree char *real = realpath(path, NULL); /* a link stays one; NULL: not there yet */
     struct stat st;
-    int fd;
+    int code = 0;
 
     if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
-        if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &reason))
-            return true;
-        g_set_error(error, CLI_ERROR, CLI_FAILED, "%s", reason->message);
-        return false;
+        code = replace_file(real ? real : path, text);
+    } else {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        code = fd < 0 ? errno : write_and_close(fd, text);
     }
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0 && write_into(fd, text) && close(fd) == 0)
-        return true;
-    g_set_error(error, CLI_ERROR, CLI_FAILED, "cannot write to '%s': %s", path, g_strerror(errno));
-    return false;
+    if (code != 0)
+        g_set_error(error, CLI_ERROR, CLI_FAILED, "cannot write to '%s': %s", path,
+                    g_strerror(code));
+    return code == 0;
 }
 
 static void

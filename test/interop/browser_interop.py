@@ -179,10 +179,24 @@ class Figures(BrowserTestCase):
         texts = {(uuid, of): text for uuid, of, _, text in browser.evaluate(FIGURES)}
         self.assertEqual(texts["u-1", "resident_bytes"], "not known")
         self.assertEqual(texts[None, "host.cow_ksm_breaks"], "not known")
+        for part in PARTS:
+            self.assertEqual(texts[None, part], "not known", part)
         bar, = browser.evaluate(BARS)
         self.assertEqual([s[:2] for s in bar["slices"]], [["nowhere", GIB]])
         self.assertIn("Of 1 domain some figure could not be had",
                       browser.evaluate("document.body.innerText"))
+
+    def test_what_is_known_of_some_is_a_lower_bound(self):
+        dice = random.Random(2)
+        rows = [domain(n, dice) for n in range(3)]
+        rows[1]["swapped_bytes"] = None
+        browser, _ = self.page(report(rows))
+        want = str(rows[0]["swapped_bytes"] + rows[2]["swapped_bytes"])
+        values = {of: value for uuid, of, value, _ in browser.evaluate(FIGURES) if not uuid}
+        self.assertEqual(values["swapped"], want)
+        texts = browser.evaluate("Array.from(document.querySelectorAll('.legend dd'))"
+                                 ".map(e => e.textContent.startsWith('at least'))")
+        self.assertEqual(texts[:5], [False, False, True, False, False])
 
     def test_the_summary_says_what_the_host_holds(self):
         rows = [domain(0, random.Random(5))]

@@ -83,6 +83,8 @@ what_is_missing_is_of_the_defined_memory(void **unused)
     domain.has_swapped_bytes = domain.has_untouched_bytes = false;
     parts = parts_of_domain(&domain);
     assert_true(parts.bytes[PART_SWAPPED] == 0);
+    assert_int_equal(parts.known[PART_SWAPPED], 0);
+    assert_int_equal(parts.known[PART_BALLOONED], 1);
     assert_true(parts.bytes[PART_UNKNOWN] == 250 * MIB);
     assert_int_equal(parts.incomplete, 1);
     assert_true(parts_total(&parts) == 1000 * MIB);
