@@ -18,6 +18,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The socket that is asked when --socket names none. */
 #define CLI_SOCKET_DEFAULT "/run/virtksm/virtksmd.sock"
@@ -42,6 +43,7 @@ typedef enum {
     FORMAT_TABLE, /* for people: units, escapes, notes */
     FORMAT_JSON,  /* the message as it came; null for what could not be had */
     FORMAT_CSV,   /* quoted as RFC 4180 says; empty for what could not be had */
+    FORMAT_HTML,  /* one page that needs nothing else */
     FORMAT_COUNT,
 } Format;
 

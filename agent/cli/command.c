@@ -39,10 +39,17 @@ static const Command commands[] = {
             "MAX is BALLOONED, SWAPPED, UNTOUCHED, RESIDENT less OVERHEAD, and zero pages of KSM.\n"
             "SAVED of all domains and of other processes together is the host's, which is the\n"
             "kernel's own figure. JSON and CSV have every figure; CSV tells the rows apart by the\n"
-            "column \"kind\".",
+            "column \"kind\".\n"
+            "\n"
+            "--format html makes a page that needs nothing but a browser, for the screen, the "
+            "phone\n"
+            "and paper: where the memory of each domain is, what was saved over time, and what it\n"
+            "costs.",
         .has_argument = true,
         .has_csv = true,
+        .has_html = true,
         .run = report_run,
+        .options = { { "output", 'o', "FILE", "Write to FILE, not to standard output" } },
     },
     {
         .name = "explain",
@@ -106,6 +113,25 @@ static const Command commands[] = {
                      { "until", 0, "TIME", "Up to this moment" },
                      { "by", 0, "INTERVAL",
                        "minute, hour or day (default: what suits the time)" } },
+    },
+    {
+        .name = "top",
+        .arguments = "",
+        .help = "The report as it changes, on the whole screen",
+        .details =
+            "Sorted and in the units that you choose; the last line of the screen says with which\n"
+            "keys. The columns are those of the report, and what is ballooned away, swapped out "
+            "and\n"
+            "was never touched; KSMD is the time that ksmd spent on a domain, BROKEN how many "
+            "merges it\n"
+            "broke.\n"
+            "\n"
+            "When the daemon goes away, the last figures stay until it is back. Where standard "
+            "output or\n"
+            "input is no terminal, and with --format json, it prints a report each time.",
+        .run = top_run,
+        .options = { { "interval", 0, "SECONDS", "Time between two reports (default: 2)" },
+                     { "count", 0, "N", "End after N reports" } },
     },
     {
         .name = "kick",

@@ -26,6 +26,7 @@ struct Command {
     bool has_argument;                           /* takes one word */
     bool needs_argument;                         /* which may not be left out */
     bool has_csv;                                /* its result has rows */
+    bool has_html;                               /* its result can be a page */
     bool (*run)(const Cli *cli, GError **error); /* asks, and prints */
     CommandOption options[COMMAND_OPTIONS + 1];  /* of its own, up to one without a name */
 };
@@ -76,6 +77,9 @@ bool trace_run(const Cli *cli, GError **error);
 
 /** simulate_run() - decide again on what was recorded */
 bool simulate_run(const Cli *cli, GError **error);
+
+/** top_run() - the report, live */
+bool top_run(const Cli *cli, GError **error);
 
 /** events_run() - everything that happens, until it is interrupted */
 bool events_run(const Cli *cli, GError **error);

@@ -17,6 +17,7 @@ static const char *const format_words[] = {
     [FORMAT_TABLE] = "table",
     [FORMAT_JSON] = "json",
     [FORMAT_CSV] = "csv",
+    [FORMAT_HTML] = "html",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(format_words) == FORMAT_COUNT);
 
@@ -105,7 +106,7 @@ make_context(const char *parameters, const Command *command, Raw *raw)
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &raw->socket,
           "Socket of the daemon (default: " CLI_SOCKET_DEFAULT ")", "PATH" },
         { "format", 0, 0, G_OPTION_ARG_STRING, &raw->format,
-          "table (default), json, or csv where the result has rows", "FORMAT" },
+          "table (default), json, csv where the result has rows, or html of the report", "FORMAT" },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &raw->help, "Print this help", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Print the version", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->words, NULL, NULL },
@@ -131,8 +132,8 @@ set_format(Cli *cli, const char *word, GError **error)
     }
     if (!word)
         return true;
-    g_set_error(error, CLI_ERROR, CLI_USAGE, "unknown format '%s': expected table, json or csv",
-                word);
+    g_set_error(error, CLI_ERROR, CLI_USAGE,
+                "unknown format '%s': expected table, json, csv or html", word);
     return false;
 }
 
@@ -164,13 +165,37 @@ check_own_options(const Cli *cli, GError **error)
 {
     GHashTableIter iter;
     gpointer name;
+    gpointer text;
 
     g_hash_table_iter_init(&iter, cli->options);
-    while (g_hash_table_iter_next(&iter, &name, NULL)) {
-        if (find_own_option(cli->command, name))
+    while (g_hash_table_iter_next(&iter, &name, &text)) {
+        const CommandOption *option = find_own_option(cli->command, name);
+
+        if (option && *(const char *)text)
             continue;
+        if (option) {
+            g_set_error(error, CLI_ERROR, CLI_USAGE, "--%s needs %s; see 'virtksm %s --help'",
+                        option->name, option->argument, cli->command->name);
+            return false;
+        }
         g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' takes no --%s; see 'virtksm %s --help'",
                     cli->command->name, (const char *)name, cli->command->name);
+        return false;
+    }
+    return true;
+}
+
+static bool
+check_format(const Cli *cli, GError **error)
+{
+    if (cli->format == FORMAT_CSV && !cli->command->has_csv) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE,
+                    "'%s' has no rows to print as csv: expected table or json", cli->command->name);
+        return false;
+    }
+    if (cli->format == FORMAT_HTML && !cli->command->has_html) {
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "only 'report' can be printed as html, not '%s'",
+                    cli->command->name);
         return false;
     }
     return true;
@@ -186,11 +211,8 @@ check(const Cli *cli, GError **error)
         g_set_error_literal(error, CLI_ERROR, CLI_USAGE, "no command; see 'virtksm --help'");
         return false;
     }
-    if (cli->format == FORMAT_CSV && !cli->command->has_csv) {
-        g_set_error(error, CLI_ERROR, CLI_USAGE,
-                    "'%s' has no rows to print as csv: expected table or json", cli->command->name);
+    if (!check_format(cli, error))
         return false;
-    }
     if (cli->argument && (!*cli->argument || !g_utf8_validate(cli->argument, -1, NULL))) {
         g_set_error(error, CLI_ERROR, CLI_USAGE,
                     "'%s' needs a word in UTF-8; see 'virtksm %s --help'", cli->command->name,

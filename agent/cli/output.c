@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * output.c - write(2) and poll(2) on standard output
+ * output.c - write(2) and poll(2) on standard output, and the file of --output
  *
  * The descriptor stays as it was given to us: O_NONBLOCK would be seen by every process that
  * shares the terminal. The queue therefore writes only when poll says that there is room, and no
@@ -18,7 +18,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct OutputQueue {
@@ -78,6 +81,60 @@ output_write(const char *text, GError **error)
         }
     }
     return true;
+}
+
+/* Return: 0, or the errno of what failed first; @fd is consumed. */
+static int
+write_and_close(int fd, const char *text)
+{
+    int code = 0;
+
+    for (size_t left = strlen(text); left > 0 && code == 0;) {
+        ssize_t n = write(fd, text, left);
+
+        if (n < 0 && errno != EINTR)
+            code = errno;
+        text += MAX(n, 0);
+        left -= (size_t)MAX(n, 0);
+    }
+    if (close(fd) < 0 && code == 0)
+        code = errno;
+    return code;
+}
+
+/* Written beside @path, and then given its name. Return: 0 or an errno. */
+static int
+replace_file(const char *path, const char *text)
+{
+    g_autofree char *beside = g_strconcat(path, ".XXXXXX", NULL);
+    int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, 0666);
+    int code = fd < 0 ? errno : write_and_close(fd, text);
+
+    if (code == 0 && rename(beside, path) < 0)
+        code = errno;
+    if (code != 0 && fd >= 0)
+        unlink(beside);
+    return code;
+}
+
+bool
+output_file(const char *path, const char *text, GError **error)
+{
+    g_autofree char *real = realpath(path, NULL); /* a link stays one; NULL: not there yet */
+    struct stat st;
+    int code = 0;
+
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
+        code = replace_file(real ? real : path, text);
+    } else {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        code = fd < 0 ? errno : write_and_close(fd, text);
+    }
+    if (code != 0)
+        g_set_error(error, CLI_ERROR, CLI_FAILED, "cannot write to '%s': %s", path,
+                    g_strerror(code));
+    return code == 0;
 }
 
 static void

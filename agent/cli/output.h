@@ -38,6 +38,17 @@ void output_prepare(void);
 bool output_write(const char *text, GError **error);
 
 /**
+ * output_file() - write a text to a file, in place of what it had
+ * @path:  of the file; made if it is not there
+ * @text:  UTF-8
+ * @error: CLI_FAILED, with the path; a file that was there is then as it was
+ *
+ * A reader sees the old text or the new one, never half of one. Where @path is no plain file, but a
+ * device or a pipe, the text is written into it.
+ */
+bool output_file(const char *path, const char *text, GError **error);
+
+/**
  * output_queue_new() - write to standard output from a main context
  * @context:   whose loop does the writing; referenced
  * @handler:   borrowed, must outlive the queue (a static table)

@@ -6,10 +6,11 @@
  * them, so that table and CSV treat all alike. The table has what fits a line; all figures, with
  * their definitions, are shown of one domain.
  */
-#include "agent/cli/call.h"
+#include "agent/cli/report.h"
 #include "agent/cli/command.h"
 #include "agent/cli/csv.h"
 #include "agent/cli/figures.h"
+#include "agent/cli/html.h"
 #include "agent/cli/result.h"
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
@@ -19,8 +20,8 @@
 
 typedef Virtksm__V1__DomainReport Row;
 
-static const CallMethod report_method = { "/virtksm.v1.Agent/Report",
-                                          &virtksm__v1__report_response__descriptor, true };
+const CallMethod report_method = { "/virtksm.v1.Agent/Report",
+                                   &virtksm__v1__report_response__descriptor, true };
 
 static Row
 others_row(const Virtksm__V1__OthersReport *others)
@@ -168,8 +169,8 @@ append_one(const Row *domain, const Virtksm__V1__ReportResponse *report, GString
     append_share(out, domain, report);
 }
 
-static void
-append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
+void
+report_append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     const Virtksm__V1__ReportResponse *report = (const Virtksm__V1__ReportResponse *)message;
 
@@ -204,11 +205,15 @@ append_csv(const ProtobufCMessage *message, GString *out)
 bool
 report_run(const Cli *cli, GError **error)
 {
-    static const ResultPrinter printer = { append_table, append_csv };
+    static const ResultPrinter printer = { report_append_table, append_csv };
     Virtksm__V1__ReportRequest request = VIRTKSM__V1__REPORT_REQUEST__INIT;
     g_autoptr(ProtobufCMessage) response = NULL;
 
     request.domain = cli->argument;
     response = call_unary(cli, &report_method, &request.base, error);
-    return response && result_print(cli, response, &printer, error);
+    if (!response)
+        return false;
+    if (cli->format == FORMAT_HTML)
+        return html_print(cli, response, error);
+    return result_print(cli, response, &printer, error);
 }

@@ -5,6 +5,14 @@
 #include "agent/cli/output.h"
 
 bool
+result_write(const Cli *cli, const char *text, GError **error)
+{
+    const char *path = cli_option(cli, "output");
+
+    return path ? output_file(path, text, error) : output_write(text, error);
+}
+
+bool
 result_print(const Cli *cli, const ProtobufCMessage *message, const ResultPrinter *printer,
              GError **error)
 {
@@ -14,12 +22,12 @@ result_print(const Cli *cli, const ProtobufCMessage *message, const ResultPrinte
     switch (cli->format) {
     case FORMAT_JSON:
         json = json_from_message(message, JSON_PAGE);
-        return output_write(json, error);
+        return result_write(cli, json, error);
     case FORMAT_CSV:
         printer->csv(message, out);
-        return output_write(out->str, error);
+        return result_write(cli, out->str, error);
     default:
         printer->table(cli, message, out);
-        return output_write(out->str, error);
+        return result_write(cli, out->str, error);
     }
 }

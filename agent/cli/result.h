@@ -16,7 +16,15 @@ typedef struct {
 } ResultPrinter;
 
 /**
- * result_print() - print a message to standard output
+ * result_write() - write a result to where --output says, or to standard output
+ * @cli:   says where
+ * @text:  UTF-8
+ * @error: CLI_FAILED
+ */
+bool result_write(const Cli *cli, const char *text, GError **error);
+
+/**
+ * result_print() - print a message where result_write() writes
  * @cli:     says in which format
  * @message: what to print
  * @printer: how, unless it is JSON

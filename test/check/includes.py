@@ -49,6 +49,7 @@ LIBRARIES = (
     ("libxml/", ("agent/virt/domain_xml.c",)),
     ("nghttp2/", ("proto/",)),
     ("protobuf-c/", ("proto/", "agent/rpc/", "agent/cli/", "agent/trace/")),
+    ("ncurses.h", ("agent/cli/top_view.c",)),
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("sqlite3.h", ("agent/report/history",)),
     ("systemd/", ("agent/notify.c",)),
@@ -74,8 +75,8 @@ FILE_WRITERS = {
     "agent/actuator/sysfile.c": "kernel files: the only one",
     "agent/actuator/originals.c": "the record of originals in the state directory",
     "agent/cli/trace.c": "the trace that is recorded",
+    "agent/cli/output.c": "/dev/null in place of a closed standard stream, and --output",
     "agent/report/history.c": "the history in the state directory, made for its owner alone",
-    "agent/cli/output.c": "/dev/null in place of a closed standard stream",
     "proto/grpc_socket.c": "the lock beside a listening socket",
 }
 

@@ -40,6 +40,8 @@ options_may_stand_before_and_behind_the_command(void **unused)
           FORMAT_TABLE },
         { "virtksm mode auto", "mode", "auto", CLI_SOCKET_DEFAULT, FORMAT_TABLE },
         { "virtksm events --format csv", "events", NULL, CLI_SOCKET_DEFAULT, FORMAT_CSV },
+        { "virtksm report -o /x --format html", "report", NULL, CLI_SOCKET_DEFAULT, FORMAT_HTML },
+        { "virtksm --interval 2 top --format json", "top", NULL, CLI_SOCKET_DEFAULT, FORMAT_JSON },
     };
 
     (void)unused;
@@ -68,10 +70,23 @@ wrong_usage_is_refused_with_a_hint(void **unused)
         { "virtksm reprot", "unknown command 'reprot'; see 'virtksm --help'" },
         { "virtksm --colour status", "--colour; see 'virtksm --help'" },
         { "virtksm status --format", "--format; see 'virtksm --help'" },
-        { "virtksm status --format yaml", "expected table, json or csv" },
+        { "virtksm status --format yaml", "expected table, json, csv or html" },
         { "virtksm status --format csv", "'status' has no rows to print as csv" },
         { "virtksm kick --format csv", "'kick' has no rows to print as csv" },
         { "virtksm mode --format csv", "'mode' has no rows to print as csv" },
+        { "virtksm list --format html", "only 'report' can be printed as html, not 'list'" },
+        { "virtksm top --format csv", "'top' has no rows to print as csv" },
+        { "virtksm list -o x", "'list' has no option --output; 'report' has" },
+        { "virtksm report --output ", "--output needs the name of a file" },
+        { "virtksm report --count 3", "'report' has no option --count; 'top' has" },
+        { "virtksm list --since 7d", "'list' has no option --since; 'history' has" },
+        { "virtksm top --interval 0.09", "--interval '0.09': expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval 3601", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval nan", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval 2s", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --count 0", "--count '0': expected a whole number from 1 on" },
+        { "virtksm top --count -1", "expected a whole number" },
+        { "virtksm top --count 2.5", "expected a whole number" },
         { "virtksm kick now", "'now' is one word too many for 'kick'" },
         { "virtksm report a b", "'b' is one word too many for 'report'" },
         { "virtksm status --since 1h", "'status' is of now: --since" },
@@ -93,6 +108,40 @@ wrong_usage_is_refused_with_a_hint(void **unused)
         assert_null(cli.command);
         assert_null(cli.socket);
     }
+}
+
+static void
+options_of_one_command_get_to_it(void **unused)
+{
+    g_auto(Cli) plain = { 0 };
+    g_auto(Cli) top = { 0 };
+    g_auto(Cli) report = { 0 };
+
+    (void)unused;
+    assert_true(parse("virtksm top", &plain, NULL));
+    assert_int_equal(plain.interval_ms, 2000);
+    assert_int_equal(plain.count, 0);
+    assert_true(parse("virtksm top --interval=0.25 --count 18446744073709551615", &top, NULL));
+    assert_int_equal(top.interval_ms, 250);
+    assert_true(top.count == UINT64_MAX);
+    assert_true(parse("virtksm report -o page.html", &report, NULL));
+    assert_string_equal(report.output, "page.html");
+}
+
+static void
+the_help_of_a_command_shows_its_own_options(void **unused)
+{
+    g_autofree char *top = options_help(command_find("top"));
+    g_autofree char *report = options_help(command_find("report"));
+    g_autofree char *all = options_help(NULL);
+
+    (void)unused;
+    assert_non_null(strstr(top, "--interval=SECONDS"));
+    assert_non_null(strstr(top, "--count=N"));
+    assert_null(strstr(top, "--output"));
+    assert_non_null(strstr(report, "-o, --output=FILE"));
+    assert_null(strstr(report, "--count"));
+    assert_null(strstr(all, "--output"));
 }
 
 static void
@@ -168,6 +217,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_may_stand_before_and_behind_the_command),
         cmocka_unit_test(wrong_usage_is_refused_with_a_hint),
+        cmocka_unit_test(options_of_one_command_get_to_it),
+        cmocka_unit_test(the_help_of_a_command_shows_its_own_options),
         cmocka_unit_test(help_and_version_need_no_command),
         cmocka_unit_test(the_help_names_every_command_option_and_exit_code),
         cmocka_unit_test(a_command_has_help_of_its_own),
