@@ -96,9 +96,9 @@ add_own_options(GOptionGroup *group, const Command *command)
     }
 }
 
-/* @raw must outlive the context. @command: whose options; NULL: those of all commands. */
+/* The options of all commands. @raw must outlive the context. */
 static GOptionContext *
-make_context(const char *parameters, const Command *command, Raw *raw)
+make_context(const char *parameters, Raw *raw)
 {
     GOptionContext *context = g_option_context_new(parameters);
     GOptionGroup *group = g_option_group_new(NULL, NULL, NULL, raw, NULL);
@@ -116,7 +116,6 @@ make_context(const char *parameters, const Command *command, Raw *raw)
     g_option_context_set_help_enabled(context, FALSE);
     raw->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_option_group_add_entries(group, entries);
-    add_own_options(group, command);
     g_option_context_set_main_group(context, group);
     return context;
 }
@@ -232,10 +231,11 @@ options_parse(char **argv, Cli *ret_cli, GError **error)
 {
     g_auto(Raw) raw = { 0 };
     g_auto(Cli) cli = { 0 };
-    g_autoptr(GOptionContext) context = make_context(NULL, NULL, &raw);
+    g_autoptr(GOptionContext) context = make_context(NULL, &raw);
     g_autoptr(GError) reason = NULL;
     g_auto(GStrv) copy = g_strdupv(argv);
 
+    add_own_options(g_option_context_get_main_group(context), NULL);
     if (!g_option_context_parse_strv(context, &copy, &reason)) {
         g_set_error(error, CLI_ERROR, CLI_USAGE, "%s; see 'virtksm --help'", reason->message);
         return false;
@@ -260,8 +260,10 @@ options_help(const Command *command)
     g_autofree char *summary =
         command ? g_strdup_printf("%s.\n\n%s", command->help, command->details) : command_list();
     g_auto(Raw) unused = { 0 };
-    g_autoptr(GOptionContext) context = make_context(g_strchomp(usage), command, &unused);
+    g_autoptr(GOptionContext) context = make_context(g_strchomp(usage), &unused);
 
+    if (command)
+        add_own_options(g_option_context_get_main_group(context), command);
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(context, exit_codes);
     return g_option_context_get_help(context, TRUE, NULL);

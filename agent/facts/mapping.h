@@ -24,7 +24,7 @@ typedef struct {
     uint64_t end;      /* address behind it; above start */
     bool is_anonymous; /* private, of no file */
     bool is_guard;     /* anonymous, and may not be touched */
-    bool is_writable;
+    bool is_writable;  /* may be written */
     MappingUse use;
 } Mapping;
 

@@ -129,7 +129,6 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
     ledger->saved_pages = VALUE_UNKNOWN;
     ledger->unshare_bytes = VALUE_UNKNOWN;
     ledger->metadata_bytes = VALUE_UNKNOWN;
-    ledger->ksmd_cpu_us = host->ksmd_cpu_us;
     if (!is_known(merged->pages_shared) || !is_known(merged->pages_sharing)) {
         ledger->others_merging_pages = VALUE_UNKNOWN;
         ledger->others_saved_pages = VALUE_UNKNOWN;

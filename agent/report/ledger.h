@@ -59,7 +59,6 @@ typedef struct {
     HostVm vm;
     uint64_t others_merging_pages; /* of processes that are no known domain */
     uint64_t others_saved_pages;   /* their share of saved_pages */
-    uint64_t ksmd_cpu_us;          /* run time of ksmd so far; VALUE_UNKNOWN */
     GArray *rows;                  /* owned; of LedgerRow, by name */
 } Ledger;
 

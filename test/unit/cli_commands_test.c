@@ -53,6 +53,34 @@ settings_with_smart_scan(uint64_t run, uint64_t pages, uint64_t ms, uint64_t sma
     return ksm;
 }
 
+static Virtksm__V1__HistoryStatus
+history_status(void)
+{
+    Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
+
+    history.has_recording = history.has_size_bytes = true;
+    history.has_waiting_minutes = history.has_lost_minutes = true;
+    history.size_bytes = UINT64_C(3) << 19;
+    history.waiting_minutes = 2;
+    history.lost_minutes = 1;
+    history.detail = detail;
+    return history;
+}
+
+static Virtksm__V1__MetricsStatus
+metrics_status(void)
+{
+    static char address[] = "127.0.0.1:9876";
+    static char open[] = "open";
+    Virtksm__V1__MetricsStatus metrics = VIRTKSM__V1__METRICS_STATUS__INIT;
+
+    metrics.state = open;
+    metrics.detail = address;
+    metrics.has_scrapes = true;
+    metrics.scrapes = 5;
+    return metrics;
+}
+
 static void
 status_shows_a_line_for_each_fact_and_the_sources(void **state)
 {
@@ -62,7 +90,8 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
-    Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
+    Virtksm__V1__HistoryStatus history = history_status();
+    Virtksm__V1__MetricsStatus metrics = metrics_status();
     char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
@@ -95,12 +124,7 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     status.ticks = 120;
     status.late_ticks = 2;
     status.libvirt = &libvirt;
-    history.has_recording = history.has_size_bytes = true;
-    history.has_waiting_minutes = history.has_lost_minutes = true;
-    history.size_bytes = UINT64_C(3) << 19;
-    history.waiting_minutes = 2;
-    history.lost_minutes = 1;
-    history.detail = detail;
+    status.metrics = &metrics;
     status.history = &history;
     status.sources = sources;
     status.n_sources = 1;
@@ -115,6 +139,7 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
                       "writing:     ready (told\\nby 'x')\n"
                       "ksmd:        3.2 % of one CPU\n"
                       "libvirt:     connected to qemu:///system, 2 times connected anew\n"
+                      "metrics:     http://127.0.0.1:9876/metrics, fetched 5 times\n"
                       "history:     not kept, 1.5 MiB, 2 min wait to be written, 1 min lost: told"
                       "\\nby 'x'\n"
                       "domains:     3\n"

@@ -76,21 +76,14 @@ wrong_usage_is_refused_with_a_hint(void **unused)
         { "virtksm mode --format csv", "'mode' has no rows to print as csv" },
         { "virtksm list --format html", "only 'report' can be printed as html, not 'list'" },
         { "virtksm top --format csv", "'top' has no rows to print as csv" },
-        { "virtksm list -o x", "'list' has no option --output; 'report' has" },
-        { "virtksm report --output ", "--output needs the name of a file" },
-        { "virtksm report --count 3", "'report' has no option --count; 'top' has" },
-        { "virtksm list --since 7d", "'list' has no option --since; 'history' has" },
-        { "virtksm top --interval 0.09", "--interval '0.09': expected 0.1 to 3600 seconds" },
-        { "virtksm top --interval 3601", "expected 0.1 to 3600 seconds" },
-        { "virtksm top --interval nan", "expected 0.1 to 3600 seconds" },
-        { "virtksm top --interval 2s", "expected 0.1 to 3600 seconds" },
-        { "virtksm top --count 0", "--count '0': expected a whole number from 1 on" },
-        { "virtksm top --count -1", "expected a whole number" },
-        { "virtksm top --count 2.5", "expected a whole number" },
+        { "virtksm list -o x", "'list' takes no --output; see 'virtksm list --help'" },
+        { "virtksm report --output ", "--output needs FILE; see 'virtksm report --help'" },
+        { "virtksm report --count 3", "'report' takes no --count" },
+        { "virtksm list --since 7d", "'list' takes no --since" },
         { "virtksm kick now", "'now' is one word too many for 'kick'" },
         { "virtksm report a b", "'b' is one word too many for 'report'" },
-        { "virtksm status --since 1h", "'status' is of now: --since" },
-        { "virtksm report --by day", "'report' is of now: --since" },
+        { "virtksm status --since 1h", "'status' takes no --since" },
+        { "virtksm report --by day", "'report' takes no --by" },
         { "virtksm history --since", "--since; see" },
         { "virtksm report ", "'report' needs a word" },
         { "virtksm report a\xff", "in UTF-8" },
@@ -111,6 +104,38 @@ wrong_usage_is_refused_with_a_hint(void **unused)
 }
 
 static void
+commands_check_what_their_options_say(void **unused)
+{
+    static const struct {
+        const char *line;
+        const char *want; /* within the message */
+    } rows[] = {
+        { "virtksm top --interval 0.09", "--interval '0.09': expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval 3601", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval nan", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --interval 2s", "expected 0.1 to 3600 seconds" },
+        { "virtksm top --count 0", "--count '0': expected a whole number from 1 on" },
+        { "virtksm top --count -1", "expected a whole number" },
+        { "virtksm top --count 2.5", "expected a whole number" },
+        { "virtksm trace record --seconds 0",
+          "--seconds '0': expected a number from 1 to 31536000" },
+        { "virtksm history --since tomorrow", "tomorrow" },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(Cli) cli = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        assert_true(parse(rows[i].line, &cli, NULL));
+        if (cli.command->run(&cli, &error))
+            fail_msg("%s: was taken", rows[i].line);
+        if (!g_error_matches(error, CLI_ERROR, CLI_USAGE) || !strstr(error->message, rows[i].want))
+            fail_msg("%s: %s", rows[i].line, error->message);
+    }
+}
+
+static void
 options_of_one_command_get_to_it(void **unused)
 {
     g_auto(Cli) plain = { 0 };
@@ -119,13 +144,13 @@ options_of_one_command_get_to_it(void **unused)
 
     (void)unused;
     assert_true(parse("virtksm top", &plain, NULL));
-    assert_int_equal(plain.interval_ms, 2000);
-    assert_int_equal(plain.count, 0);
-    assert_true(parse("virtksm top --interval=0.25 --count 18446744073709551615", &top, NULL));
-    assert_int_equal(top.interval_ms, 250);
-    assert_true(top.count == UINT64_MAX);
+    assert_null(cli_option(&plain, "interval"));
+    assert_true(
+        parse("virtksm top --interval=0.25 --count 7 --count 18446744073709551615", &top, NULL));
+    assert_string_equal(cli_option(&top, "interval"), "0.25");
+    assert_string_equal(cli_option(&top, "count"), "18446744073709551615");
     assert_true(parse("virtksm report -o page.html", &report, NULL));
-    assert_string_equal(report.output, "page.html");
+    assert_string_equal(cli_option(&report, "output"), "page.html");
 }
 
 static void
@@ -217,6 +242,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_may_stand_before_and_behind_the_command),
         cmocka_unit_test(wrong_usage_is_refused_with_a_hint),
+        cmocka_unit_test(commands_check_what_their_options_say),
         cmocka_unit_test(options_of_one_command_get_to_it),
         cmocka_unit_test(the_help_of_a_command_shows_its_own_options),
         cmocka_unit_test(help_and_version_need_no_command),

@@ -103,7 +103,12 @@ moment(Rig *rig, uint64_t later_us, int64_t set_us)
 static void
 put_domain(Rig *rig, unsigned index, uint64_t saved_pages)
 {
-    LedgerRow row = { &rig->domains[index], U, saved_pages, U, U, GIB_PAGES * PAGE };
+    LedgerRow row = { .domain = &rig->domains[index],
+                      .merging_pages = U,
+                      .saved_pages = saved_pages,
+                      .zero_pages = U,
+                      .metadata_bytes = U,
+                      .resident_bytes = GIB_PAGES * PAGE };
 
     g_array_append_val(rig->ledger.rows, row);
 }
