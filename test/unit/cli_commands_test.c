@@ -62,6 +62,8 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
+    Virtksm__V1__MetricsStatus metrics = VIRTKSM__V1__METRICS_STATUS__INIT;
+    char address[] = "[::1]:9876";
     char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
@@ -94,6 +96,11 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     status.ticks = 120;
     status.late_ticks = 2;
     status.libvirt = &libvirt;
+    metrics.state = open;
+    metrics.detail = address;
+    metrics.has_scrapes = true;
+    metrics.scrapes = 7;
+    status.metrics = &metrics;
     status.sources = sources;
     status.n_sources = 1;
     fakedaemon_answer(*state, "Status", &status.base);
@@ -107,6 +114,7 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
                       "writing:     ready (told\\nby 'x')\n"
                       "ksmd:        3.2 % of one CPU\n"
                       "libvirt:     connected to qemu:///system, 2 times connected anew\n"
+                      "metrics:     http://[::1]:9876/metrics, fetched 7 times\n"
                       "domains:     3\n"
                       "decisions:   120, of these 2 without fresh figures from libvirt\n"
                       "\n"
@@ -130,7 +138,8 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
         *state, "status",
         "daemon:      virtksmd -, running for -\n"
         "mode:        -\nphase:       -\nreason:      -\nKSM:         -\nKSM before:  -\n"
-        "writing:     -\nksmd:        -\nlibvirt:     -\ndomains:     -\ndecisions:   -\n"
+        "writing:     -\nksmd:        -\nlibvirt:     -\nmetrics:     -\n"
+        "domains:     -\ndecisions:   -\n"
         "\n"
         "SOURCE  STATE  EVENTS  LAST EVENT  DETAIL\n");
     fakedaemon_expect(*state, "list", "DOMAIN  ID  PID  STATE  SEEN  MERGE  UUID\n");
