@@ -62,8 +62,6 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
-    Virtksm__V1__MetricsStatus metrics = VIRTKSM__V1__METRICS_STATUS__INIT;
-    char address[] = "[::1]:9876";
     char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
@@ -96,11 +94,6 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     status.ticks = 120;
     status.late_ticks = 2;
     status.libvirt = &libvirt;
-    metrics.state = open;
-    metrics.detail = address;
-    metrics.has_scrapes = true;
-    metrics.scrapes = 7;
-    status.metrics = &metrics;
     status.sources = sources;
     status.n_sources = 1;
     fakedaemon_answer(*state, "Status", &status.base);
@@ -114,12 +107,45 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
                       "writing:     ready (told\\nby 'x')\n"
                       "ksmd:        3.2 % of one CPU\n"
                       "libvirt:     connected to qemu:///system, 2 times connected anew\n"
-                      "metrics:     http://[::1]:9876/metrics, fetched 7 times\n"
-                      "domains:     3\n"
+                      "metrics:     -\ndomains:     3\n"
                       "decisions:   120, of these 2 without fresh figures from libvirt\n"
                       "\n"
                       "SOURCE   STATE  EVENTS  LAST EVENT  DETAIL\n"
                       "libvirt  open       12       3.0 s  -\n");
+}
+
+static void
+status_tells_where_the_metrics_are_or_why_not(void **state)
+{
+    static const struct {
+        char state[8];
+        char detail[16];
+        const char *want;
+    } rows[] = {
+        { "open", "[::1]:9876", "\nmetrics:     http://[::1]:9876/metrics, fetched 7 times\n" },
+        { "waiting", "in use", "\nmetrics:     waiting (in use)\n" },
+        { "closed", "", "\nmetrics:     closed\n" },
+    };
+    static const char *const words[] = { "status", NULL };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+        Virtksm__V1__MetricsStatus metrics = VIRTKSM__V1__METRICS_STATUS__INIT;
+        g_autofree char *word = g_strdup(rows[i].state);
+        g_autofree char *detail_text = g_strdup(rows[i].detail);
+        g_autoptr(Child) child = NULL;
+
+        metrics.state = word;
+        metrics.detail = detail_text;
+        metrics.has_scrapes = true;
+        metrics.scrapes = 7;
+        status.metrics = &metrics;
+        fakedaemon_answer(*state, "Status", &status.base);
+        child = fakedaemon_client(*state, words);
+        child_wait(child);
+        if (!strstr(child_out(child), rows[i].want))
+            fail_msg("%s: %s", rows[i].state, child_out(child));
+    }
 }
 
 static void
@@ -249,6 +275,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(status_shows_a_line_for_each_fact_and_the_sources, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(status_tells_where_the_metrics_are_or_why_not, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_daemon_that_says_nothing_is_shown_with_nothing_made_up,
                                         setup, teardown),
