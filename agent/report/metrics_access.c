@@ -44,8 +44,8 @@ typedef union {
 static bool
 fill_id(int fd, struct inet_diag_req_v2 *req)
 {
-    Address peer;
-    Address own;
+    Address peer = { .in6 = { 0 } };
+    Address own = { .in6 = { 0 } };
     socklen_t peer_size = sizeof(peer);
     socklen_t own_size = sizeof(own);
 
@@ -59,11 +59,13 @@ fill_id(int fd, struct inet_diag_req_v2 *req)
         req->id.idiag_dst[0] = own.in.sin_addr.s_addr;
         return ntohl(peer.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     }
+    if (peer.any.sa_family != AF_INET6)
+        return false;
     req->id.idiag_sport = peer.in6.sin6_port;
     req->id.idiag_dport = own.in6.sin6_port;
     memcpy(req->id.idiag_src, &peer.in6.sin6_addr, sizeof(req->id.idiag_src));
     memcpy(req->id.idiag_dst, &own.in6.sin6_addr, sizeof(req->id.idiag_dst));
-    return peer.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&peer.in6.sin6_addr);
+    return IN6_IS_ADDR_LOOPBACK(&peer.in6.sin6_addr);
 }
 
 static bool

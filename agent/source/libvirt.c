@@ -18,6 +18,7 @@
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/source/libvirt_starts.h"
+#include "agent/source/libvirt_stats.h"
 #include "agent/source/source.h"
 #include "agent/virt/ask.h"
 #include "agent/virt/lifecycle.h"
@@ -25,8 +26,6 @@
 
 /* One question may hang on a QEMU that does not answer; one more goes round it. */
 #define ASKING_MAX 2
-/* What a guest said of its memory may be older than two periods by this, for a busy host. */
-#define GUEST_SLACK_S 5
 
 struct LibvirtSource {
     Agent *agent;                      /* borrowed */
@@ -394,35 +393,6 @@ static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, 
 
 /* --- figures ---------------------------------------------------------------------------- */
 
-/* The guest speaks once in a period; what it said long before is no figure of now. libvirt gives
- * the time as 0 where it never spoke. */
-static bool
-is_fresh(const Domain *domain, uint64_t said_s)
-{
-    uint64_t period_s = domain->has_xml ? domain->xml.stats_period_s : 0;
-    uint64_t now_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
-
-    return is_known(said_s) && said_s != 0 && period_s > 0 &&
-           sat_sub(now_s, said_s) <= GUEST_SLACK_S + 2 * period_s;
-}
-
-static void
-take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
-{
-    Domain *domain = domain_table_get(&self->agent->domains, stats->uuid);
-
-    if (!domain)
-        return;
-    domain->maximum_bytes = stats->maximum_bytes;
-    domain->balloon_bytes = stats->balloon_bytes;
-    domain->guest_stats_s = stats->guest_stats_s;
-    domain->unused_bytes =
-        is_fresh(domain, stats->guest_stats_s) ? stats->unused_bytes : VALUE_UNKNOWN;
-    domain->stats_us = now_us;
-    if (domain->state != DOMAIN_STOPPING)
-        domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
-}
-
 static void
 take_all_stats(const GArray *stats, gpointer user)
 {
@@ -431,7 +401,7 @@ take_all_stats(const GArray *stats, gpointer user)
 
     self->asking--;
     for (guint i = 0; stats && i < stats->len; i++)
-        take_stats(self, &g_array_index(stats, VirtStats, i), now_us);
+        libvirt_stats_take(&self->agent->domains, &g_array_index(stats, VirtStats, i), now_us);
     self->stats_done(self->stats_user);
 }
 

@@ -104,10 +104,18 @@ compare_times(gconstpointer a, gconstpointer b)
     return left < right ? -1 : left > right;
 }
 
+static double
+in_ms(const gint64 *took_us, guint i)
+{
+    return (double)took_us[i] / 1000;
+}
+
 static void
 scrape_many(const struct sockaddr_in *address, guint n)
 {
     g_autofree gint64 *took_us = g_new(gint64, n);
+    guint middle = n / 2;
+    guint late = n * 99 / 100;
     size_t bytes = 0;
 
     for (guint i = 0; i < n; i++) {
@@ -120,9 +128,8 @@ scrape_many(const struct sockaddr_in *address, guint n)
     qsort(took_us, n, sizeof(*took_us), compare_times);
     printf(
         "   %zu bytes; a scrape took %.2f ms in the middle, %.2f ms at 99 %%, %.2f ms at worst\n",
-        bytes, (double)took_us[n / 2] / 1000, (double)took_us[n * 99 / 100] / 1000,
-        (double)took_us[n - 1] / 1000);
-    fflush(stdout);
+        bytes, in_ms(took_us, middle), in_ms(took_us, late), in_ms(took_us, n - 1));
+    (void)fflush(stdout);
 }
 
 /* --- measurements -------------------------------------------------------------------------- */
@@ -183,7 +190,7 @@ scrape_us(const struct sockaddr_in *address, guint scrapes)
     int status = 0;
     pid_t pid;
 
-    fflush(stdout); /* or it is the child's as well */
+    (void)fflush(stdout); /* or it is the child's as well */
     pid = fork();
     if (pid < 0)
         exit(1);

@@ -150,6 +150,40 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
 }
 
 static void
+status_tells_where_the_metrics_are_or_why_not(void **state)
+{
+    static const struct {
+        char state[8];
+        char detail[16];
+        const char *want;
+    } rows[] = {
+        { "open", "[::1]:9876", "\nmetrics:     http://[::1]:9876/metrics, fetched 7 times\n" },
+        { "waiting", "in use", "\nmetrics:     waiting (in use)\n" },
+        { "closed", "", "\nmetrics:     closed\n" },
+    };
+    static const char *const words[] = { "status", NULL };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+        Virtksm__V1__MetricsStatus metrics = VIRTKSM__V1__METRICS_STATUS__INIT;
+        g_autofree char *word = g_strdup(rows[i].state);
+        g_autofree char *detail_text = g_strdup(rows[i].detail);
+        g_autoptr(Child) child = NULL;
+
+        metrics.state = word;
+        metrics.detail = detail_text;
+        metrics.has_scrapes = true;
+        metrics.scrapes = 7;
+        status.metrics = &metrics;
+        fakedaemon_answer(*state, "Status", &status.base);
+        child = fakedaemon_client(*state, words);
+        child_wait(child);
+        if (!strstr(child_out(child), rows[i].want))
+            fail_msg("%s: %s", rows[i].state, child_out(child));
+    }
+}
+
+static void
 a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
 {
     Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
@@ -165,8 +199,8 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
         *state, "status",
         "daemon:      virtksmd -, running for -\n"
         "mode:        -\nphase:       -\nreason:      -\nKSM:         -\nKSM before:  -\n"
-        "writing:     -\nksmd:        -\nlibvirt:     -\nhistory:     -\ndomains:     "
-        "-\ndecisions:   -\n"
+        "writing:     -\nksmd:        -\nlibvirt:     -\nmetrics:     -\nhistory:     -\n"
+        "domains:     -\ndecisions:   -\n"
         "\n"
         "SOURCE  STATE  EVENTS  LAST EVENT  DETAIL\n");
     fakedaemon_expect(*state, "list", "DOMAIN  ID  PID  STATE  SEEN  MERGE  UUID\n");
@@ -276,6 +310,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(status_shows_a_line_for_each_fact_and_the_sources, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(status_tells_where_the_metrics_are_or_why_not, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_daemon_that_says_nothing_is_shown_with_nothing_made_up,
                                         setup, teardown),

@@ -62,7 +62,7 @@ an_address_is_numeric_and_has_a_port(void **unused)
 static int
 port_of(int fd)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = { 0 };
     socklen_t size = sizeof(address);
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);

@@ -120,7 +120,7 @@ assert_promtool_likes(const char *text)
 
     if (!tool || !g_subprocess_communicate_utf8(tool, text, NULL, &said, NULL, &error))
         fail_msg("promtool: %s", error->message);
-    if (!g_subprocess_get_successful(tool) || *said != '\0')
+    if (!g_subprocess_get_successful(tool) || g_strcmp0(said, "") != 0)
         fail_msg("promtool: %s\n%s", said, text);
 }
 
