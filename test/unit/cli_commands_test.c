@@ -53,6 +53,20 @@ settings_with_smart_scan(uint64_t run, uint64_t pages, uint64_t ms, uint64_t sma
     return ksm;
 }
 
+static Virtksm__V1__HistoryStatus
+history_in_trouble(void)
+{
+    Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
+
+    history.has_recording = history.has_size_bytes = true;
+    history.has_waiting_minutes = history.has_lost_minutes = true;
+    history.size_bytes = UINT64_C(3) << 19;
+    history.waiting_minutes = 2;
+    history.lost_minutes = 1;
+    history.detail = detail;
+    return history;
+}
+
 static void
 status_shows_a_line_for_each_fact_and_the_sources(void **state)
 {
@@ -62,7 +76,7 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
-    Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
+    Virtksm__V1__HistoryStatus history = history_in_trouble();
     char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
@@ -95,12 +109,6 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     status.ticks = 120;
     status.late_ticks = 2;
     status.libvirt = &libvirt;
-    history.has_recording = history.has_size_bytes = true;
-    history.has_waiting_minutes = history.has_lost_minutes = true;
-    history.size_bytes = UINT64_C(3) << 19;
-    history.waiting_minutes = 2;
-    history.lost_minutes = 1;
-    history.detail = detail;
     status.history = &history;
     status.sources = sources;
     status.n_sources = 1;
