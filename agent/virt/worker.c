@@ -103,14 +103,23 @@ worker_silence_us(const Worker *worker)
     return worker->pending > 0 ? g_get_monotonic_time() - worker->since_us : 0;
 }
 
+static gboolean
+end_wait(gpointer is_over)
+{
+    *(bool *)is_over = true;
+    return G_SOURCE_CONTINUE;
+}
+
+/* The loop itself waits: a sleep that each signal begins anew could last for ever. */
 bool
 worker_drain(Worker *worker, gint64 limit_us)
 {
-    gint64 end_us = g_get_monotonic_time() + limit_us;
+    bool is_over = false;
+    guint limit = g_timeout_add((guint)(limit_us / 1000), end_wait, &is_over);
 
-    while (worker->pending > 0 && g_get_monotonic_time() < end_us)
-        if (!g_main_context_iteration(NULL, FALSE))
-            g_usleep(1000);
+    while (worker->pending > 0 && !is_over)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(limit);
     return worker->pending == 0;
 }
 

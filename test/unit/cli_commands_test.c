@@ -53,8 +53,21 @@ settings_with_smart_scan(uint64_t run, uint64_t pages, uint64_t ms, uint64_t sma
     return ksm;
 }
 
+static Virtksm__V1__LibvirtStatus
+libvirt_twice_gone(void)
+{
+    static char uri[] = "qemu:///system";
+    Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
+
+    libvirt.has_connected = libvirt.connected = true;
+    libvirt.uri = uri;
+    libvirt.has_reconnects = true;
+    libvirt.reconnects = 2;
+    return libvirt;
+}
+
 static Virtksm__V1__HistoryStatus
-history_status(void)
+history_in_trouble(void)
 {
     Virtksm__V1__HistoryStatus history = VIRTKSM__V1__HISTORY_STATUS__INIT;
 
@@ -89,10 +102,9 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__KsmSettings initial = settings_with_smart_scan(0, 100, 200, 0);
     Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
     Virtksm__V1__Source *sources[] = { &source };
-    Virtksm__V1__LibvirtStatus libvirt = VIRTKSM__V1__LIBVIRT_STATUS__INIT;
-    Virtksm__V1__HistoryStatus history = history_status();
+    Virtksm__V1__LibvirtStatus libvirt = libvirt_twice_gone();
+    Virtksm__V1__HistoryStatus history = history_in_trouble();
     Virtksm__V1__MetricsStatus metrics = metrics_status();
-    char uri[] = "qemu:///system";
     char name[] = "libvirt";
     char open[] = "open";
     char ready[] = "ready";
@@ -104,10 +116,6 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     source.has_events = source.has_last_event_ms = true;
     source.events = 12;
     source.last_event_ms = 3000;
-    libvirt.has_connected = libvirt.connected = true;
-    libvirt.uri = uri;
-    libvirt.has_reconnects = true;
-    libvirt.reconnects = 2;
     status.version = version;
     status.mode = word_auto;
     status.phase = word_burst;

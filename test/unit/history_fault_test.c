@@ -154,7 +154,6 @@ static void
 a_file_that_may_not_grow_does_no_damage(void **state)
 {
     FakeHistory *fake = *state;
-    g_autoptr(HistoryAnswer) answer = NULL;
     int status = 0;
     pid_t child = fork();
 
