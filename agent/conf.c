@@ -76,9 +76,9 @@ static const Knob agent_rows[] = {
     { "history", "keep_days", KNOB_UINT, "days", 92, 3660, "731",
       "How long the history has single days, and domains that are gone.", NULL,
       offsetof(Conf, keep_days) },
-    { "history", "size_limit", KNOB_UINT, "MiB", 8, 65536, "256",
+    { "history", "size_limit", KNOB_UINT, "MiB", 8, 65536, "512",
       "Most that history.db may take; the log beside it takes up to 8 MiB more. Where that is too "
-      "little, minutes are dropped first, then hours. 1,000 domains need 150 MiB for the defaults "
+      "little, minutes are dropped first, then hours. 1,000 domains need 170 MiB for the defaults "
       "above.",
       NULL, offsetof(Conf, history_mib) },
     { "directory", "paths", KNOB_TEXT, "", 0, 4096, "",
