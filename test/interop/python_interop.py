@@ -26,6 +26,7 @@ SOURCES = (
     (SUPPORT, "echo.proto"),
     (PROTO, "ksm.proto"),
     (PROTO, "throttler.proto"),
+    (PROTO, "trace.proto"),
     (PROTO, "virtksm.proto"),
     ("wire_health=" + PROTO + "/grpc/health/v1", "wire_health/health.proto"),
     ("wire_v1=" + PROTO + "/grpc/reflection/v1", "wire_v1/reflection.proto"),
