@@ -41,6 +41,7 @@ typedef struct {
     uint64_t broken_pages;   /* merges that were lost; VALUE_UNKNOWN: cannot be told */
     uint64_t merging_pages;  /* at the last look; VALUE_UNKNOWN: there was none */
     uint64_t resident_bytes; /* at the last look */
+    uint64_t spare_pages;    /* by which it had shrunk at the last look, beyond what it lost */
     bool unmerging;          /* at the last look KSM was told to unmerge */
 } DomainCost;
 

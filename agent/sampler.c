@@ -103,13 +103,23 @@ take_outcome(Domain *domain, const Outcome *outcome, const GError *error)
 }
 
 static gboolean
-pause_ends(gpointer data)
+wake(gpointer data)
 {
     Sampler *sampler = data;
 
     sampler->timer = 0;
     sampler_run(sampler);
     return G_SOURCE_REMOVE;
+}
+
+static void
+wake_at(Sampler *sampler, uint64_t moment_us)
+{
+    uint64_t delay_us = sat_sub(moment_us, (uint64_t)g_get_monotonic_time());
+
+    g_clear_handle_id(&sampler->timer, g_source_remove);
+    sampler->wake_us = moment_us;
+    sampler->timer = g_timeout_add((guint)min_u64(delay_us / 1000 + 1, G_MAXINT), wake, sampler);
 }
 
 static void
@@ -125,8 +135,8 @@ measured(gpointer output, const GError *error, gpointer user)
         take_outcome(domain, outcome, error);
     ticket_free(ticket);
     sampler->is_busy = false;
-    sampler->timer =
-        g_timeout_add((guint)(max_u64(pause_us, PAUSE_LEAST_US) / 1000), pause_ends, sampler);
+    sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
+    wake_at(sampler, sampler->resume_us);
 }
 
 static const WorkerJob measure_job = { measure, subject_free, g_free, ticket_free, measured };
@@ -139,9 +149,9 @@ due_us(const Domain *domain)
     return domain->overhead.tried_us + (domain->overhead.tries == 1 ? SECOND_US : AGAIN_US);
 }
 
-/* The domain that is due for longest; NULL: none is. */
+/* The domain that is due first; NULL: there is none that could be measured. */
 static Domain *
-find_due(const Sampler *sampler, uint64_t now_us)
+find_next(const Sampler *sampler)
 {
     Domain *found = NULL;
     GHashTableIter iter;
@@ -151,8 +161,7 @@ find_due(const Sampler *sampler, uint64_t now_us)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Domain *domain = value;
 
-        if (domain->has_process && domain->has_xml && due_us(domain) <= now_us &&
-            (!found || due_us(domain) < due_us(found)))
+        if (domain->has_process && domain->has_xml && (!found || due_us(domain) < due_us(found)))
             found = domain;
     }
     return found;
@@ -188,16 +197,20 @@ void
 sampler_run(Sampler *sampler)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
-    Domain *domain;
+    Domain *next;
 
-    if (!sampler->worker || sampler->is_busy || sampler->timer != 0)
+    if (!sampler->worker || sampler->is_busy || now_us < sampler->resume_us)
         return;
-    domain = find_due(sampler, now_us);
-    if (!domain)
+    next = find_next(sampler);
+    if (!next)
         return;
-    domain->overhead.tries++;
-    domain->overhead.tried_us = now_us;
-    start_measuring(sampler, domain);
+    if (due_us(next) > now_us) {
+        wake_at(sampler, due_us(next));
+        return;
+    }
+    next->overhead.tries++;
+    next->overhead.tried_us = now_us;
+    start_measuring(sampler, next);
 }
 
 void

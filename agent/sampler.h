@@ -15,7 +15,9 @@ typedef struct {
     const DomainTable *domains; /* borrowed */
     Worker *worker;             /* owned; NULL: not open */
     bool is_busy;               /* a domain is being measured */
-    guint timer;                /* GSource that ends the pause after one; 0: none */
+    uint64_t resume_us;         /* CLOCK_MONOTONIC of the end of the pause after one */
+    guint timer;                /* GSource that looks for the next; 0: none */
+    uint64_t wake_us;           /* CLOCK_MONOTONIC of it */
 } Sampler;
 
 /**
@@ -33,8 +35,8 @@ void sampler_done(Sampler *sampler);
  * A domain is due two seconds after it was first seen, a minute later when it has settled, and
  * every five minutes from then on. One is measured at a time, in a thread, and after it comes a
  * pause of 200 times the CPU time that it took: all of it is at most 0.5 % of one CPU, and on a
- * host with many domains each is measured less often. Called at each full tick; goes on by itself
- * while domains are due.
+ * host with many domains each is measured less often. Called at each full tick, which finds out
+ * about new domains; those that are known are measured in time without it.
  */
 void sampler_run(Sampler *sampler);
 

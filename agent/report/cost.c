@@ -44,6 +44,8 @@ add_share(Domain *domain, uint64_t spent_ns, uint64_t records)
                                        VALUE_UNKNOWN - 1);
 }
 
+/* A page that was given back while the two figures were read is missing from the resident set at
+ * one look and from the merged pages at the next: what one look leaves to spare is used then. */
 static void
 add_broken(Domain *domain, bool unmerging, uint32_t page_bytes)
 {
@@ -56,9 +58,11 @@ add_broken(Domain *domain, bool unmerging, uint32_t page_bytes)
     cost->broken_pages = known_or(cost->broken_pages, 0);
     if (is_known(cost->merging_pages) && !unmerging && !cost->unmerging) {
         uint64_t shrunk = sat_sub(cost->resident_bytes, resident) / page_bytes;
-        uint64_t lost = sat_sub(sat_sub(cost->merging_pages, merging), shrunk);
+        uint64_t lost = sat_sub(cost->merging_pages, merging);
+        uint64_t broken = sat_sub(lost, sat_add(shrunk, cost->spare_pages));
 
-        cost->broken_pages = min_u64(sat_add(cost->broken_pages, lost), VALUE_UNKNOWN - 1);
+        cost->broken_pages = min_u64(sat_add(cost->broken_pages, broken), VALUE_UNKNOWN - 1);
+        cost->spare_pages = sat_sub(shrunk, lost);
     }
     cost->merging_pages = merging;
     cost->resident_bytes = resident;

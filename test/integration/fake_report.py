@@ -49,7 +49,7 @@ class ReportTestCase(FakeTestCase):
                          host["pages_shared"] + host["pages_sharing"], what)
         for row in report["domains"] + [others]:
             for key, value in row.items():
-                if isinstance(value, int) and key != "net_saved_bytes":
+                if isinstance(value, int) and key not in ("net_saved_bytes", "profit_bytes"):
                     self.assertGreaterEqual(value, 0, "%s: %s" % (what, key))
 
 
@@ -136,6 +136,135 @@ class Identity(ReportTestCase):
                 host.echo("run", 1)
 
 
+class Places(ReportTestCase):
+    """Where the memory of host and domains is, and what KSM costs."""
+
+    # What each kernel does not tell of a domain; the agent has cgroups of version 1 here.
+    UNKNOWN = {
+        "5.10": {"merging_pages", "saved_pages", "ksm_zero_pages", "metadata_bytes",
+                 "net_saved_bytes", "profit_bytes", "unshare_bytes", "ksmd_cpu_us",
+                 "merges_broken_pages"},
+        "6.1": {"ksm_zero_pages", "profit_bytes"},
+        "6.18": set(),
+    }
+    ALWAYS_UNKNOWN = {"zswapped_bytes", "zswap_bytes", "guest_free_bytes"}
+    UNKNOWN_OF_HOST = {
+        "5.10": {"ksm_zero_pages", "profit_bytes", "zswapped_bytes", "zswap_bytes",
+                 "cow_ksm_breaks"},
+        "6.1": {"ksm_zero_pages", "profit_bytes"},
+        "6.18": set(),
+    }
+
+    def full_tick(self, daemon):
+        ticks = daemon.ask("status")["ticks"]
+        daemon.ask("mode", "observe")
+        wait_until(lambda: daemon.ask("status")["ticks"] >= ticks + 2, "a full tick")
+
+    def measured(self, daemon):
+        """The first domain's row, once it has been measured and libvirt has told of it."""
+        def row():
+            return daemon.ask("report")["domains"][0]
+        wait_until(lambda: self.full_tick(daemon) or (
+            row()["overhead_bytes"] is not None and row()["stats_age_ms"] is not None),
+                   lambda: "overhead in %s" % row())
+        return row()
+
+    def test_a_figure_that_the_kernel_lacks_is_null_and_no_other(self):
+        for kernel in self.UNKNOWN:
+            with self.subTest(kernel=kernel):
+                host, daemon, processes = self.with_domains(["web"], kernel)
+                processes[0].set_overhead(heap_pages=100)
+                processes[0].set_ksm(merging=60, rmap_items=80, zero=5)
+                row = self.measured(daemon)
+                unknown = {name for name, value in row.items() if value is None}
+                self.assertEqual(unknown, self.UNKNOWN[kernel] | self.ALWAYS_UNKNOWN)
+                report = daemon.ask("report")["host"]
+                unknown = {name for name, value in report.items() if value is None}
+                self.assertEqual(unknown, self.UNKNOWN_OF_HOST[kernel])
+
+    def test_the_places_of_a_domain_add_up_to_its_maximum(self):
+        host, daemon, processes = self.with_domains(["web"])
+        web, = processes
+        web.set_resident(1000)
+        web.set_overhead(heap_pages=100)
+        web.set_paging(swapped_kib=4096, huge_kib=2048)
+        web.set_ksm(merging=60, rmap_items=80, zero=16)
+        host.set_counters(pages_shared=10, pages_sharing=90, ksm_zero_pages=16)
+        row = self.measured(daemon)
+        self.assertEqual(row["maximum_bytes"], 64 << 20)
+        self.assertEqual(row["overhead_bytes"], 100 * PAGE)
+        self.assertEqual(row["overhead_heap_bytes"], 100 * PAGE)
+        self.assertEqual(row["overhead_peak_bytes"], 100 * PAGE)
+        self.assertEqual(row["resident_bytes"], 1000 * PAGE + (2 << 20))
+        self.assertEqual(row["swapped_bytes"], 4 << 20)
+        self.assertEqual(row["ballooned_bytes"], 0)
+        self.assertEqual(row["untouched_bytes"],
+                         (64 << 20) - (900 + 16) * PAGE - (2 << 20) - (4 << 20))
+        self.assertEqual(row["unshare_bytes"], (60 + 16) * PAGE)
+        self.assertGreater(row["hard_limit_advice_bytes"], (64 << 20) + 100 * PAGE)
+        report = daemon.ask("report")["host"]
+        self.assertEqual(report["unshare_bytes"], (90 + 16) * PAGE)
+        self.assertEqual((report["swapped_bytes"], report["zswapped_bytes"],
+                          report["zswap_bytes"], report["cow_ksm_breaks"]),
+                         (600 << 10, 200 << 10, 50 << 10, 77))
+        self.assertEqual((report["total_bytes"], report["available_bytes"]),
+                         (24684084 << 10, 18402780 << 10))
+
+    def test_what_zswap_has_comes_from_the_domains_cgroup(self):
+        host, daemon, processes = self.with_domains(["web"])
+        scope = "machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
+        host.write("sys/fs/cgroup/cgroup.controllers", "memory\n")
+        host.write("sys/fs/cgroup/%s/memory.stat" % scope, "zswap 1000\nzswapped 3000\n")
+        host.write(processes[0].folder + "cgroup", "0::/%s/libvirt/emulator\n" % scope)
+        row, = daemon.ask("report")["domains"]
+        self.assertEqual((row["zswap_bytes"], row["zswapped_bytes"]), (1000, 3000))
+
+    def test_costs_survive_counters_that_jump_wrap_and_vanish(self):
+        dice = random.Random(SEED + 2)
+        host, daemon, processes = self.with_domains(DOMAINS[:3])
+        last = {}
+        for number in range(ROUNDS // 8):
+            for process in processes:
+                process.set_ksm(*(dice.choice((0, 50, 10 ** 6, 2 ** 63, U64_MAX, None))
+                                  for _ in range(3)))
+                process.set_resident(dice.choice((0, 1000, 2 ** 50)))
+            host.set_counters(pages_shared=dice.choice((0, 10, 2 ** 40)),
+                              pages_unshared=dice.choice((0, 10, U64_MAX)))
+            host.add_ksmd_cpu(dice.choice((10 ** 9, -10 ** 9 if host.ksmd_cpu_ns >= 10 ** 9 else 0)))
+            self.full_tick(daemon)
+            report = daemon.ask("report")
+            self.assert_sums(report, "round %d of seed %d" % (number, SEED + 2))
+            for row in report["domains"]:
+                for key in "ksmd_cpu_us", "merges_broken_pages":
+                    before = last.get((row["name"], key)) or 0
+                    self.assertGreaterEqual(row[key] if row[key] is not None else before, before,
+                                            "round %d: %s runs backwards" % (number, key))
+                    last[row["name"], key] = row[key]
+
+    def test_ksmds_time_goes_to_those_whose_records_it_keeps(self):
+        host, daemon, processes = self.with_domains(["a", "b"])
+        host.set_counters(pages_shared=100, pages_sharing=200, pages_unshared=700,
+                          pages_volatile=0)
+        processes[0].set_ksm(merging=100, rmap_items=500, zero=0)
+        processes[1].set_ksm(merging=100, rmap_items=250, zero=0)
+        self.full_tick(daemon)
+        before = [row["ksmd_cpu_us"] for row in daemon.ask("report")["domains"]]
+        host.add_ksmd_cpu(4 * 10 ** 9)
+        self.full_tick(daemon)
+        after = [row["ksmd_cpu_us"] for row in daemon.ask("report")["domains"]]
+        self.assertEqual([b - a for a, b in zip(before, after)], [2000000, 1000000])
+
+    def test_merges_that_a_domain_loses_are_counted(self):
+        host, daemon, processes = self.with_domains(["a", "b"])
+        for merging in 300, 100, 100:
+            processes[1].set_resident(700 + merging)  # gives back what it loses
+            for process in reversed(processes):
+                process.set_ksm(merging=merging, rmap_items=500, zero=0)
+            self.full_tick(daemon)
+        self.assertEqual([row["merges_broken_pages"] for row in daemon.ask("report")["domains"]],
+                         [200, 0])
+
+
 class Rows(ReportTestCase):
 
     def test_one_domain_or_all(self):
@@ -176,7 +305,9 @@ class Rows(ReportTestCase):
         host.set_counters(pages_shared=1, pages_sharing=9)
         row = daemon.ask("report", "b")["domains"][0]
         for key in ("pid", "merging_pages", "saved_pages", "ksm_zero_pages", "metadata_bytes",
-                    "net_saved_bytes", "resident_bytes", "overhead_bytes"):
+                    "net_saved_bytes", "resident_bytes", "overhead_bytes", "profit_bytes",
+                    "swapped_bytes", "untouched_bytes", "unshare_bytes", "overhead_peak_bytes",
+                    "hard_limit_advice_bytes", "ksmd_cpu_us", "merges_broken_pages"):
             self.assertIsNone(row[key], key)
         self.assert_sums(daemon.ask("report"), "one without a process")
 
@@ -188,7 +319,8 @@ class Rows(ReportTestCase):
         processes[1].exit()
         report = daemon.ask("report")
         self.assert_sums(report, "after an exit")
-        self.assertIsNone(report["domains"][1]["saved_pages"])
+        for key in "saved_pages", "resident_bytes", "swapped_bytes", "unshare_bytes":
+            self.assertIsNone(report["domains"][1][key], key)
         self.assertEqual(report["others"]["saved_pages"], 25)
 
     def test_a_pid_file_that_lies_is_not_believed(self):

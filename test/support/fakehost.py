@@ -15,6 +15,7 @@ tests on a real kernel.
 """
 import os
 import shutil
+import struct
 import tempfile
 import threading
 import time
@@ -63,6 +64,7 @@ class FakeProcess:
         host.write(self.folder + "stat", stat_line(pid, comm[:15], 1))
         self.set_wait(0)
         self.set_resident(resident_pages)
+        self.set_paging()
         self.set_ksm(merging=0, rmap_items=0, zero=0)
 
     def set_wait(self, wait_ns):
@@ -88,6 +90,23 @@ class FakeProcess:
             self.host.write(self.folder + "ksm_stat", "\n".join(lines) + "\n")
         if self.host.kernel != "5.10" and merging is not None:
             self.host.write(self.folder + "ksm_merging_pages", "%d\n" % merging)
+
+    def set_paging(self, swapped_kib=0, huge_kib=0):
+        """What is swapped out, and what is on huge pages."""
+        self.host.write(self.folder + "status", "Name:\tqemu\nVmSwap:\t%8d kB\n"
+                        "HugetlbPages:\t%8d kB\n" % (swapped_kib, huge_kib))
+
+    def set_overhead(self, heap_pages, guest_bytes=64 << 20):
+        """Its mappings: guest memory, and a heap of which so many pages are there."""
+        page = os.sysconf("SC_PAGESIZE")
+        heap = 16
+        guest = 1 << 28
+        self.host.write(self.folder + "maps",
+                        "%x-%x rw-p 00000000 00:00 0 [heap]\n%x-%x rw-p 00000000 00:00 0\n" % (
+                            heap * page, (heap + heap_pages + 5) * page, guest,
+                            guest + guest_bytes))
+        words = [0] * heap + [1 << 63 | 1 << 56] * heap_pages + [0] * 5
+        self.host.write(self.folder + "pagemap", struct.pack("=%dQ" % len(words), *words))
 
     def exit(self):
         """The process is gone, from one moment to the next."""
@@ -141,7 +160,10 @@ class FakeHost:
 
     def _write_proc(self, anon_kib):
         self.write("proc/meminfo", "MemTotal: 24684084 kB\nMemFree: 18472432 kB\n"
-                   "MemAvailable: 18402780 kB\nAnonPages: %d kB\nHugePages_Total: 0\n" % anon_kib)
+                   "MemAvailable: 18402780 kB\nAnonPages: %d kB\nHugePages_Total: 0\n"
+                   "SwapTotal: 1000 kB\nSwapFree: 400 kB\n%s" % (
+                       anon_kib, "" if self.kernel == "5.10" else "Zswap: 50 kB\nZswapped: 200 kB\n"))
+        self.write("proc/vmstat", "pswpin 3\n" + ("" if self.kernel == "5.10" else "cow_ksm 77\n"))
         self.write("proc/sys/kernel/random/boot_id", BOOT_ID + "\n")
         self.write("sys/devices/system/cpu/online", "0-3\n")
         self.write("proc/stat", "cpu  40 0 20 900 5 0 1 0 0 0\ncpu0 40 0 20 900 5 0 1 0 0 0\n")
