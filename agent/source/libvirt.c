@@ -18,7 +18,6 @@
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/source/libvirt_starts.h"
-#include "agent/source/libvirt_stats.h"
 #include "agent/source/source.h"
 #include "agent/virt/ask.h"
 #include "agent/virt/lifecycle.h"
@@ -394,6 +393,23 @@ static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, 
 /* --- figures ---------------------------------------------------------------------------- */
 
 static void
+take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
+{
+    Domain *domain = domain_table_get(&self->agent->domains, stats->uuid);
+
+    if (!domain)
+        return;
+    domain->maximum_bytes = stats->maximum_bytes;
+    domain->balloon_bytes = stats->balloon_bytes;
+    domain->guest_stats_s = stats->guest_stats_s;
+    domain->unused_bytes =
+        virt_stats_unused(stats, domain->has_xml ? domain->xml.stats_period_s : 0);
+    domain->stats_us = now_us;
+    if (domain->state != DOMAIN_STOPPING)
+        domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
+}
+
+static void
 take_all_stats(const GArray *stats, gpointer user)
 {
     LibvirtSource *self = user;
@@ -401,7 +417,7 @@ take_all_stats(const GArray *stats, gpointer user)
 
     self->asking--;
     for (guint i = 0; stats && i < stats->len; i++)
-        libvirt_stats_take(&self->agent->domains, &g_array_index(stats, VirtStats, i), now_us);
+        take_stats(self, &g_array_index(stats, VirtStats, i), now_us);
     self->stats_done(self->stats_user);
 }
 

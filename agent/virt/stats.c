@@ -5,6 +5,9 @@
 
 #define STATS_WANTED (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
+/* Beside two periods, for a busy host. */
+#define UNUSED_SLACK_S 5
+
 static uint64_t
 find_number(const virDomainStatsRecord *record, const char *field)
 {
@@ -76,4 +79,16 @@ virt_stats_read(virConnectPtr conn, GError **error)
         add_record(records[i], all);
     virDomainStatsRecordListFree(records);
     return all;
+}
+
+/* libvirt gives the time as 0 where the guest never spoke. */
+uint64_t
+virt_stats_unused(const VirtStats *stats, uint32_t period_s)
+{
+    uint64_t now_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+
+    if (period_s == 0 || !is_known(stats->guest_stats_s) || stats->guest_stats_s == 0 ||
+        sat_sub(now_s, stats->guest_stats_s) > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
+        return VALUE_UNKNOWN;
+    return stats->unused_bytes;
 }

@@ -7,6 +7,8 @@ sample while domains come and go and KSM is stopped, started and told to unmerge
 """
 import os
 import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -91,15 +93,44 @@ class LedgerTestCase(RealTestCase):
 
 class Overhead(LedgerTestCase):
 
+    HUGE_FOLDER = "/run/vktest-huge"
+    HUGE_NUMBER = "/proc/sys/vm/nr_hugepages"
+    HUGE_PAGES = 45  # of 2 MiB
+
+    @classmethod
+    def setUpClass(cls):
+        """libvirtd looks for huge pages when it starts, which is after this."""
+        with open(cls.HUGE_NUMBER, encoding="ascii") as file:
+            found = int(file.read())
+        cls.addClassCleanup(cls.give_huge_pages_back, found)
+        cls.set_huge_pages(found + cls.HUGE_PAGES)
+        os.makedirs(cls.HUGE_FOLDER, exist_ok=True)
+        subprocess.run(["mount", "-t", "hugetlbfs", "none", cls.HUGE_FOLDER], check=True)
+        super().setUpClass()
+
+    @classmethod
+    def set_huge_pages(cls, number):
+        with open(cls.HUGE_NUMBER, "w", encoding="ascii") as file:
+            file.write("%d" % number)
+
+    @classmethod
+    def give_huge_pages_back(cls, number):
+        subprocess.run(["umount", cls.HUGE_FOLDER], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(cls.HUGE_FOLDER, ignore_errors=True)
+        cls.set_huge_pages(number)
+
     def test_what_qemu_uses_is_what_smaps_says_of_it(self):
-        """Three kinds: plain, with video memory, and with memory that is shared."""
-        daemon = self.daemon(config=QUICK).start()
+        """Four kinds: plain, with video memory, memory that is shared, and huge pages."""
+        # Nothing is merged, so that memory of devices stays what it is.
+        daemon = self.daemon("--mode", "observe").start()
         guests = {
             self.domain("plain", memory_mib=97, content={"common": 32, "unique": 16}): 97,
             self.domain("video", memory_mib=145, content={"common": 64},
                         devices=Domain.VIDEO): 145,
             self.domain("shared", memory_mib=81, content={"common": 40},
                         backing=Domain.MEMFD): 81,
+            self.domain("huge", memory_mib=82, content={"common": 40},
+                        backing=Domain.HUGE_PAGES): 82,
         }
         for domain in guests:
             domain.start()
@@ -118,6 +149,8 @@ class Overhead(LedgerTestCase):
             self.assertAlmostEqual(row["overhead_video_bytes"], device, delta=MIB)
             self.assertAlmostEqual(row["overhead_translation_bytes"], translated, delta=MIB)
             self.assertLess(row["overhead_sampled_ago_ms"], 30000)
+            # 40 MiB of content at least are in memory, wherever they are counted.
+            self.assertGreater(row["resident_bytes"] - row["overhead_bytes"], 40 * MIB)
             self.assertGreater(row["hard_limit_advice_bytes"],
                                row["maximum_bytes"] + row["overhead_peak_bytes"])
 

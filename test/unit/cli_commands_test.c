@@ -53,6 +53,21 @@ settings_with_smart_scan(uint64_t run, uint64_t pages, uint64_t ms, uint64_t sma
     return ksm;
 }
 
+static Virtksm__V1__Source
+open_source(void)
+{
+    static char name[] = "libvirt";
+    static char open[] = "open";
+    Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
+
+    source.name = name;
+    source.state = open;
+    source.has_events = source.has_last_event_ms = true;
+    source.events = 12;
+    source.last_event_ms = 3000;
+    return source;
+}
+
 static Virtksm__V1__LibvirtStatus
 libvirt_twice_gone(void)
 {
@@ -100,22 +115,15 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
     Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
     Virtksm__V1__KsmSettings ksm = settings_with_smart_scan(1, 1000, 20, 1);
     Virtksm__V1__KsmSettings initial = settings_with_smart_scan(0, 100, 200, 0);
-    Virtksm__V1__Source source = VIRTKSM__V1__SOURCE__INIT;
+    Virtksm__V1__Source source = open_source();
     Virtksm__V1__Source *sources[] = { &source };
     Virtksm__V1__LibvirtStatus libvirt = libvirt_twice_gone();
     Virtksm__V1__HistoryStatus history = history_in_trouble();
     Virtksm__V1__MetricsStatus metrics = metrics_status();
-    char name[] = "libvirt";
-    char open[] = "open";
     char ready[] = "ready";
     char version[] = "0.1.0";
 
     ksm.advisor_mode = word_none;
-    source.name = name;
-    source.state = open;
-    source.has_events = source.has_last_event_ms = true;
-    source.events = 12;
-    source.last_event_ms = 3000;
     status.version = version;
     status.mode = word_auto;
     status.phase = word_burst;
