@@ -107,7 +107,9 @@ class SimulateTest(TraceTestCase):
         daemon = self.started()
         daemon.host.add_qemu("web", UUID, resident_pages=50000, mergeable_pages=50000)
         process, path = self.recorder(daemon)
+        size = os.path.getsize(path)
         daemon.ask("kick")
+        wait_until(lambda: os.path.getsize(path) > size, "the kick is not recorded")
         self.finish(process)
         return daemon, path
 
