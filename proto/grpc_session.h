@@ -108,6 +108,7 @@ struct GrpcSession {
     uint64_t idle_us;          /* monotonic; when the last stream went */
     uint64_t ping_us;          /* monotonic; our unanswered ping went out; 0 none */
     uint64_t end_us;           /* monotonic; we decided to close; 0 not yet */
+    uint64_t linger_us;        /* monotonic; all was said, the peer's end is awaited; 0 not yet */
     unsigned busy;             /* depth of busy sections */
     const char *why;           /* static; why it is closed, for errors */
     bool is_server;            /* which side we are */

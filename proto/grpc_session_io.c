@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 /* One read: some hundred small calls, or half a DATA frame. */
+/* How long a peer has to close its end, once all was said. */
+#define LINGER_US  (UINT64_C(200) * 1000)
 #define READ_BYTES 8192
 /* One write gathers frames up to this. A frame that nghttp2 hands out is at most 16 KiB of
  * payload, 9 bytes of head and 256 of padding. */
@@ -139,6 +141,8 @@ read_some(GrpcSession *session)
         return;
     }
     session->read_us = session->now_us;
+    if (session->linger_us > 0)
+        return;
     if (nghttp2_session_mem_recv(session->h2, buffer, (size_t)len) < 0) {
         grpc_session_close(session, "the peer does not speak HTTP/2");
         return;
@@ -231,7 +235,9 @@ run_timers(GrpcSession *session)
 {
     const GrpcLimits *limits = &session->limits;
 
-    if (!session->is_greeted && is_due(session, session->born_us, limits->handshake_us))
+    if (is_due(session, session->linger_us, LINGER_US))
+        grpc_session_close(session, "the connection ended");
+    else if (!session->is_greeted && is_due(session, session->born_us, limits->handshake_us))
         grpc_session_close(session, "the peer did not begin HTTP/2 in time");
     else if (is_due(session, session->end_us, limits->handshake_us))
         grpc_session_close(session, "the peer did not take its leave in time");
@@ -260,6 +266,7 @@ set_timers(GrpcSession *session)
     const GrpcLimits *limits = &session->limits;
     int64_t at_us = -1;
 
+    earlier(&at_us, session->linger_us, LINGER_US);
     if (!session->is_greeted)
         earlier(&at_us, session->born_us, limits->handshake_us);
     earlier(&at_us, session->end_us, limits->handshake_us);
@@ -272,7 +279,20 @@ set_timers(GrpcSession *session)
     g_source_set_ready_time(session->source, at_us);
 }
 
-/* What the next turn has to wait for; a connection with nothing left to say is closed. */
+/*
+ * All was said. A peer that still writes would learn of a closed socket before it reads what was
+ * sent last, so only our half is closed, until the peer closes its own, and not for long.
+ */
+static void
+linger(GrpcSession *session)
+{
+    if (session->linger_us > 0)
+        return;
+    session->linger_us = MAX(session->now_us, 1);
+    shutdown(session->fd, SHUT_WR);
+}
+
+/* What the next turn has to wait for; a connection with nothing left to say ends. */
 static void
 settle(GrpcSession *session)
 {
@@ -281,10 +301,10 @@ settle(GrpcSession *session)
     if (session->is_closed)
         return;
     wants_write = session->unsent || nghttp2_session_want_write(session->h2);
-    if (!wants_write && !nghttp2_session_want_read(session->h2)) {
-        grpc_session_close(session, "the connection ended");
-        return;
-    }
+    if (!wants_write && !nghttp2_session_want_read(session->h2))
+        linger(session);
+    if (session->linger_us > 0)
+        wants_write = false;
     arm(session, wants_write ? G_IO_IN | G_IO_OUT : G_IO_IN);
     set_timers(session);
 }

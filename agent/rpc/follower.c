@@ -93,7 +93,7 @@ follower_new(EventHub *hub, GrpcCall *call, const FollowerOps *ops)
     guint room = grpc_call_peer(call)->read_only ? FOLLOWERS_MAX / 2 : FOLLOWERS_MAX;
     Follower *follower;
 
-    if (hub->watchers->len >= room) {
+    if (hub->followers >= room) {
         grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many clients follow the events");
         return NULL;
     }
@@ -102,6 +102,7 @@ follower_new(EventHub *hub, GrpcCall *call, const FollowerOps *ops)
     follower->call = call;
     follower->ops = ops;
     event_watch(hub, take_event, follower);
+    hub->followers++;
     return follower;
 }
 
@@ -111,6 +112,7 @@ follower_free(Follower *follower)
     if (!follower)
         return;
     event_unwatch(follower->hub, follower);
+    follower->hub->followers--;
     while (follower->waiting.length > 0)
         seen_free(g_queue_pop_head(&follower->waiting));
     g_free(follower);
