@@ -42,14 +42,12 @@ static char *
 cut_behind_domain(const char *path)
 {
     g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    g_autoptr(GString) cut = g_string_new(NULL);
 
-    for (size_t i = 0; names[i]; i++) {
-        if (g_str_equal(names[i], ".."))
-            return NULL;
-        if (is_domains(names[i])) {
-            g_clear_pointer(&names[i + 1], g_free);
-            return g_strjoinv("/", names);
-        }
+    for (size_t i = 0; names[i] && !g_str_equal(names[i], ".."); i++) {
+        g_string_append_printf(cut, "%s%s", i > 0 ? "/" : "", names[i]);
+        if (is_domains(names[i]))
+            return g_strdup(cut->str);
     }
     return NULL;
 }

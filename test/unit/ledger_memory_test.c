@@ -105,6 +105,13 @@ huge_pages_are_resident(void **state)
     assert_int_equal(row->untouched_bytes, 100 * MIB);
 }
 
+/* U stays U. */
+static uint64_t
+bytes(uint64_t mib)
+{
+    return is_known(mib) ? mib * MIB : U;
+}
+
 /* One figure is taken away or made absurd; the rest is as in setup(). */
 static void
 what_is_never_touched_needs_all_its_parts(void **state)
@@ -132,17 +139,16 @@ what_is_never_touched_needs_all_its_parts(void **state)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Fixture *fixture;
-        uint64_t want = is_known(rows[i].want_mib) ? rows[i].want_mib * MIB : U;
+        uint64_t want = bytes(rows[i].want_mib);
         const LedgerRow *row;
 
         setup(state);
         fixture = *state;
-#define SET(place, value) (place) = is_known(value) ? (value)*MIB : U
-        SET(fixture->domain->maximum_bytes, rows[i].maximum_mib);
-        SET(fixture->domain->balloon_bytes, rows[i].balloon_mib);
-        SET(fixture->domain->overhead.bytes, rows[i].overhead_mib);
-        SET(fixture->domain->overhead.last.swapped_bytes, rows[i].overhead_swapped_mib);
-        SET(fixture->row.resident_bytes, rows[i].resident_mib);
+        fixture->domain->maximum_bytes = bytes(rows[i].maximum_mib);
+        fixture->domain->balloon_bytes = bytes(rows[i].balloon_mib);
+        fixture->domain->overhead.bytes = bytes(rows[i].overhead_mib);
+        fixture->domain->overhead.last.swapped_bytes = bytes(rows[i].overhead_swapped_mib);
+        fixture->row.resident_bytes = bytes(rows[i].resident_mib);
         row = fill(fixture);
         if (row->untouched_bytes != want)
             fail_msg("%s: %" PRIu64 " bytes", rows[i].when, row->untouched_bytes);

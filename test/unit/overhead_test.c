@@ -213,8 +213,12 @@ memory_of_this_program_is_counted_to_the_page(void **unused)
 
     assert_true(guest != MAP_FAILED && own != MAP_FAILED && dir_fd >= 0);
     assert_int_equal(madvise(own, PAGES * page, MADV_NOHUGEPAGE), 0);
-    if (!overhead_read(dir_fd, &guest_bytes, 1, &before, &error))
+    if (!overhead_read(dir_fd, &guest_bytes, 1, &before, &error)) {
+        /* A sanitizer's shadow takes terabytes of addresses. */
+        if (strstr(error->message, "less than 16 GiB"))
+            skip();
         fail_msg("%s", error->message);
+    }
     memset(own, 1, PAGES * page);
     memset(guest, 1, guest_bytes);
     if (!overhead_read(dir_fd, &guest_bytes, 1, &after, &error))
