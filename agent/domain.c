@@ -101,6 +101,18 @@ domain_rename(Domain *domain, const char *name)
 }
 
 void
+domain_set_balloon(Domain *domain, uint64_t bytes)
+{
+    if (domain->balloon_bytes == bytes)
+        return;
+    if (is_known(domain->balloon_bytes) && is_known(bytes)) {
+        domain->balloon_moved_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+        domain->unused_bytes = VALUE_UNKNOWN;
+    }
+    domain->balloon_bytes = bytes;
+}
+
+void
 domain_claim(Domain *domain, const char *source)
 {
     if (!domain->claims)

@@ -46,22 +46,23 @@ typedef struct {
 } DomainCost;
 
 typedef struct {
-    char *uuid;             /* owned */
-    char *name;             /* owned */
-    int id;                 /* libvirt's number of this start; DOMAIN_ID_UNKNOWN */
-    uint64_t key;           /* of this start, never used twice */
-    uint64_t seen_us;       /* CLOCK_MONOTONIC when this start was first seen */
-    DomainState state;      /* as events and statistics say */
-    bool is_libvirts;       /* libvirt or its hook knows it: what they say holds for everybody */
-    GHashTable *claims;     /* owned; set of names: who else says that it runs; NULL: nobody */
-    bool has_xml;           /* xml is filled */
-    DomainXml xml;          /* owned; definition of the running domain */
-    uint64_t maximum_bytes; /* libvirt: defined memory; VALUE_UNKNOWN */
-    uint64_t balloon_bytes; /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
-    uint64_t guest_stats_s; /* wall clock of the guest's last balloon statistics; 0: none so far;
-                               VALUE_UNKNOWN: libvirt does not tell */
-    uint64_t unused_bytes;  /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
-    uint64_t stats_us;      /* CLOCK_MONOTONIC of the three above; 0: never */
+    char *uuid;               /* owned */
+    char *name;               /* owned */
+    int id;                   /* libvirt's number of this start; DOMAIN_ID_UNKNOWN */
+    uint64_t key;             /* of this start, never used twice */
+    uint64_t seen_us;         /* CLOCK_MONOTONIC when this start was first seen */
+    DomainState state;        /* as events and statistics say */
+    bool is_libvirts;         /* libvirt or its hook knows it: what they say holds for everybody */
+    GHashTable *claims;       /* owned; set of names: who else says that it runs; NULL: nobody */
+    bool has_xml;             /* xml is filled */
+    DomainXml xml;            /* owned; definition of the running domain */
+    uint64_t maximum_bytes;   /* libvirt: defined memory; VALUE_UNKNOWN */
+    uint64_t balloon_bytes;   /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
+    uint64_t balloon_moved_s; /* wall clock when balloon_bytes last changed; 0: it did not */
+    uint64_t guest_stats_s;   /* wall clock of the guest's last balloon statistics; 0: none so
+                                 far; VALUE_UNKNOWN: libvirt does not tell */
+    uint64_t unused_bytes;    /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
+    uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */
@@ -117,6 +118,14 @@ Domain *domain_table_find(const DomainTable *table, const char *word);
 
 /** domain_rename() - @name is copied; nothing happens when it has that name */
 void domain_rename(Domain *domain, const char *name);
+
+/**
+ * domain_set_balloon() - what its balloon leaves to it now
+ * @bytes: VALUE_UNKNOWN
+ *
+ * If that is news, what the guest said of its memory before is void: it was of another size.
+ */
+void domain_set_balloon(Domain *domain, uint64_t bytes);
 
 /**
  * domain_claim() - somebody whose word is his own says that a domain runs

@@ -11,8 +11,9 @@ static const Figure domain_figures[] = {
     { "ballooned_bytes", "Given up through its balloon: maximum less current memory." },
     { "resident_bytes", "In memory for its QEMU process now: guest and overhead, merged pages too, "
                         "and huge pages. Not what has been swapped out." },
-    { "guest_free_bytes", "Free in the guest, but held by the host: at most the guest's part of "
-                          "what is resident. Free page reporting would give it back." },
+    { "guest_free_bytes", "Free in the guest, but held by the host: what the guest does not use, "
+                          "less what was never touched, as far as it is resident. Free page "
+                          "reporting would give it back." },
     { "swapped_bytes", "Swapped out of its QEMU process, zswap included." },
     { "zswapped_bytes", "Of what is swapped: held by zswap, as it was before compression. Known "
                         "with cgroups of version 2 only." },

@@ -85,14 +85,13 @@ untouched_bytes(const Ledger *ledger, const LedgerRow *row)
                    sat_add(sat_add(guest, zero), sat_add(swapped, row->ballooned_bytes)));
 }
 
+/* What was never touched is not used by the guest either, but the host does not hold it. */
 static uint64_t
 guest_free_bytes(const LedgerRow *row)
 {
-    uint64_t guest = guest_bytes(row);
-
-    if (!is_known(row->domain->unused_bytes) || !is_known(row->resident_bytes))
+    if (!is_known(row->domain->unused_bytes) || !is_known(row->untouched_bytes))
         return VALUE_UNKNOWN;
-    return min_u64(row->domain->unused_bytes, is_known(guest) ? guest : row->resident_bytes);
+    return min_u64(sat_sub(row->domain->unused_bytes, row->untouched_bytes), guest_bytes(row));
 }
 
 static uint64_t

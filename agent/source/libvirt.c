@@ -196,7 +196,7 @@ on_balloon(virConnectPtr conn, virDomainPtr dom, unsigned long long actual_kib, 
     domain = domain_table_get(&self->agent->domains, uuid);
     grew = domain && is_known(domain->balloon_bytes) && now_bytes > domain->balloon_bytes;
     if (domain)
-        domain->balloon_bytes = now_bytes;
+        domain_set_balloon(domain, now_bytes);
     post_change(self, dom, grew ? "balloon deflated" : "balloon changed", grew);
 }
 
@@ -400,10 +400,10 @@ take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
     if (!domain)
         return;
     domain->maximum_bytes = stats->maximum_bytes;
-    domain->balloon_bytes = stats->balloon_bytes;
+    domain_set_balloon(domain, stats->balloon_bytes);
     domain->guest_stats_s = stats->guest_stats_s;
-    domain->unused_bytes =
-        virt_stats_unused(stats, domain->has_xml ? domain->xml.stats_period_s : 0);
+    domain->unused_bytes = virt_stats_unused(
+        stats, domain->has_xml ? domain->xml.stats_period_s : 0, domain->balloon_moved_s);
     domain->stats_us = now_us;
     if (domain->state != DOMAIN_STOPPING)
         domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;

@@ -83,12 +83,13 @@ virt_stats_read(virConnectPtr conn, GError **error)
 
 /* libvirt gives the time as 0 where the guest never spoke. */
 uint64_t
-virt_stats_unused(const VirtStats *stats, uint32_t period_s)
+virt_stats_unused(const VirtStats *stats, uint32_t period_s, uint64_t since_s)
 {
     uint64_t now_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+    uint64_t said_s = stats->guest_stats_s;
 
-    if (period_s == 0 || !is_known(stats->guest_stats_s) || stats->guest_stats_s == 0 ||
-        sat_sub(now_s, stats->guest_stats_s) > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
+    if (period_s == 0 || !is_known(said_s) || said_s <= since_s ||
+        sat_sub(now_s, said_s) > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
         return VALUE_UNKNOWN;
     return stats->unused_bytes;
 }

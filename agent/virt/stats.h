@@ -37,6 +37,7 @@ GArray *virt_stats_read(virConnectPtr conn, GError **error);
  * virt_stats_unused() - what the guest does not use, if it said so lately
  * @stats:    of a domain
  * @period_s: at which the guest is asked; 0: it is not
+ * @since_s:  wall clock; what it said up to then does not count; 0: all does
  *
  * What it said more than two periods ago, and some seconds for a busy host, is no figure of now.
  * By the wall clock, because that is what libvirt tells; a step of it can make a figure too old,
@@ -44,6 +45,6 @@ GArray *virt_stats_read(virConnectPtr conn, GError **error);
  *
  * Return: bytes; VALUE_UNKNOWN.
  */
-uint64_t virt_stats_unused(const VirtStats *stats, uint32_t period_s);
+uint64_t virt_stats_unused(const VirtStats *stats, uint32_t period_s, uint64_t since_s);
 
 #endif

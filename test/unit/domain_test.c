@@ -221,6 +221,40 @@ claims_are_a_set_and_the_last_one_counts_unless_libvirt_knows_the_domain(void **
     }
 }
 
+static void
+what_a_guest_said_is_void_when_its_balloon_moves(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t before;
+        uint64_t now;
+        bool moved;
+    } rows[] = {
+        { "inflated", 900, 800, true },
+        { "deflated", 900, 1000, true },
+        { "unchanged", 900, 900, false },
+        { "first told", VALUE_UNKNOWN, 900, false },
+        { "not told any more", 900, VALUE_UNKNOWN, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        DomainTable table;
+        Domain *domain;
+
+        domain_table_init(&table);
+        domain = domain_table_add(&table, "u1", "web", 7, 0);
+        domain->balloon_bytes = rows[i].before;
+        domain->unused_bytes = 55;
+        domain_set_balloon(domain, rows[i].now);
+        if (domain->balloon_bytes != rows[i].now ||
+            (domain->unused_bytes == VALUE_UNKNOWN) != rows[i].moved ||
+            (domain->balloon_moved_s != 0) != rows[i].moved)
+            fail_msg("%s: moved at %" G_GUINT64_FORMAT, rows[i].when, domain->balloon_moved_s);
+        domain_table_done(&table);
+    }
+}
+
 int
 main(void)
 {
@@ -233,6 +267,7 @@ main(void)
         cmocka_unit_test(a_domain_without_a_definition_is_taken_for_one_that_merges),
         cmocka_unit_test(a_definition_says_whether_a_domain_merges_and_what_it_counts),
         cmocka_unit_test(every_state_has_its_word),
+        cmocka_unit_test(what_a_guest_said_is_void_when_its_balloon_moves),
         cmocka_unit_test(claims_are_a_set_and_the_last_one_counts_unless_libvirt_knows_the_domain),
     };
 

@@ -157,32 +157,33 @@ what_is_never_touched_needs_all_its_parts(void **state)
 }
 
 static void
-what_is_free_in_the_guest_is_bounded_by_what_is_there(void **state)
+what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched(void **state)
 {
     static const struct {
         const char *when;
-        uint64_t unused;
-        uint64_t resident;
-        uint64_t overhead;
-        uint64_t want;
+        uint64_t unused_mib;
+        uint64_t resident_mib;
+        uint64_t overhead_mib;
+        uint64_t want_mib;
     } rows[] = {
-        { "some of it", 100, 310, 10, 100 },
+        { "549 were never touched", 600, 310, 10, 51 },
         { "more than is resident of the guest", 900, 310, 10, 300 },
-        { "QEMU was not measured", 900, 310, U, 310 },
+        { "less than was never touched", 500, 310, 10, 0 },
+        { "QEMU was not measured", 900, 310, U, U },
         { "the guest does not tell", U, 310, 10, U },
-        { "the resident set is not known", 100, U, 10, U },
-        { "more than there can be", U - 1, 310, 10, 300 },
+        { "the resident set is not known", 900, U, 10, U },
+        { "more than there can be", UINT64_MAX / MIB, 310, 10, 300 },
     };
     Fixture *fixture = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         const LedgerRow *row;
 
-        fixture->domain->unused_bytes = rows[i].unused;
-        fixture->domain->overhead.bytes = rows[i].overhead;
-        fixture->row.resident_bytes = rows[i].resident;
+        fixture->domain->unused_bytes = bytes(rows[i].unused_mib);
+        fixture->domain->overhead.bytes = bytes(rows[i].overhead_mib);
+        fixture->row.resident_bytes = bytes(rows[i].resident_mib);
         row = fill(fixture);
-        if (row->guest_free_bytes != rows[i].want)
+        if (row->guest_free_bytes != bytes(rows[i].want_mib))
             fail_msg("%s: %" PRIu64, rows[i].when, row->guest_free_bytes);
     }
 }
@@ -271,7 +272,7 @@ main(void)
         ON_FIXTURE(the_places_add_up_to_the_maximum),
         ON_FIXTURE(huge_pages_are_resident),
         cmocka_unit_test(what_is_never_touched_needs_all_its_parts),
-        ON_FIXTURE(what_is_free_in_the_guest_is_bounded_by_what_is_there),
+        ON_FIXTURE(what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched),
         ON_FIXTURE(zswap_is_told_where_it_can_be),
         ON_FIXTURE(advice_leaves_room_above_maximum_and_peak),
         ON_FIXTURE(a_process_that_is_gone_has_nothing_swapped_that_could_be_told),
