@@ -86,15 +86,22 @@ measure(gpointer data, GError **error)
     return g_steal_pointer(&outcome);
 }
 
+/* A reason is told when it is another than the last: it may be the same for all domains. */
 static void
-take_outcome(Domain *domain, const Outcome *outcome, const GError *error)
+tell_failure(Sampler *sampler, const Domain *domain, const GError *error)
+{
+    if (g_strcmp0(sampler->told, error->message) == 0)
+        return;
+    log_info("%s: what QEMU itself uses could not be measured: %s", domain->name, error->message);
+    g_free(sampler->told);
+    sampler->told = g_strdup(error->message);
+}
+
+static void
+take_outcome(Domain *domain, const Outcome *outcome)
 {
     DomainOverhead *overhead = &domain->overhead;
 
-    if (!outcome) {
-        log_debug("%s: what QEMU uses could not be measured: %s", domain->name, error->message);
-        return;
-    }
     overhead->last = outcome->overhead;
     overhead->bytes = overhead_total(&outcome->overhead);
     overhead->measured_us = (uint64_t)g_get_monotonic_time();
@@ -131,8 +138,12 @@ measured(gpointer output, const GError *error, gpointer user)
     Domain *domain = domain_table_get(sampler->domains, ticket->uuid);
     uint64_t pause_us = outcome ? outcome->cpu_us * PAUSE_FACTOR : PAUSE_FAILED_US;
 
-    if (domain && domain->key == ticket->key)
-        take_outcome(domain, outcome, error);
+    if (domain && domain->key != ticket->key)
+        domain = NULL;
+    if (domain && outcome)
+        take_outcome(domain, outcome);
+    else if (domain)
+        tell_failure(sampler, domain, error);
     ticket_free(ticket);
     sampler->is_busy = false;
     sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
@@ -224,5 +235,6 @@ sampler_done(Sampler *sampler)
 {
     g_clear_handle_id(&sampler->timer, g_source_remove);
     g_clear_pointer(&sampler->worker, worker_free);
+    g_free(sampler->told);
     *sampler = (Sampler){ 0 };
 }

@@ -15,6 +15,7 @@ typedef struct {
     const DomainTable *domains; /* borrowed */
     Worker *worker;             /* owned; NULL: not open */
     bool is_busy;               /* a domain is being measured */
+    char *told;                 /* owned; the last reason for a failure; NULL: none so far */
     uint64_t resume_us;         /* CLOCK_MONOTONIC of the end of the pause after one */
     guint timer;                /* GSource that looks for the next; 0: none */
     uint64_t wake_us;           /* CLOCK_MONOTONIC of it */
