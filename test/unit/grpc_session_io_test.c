@@ -127,6 +127,46 @@ a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time(void **unused)
     h2_line_free(&line);
 }
 
+/* Else a write that fails would keep it from what the server has said last. */
+static void
+a_peer_that_still_writes_reads_what_was_said_last(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) pings = h2_peer_frames(NGHTTP2_PING, 0, 8, 3);
+    H2Line line;
+
+    (void)unused;
+    limits.idle_us = 50000;
+    line = h2_line_new(&limits);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    h2_peer_run(line.peer, 100); /* the server ends the connection meanwhile */
+    assert_int_equal(send(line.peer->fd, pings->data, pings->len, MSG_NOSIGNAL), pings->len);
+    assert_int_equal(grpc_server_stats(line.echo->server).connections, 1);
+    line.peer->does_not_read = false;
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    assert_true(line.peer->has_goaway);
+    assert_true(line.peer->is_lost);
+    h2_line_free(&line);
+}
+
+static void
+a_peer_that_stays_is_closed_soon_after_the_end(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    H2Line line;
+
+    (void)unused;
+    limits.idle_us = 50000;
+    line = h2_line_new(&limits);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    while (grpc_server_stats(line.echo->server).connections > 0)
+        g_main_context_iteration(NULL, TRUE);
+    line.peer->does_not_read = false;
+    h2_line_free(&line);
+}
+
 static void
 a_peer_that_pings_and_does_not_read_is_cut_off(void **unused)
 {
@@ -184,6 +224,8 @@ main(void)
         cmocka_unit_test(a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped),
         cmocka_unit_test(what_the_socket_does_not_take_goes_out_later),
         cmocka_unit_test(a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time),
+        cmocka_unit_test(a_peer_that_still_writes_reads_what_was_said_last),
+        cmocka_unit_test(a_peer_that_stays_is_closed_soon_after_the_end),
         cmocka_unit_test(a_peer_that_pings_and_does_not_read_is_cut_off),
         cmocka_unit_test(a_peer_that_asks_nonsense_and_does_not_read_is_cut_off),
     };
