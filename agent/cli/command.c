@@ -120,15 +120,13 @@ static const Command commands[] = {
         .help = "The report as it changes, on the whole screen",
         .details =
             "Sorted and in the units that you choose; the last line of the screen says with which\n"
-            "keys. The columns are those of the report, and what is ballooned away, swapped out "
-            "and\n"
-            "was never touched; KSMD is the time that ksmd spent on a domain, BROKEN how many "
-            "merges it\n"
-            "broke.\n"
+            "keys. The columns are those of the report; NET is SAVED less COST, KSM's records; "
+            "KSMD\n"
+            "is the time that ksmd spent on a domain, BROKEN how many of its merges it broke, AGE\n"
+            "how old the figures of libvirt are.\n"
             "\n"
-            "When the daemon goes away, the last figures stay until it is back. Where standard "
-            "output or\n"
-            "input is no terminal, and with --format json, it prints a report each time.",
+            "When the daemon goes away, the last figures stay until it is back. Where standard\n"
+            "output or input is no terminal, and with --format json, it prints a report each time.",
         .run = top_run,
         .options = { { "interval", 0, "SECONDS", "Time between two reports (default: 2)" },
                      { "count", 0, "N", "End after N reports" } },

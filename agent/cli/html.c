@@ -93,11 +93,13 @@ sort_domains(const Virtksm__V1__ReportResponse *report)
 }
 
 static ProtobufCMessage *
-ask_history(const Cli *cli, int64_t length_s)
+ask_history(const Cli *cli, int64_t length_s, const char *interval)
 {
+    g_autofree char *by = g_strdup(interval);
     Virtksm__V1__HistoryRequest request = VIRTKSM__V1__HISTORY_REQUEST__INIT;
 
     request.domain = cli->argument;
+    request.interval = by;
     request.has_since_s = true;
     request.since_s = g_get_real_time() / G_USEC_PER_SEC - length_s;
     return call_unary(cli, &history_method, &request.base, NULL);
@@ -107,11 +109,11 @@ ask_history(const Cli *cli, int64_t length_s)
 static ProtobufCMessage *
 find_history(const Cli *cli)
 {
-    g_autoptr(ProtobufCMessage) history = ask_history(cli, HISTORY_S);
+    g_autoptr(ProtobufCMessage) history = ask_history(cli, HISTORY_S, "hour");
     const Virtksm__V1__HistoryResponse *rows = (const Virtksm__V1__HistoryResponse *)history;
 
     if (rows && rows->n_rows < HISTORY_ROWS_MIN)
-        return ask_history(cli, HISTORY_YOUNG_S);
+        return ask_history(cli, HISTORY_YOUNG_S, "minute");
     return g_steal_pointer(&history);
 }
 

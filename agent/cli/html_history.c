@@ -155,8 +155,9 @@ append_gib_hours(GString *out, const char *of, double gib_hours)
     char exact[G_ASCII_DTOSTR_BUF_SIZE];
 
     g_ascii_dtostr(exact, sizeof(exact), gib_hours);
-    g_string_append_printf(out, "<data data-of=\"%s\" value=\"%s\">%.1f GiB-hours</data>", of,
-                           exact, gib_hours);
+    /* Three places, as "virtksm history" has them, where they tell anything. */
+    g_string_append_printf(out, "<data data-of=\"%s\" value=\"%s\">%.*f GiB-hours</data>", of,
+                           exact, ABS(gib_hours) < 10 ? 3 : 1, gib_hours);
 }
 
 /* Return: of the host, or of the one domain that was asked for; NULL: none. */

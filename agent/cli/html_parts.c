@@ -27,7 +27,8 @@ static const Words words[] = {
                      "Same as another page, which is kept once for all of them." },
     [PART_SWAPPED] = { "swapped", "Swapped out", "Moved to swap, or compressed by zswap." },
     [PART_BALLOONED] = { "ballooned", "Ballooned away", "Given back to the host by the guest." },
-    [PART_UNTOUCHED] = { "untouched", "Never touched", "Defined, but the guest never used it." },
+    [PART_UNTOUCHED] = { "untouched", "Never touched",
+                         "Defined, but never used, or given back as free." },
     [PART_UNKNOWN] = { "nowhere", "Not known", "Some figure of these domains could not be had." },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(words) == PART_COUNT);

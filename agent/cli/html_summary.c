@@ -209,6 +209,8 @@ html_append_summary(GString *out, const HtmlFacts *facts)
 
     g_string_append(out, "<section id=\"summary\">\n");
     append_lead(out, report);
+    if (facts->only)
+        g_string_append(out, "<p class=\"note\">Of the whole host:</p>\n");
     append_tiles(out, report);
     g_string_append(out, "<ul>\n");
     if (facts->only && report->n_domains == 1)

@@ -7,6 +7,7 @@
 #include "agent/cli/html.h"
 #include "agent/cli/html_text.h"
 #include "agent/cli/text.h"
+#include "agent/report/figure.h"
 
 typedef Virtksm__V1__ReportResponse Report;
 typedef Virtksm__V1__DomainReport Domain;
@@ -140,6 +141,32 @@ append_table(GString *out, const TableKind *table, const HtmlFacts *facts)
     g_string_append(out, "</table>\n");
 }
 
+/* Return: the definition of a figure of a domain; NULL: it has none. */
+static const char *
+meaning_of(const char *name)
+{
+    size_t n;
+    const Figure *figures = figure_list(FIGURE_DOMAIN, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (g_str_equal(figures[i].name, name))
+            return figures[i].help;
+    }
+    return NULL;
+}
+
+static void
+append_meanings(GString *out, const TableKind *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const Column *column = &table->columns[i];
+
+        g_string_append_printf(out, "<div><dt>%s</dt><dd>", column->title);
+        html_text(out, meaning_of(column->of));
+        g_string_append(out, "</dd></div>\n");
+    }
+}
+
 void
 html_append_tables(GString *out, const HtmlFacts *facts)
 {
@@ -155,5 +182,9 @@ html_append_tables(GString *out, const HtmlFacts *facts)
                                n, HTML_SHOWN);
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
         append_table(out, &tables[i], facts);
-    g_string_append(out, "</section>\n");
+    g_string_append(out, "</section>\n<section id=\"meanings\">\n<h2>What the figures mean</h2>\n"
+                         "<dl class=\"rows\">\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+        append_meanings(out, &tables[i]);
+    g_string_append(out, "</dl>\n</section>\n");
 }

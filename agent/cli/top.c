@@ -9,12 +9,12 @@
  * daemon goes away, until it is back. Before the first report there is nothing to show, and a
  * daemon that cannot be reached is an error as in every command.
  */
-#include "agent/cli/call.h"
 #include "agent/cli/command.h"
 #include "agent/cli/json.h"
 #include "agent/cli/output.h"
 #include "agent/cli/report.h"
 #include "agent/cli/text.h"
+#include "agent/cli/top_feed.h"
 #include "agent/cli/top_head.h"
 #include "agent/cli/top_view.h"
 
@@ -29,29 +29,18 @@
 #define INTERVAL_DEFAULT "2"
 #define INTERVAL_MIN_S   0.1
 #define INTERVAL_MAX_S   3600
+
 /* A daemon that is being restarted is back soon; so is the next attempt. */
 #define RETRY_MS 1000
 
-static const CallMethod status_method = { "/virtksm.v1.Agent/Status",
-                                          &virtksm__v1__status_response__descriptor, true };
-
 typedef struct {
-    const Cli *cli;        /* borrowed; the request */
-    unsigned interval_ms;  /* between two reports */
-    uint64_t count;        /* reports wanted; 0: until it is ended */
-    char *socket;          /* owned; where the daemon is asked */
-    GrpcClient *client;    /* owned */
-    GMainContext *context; /* borrowed from the client */
-    GPtrArray *sources;    /* owned; GSource * of keys and signals */
-    GrpcClientCall *call;  /* owned; the call that is open; NULL: none */
-
-    ProtobufCMessage *answer; /* owned; of the call, so far */
-    ProtobufCMessage *report; /* owned; the last; NULL: none so far */
-    ProtobufCMessage *status; /* owned; the last; NULL: not known */
-    gint64 report_us;         /* monotonic time of the report */
-    char *clock;              /* owned; wall clock of the report */
-    char *trouble;            /* owned; why there is no newer report; NULL: all is well */
-    uint64_t shown;           /* reports so far */
+    const Cli *cli;       /* borrowed; the request */
+    unsigned interval_ms; /* between two reports */
+    uint64_t count;       /* reports after which it ends; 0: goes on */
+    TopFeed *feed;        /* owned; the figures */
+    GPtrArray *sources;   /* owned; GSource * of keys and signals */
+    char *trouble;        /* owned; why there is no newer report; NULL: all is well */
+    uint64_t shown;       /* reports so far */
 
     TopView *view;  /* owned; NULL: lines */
     TopOrder order; /* of the screen */
@@ -73,112 +62,26 @@ top_done(Top *top)
     top_view_free(top->view); /* first: what is said from here on is read on the terminal */
     if (top->sources)
         g_ptr_array_unref(top->sources);
-    grpc_client_call_unref(top->call);
-    grpc_client_free(top->client);
-    call_message_free(top->answer);
-    call_message_free(top->report);
-    call_message_free(top->status);
-    g_free(top->socket);
-    g_free(top->clock);
+    top_feed_free(top->feed);
     g_free(top->trouble);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Top, top_done)
 
-/* --- asking --- */
-
-/* The library takes a message back when its callback returns. */
-static ProtobufCMessage *
-copy_message(const ProtobufCMessage *message)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    g_autofree uint8_t *bytes = g_malloc(size + 1);
-
-    protobuf_c_message_pack(message, bytes);
-    return protobuf_c_message_unpack(message->descriptor, NULL, size, bytes);
-}
-
-static void
-on_message(GrpcClientCall *call, const ProtobufCMessage *message, gpointer user_data)
-{
-    Top *top = user_data;
-
-    (void)call;
-    call_message_free(top->answer);
-    top->answer = copy_message(message);
-}
-
-/* As call_unary(), but can be given up by a key. Return: owned by the caller. */
-static ProtobufCMessage *
-ask(Top *top, const CallMethod *method, const ProtobufCMessage *request, GError **error)
-{
-    static const GrpcClientHandler handler = { .message = on_message };
-    const GrpcRpc rpc = { method->path, method->response, CALL_TIMEOUT_S * 1000 };
-    g_autoptr(GError) reason = NULL;
-    bool is_done = false;
-
-    top->call = grpc_client_open(top->client, &rpc, &handler, top, &reason);
-    if (top->call) {
-        grpc_client_call_send(top->call, request);
-        grpc_client_call_half_close(top->call);
-        is_done = grpc_client_call_wait(top->call, &reason);
-        g_clear_pointer(&top->call, grpc_client_call_unref);
-    }
-    if (is_done && top->answer)
-        return g_steal_pointer(&top->answer);
-    g_clear_pointer(&top->answer, call_message_free);
-    if (reason)
-        call_fail(error, top->socket, reason);
-    else
-        g_set_error(error, CLI_ERROR, CLI_FAILED, "virtksmd at %s gave no answer", top->socket);
-    return NULL;
-}
-
-/* Both messages are of one moment, or the old ones stay. */
-static bool
-ask_all(Top *top, GError **error)
-{
-    Virtksm__V1__ReportRequest for_report = VIRTKSM__V1__REPORT_REQUEST__INIT;
-    Virtksm__V1__StatusRequest for_status = VIRTKSM__V1__STATUS_REQUEST__INIT;
-    g_autoptr(ProtobufCMessage) report = ask(top, &report_method, &for_report.base, error);
-    g_autoptr(ProtobufCMessage) status =
-        report ? ask(top, &status_method, &for_status.base, error) : NULL;
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-
-    if (!status)
-        return false;
-    call_message_free(top->report);
-    call_message_free(top->status);
-    top->report = g_steal_pointer(&report);
-    top->status = g_steal_pointer(&status);
-    top->report_us = g_get_monotonic_time();
-    g_free(top->clock);
-    top->clock = g_date_time_format(now, "%H:%M:%S");
-    g_clear_pointer(&top->trouble, g_free);
-    return true;
-}
-
 /* --- the screen --- */
-
-static const Virtksm__V1__ReportResponse *
-report_of(const Top *top)
-{
-    return (const Virtksm__V1__ReportResponse *)top->report;
-}
 
 static char *
 title_text(const Top *top)
 {
-    size_t n = report_of(top)->n_domains;
+    size_t n = top_feed_report(top->feed)->n_domains;
 
-    return g_strdup_printf("%zu %s at %s, every %g s", n, n == 1 ? "domain" : "domains", top->clock,
-                           top->interval_ms / 1000.0);
+    return g_strdup_printf("%zu %s at %s, every %g s", n, n == 1 ? "domain" : "domains",
+                           top_feed_clock(top->feed), top->interval_ms / 1000.0);
 }
 
 static char *
 trouble_text(const Top *top)
 {
-    uint64_t age_ms = (uint64_t)(g_get_monotonic_time() - top->report_us) / 1000;
-    g_autofree char *age = text_duration(age_ms);
+    g_autofree char *age = text_duration(top_feed_age_ms(top->feed));
     g_autofree char *why = top->trouble ? text_escape(top->trouble) : NULL;
 
     return why ? g_strdup_printf("Figures are %s old, trying again: %s", age, why) : NULL;
@@ -201,13 +104,13 @@ keys_text(const Top *top)
 static void
 draw(Top *top)
 {
-    g_autoptr(GPtrArray) sorted = top_sort(report_of(top), &top->order);
+    g_autoptr(GPtrArray) sorted = top_sort(top_feed_report(top->feed), &top->order);
     g_auto(GStrv) head =
-        top_head(report_of(top), (Virtksm__V1__StatusResponse *)top->status, top->order.unit);
+        top_head(top_feed_report(top->feed), top_feed_status(top->feed), top->order.unit);
     g_autofree char *title = title_text(top);
     g_autofree char *trouble = trouble_text(top);
     g_autofree char *keys = keys_text(top);
-    TopPicture picture = { title,  trouble, head,       report_of(top),
+    TopPicture picture = { title,  trouble, head,       top_feed_report(top->feed),
                            sorted, keys,    top->order, top->first };
 
     /* Domains have gone, or the screen has grown. */
@@ -233,7 +136,7 @@ scrolled(const Top *top, TopKey key)
     case TOP_KEY_PAGE_DOWN:
         return top->first + page;
     case TOP_KEY_LAST:
-        return (guint)report_of(top)->n_domains;
+        return (guint)top_feed_report(top->feed)->n_domains;
     default:
         return 0;
     }
@@ -273,8 +176,7 @@ static void
 end(Top *top)
 {
     top->over = true;
-    if (top->call)
-        grpc_client_call_cancel(top->call);
+    top_feed_give_up(top->feed);
 }
 
 static gboolean
@@ -315,7 +217,7 @@ static void
 hear(Top *top, GSource *source, GSourceFunc function)
 {
     g_source_set_callback(source, function, top, NULL);
-    g_source_attach(source, top->context);
+    g_source_attach(source, top_feed_context(top->feed));
     g_ptr_array_add(top->sources, source);
 }
 
@@ -341,11 +243,11 @@ print_report(const Top *top, GError **error)
     g_autofree char *json = NULL;
 
     if (top->cli->format == FORMAT_JSON) {
-        json = json_from_message(top->report, JSON_LINE);
+        json = json_from_message(top_feed_message(top->feed), JSON_LINE);
         return output_write(json, error);
     }
-    g_string_append_printf(out, "%s%s\n", top->shown > 0 ? "\n" : "", top->clock);
-    report_append_table(top->cli, top->report, out);
+    g_string_append_printf(out, "%s%s\n", top->shown > 0 ? "\n" : "", top_feed_clock(top->feed));
+    report_append_table(top->cli, top_feed_message(top->feed), out);
     return output_write(out->str, error);
 }
 
@@ -377,9 +279,9 @@ pause_until(Top *top, gint64 until_us)
 
     g_source_set_ready_time(timer, until_us);
     g_source_set_callback(timer, on_due, &is_due, NULL);
-    g_source_attach(timer, top->context);
+    g_source_attach(timer, top_feed_context(top->feed));
     while (!top->over && !is_due)
-        g_main_context_iteration(top->context, TRUE);
+        g_main_context_iteration(top_feed_context(top->feed), TRUE);
     g_source_destroy(timer);
     g_source_unref(timer);
 }
@@ -387,6 +289,7 @@ pause_until(Top *top, gint64 until_us)
 static bool
 show(Top *top, GError **error)
 {
+    g_clear_pointer(&top->trouble, g_free);
     if (top->shown == 0)
         open_view(top);
     if (top->view)
@@ -418,7 +321,7 @@ step(Top *top, GError **error)
     gint64 begin_us = g_get_monotonic_time();
     unsigned wait_ms = top->interval_ms;
     GError *reason = NULL;
-    bool has_report = ask_all(top, &reason);
+    bool has_report = top_feed_ask(top->feed, &reason);
 
     if (!has_report && (top->over || top->shown == 0)) {
         if (!top->over)
@@ -448,7 +351,7 @@ read_interval(Top *top, GError **error)
     double seconds = g_ascii_strtod(text, &end);
 
     /* Not "seconds < MIN", which is false for what is not a number. */
-    if (end == text || *end || !(seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S)) {
+    if (*end || !(seconds >= INTERVAL_MIN_S && seconds <= INTERVAL_MAX_S)) {
         g_set_error(error, CLI_ERROR, CLI_USAGE, "--interval '%s': expected %g to %d seconds", text,
                     INTERVAL_MIN_S, INTERVAL_MAX_S);
         return false;
@@ -472,14 +375,13 @@ read_count(Top *top, GError **error)
 bool
 top_run(const Cli *cli, GError **error)
 {
-    g_auto(Top) top = { .cli = cli, .socket = call_socket(cli, &report_method), .order.column = 1 };
+    g_auto(Top) top = { .cli = cli, .order.column = 1 };
     GError *reason = NULL;
 
     if (!read_interval(&top, error) || !read_count(&top, error))
         return false;
     top.sources = g_ptr_array_new_with_free_func(source_drop);
-    top.client = grpc_client_new(top.socket, NULL);
-    top.context = grpc_client_context(top.client);
+    top.feed = top_feed_new(cli);
     hear(&top, g_unix_signal_source_new(SIGINT), on_end_signal);
     hear(&top, g_unix_signal_source_new(SIGTERM), on_end_signal);
     hear(&top, g_unix_signal_source_new(SIGHUP), on_end_signal);

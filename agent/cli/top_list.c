@@ -10,7 +10,7 @@ typedef Virtksm__V1__DomainReport Domain;
 
 /* Columns of the screen between two columns of the list, and the least that a name gets. */
 #define GAP      1
-#define NAME_MIN 8
+#define NAME_MIN 16
 
 #define MIB      INT64_C(1048576)
 #define GIB      (1024 * MIB)

@@ -21,7 +21,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Of the palette of 256; contrast on black and on white is 4:1 or more for both. */
+/* Of the palette of 256; contrast is 3.9:1 or more on black and on white. */
 #define GREEN_OF_256 28
 #define RED_OF_256   160
 

@@ -309,6 +309,23 @@ class Agent(TopTestCase):
         self.assertIn(b"no virtksmd answers at", terminal.process.stderr.read())
 
 
+class Usage(TopTestCase):
+
+    def test_what_makes_no_sense_is_refused_by_name(self):
+        agent = self.agent()
+        for option, value, want in (("interval", "0.09", "expected 0.1 to 3600 seconds"),
+                                    ("interval", "3601", "expected 0.1 to 3600 seconds"),
+                                    ("interval", "nan", "expected 0.1 to 3600 seconds"),
+                                    ("interval", "2s", "expected 0.1 to 3600 seconds"),
+                                    ("interval", "", "expected 0.1 to 3600 seconds"),
+                                    ("count", "0", "expected a whole number from 1 on"),
+                                    ("count", "-1", "expected a whole number from 1 on"),
+                                    ("count", "2.5", "expected a whole number from 1 on")):
+            done = agent.client("top", "--%s=%s" % (option, value))
+            self.assertEqual((done.code, done.out), (2, ""), value)
+            self.assertIn("--%s '%s': %s" % (option, value, want), done.err)
+
+
 class Colours(TopTestCase):
 
     def test_they_are_read_on_any_background(self):

@@ -21,8 +21,9 @@ PAGE = 4096
 MIB = 1 << 20
 GIB = 1 << 30
 PARTS = ("held", "saved", "swapped", "ballooned", "untouched")
-ODD_NAMES = ("<script>document.title='run'</script>", 'a "quoted" & <b>bold</b>', "l\u00ednea\nnueva",
-             "\u4e2d\u6587\u540d\u79f0", "\u202eturned", "it's &amp; &#65;", "-" * 120)
+ODD_NAMES = ("<script>document.title='run'</script>", 'a "quoted" & <b>bold</b>',
+             "l\u00ednea\nnueva",
+             "\u4e2d\u6587\u540d\u79f0", "\u202eturned", "it's &amp; &#65;", "x" * 120)
 STATUS = {"version": "0.1.0", "mode": "auto", "phase": "maintain", "reason": "All <is> merged.",
           "ksmd_cpu_percent": 0.4}
 
@@ -34,7 +35,8 @@ FIGURES = """Array.from(document.querySelectorAll("[data-of]")).map(e => [
 # What sticks out to the right of the screen, and texts that are cut.
 OVERFLOW = """Array.from(document.querySelectorAll("body *")).filter(e => {
     const box = e.getBoundingClientRect();
-    return box.width > 0 && !e.closest("svg.defs") && (box.right > innerWidth + 0.5 || box.left < -0.5);
+    return box.width > 0 && !e.closest("svg.defs") &&
+        (box.right > innerWidth + 0.5 || box.left < -0.5);
   }).map(e => e.tagName + " " + e.className + " " + e.textContent.slice(0, 40))"""
 
 # Texts whose colour is too close to what is behind them, by the formula of WCAG 2.
@@ -54,7 +56,8 @@ CONTRAST = """(() => {
     const a = lum(rgb(getComputedStyle(e).color)), b = lum(back(e));
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     n++;
-    if (ratio < 4.5) bad.push(ratio.toFixed(2) + " " + e.tagName + " " + e.textContent.slice(0, 40));
+    if (ratio < 4.5)
+      bad.push(ratio.toFixed(2) + " " + e.tagName + " " + e.textContent.slice(0, 40));
   }
   return [n, bad];
 })()"""
@@ -64,7 +67,8 @@ BARS = """Array.from(document.querySelectorAll("#picture li, #picture figure")).
     name: e.querySelector(".name") ? e.querySelector(".name").textContent : null,
     total: Number(e.querySelector("data").value),
     slices: Array.from(e.querySelectorAll("rect")).map(r => [r.getAttribute("class"),
-        Number(r.dataset.bytes), Number(r.getAttribute("x")), Number(r.getAttribute("width"))])}))"""
+        Number(r.dataset.bytes), Number(r.getAttribute("x")),
+        Number(r.getAttribute("width"))])}))"""
 
 
 def domain(number, dice, name=None):
@@ -226,6 +230,14 @@ class Figures(BrowserTestCase):
             text = browser.evaluate("document.body.innerText")
             self.assertIn(words, text)
             self.assertIn("No domain is running", text)
+
+
+    def test_every_column_has_a_definition(self):
+        browser, _ = self.page(report([domain(0, random.Random(5))]))
+        meanings = browser.evaluate("Array.from(document.querySelectorAll('#meanings dd'))"
+                                    ".map(e => e.textContent)")
+        self.assertEqual(len(meanings), 16)
+        self.assertTrue(all(len(text) > 10 for text in meanings), meanings)
 
 
 class Pictures(BrowserTestCase):
