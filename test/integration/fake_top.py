@@ -317,13 +317,16 @@ class Usage(TopTestCase):
                                     ("interval", "3601", "expected 0.1 to 3600 seconds"),
                                     ("interval", "nan", "expected 0.1 to 3600 seconds"),
                                     ("interval", "2s", "expected 0.1 to 3600 seconds"),
-                                    ("interval", "", "expected 0.1 to 3600 seconds"),
+                                    ("interval", "0", "expected 0.1 to 3600 seconds"),
                                     ("count", "0", "expected a whole number from 1 on"),
                                     ("count", "-1", "expected a whole number from 1 on"),
                                     ("count", "2.5", "expected a whole number from 1 on")):
             done = agent.client("top", "--%s=%s" % (option, value))
             self.assertEqual((done.code, done.out), (2, ""), value)
             self.assertIn("--%s '%s': %s" % (option, value, want), done.err)
+        done = agent.client("top", "--interval=")
+        self.assertEqual((done.code, done.out), (2, ""))
+        self.assertIn("--interval needs SECONDS", done.err)
 
 
 class Colours(TopTestCase):
