@@ -23,7 +23,7 @@ static const HistoryColumn columns[] = {
       IN_LEDGER(metadata_bytes) },
     { "resident_kib_s", "resident_gib_hours", HISTORY_BYTES, IN_ROW(resident_bytes),
       HISTORY_NO_FIELD },
-    { "ksmd_cpu_us", "ksmd_cpu_s", HISTORY_COUNTER, HISTORY_NO_FIELD, IN_LEDGER(ksmd_cpu_us) },
+    { "ksmd_cpu_us", "ksmd_cpu_s", HISTORY_COUNTER, IN_ROW(ksmd_cpu_us), IN_LEDGER(ksmd_cpu_us) },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(columns) <= HISTORY_COLUMNS_MAX);
 

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define RMAP_ITEM_BYTES UINT64_C(64)
+#define NS_PER_US       UINT64_C(1000)
 /* Readings before one that moved is taken as it is. */
 #define TRIES_MAX 5
 
@@ -49,6 +50,9 @@ add_row(const Domain *domain, Ledger *ledger)
                              ? mul_div(sample.rmap_items, RMAP_ITEM_BYTES, 1)
                              : VALUE_UNKNOWN;
     row.profit_bytes = sample.profit_bytes;
+    row.ksmd_cpu_us = VALUE_UNKNOWN;
+    if (is_known(domain->cost.ksmd_ns))
+        row.ksmd_cpu_us = domain->cost.ksmd_ns / NS_PER_US;
     g_array_append_val(ledger->rows, row);
 }
 

@@ -160,7 +160,7 @@ static double
 get_domain_ksmd(const MetricsView *view, const LedgerRow *row)
 {
     (void)view;
-    return metrics_known(row->domain->cost.ksmd_ns) / 1e9;
+    return metrics_known(row->ksmd_cpu_us) / 1e6;
 }
 
 static double

@@ -46,11 +46,10 @@ describe_overhead(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 }
 
 static void
-describe_cost(const DomainCost *cost, Virtksm__V1__DomainReport *message)
+describe_cost(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 {
-    if (is_known(cost->ksmd_ns))
-        METHOD_SET(message, ksmd_cpu_us, cost->ksmd_ns / 1000);
-    METHOD_SET_KNOWN(message, merges_broken_pages, cost->broken_pages);
+    METHOD_SET_KNOWN(message, ksmd_cpu_us, row->ksmd_cpu_us);
+    METHOD_SET_KNOWN(message, merges_broken_pages, row->domain->cost.broken_pages);
 }
 
 static Virtksm__V1__DomainReport *
@@ -75,7 +74,7 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     SET_SIGNED(message, profit_bytes, row->profit_bytes);
     describe_memory(row, message);
     describe_overhead(row, message);
-    describe_cost(&domain->cost, message);
+    describe_cost(row, message);
     if (domain->stats_us != 0)
         METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;

@@ -108,7 +108,8 @@ put_domain(Rig *rig, unsigned index, uint64_t saved_pages)
                       .saved_pages = saved_pages,
                       .zero_pages = U,
                       .metadata_bytes = U,
-                      .resident_bytes = GIB_PAGES * PAGE };
+                      .resident_bytes = GIB_PAGES * PAGE,
+                      .ksmd_cpu_us = U };
 
     g_array_append_val(rig->ledger.rows, row);
 }
@@ -279,6 +280,28 @@ a_counter_counts_its_growth_but_neither_a_new_beginning_nor_a_leap(void **state)
     }
 }
 
+static void
+a_domains_counter_begins_anew_with_its_process(void **state)
+{
+    Rig *rig = *state;
+    LedgerRow *row;
+
+    put_domain(rig, 0, 0);
+    put_domain(rig, 1, 0);
+    row = &g_array_index(rig->ledger.rows, LedgerRow, 0);
+    row->ksmd_cpu_us = 700;
+    moment(rig, 0, 0);
+    row->ksmd_cpu_us = 1000;
+    moment(rig, 10 * S, 0);
+    rig->domains[0].key = 3;
+    row->ksmd_cpu_us = 5000;
+    moment(rig, 10 * S, 0);
+    row->ksmd_cpu_us = 5040;
+    moment(rig, 10 * S, 0);
+    assert_int_equal(value(sums_of(rig, uuid0), "ksmd_cpu_s"), 340);
+    assert_false(is_known_figure(sums_of(rig, uuid1), "ksmd_cpu_s"));
+}
+
 static int64_t
 time_in(Rig *rig, int64_t start_s)
 {
@@ -407,6 +430,7 @@ main(void)
         RIG_TEST(a_loss_is_negative),
         RIG_TEST(figures_beyond_reason_are_not_known),
         RIG_TEST(a_counter_counts_its_growth_but_neither_a_new_beginning_nor_a_leap),
+        RIG_TEST(a_domains_counter_begins_anew_with_its_process),
         RIG_TEST(time_is_divided_at_the_turn_of_the_minute),
         RIG_TEST(no_step_of_the_clock_loses_doubles_or_negates_time),
         RIG_TEST(a_minute_that_the_clock_shows_twice_holds_both),
