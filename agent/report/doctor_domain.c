@@ -181,6 +181,17 @@ find_unscanned(const DoctorHost *host, const Domain *domain, Finding *finding)
     return true;
 }
 
+/* The second attempt comes when a failed first one has long been told. */
+static bool
+find_unmeasured(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    if (!domain->has_process || is_known(domain->overhead.bytes) || domain->overhead.tries < 2)
+        return false;
+    doctor_say(&finding->source, "/proc/%ld/maps, pagemap", (long)domain->process.pid);
+    return true;
+}
+
 /* --- its balloon -------------------------------------------------------------------------- */
 
 static bool
@@ -305,6 +316,11 @@ static const DoctorCheck checks[] = {
         "virtksmd may not read what KSM says of its process.",
         "Run virtksmd as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH." },
       find_refused },
+    { { "overhead-unknown", DOCTOR_INFO, NULL,
+        "What QEMU itself uses could not be measured, so its report lacks that, never touched "
+        "memory and advice for <hard_limit>.",
+        "The log of virtksmd says why; it has to be root, or have CAP_SYS_PTRACE." },
+      find_unmeasured },
     { { "not-scanned-yet", DOCTOR_INFO, "virtksm explain",
         "Much of its memory has not been passed by ksmd twice, as merging needs.",
         "Wait, or 'virtksm kick'; see what 'virtksm explain' says." },

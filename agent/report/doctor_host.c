@@ -237,6 +237,10 @@ find_hook_missing(const DoctorHost *host, const Domain *domain, Finding *finding
 {
     (void)domain;
     weigh_hook(host, finding);
+    if (!host->libvirt_open)
+        doctor_say(&finding->meaning,
+                   "libvirt does not call virtksm-hook, and is not connected: its domains are "
+                   "not seen.");
     return host->hook_wanted && host->setup->hook == SETUP_HOOK_ABSENT;
 }
 
