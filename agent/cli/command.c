@@ -100,7 +100,7 @@ static const Command commands[] = {
             "  COST      KSM's records about its memory, in GiB-hours\n"
             "  NET       saved less cost\n"
             "  RESIDENT  memory that its QEMU process held, in GiB-hours\n"
-            "  KSMD      run time of ksmd\n"
+            "  KSMD      its share of the run time of ksmd\n"
             "\n"
             "TIME is a length of time before now (90m, 24h, 7d, 4w) or a moment (2026-01-31,\n"
             "2026-01-31T12:00, with +01:00 behind it if it is not UTC). Without --since it is the "
