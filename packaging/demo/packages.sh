@@ -5,14 +5,18 @@
 
 PACKAGES_LIST=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../dependencies
 
+# packages_of SECTION... - the packages of these sections, one a line
+packages_of() {
+    local section
+    for section in "$@"; do
+        sed -n "s/^$section: *//p" "$PACKAGES_LIST"
+    done | tr -s ' ' '\n'
+}
+
 # packages_missing SECTION... - packages of these sections that are not installed, one a line
 packages_missing() {
-    local section wanted
-    mapfile -t wanted < <(
-        for section in "$@"; do
-            sed -n "s/^$section: *//p" "$PACKAGES_LIST"
-        done | tr -s ' ' '\n'
-    )
+    local wanted
+    mapfile -t wanted < <(packages_of "$@")
     # What another package provides is there: some bring npm with nodejs.
     # shellcheck disable=SC2016 # not a variable of ours
     printf '%s\n' "${wanted[@]}" | grep -vxF -f <(

@@ -52,7 +52,7 @@ class MainJob(RealTestCase):
         merging = sum(row["merging_pages"] or 0 for row in report["domains"])
         host = report["host"]
         self.assertEqual(saved + report["others"]["saved_pages"], host["saved_pages"], report)
-        self.assertEqual(host["saved_pages"], host["pages_sharing"] + host["ksm_zero_pages"])
+        self.assertEqual(host["saved_pages"], host["pages_sharing"] + (host["ksm_zero_pages"] or 0))
         self.assertEqual(merging + report["others"]["merging_pages"],
                          host["pages_shared"] + host["pages_sharing"], report)
 

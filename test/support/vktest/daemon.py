@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 from .host import build_path
-from .wait import wait_until
+from .wait import PATIENCE, wait_until
 
 
 class Daemon:
@@ -75,7 +75,7 @@ class Daemon:
     def stop(self, seconds=20):
         """Stops the daemon in the orderly way and returns its exit code."""
         self.send(signal.SIGTERM)
-        return self.process.wait(seconds)
+        return self.process.wait(seconds * PATIENCE)
 
     def kill(self):
         """Kills the daemon without a chance to clean up."""
@@ -95,7 +95,7 @@ class Daemon:
         """Runs virtksm and returns the finished process with its output as text."""
         command = [build_path("agent/cli/virtksm"), "--socket", self.socket] + list(args)
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=seconds, check=False)
+                              timeout=seconds * PATIENCE, check=False)
 
     def ask(self, *args):
         """Runs virtksm with --format json and returns what it printed as Python values."""

@@ -11,6 +11,7 @@ import subprocess
 
 from . import ksm
 from .hook import Hook
+from .wait import PATIENCE
 
 URI = "qemu:///system"
 PREFIX = "vktest-"
@@ -34,7 +35,7 @@ def virsh(*args, check=True, seconds=60, uri=URI):
     """Runs virsh and returns what it printed. With check=False, None after a failure."""
     process = _virsh_process(*args, uri=uri)
     try:
-        output, errors = process.communicate(timeout=seconds)
+        output, errors = process.communicate(timeout=seconds * PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -162,7 +163,7 @@ class Host:
         """
         names = [name for name in domain_names() if name.startswith(PREFIX)]
         for process in [_virsh_process("destroy", name) for name in names]:
-            process.communicate(timeout=60)
+            process.communicate(timeout=60 * PATIENCE)
         for name in names:
             virsh("undefine", name, check=False)
 

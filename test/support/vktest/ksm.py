@@ -3,7 +3,7 @@
 import os
 import time
 
-from .wait import wait_until
+from .wait import PATIENCE, wait_until
 
 DIRECTORY = "/sys/kernel/mm/ksm"
 
@@ -91,7 +91,7 @@ def wait_settled(seconds=60):
     What is new is reached in the first or second scan, remembered in one and merged in the next,
     so nothing new in two scans after three is the end.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     wait_full_scans(3, seconds)
     merged = None
     while merged != read("pages_sharing"):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""wait.py - wait for a condition instead of for a time"""
+"""wait.py - wait for a condition instead of for a time
+
+Limits are given for a machine of today; one that is emulated multiplies them by VIRTKSM_PATIENCE.
+"""
+import os
 import time
 
+PATIENCE = float(os.environ.get("VIRTKSM_PATIENCE", "1"))
 POLL_SECONDS = 0.05
 
 
@@ -11,6 +16,7 @@ def wait_until(condition, what, seconds=30):
     After that many seconds the test fails, saying what it waited for: a text, or a function that
     makes it.
     """
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         result = condition()
