@@ -69,7 +69,9 @@ class MainJob(RealTestCase):
         for domain in (one, two):
             row = row_of(report, domain)
             self.assertGreaterEqual(row["merging_pages"], 32 * PAGES_PER_MIB - SLACK_PAGES)
-            self.assertLessEqual(row["merging_pages"], 32 * PAGES_PER_MIB + SLACK_PAGES)
+            # What only one has is not merged. Not a limit of what is: zeros of huge pages are, too.
+            self.assertGreaterEqual(domain.ksm()["ksm_rmap_items"] - row["merging_pages"],
+                                    8 * PAGES_PER_MIB)
             self.assertGreaterEqual(row["saved_pages"], 16 * PAGES_PER_MIB - SLACK_PAGES)
             self.assertEqual(row["maximum_bytes"], 96 << 20)
             self.assertEqual(row["balloon_bytes"], 96 << 20)
