@@ -82,6 +82,7 @@ static const Command commands[] = {
             "  3  no such domain",
         .has_argument = true,
         .has_csv = true,
+        .has_exit_codes = true,
         .run = doctor_run,
     },
     {

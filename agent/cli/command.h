@@ -26,6 +26,7 @@ struct Command {
     bool has_argument;                           /* takes one word */
     bool needs_argument;                         /* which may not be left out */
     bool has_csv;                                /* its result has rows */
+    bool has_exit_codes;                         /* of its own, in its details */
     bool has_html;                               /* its result can be a page */
     bool (*run)(const Cli *cli, GError **error); /* asks, and prints */
     CommandOption options[COMMAND_OPTIONS + 1];  /* of its own, up to one without a name */

@@ -265,6 +265,7 @@ options_help(const Command *command)
     if (command)
         add_own_options(g_option_context_get_main_group(context), command);
     g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, exit_codes);
+    if (!command || !command->has_exit_codes)
+        g_option_context_set_description(context, exit_codes);
     return g_option_context_get_help(context, TRUE, NULL);
 }

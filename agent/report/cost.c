@@ -69,11 +69,30 @@ add_broken(Domain *domain, bool unmerging, uint32_t page_bytes)
     cost->unmerging = unmerging;
 }
 
+/* Records of all domains: they were read a moment later than those of the host, and may be more. */
+static uint64_t
+own_records(const DomainTable *domains)
+{
+    GHashTableIter iter;
+    gpointer value;
+    uint64_t records = 0;
+
+    g_hash_table_iter_init(&iter, domains->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Domain *domain = value;
+
+        if (domain->has_process)
+            records = sat_add(records, known_or(domain->sample.rmap_items, 0));
+    }
+    return records;
+}
+
 void
 cost_look(CostMark *mark, const HostSample *host, const DomainTable *domains)
 {
     uint64_t spent_ns = mul_div(spent_us(mark, host), NS_PER_US, 1);
-    uint64_t records = all_records(&host->ksm);
+    uint64_t all = all_records(&host->ksm);
+    uint64_t records = is_known(all) ? max_u64(all, own_records(domains)) : VALUE_UNKNOWN;
     bool unmerging = host->knobs.run == KSM_RUN_UNMERGE;
     GHashTableIter iter;
     gpointer value;

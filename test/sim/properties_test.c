@@ -29,8 +29,8 @@ typedef struct {
 } Size;
 
 static const Size sizes[] = {
-    { "8 GiB", 8 * SIM_GIB, 16, 10 },
-    { "256 GiB", 256 * SIM_GIB, 200, 3 },
+    { "8 GiB", 8 * SIM_GIB, 16, 6 },
+    { "256 GiB", 256 * SIM_GIB, 200, 2 },
     { "4 TiB", 4096 * SIM_GIB, 2000, 1 },
 };
 
@@ -279,7 +279,7 @@ survives_traffic(Dice *dice, const Size *size)
     size_t first = 0;
     uint64_t possible;
 
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < 10; i++) {
         KsmRegion regions[REGIONS];
 
         roll_regions(dice, size->pages / 3 / size->domains, regions);

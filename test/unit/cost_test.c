@@ -117,6 +117,7 @@ time_that_cannot_be_divided_is_nobodys(void **state)
         set_records(fixture);
         fixture->host.ksm.pages_unshared = rows[i].unshared;
         fixture->one->sample.rmap_items = rows[i].records;
+        fixture->two->sample.rmap_items = 0;
         look(fixture, rows[i].before);
         look(fixture, rows[i].after);
         if (fixture->one->cost.ksmd_ns != rows[i].want)
@@ -124,6 +125,21 @@ time_that_cannot_be_divided_is_nobodys(void **state)
                      rows[i].want);
         teardown(state);
     }
+}
+
+static void
+shares_are_never_more_than_there_was(void **state)
+{
+    Fixture *fixture = *state;
+
+    set_records(fixture);
+    fixture->host.ksm.pages_unshared = 300;
+    fixture->one->sample.rmap_items = 6000;
+    fixture->two->sample.rmap_items = 2000;
+    look(fixture, 5000);
+    look(fixture, 6000);
+    assert_int_equal(fixture->one->cost.ksmd_ns, 750000);
+    assert_int_equal(fixture->two->cost.ksmd_ns, 250000);
 }
 
 static void
@@ -221,6 +237,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ksmds_time_is_divided_by_records, setup, teardown),
         cmocka_unit_test(time_that_cannot_be_divided_is_nobodys),
+        cmocka_unit_test_setup_teardown(shares_are_never_more_than_there_was, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_without_records_costs_nothing, setup, teardown),
         cmocka_unit_test(merges_that_are_lost_are_counted_unless_the_domain_shrank),
         cmocka_unit_test_setup_teardown(without_a_process_or_figures_nothing_is_known, setup,
