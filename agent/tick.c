@@ -285,7 +285,6 @@ tick_decide(Agent *agent)
     agent->plan.domains = (DomainPlan *)(gpointer)tick->plans->data;
     trace_hub_before(&agent->traces, &sample, &agent->policy);
     policy_decide(&agent->conf->policy, &sample, &agent->policy, &agent->plan);
-    trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
 
     triggered = tick->triggers > 0;
     tick->triggers = 0;
@@ -299,6 +298,8 @@ tick_decide(Agent *agent)
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
+    /* KSM has moved; what was decided, and on what, is recorded in no hurry. */
+    trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
     /* Whoever asks from now on is told what is in force. */
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
         host_read(&agent->host_facts, &agent->host);

@@ -41,7 +41,11 @@ void trace_hub_remove(TraceHub *hub, const TraceTap *tap);
 /** trace_hub_before() - a decision is about to be made, with what @state remembers */
 void trace_hub_before(TraceHub *hub, const Sample *sample, const PolicyState *state);
 
-/** trace_hub_after() - it was made; not before trace_hub_before() */
+/**
+ * trace_hub_after() - it was made; not before trace_hub_before()
+ *
+ * Encodes the decision for those who record: call it when what was decided is in force.
+ */
 void trace_hub_after(TraceHub *hub, const PolicyConf *conf, const Sample *sample, const Plan *plan);
 
 #endif
