@@ -4,7 +4,7 @@
  *
  *    libvirt callback   gRPC Kick          (source/: what happens)
  *            \            /
- *            event_post()                  (event.c: table of domains, watchers)
+ *            event_post()                  (event.c: table of domains; watchers, after the tick)
  *                 |
  *            tick_now(), tick_want()       (tick.c: facts/ in, decision out)
  *                 |

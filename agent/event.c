@@ -2,8 +2,8 @@
 /*
  * event.c - from what a source saw to the table of domains, the watchers and KSM
  *
- *   source --event_post()--> count --> table --> watchers --> tick_now(): KSM moves, this turn
- *                                                             tick_want(): facts follow, soon
+ *   source --event_post()--> count --> table --> tick_now(): KSM moves, this turn --> watchers
+ *                                                tick_want(): facts follow, soon
  *
  * Identity is the uuid and libvirt's number of the start. A start that two sources report is one
  * domain: whoever knows the number fills it in, whoever comes second changes nothing. Each source

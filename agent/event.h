@@ -2,8 +2,8 @@
 /*
  * event.h - everything that happens to domains, whoever noticed it
  *
- * A source turns what it sees into an Event and posts it. Posting keeps the table of domains,
- * tells the watchers and moves KSM: in the same turn of the loop, without asking anybody.
+ * A source turns what it sees into an Event and posts it. Posting keeps the table of domains, moves
+ * KSM and then tells the watchers: in the same turn of the loop, without asking anybody.
  */
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H
