@@ -20,18 +20,20 @@ static const Figure domain_figures[] = {
     { "zswap_bytes", "Memory that zswap needs for it. Known with cgroups of version 2 only." },
     { "untouched_bytes",
       "Never touched, or given back by free page reporting: of the maximum, what "
-      "is neither resident, ballooned, swapped nor a zero page of KSM." },
+      "is neither resident, ballooned, swapped nor a zero page of KSM. Not known where KSM makes "
+      "zero pages and the kernel does not count them." },
     { "merging_pages", "Its pages that KSM has merged, a part of what is resident." },
     { "saved_pages",
-      "Its fair share of what KSM saves on the host, zero pages included. The shares "
-      "of all domains and of other processes add up to the host's." },
-    { "ksm_zero_pages", "Of what is saved: pages that KSM replaced by the kernel's zero page." },
+      "Its fair share of what KSM saves on the host, zero pages included where the kernel counts "
+      "them. The shares of all domains and of other processes add up to the host's." },
+    { "ksm_zero_pages", "Of what is saved: pages that KSM replaced by the kernel's zero page. "
+                        "Counted since Linux 6.6." },
     { "metadata_bytes", "KSM's records about its memory." },
     { "net_saved_bytes", "What is saved less the records." },
     { "profit_bytes", "The kernel's own figure of its profit: all its merged pages count as saved, "
                       "so those of all processes add up to more than the host saves." },
     { "unshare_bytes", "Memory needed if all its sharing broke while that of others held: its "
-                       "merged and zero pages." },
+                       "merged pages, and zero pages where the kernel counts them." },
     { "merges_broken_pages",
       "Merges that it lost while it did not shrink, since it was first seen. "
       "What came and went between two looks is not seen: at least so many." },
@@ -63,14 +65,17 @@ static const Figure host_figures[] = {
     { "zswap_bytes", "Memory that zswap needs for it." },
     { "pages_shared", "Pages that KSM keeps, each for several places." },
     { "pages_sharing", "Places that share them beyond the first: what merging saves." },
-    { "ksm_zero_pages", "Places for which KSM uses the kernel's zero page." },
-    { "saved_pages", "What KSM saves: sharing and zero pages." },
+    { "ksm_zero_pages",
+      "Places for which KSM uses the kernel's zero page. Counted since Linux 6.6." },
+    { "saved_pages",
+      "What KSM saves: sharing, and zero pages where the kernel counts them; it saves more where "
+      "KSM makes some and the kernel does not." },
     { "metadata_bytes", "KSM's records about all memory that it looks at." },
     { "net_saved_bytes", "What is saved less the records." },
     { "profit_bytes", "The kernel's own figure of it." },
     { "unshare_bytes",
-      "Memory needed if all sharing broke, as when KSM is told to unmerge. Compare "
-      "it with what is available." },
+      "Memory needed if all sharing broke, as when KSM is told to unmerge, zero pages included "
+      "where the kernel counts them. Compare it with what is available." },
     { "ksmd_cpu_us", "CPU time of ksmd since boot." },
     { "ksmd_full_scans", "Passes of ksmd over all memory that may be merged, since boot." },
     { "cow_ksm_breaks",

@@ -125,6 +125,9 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
     ledger->pages_shared = merged->pages_shared;
     ledger->pages_sharing = merged->pages_sharing;
     ledger->zero_pages = merged->ksm_zero_pages;
+    ledger->may_have_zero_pages = is_known(merged->ksm_zero_pages)
+                                      ? merged->ksm_zero_pages > 0
+                                      : host->knobs.use_zero_pages == 1;
     ledger->profit_bytes = ksm->general_profit;
     ledger->total_bytes = host->mem_total_bytes;
     ledger->available_bytes = host->mem_available_bytes;

@@ -8,6 +8,10 @@
  *   domain, as far as    maximum = ballooned + swapped + untouched + zero pages
  *   moments agree                  + (resident - overhead)
  *
+ * Before Linux 6.6 the kernel does not count zero pages. Where it makes them all the same, they are
+ * in no figure: saved and unshare are without them, and untouched, which would be too large by
+ * them, is not known.
+ *
  * The others are parts of a term, or what would be: merged and guest_free of what is resident,
  * zswapped of what is swapped, the five kinds of overhead of overhead; unshare is what merging and
  * zero pages would need. Each figure is defined by its row in figure.c, which is also what people
@@ -26,7 +30,7 @@
 typedef struct {
     const Domain *domain;      /* borrowed */
     uint64_t merging_pages;    /* its pages that are merged */
-    uint64_t saved_pages;      /* its fair share, zero pages included */
+    uint64_t saved_pages;      /* its fair share, known zero pages included */
     uint64_t zero_pages;       /* of saved_pages */
     uint64_t metadata_bytes;   /* KSM's records of it */
     uint64_t profit_bytes;     /* the kernel's saving less records, signed */
@@ -48,7 +52,8 @@ typedef struct {
     uint64_t pages_shared;    /* of the host */
     uint64_t pages_sharing;   /* of the host */
     uint64_t zero_pages;      /* of the host; VALUE_UNKNOWN on kernels that do not count them */
-    uint64_t saved_pages;     /* pages_sharing and zero_pages; VALUE_UNKNOWN without KSM */
+    bool may_have_zero_pages; /* there are some, or KSM makes them and nobody counts them */
+    uint64_t saved_pages;     /* pages_sharing and known zero_pages; VALUE_UNKNOWN without KSM */
     uint64_t metadata_bytes;  /* KSM's records of all processes */
     uint64_t profit_bytes;    /* the kernel's saving less records, signed */
     uint64_t unshare_bytes;   /* needed if all sharing broke */

@@ -71,14 +71,24 @@ guest_bytes(const LedgerRow *row)
     return sat_sub(row->resident_bytes, row->domain->overhead.bytes);
 }
 
+/* Zero pages that nobody counts may be none only where KSM makes none. */
+static uint64_t
+zero_bytes(const Ledger *ledger, const LedgerRow *row)
+{
+    if (is_known(row->zero_pages))
+        return mul_div(row->zero_pages, ledger->page_bytes, 1);
+    return ledger->may_have_zero_pages ? VALUE_UNKNOWN : 0;
+}
+
 static uint64_t
 untouched_bytes(const Ledger *ledger, const LedgerRow *row)
 {
     uint64_t guest = guest_bytes(row);
-    uint64_t zero = mul_div(known_or(row->zero_pages, 0), ledger->page_bytes, 1);
+    uint64_t zero = zero_bytes(ledger, row);
     uint64_t swapped;
 
-    if (!is_known(guest) || !is_known(row->ballooned_bytes) || !is_known(row->swapped_bytes))
+    if (!is_known(guest) || !is_known(zero) || !is_known(row->ballooned_bytes) ||
+        !is_known(row->swapped_bytes))
         return VALUE_UNKNOWN;
     swapped = sat_sub(row->swapped_bytes, row->domain->overhead.last.swapped_bytes);
     return sat_sub(row->domain->maximum_bytes,

@@ -135,8 +135,9 @@ static const HostMetric host_rows[] = {
       "count it.",
       get_zero, NULL },
     { "virtksm_host_saved_bytes", METRIC_GAUGE, "bytes",
-      "Memory that KSM saves on this host: sharing and zero pages. It is the sum of "
-      "virtksm_domain_saved_bytes and virtksm_others_saved_bytes.",
+      "Memory that KSM saves on this host: sharing, and zero pages where the kernel counts them. "
+      "It "
+      "is the sum of virtksm_domain_saved_bytes and virtksm_others_saved_bytes.",
       get_saved, NULL },
     { "virtksm_host_metadata_bytes", METRIC_GAUGE, "bytes",
       "Memory that KSM's own records take, the cost of what is saved.", get_metadata, NULL },

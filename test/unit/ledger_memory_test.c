@@ -157,6 +157,36 @@ what_is_never_touched_needs_all_its_parts(void **state)
 }
 
 static void
+zero_pages_that_nobody_counts_make_what_is_never_touched_unknown(void **state)
+{
+    static const struct {
+        const char *when;
+        uint64_t zero_pages;
+        bool may_have;
+        uint64_t want_mib;
+    } rows[] = {
+        { "counted", 256, true, 549 },
+        { "counted, and none", 0, false, 550 },
+        { "not counted, and none are made", U, false, 550 },
+        { "not counted, but made", U, true, U },
+    };
+    Fixture *fixture = *state;
+
+    fixture->domain->unused_bytes = 600 * MIB;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const LedgerRow *row;
+
+        fixture->row.resident_bytes = 310 * MIB;
+        fixture->row.zero_pages = rows[i].zero_pages;
+        fixture->ledger.may_have_zero_pages = rows[i].may_have;
+        row = fill(fixture);
+        if (row->untouched_bytes != bytes(rows[i].want_mib) ||
+            is_known(row->guest_free_bytes) != is_known(rows[i].want_mib))
+            fail_msg("%s: %" PRIu64, rows[i].when, row->untouched_bytes);
+    }
+}
+
+static void
 what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched(void **state)
 {
     static const struct {
@@ -272,6 +302,7 @@ main(void)
         ON_FIXTURE(the_places_add_up_to_the_maximum),
         ON_FIXTURE(huge_pages_are_resident),
         cmocka_unit_test(what_is_never_touched_needs_all_its_parts),
+        ON_FIXTURE(zero_pages_that_nobody_counts_make_what_is_never_touched_unknown),
         ON_FIXTURE(what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched),
         ON_FIXTURE(zswap_is_told_where_it_can_be),
         ON_FIXTURE(advice_leaves_room_above_maximum_and_peak),

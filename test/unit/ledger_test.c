@@ -118,6 +118,18 @@ add_domain(Books *books, const char *name, const char *ksm_stat)
         fail_msg("%s", error->message);
 }
 
+/* A file with a text; NULL: no file. */
+static void
+put(Books *books, const char *path, const char *text)
+{
+    g_autofree char *full = g_build_filename(fakeroot_path(books->root), path, NULL);
+
+    if (text)
+        fakeroot_write(books->root, path, "%s", text);
+    else
+        unlink(full);
+}
+
 /* Figures of one row. */
 typedef struct {
     const char *name;
@@ -250,6 +262,38 @@ a_kernel_without_zero_pages_saves_what_is_shared(void **state)
 }
 
 static void
+zero_pages_that_are_made_but_not_counted_are_in_no_figure(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *use; /* NULL: no such file */
+        const char *zero_pages;
+        bool may_have;
+    } rows[] = {
+        { "made, not counted", "1\n", NULL, true }, { "not made, not counted", "0\n", NULL, false },
+        { "neither file", NULL, NULL, false },      { "made, and none", "1\n", "0\n", false },
+        { "made before", "0\n", "40\n", true },
+    };
+    Books *books = *state;
+
+    add_domain(books, "web", "ksm_rmap_items 230\nksm_merging_pages 200");
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(Ledger) ledger;
+        uint64_t zero = rows[i].zero_pages ? g_ascii_strtoull(rows[i].zero_pages, NULL, 10) : 0;
+
+        put(books, KSM "use_zero_pages", rows[i].use);
+        put(books, KSM "ksm_zero_pages", rows[i].zero_pages);
+        ledger_read(&books->facts, &books->domains, &ledger);
+        if (ledger.may_have_zero_pages != rows[i].may_have ||
+            is_known(ledger.zero_pages) != (rows[i].zero_pages != NULL) ||
+            ledger.saved_pages != 300 + zero)
+            fail_msg("%s: saved %" PRIu64, rows[i].when, ledger.saved_pages);
+        assert_rows(&ledger, (Want[]){ { "web", 200, 150, U, 230 * 64 } }, 1);
+        assert_adds_up(&ledger);
+    }
+}
+
+static void
 without_ksm_nothing_is_known(void **state)
 {
     Books *books = *state;
@@ -366,6 +410,7 @@ main(void)
         ON_BOOKS(a_process_with_zero_pages_and_no_merging_pages_does_not_spoil_the_sum),
         ON_BOOKS(without_domains_everything_is_the_others),
         ON_BOOKS(a_kernel_without_zero_pages_saves_what_is_shared),
+        ON_BOOKS(zero_pages_that_are_made_but_not_counted_are_in_no_figure),
         ON_BOOKS(without_ksm_nothing_is_known),
         ON_BOOKS(without_the_hosts_figures_no_domain_is_said_to_save_nothing),
         ON_BOOKS(figures_that_moved_are_read_again_as_a_whole),
