@@ -135,6 +135,10 @@ open_actuators(Agent *agent, GError **error)
         return false;
     /* A damaged record is the actuator's state, told there and in every status. */
     originals_open(&agent->originals, agent->options.state_dir, boot_id, NULL);
+    if (!originals_claim(&agent->originals, error)) {
+        originals_done(&agent->originals);
+        return false;
+    }
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;
     ksm_actuator_open(&agent->ksm);

@@ -23,13 +23,14 @@
  *
  * A reboot resets the kernel's settings, so a record of another boot describes nothing that exists.
  *
- * The state directory is locked while we may write, so that two agents, or an agent and --restore,
- * cannot take each other's settings for originals.
+ * The state directory is locked (state_dir.c) while we may write, so that two agents, or an agent
+ * and --restore, cannot take each other's settings for originals.
  */
 /* needs: write /var/lib/virtksm */
 #define _GNU_SOURCE
 #include "agent/actuator/originals.h"
 
+#include "agent/actuator/state_dir.h"
 #include "agent/actuator/sysfile.h"
 
 #include <assert.h>
@@ -37,7 +38,6 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define FILE_NAME "originals"
@@ -217,50 +217,18 @@ originals_open(Originals *originals, const char *state_dir, const char *boot_id,
     return originals->outcome;
 }
 
-/* Sets @error from errno: "cannot lock /var/lib/virtksm: ...". Return: false. */
-static bool
-fail_errno(const char *what, const char *path, GError **error)
+bool
+originals_claim(Originals *originals, GError **error)
 {
-    int code = errno;
+    g_autoptr(GError) fault = NULL;
 
-    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(code), "cannot %s %s: %s", what,
-                path, g_strerror(code));
-    return false;
-}
-
-static bool
-lock_dir(int dir_fd, const char *dir, GError **error)
-{
-    if (flock(dir_fd, LOCK_EX | LOCK_NB) == 0)
+    originals->dir_fd = state_dir_open(originals->dir, &fault);
+    if (originals->dir_fd >= 0)
+        reload(originals);
+    if (!g_error_matches(fault, G_FILE_ERROR, G_FILE_ERROR_AGAIN))
         return true;
-    if (errno != EWOULDBLOCK)
-        return fail_errno("lock", dir, error);
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
-                "another virtksmd is using %s: stop it, or choose another state directory", dir);
+    g_propagate_error(error, g_steal_pointer(&fault));
     return false;
-}
-
-/* Return: descriptor of the state directory, locked (owned by the caller), or -1. */
-static int
-open_dir(const char *dir, GError **error)
-{
-    int dir_fd;
-
-    if (g_mkdir_with_parents(dir, 0700) < 0) {
-        fail_errno("create state directory", dir, error);
-        return -1;
-    }
-    dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0) {
-        fail_errno("open state directory", dir, error);
-        return -1;
-    }
-    if (faccessat(dir_fd, ".", W_OK, AT_EACCESS) < 0)
-        fail_errno("write in state directory", dir, error);
-    else if (lock_dir(dir_fd, dir, error))
-        return dir_fd;
-    close(dir_fd);
-    return -1;
 }
 
 bool
@@ -273,7 +241,7 @@ originals_prepare(Originals *originals, GError **error)
         return true;
     if (originals->dir_fd >= 0)
         close(originals->dir_fd);
-    originals->dir_fd = open_dir(originals->dir, error);
+    originals->dir_fd = state_dir_open(originals->dir, error);
     if (originals->dir_fd < 0)
         return false;
     reload(originals);
@@ -350,7 +318,7 @@ static bool
 remove_file(Originals *originals, GError **error)
 {
     if (unlinkat(originals->dir_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
-        return fail_errno("remove", originals->path, error);
+        return state_dir_fail("remove", originals->path, error);
     return true;
 }
 
@@ -381,7 +349,7 @@ originals_save(Originals *originals, GError **error)
         return false;
     /* GLib syncs the directory too, but keeps a failure to itself. */
     if (fsync(originals->dir_fd) < 0)
-        return fail_errno("sync", originals->dir, error);
+        return state_dir_fail("sync", originals->dir, error);
     originals->dirty = false;
     return true;
 }

@@ -30,7 +30,7 @@ typedef struct {
     char *path;        /* owned; the file in it */
     char *boot_id;     /* owned; of the running kernel */
     GKeyFile *entries; /* owned */
-    int dir_fd;        /* owned; locked state directory; -1 before originals_prepare() */
+    int dir_fd;        /* owned; locked state directory; -1: not held */
     bool dirty;        /* entries differ from the file */
 } Originals;
 
@@ -74,6 +74,20 @@ void originals_init(Originals *originals);
  */
 OriginalsOutcome originals_open(Originals *originals, const char *state_dir, const char *boot_id,
                                 GError **error);
+
+/**
+ * originals_claim() - keep others out of the state directory from the start
+ * @originals: just opened
+ * @error:     set on failure: who is using it
+ *
+ * Creates the state directory and holds its lock until originals_done(), as originals_prepare()
+ * does, also where nothing is to be written. A directory that cannot be had for other reasons is no
+ * failure: originals_prepare() tells them when there is something to write. Outcome and entries are
+ * read afresh with the lock held.
+ *
+ * Return: false if another process has the directory.
+ */
+bool originals_claim(Originals *originals, GError **error);
 
 /**
  * originals_prepare() - make sure that a record could be kept, before there is one

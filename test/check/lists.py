@@ -30,7 +30,7 @@ LISTINGS = (
 # "ksm.c"): what the items share.
 SHARED = {
     "agent/source/": {"source"},
-    "agent/actuator/": {"actuator", "sysfile", "originals"},
+    "agent/actuator/": {"actuator", "sysfile", "originals", "state_dir"},
 }
 
 # Built by commands of its own, for a machine without a C library.

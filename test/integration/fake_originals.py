@@ -71,7 +71,7 @@ class Killed(FakeTestCase):
     def test_restore_beside_a_running_daemon_is_refused(self):
         host = self.host()
         daemon = self.started("--mode", "fixed", host=host)
-        self.assert_done(daemon.run("--restore"), 1, "another virtksmd is using")
+        self.assert_done(daemon.run("--restore"), 1, "another virtksmd", "is using")
         self.assertEqual(host.settings(), FIXED)
 
     def test_the_advisor_comes_back_too(self):
@@ -240,19 +240,27 @@ class StateDirectory(FakeTestCase):
         daemon.stop()
         self.assertEqual(host.settings(), (0, 100, 20))
 
-    def test_two_daemons_on_one_state_directory_do_not_mix_their_records(self):
+    def test_a_second_daemon_on_one_state_directory_is_refused(self):
+        for mode in "fixed", "observe":
+            with self.subTest(mode=mode):
+                host = self.host()
+                first = self.started("--mode", mode, host=host)
+                before = host.stamps(host.root, first.state_dir)
+                second = self.daemon(host)
+                second.runtime_dir = host.base + "/run2"
+                done = second.run()
+                self.assert_done(done, 1, "another virtksmd", first.state_dir)
+                self.assertIn("(pid %d)" % first.process.pid, done.err)
+                self.assertNotIn(NOT_CLEAN, done.err)
+                self.assert_untouched(host, before, host.root, first.state_dir)
+                first.stop()
+                self.assertEqual(host.settings(), (0, 100, 20))
+
+    def test_the_lock_of_a_killed_daemon_keeps_nobody_out(self):
         host = self.host()
-        first = self.started("--mode", "fixed", host=host)
-        second = self.daemon(host)
-        second.runtime_dir = host.base + "/run2"
-        second.start()
-        self.assertEqual(second.ask("status")["actuator"], "state-unwritable")
-        self.assertIn("another virtksmd", second.ask("status")["actuator_detail"])
-        second.ask("kick")
-        second.stop()
-        self.assertEqual(host.settings(), FIXED)
-        first.stop()
-        self.assertEqual(host.settings(), (0, 100, 20))
+        self.started("--mode", "observe", host=host).kill()
+        daemon = self.started("--mode", "observe", host=host)
+        self.assertNotIn(NOT_CLEAN, daemon.log())
 
     def test_it_is_closed_to_others(self):
         daemon = self.started("--mode", "fixed")

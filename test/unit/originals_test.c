@@ -234,6 +234,7 @@ a_second_agent_is_kept_out_until_the_first_is_gone(void **state)
     assert_true(originals_prepare(&first, NULL));
     assert_false(originals_prepare(&second, &error));
     assert_non_null(strstr(error->message, "another virtksmd"));
+    assert_non_null(strstr(error->message, "is using"));
     originals_set(&first, "ksm", "sleep_millisecs", "20");
     assert_true(originals_save(&first, NULL));
     originals_done(&first);
@@ -241,6 +242,44 @@ a_second_agent_is_kept_out_until_the_first_is_gone(void **state)
     assert_true(originals_prepare(&second, NULL));
     assert_entry(&second, "ksm", "sleep_millisecs", "20");
     originals_done(&second);
+}
+
+static void
+a_claimed_directory_is_nobody_elses_and_a_record_in_it_is_as_the_last_one_left_it(void **state)
+{
+    const Place *place = *state;
+    g_autoptr(GError) error = NULL;
+    Originals first;
+    Originals second;
+
+    open_record(&first, place);
+    open_record(&second, place);
+    assert_true(originals_claim(&first, NULL));
+    assert_false(originals_claim(&second, &error));
+    assert_non_null(strstr(error->message, place->dir));
+    assert_true(originals_prepare(&first, NULL));
+    originals_set(&first, "ksm", "run", "0");
+    assert_true(originals_save(&first, NULL));
+    originals_done(&first);
+
+    assert_int_equal(second.outcome, ORIGINALS_EMPTY);
+    assert_true(originals_claim(&second, NULL));
+    assert_int_equal(second.outcome, ORIGINALS_LOADED);
+    assert_entry(&second, "ksm", "run", "0");
+    originals_done(&second);
+}
+
+static void
+a_place_where_nothing_can_be_kept_is_claimed_all_the_same(void **state)
+{
+    const Place *place = *state;
+    Originals originals;
+
+    fakeroot_write(place->root, "var/lib/virtksm", "a file is in the way");
+    open_record(&originals, place);
+    assert_true(originals_claim(&originals, NULL));
+    assert_false(originals_prepare(&originals, NULL));
+    originals_done(&originals);
 }
 
 static void
@@ -288,6 +327,8 @@ main(void)
         ON_PLACE(the_file_goes_with_the_last_entry),
         ON_PLACE(saving_without_a_change_touches_nothing),
         ON_PLACE(a_second_agent_is_kept_out_until_the_first_is_gone),
+        ON_PLACE(a_claimed_directory_is_nobody_elses_and_a_record_in_it_is_as_the_last_one_left_it),
+        ON_PLACE(a_place_where_nothing_can_be_kept_is_claimed_all_the_same),
         ON_PLACE(the_boot_is_read_from_below_the_root),
         cmocka_unit_test(every_outcome_has_a_word),
     };
