@@ -167,6 +167,15 @@ find_refused(const DoctorHost *host, const Domain *domain, Finding *finding)
     return true;
 }
 
+/* Counted in one of the two files, if this kernel counts them. */
+static bool
+find_uncounted(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)finding;
+    return host->sample->has_ksm && domain->has_process &&
+           domain->sample.ksm_access == PROCFILE_ABSENT && !is_known(domain->sample.merging_pages);
+}
+
 static bool
 find_unscanned(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
@@ -316,6 +325,11 @@ static const DoctorCheck checks[] = {
         "virtksmd may not read what KSM says of its process.",
         "Run virtksmd as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH." },
       find_refused },
+    { { "process-uncounted", DOCTOR_INFO, "/proc/PID/ksm_merging_pages, /proc/PID/ksm_stat",
+        "This kernel does not count what KSM merges of a process: the report has no figures of "
+        "KSM for the domain, and no share of what the host saves.",
+        "Nothing, or a newer kernel: Linux has ksm_merging_pages since 5.19, ksm_stat since 6.1." },
+      find_uncounted },
     { { "overhead-unknown", DOCTOR_INFO, NULL,
         "What QEMU itself uses could not be measured, so its report lacks that, never touched "
         "memory and advice for <hard_limit>.",

@@ -199,6 +199,18 @@ class Domains(DoctorTestCase):
                 self.assertEqual([f for f in findings if f[0] != "not-scanned-yet"],
                                  [finding] if finding else [])
 
+    def test_a_kernel_that_does_not_count_what_a_process_has(self):
+        host = self.healthy("5.10")
+        host.add_qemu("web", UUID)
+        daemon = self.started("--mode", "observe", host=host)
+        self.tell(daemon, "web", BALLOON)
+        wait_until(lambda: daemon.ask("list")["domains"][0]["pid"], "its process")
+        findings = [f for f in self.found(daemon, "web", code=FINE, subject="domain")
+                    if f[0] != "not-scanned-yet"]
+        self.assertEqual(findings, [("process-uncounted", "info",
+                                     "/proc/PID/ksm_merging_pages, /proc/PID/ksm_stat", None)])
+        self.assertIsNone(daemon.ask("report")["domains"][0]["merging_pages"])
+
     def test_one_domain_or_all_or_none(self):
         daemon = self.started("--mode", "observe", host=self.healthy())
         self.tell(daemon, "one", BALLOON, UUID)
