@@ -18,7 +18,8 @@ static const CallMethod history_method = { "/virtksm.v1.Agent/History",
 static void
 add_figure(Table *table, bool known, double figure)
 {
-    g_autofree char *text = known ? g_strdup_printf("%.3f", figure) : NULL;
+    bool is_nothing = figure > -0.0005 && figure < 0.0005; /* as printed: not as -0.000 */
+    g_autofree char *text = known ? g_strdup_printf("%.3f", is_nothing ? 0 : figure) : NULL;
 
     table_text(table, text);
 }

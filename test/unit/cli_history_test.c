@@ -99,6 +99,31 @@ the_table_shows_intervals_then_totals(void **state)
 }
 
 static void
+a_figure_that_rounds_to_nothing_has_no_sign(void **state)
+{
+    static const struct {
+        double figure;
+        const char *want;
+    } rows[] = {
+        { -0.0004, " 0.000 " }, { -0.0, " 0.000 " },   { 0.0004, " 0.000 " },
+        { -0.0006, "-0.001 " }, { 0.0006, " 0.001 " },
+    };
+    World *world = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        static const char *const words[] = { "history", NULL };
+        g_autoptr(Child) child = NULL;
+
+        world->hour.net_saved_gib_hours = rows[i].figure;
+        fakedaemon_answer(world->daemon, "History", &world->history.base);
+        child = fakedaemon_client(world->daemon, words);
+        assert_int_equal(child_wait(child), 0);
+        if (!strstr(child_out(child), rows[i].want))
+            fail_msg("%g: %s", rows[i].figure, child_out(child));
+    }
+}
+
+static void
 csv_has_a_kind_for_each_row_and_nothing_for_what_is_not_known(void **state)
 {
     World *world = *state;
@@ -149,6 +174,7 @@ main(void)
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(the_table_shows_intervals_then_totals),
+        WORLD_TEST(a_figure_that_rounds_to_nothing_has_no_sign),
         WORLD_TEST(csv_has_a_kind_for_each_row_and_nothing_for_what_is_not_known),
         WORLD_TEST(an_empty_and_a_cut_answer_say_so),
         WORLD_TEST(a_time_that_is_none_is_refused_before_the_daemon_is_asked),
