@@ -16,6 +16,9 @@
 
 #include <inttypes.h>
 
+/* So many domains of a group are named; a group is larger. */
+#define NAMES_SHOWN 3
+
 static const CallMethod doctor_method = { "/virtksm.v1.Agent/Doctor",
                                           &virtksm__v1__doctor_response__descriptor, true };
 
@@ -27,15 +30,72 @@ append_part(GString *out, const char *key, const char *text)
     g_string_append_printf(out, "    %-7s %s\n", key, escaped);
 }
 
-static void
-append_finding(GString *out, const Virtksm__V1__Finding *finding)
+/* "1 error", "2 errors" */
+static char *
+counted(uint64_t n, const char *what)
 {
-    g_autofree char *subject = text_escape(finding->name ? finding->name : "host");
+    return g_strdup_printf("%" PRIu64 " %s%s", n, what, n == 1 ? "" : "s");
+}
+
+/* What findings have in common if they say the same of several domains. */
+static char *
+make_kind(const Virtksm__V1__Finding *finding)
+{
+    return g_strjoin("\n", finding->severity ? finding->severity : "",
+                     finding->id ? finding->id : "", finding->meaning ? finding->meaning : "",
+                     finding->advice ? finding->advice : "", NULL);
+}
+
+/* Return: kind -> its findings in their order (borrowed); free with g_hash_table_unref(). */
+static GHashTable *
+group_findings(const Virtksm__V1__DoctorResponse *doctor)
+{
+    GHashTable *groups =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+
+    for (size_t i = 0; i < doctor->n_findings; i++) {
+        g_autofree char *kind = make_kind(doctor->findings[i]);
+        GPtrArray *group = g_hash_table_lookup(groups, kind);
+
+        if (!group) {
+            group = g_ptr_array_new();
+            g_hash_table_insert(groups, g_steal_pointer(&kind), group);
+        }
+        g_ptr_array_add(group, doctor->findings[i]);
+    }
+    return groups;
+}
+
+/* Whose a finding is: "host", "web", or of a group "40 domains (a, b, c, ...)". */
+static char *
+name_subject(const GPtrArray *group)
+{
+    const Virtksm__V1__Finding *first = g_ptr_array_index(group, 0);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    if (group->len == 1)
+        return text_escape(first->name ? first->name : "host");
+    for (guint i = 0; i < NAMES_SHOWN; i++) {
+        const Virtksm__V1__Finding *finding = g_ptr_array_index(group, i);
+        g_autofree char *name = text_escape(finding->name ? finding->name : "");
+
+        g_string_append_printf(names, "%s, ", name);
+    }
+    return g_strdup_printf("%u domains (%s...)", group->len, names->str);
+}
+
+/* One finding, or several that say the same: then what was seen is that of the first. */
+static void
+append_group(GString *out, const GPtrArray *group)
+{
+    const Virtksm__V1__Finding *finding = g_ptr_array_index(group, 0);
+    g_autofree char *subject = name_subject(group);
     g_autofree char *id = text_escape(finding->id);
     g_autofree char *meaning = text_escape(finding->meaning);
     g_autofree char *severity = text_escape(finding->severity);
-    g_autofree char *evidence = g_strdup_printf("%s: %s", finding->source,
-                                                finding->value ? finding->value : "there is none");
+    g_autofree char *evidence = g_strdup_printf("%s: %s%s", finding->source,
+                                                finding->value ? finding->value : "there is none",
+                                                group->len > 1 ? ", in the first" : "");
 
     g_string_append_printf(out, "%-7s  %s: %s [%s]\n", severity, subject, meaning, id);
     append_part(out, "seen:", evidence);
@@ -43,22 +103,48 @@ append_finding(GString *out, const Virtksm__V1__Finding *finding)
 }
 
 static void
+append_finding(GString *out, GHashTable *groups, Virtksm__V1__Finding *finding)
+{
+    g_autofree char *kind = make_kind(finding);
+    const GPtrArray *group = g_hash_table_lookup(groups, kind);
+    g_autoptr(GPtrArray) alone = NULL;
+
+    if (group->len > NAMES_SHOWN && g_strcmp0(finding->severity, "info") == 0) {
+        if (g_ptr_array_index(group, 0) == finding)
+            append_group(out, group);
+        return;
+    }
+    alone = g_ptr_array_new();
+    g_ptr_array_add(alone, finding);
+    append_group(out, alone);
+}
+
+static void
+append_sums(GString *out, const Virtksm__V1__DoctorResponse *doctor)
+{
+    g_autofree char *checks = counted(doctor->checks, "check");
+    g_autofree char *errors = counted(doctor->errors, "error");
+    g_autofree char *warnings = counted(doctor->warnings, "warning");
+
+    g_string_append_printf(out, "%s%s: %s, %s, %" PRIu64 " to know\n",
+                           doctor->n_findings > 0 ? "\n" : "", checks, errors, warnings,
+                           doctor->infos);
+}
+
+static void
 append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     static const char *const order[] = { "error", "warning", "info" };
     const Virtksm__V1__DoctorResponse *doctor = (const Virtksm__V1__DoctorResponse *)message;
+    g_autoptr(GHashTable) groups = group_findings(doctor);
 
     (void)cli;
     for (size_t o = 0; o < G_N_ELEMENTS(order); o++)
         for (size_t i = 0; i < doctor->n_findings; i++)
             if (g_strcmp0(doctor->findings[i]->severity, order[o]) == 0)
-                append_finding(out, doctor->findings[i]);
+                append_finding(out, groups, doctor->findings[i]);
     if (doctor->has_checks)
-        g_string_append_printf(out,
-                               "%s%" PRIu64 " checks: %" PRIu64 " errors, %" PRIu64
-                               " warnings, %" PRIu64 " to know\n",
-                               doctor->n_findings > 0 ? "\n" : "", doctor->checks, doctor->errors,
-                               doctor->warnings, doctor->infos);
+        append_sums(out, doctor);
 }
 
 static void
@@ -95,6 +181,8 @@ doctor_run(const Cli *cli, GError **error)
     Virtksm__V1__DoctorRequest request = VIRTKSM__V1__DOCTOR_REQUEST__INIT;
     g_autoptr(ProtobufCMessage) response = NULL;
     g_autoptr(GError) failure = NULL;
+    g_autofree char *errors = NULL;
+    g_autofree char *warnings = NULL;
     const Virtksm__V1__DoctorResponse *doctor;
 
     request.domain = cli->argument;
@@ -110,7 +198,8 @@ doctor_run(const Cli *cli, GError **error)
     doctor = (const Virtksm__V1__DoctorResponse *)response;
     if (doctor->errors + doctor->warnings == 0)
         return true;
-    g_set_error(error, CLI_ERROR, CLI_FOUND, "%" PRIu64 " errors and %" PRIu64 " warnings found",
-                doctor->errors, doctor->warnings);
+    errors = counted(doctor->errors, "error");
+    warnings = counted(doctor->warnings, "warning");
+    g_set_error(error, CLI_ERROR, CLI_FOUND, "%s and %s found", errors, warnings);
     return false;
 }

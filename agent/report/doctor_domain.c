@@ -90,7 +90,8 @@ static bool
 find_pinned(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
-    doctor_say(&finding->value, "%" PRIu32 " devices", domain->xml.pinning_devices);
+    doctor_say(&finding->value, "%" PRIu32 " device%s", domain->xml.pinning_devices,
+               domain->xml.pinning_devices == 1 ? "" : "s");
     return domain->xml.pinning_devices > 0;
 }
 
@@ -98,7 +99,8 @@ static bool
 find_mediated(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
-    doctor_say(&finding->value, "%" PRIu32 " devices", domain->xml.mediated_devices);
+    doctor_say(&finding->value, "%" PRIu32 " device%s", domain->xml.mediated_devices,
+               domain->xml.mediated_devices == 1 ? "" : "s");
     return domain->xml.mediated_devices > 0;
 }
 
@@ -141,7 +143,8 @@ find_policy_fault(const DoctorHost *host, const Domain *domain, Finding *finding
     (void)host;
     if (domain->xml.policy.faults == 0)
         return false;
-    doctor_say(&finding->value, "%" PRIu32 " mistakes, the first: %s", domain->xml.policy.faults,
+    doctor_say(&finding->value, "%" PRIu32 " mistake%s, the first: %s", domain->xml.policy.faults,
+               domain->xml.policy.faults == 1 ? "" : "s",
                domain->xml.policy.fault ? domain->xml.policy.fault : "not told");
     return true;
 }

@@ -112,8 +112,8 @@ the_worst_comes_first_for_people(void **state)
            "    seen:   /proc/x: there is none\n"
            "    do:     Mend it.\n"
            "\n"
-           "41 checks: 0 errors, 1 warnings, 1 to know\n",
-           "virtksm: 0 errors and 1 warnings found\n");
+           "41 checks: 0 errors, 1 warning, 1 to know\n",
+           "virtksm: 0 errors and 1 warning found\n");
     assert_string_equal(fakedaemon_asked(*state), "Doctor web");
 }
 
@@ -128,7 +128,7 @@ programs_get_rows_in_the_daemons_order(void **state)
            HEADER "no-swap,info,host,,,It is so.,/proc/x,,Mend it.\n"
                   "nosharepages,warning,domain,\"we\nb\",,It is so.,/proc/x,<nosharepages/>,"
                   "Mend it.\n",
-           "1 errors");
+           "1 error and 0 warnings");
 }
 
 static void
@@ -150,6 +150,55 @@ what_is_merely_good_to_know_is_nothing_wrong(void **state)
     answer.doctor.infos = 0;
     fakedaemon_answer(*state, "Doctor", &answer.doctor.base);
     expect(*state, "doctor", 0, "41 checks: 0 errors, 0 warnings, 0 to know\n", "");
+}
+
+/* @n times the same of d0, d1, ...: with values that differ, as those of domains do. */
+static void
+expect_alike(FakeDaemon *daemon, const char *severity, size_t n, const char *want)
+{
+    static const char *const words[] = { "doctor", NULL };
+    g_autoptr(Child) child = NULL;
+    Virtksm__V1__Finding findings[5];
+    Virtksm__V1__Finding *pointers[5];
+    char names[5][8];
+    char values[5][8];
+    Answer answer;
+
+    fill(&answer, 0, 0);
+    answer.web.severity = word(&answer, severity);
+    for (size_t i = 0; i < n; i++) {
+        g_snprintf(names[i], sizeof(names[i]), "d%zu", i);
+        g_snprintf(values[i], sizeof(values[i]), "%zu", i * 10);
+        findings[i] = answer.web;
+        findings[i].name = names[i];
+        findings[i].value = values[i];
+        pointers[i] = &findings[i];
+    }
+    answer.doctor.findings = pointers;
+    answer.doctor.n_findings = n;
+    answer.doctor.has_checks = false;
+    fakedaemon_answer(daemon, "Doctor", &answer.doctor.base);
+    child = fakedaemon_client(daemon, words);
+    assert_int_equal(child_wait(child), 0);
+    if (strcmp(child_out(child), want) != 0)
+        fail_msg("%zu of %s: %s", n, severity, child_out(child));
+}
+
+#define FINDING(severity, subject, seen)                                                           \
+    severity subject ": It is so. [nosharepages]\n    seen:   /proc/x: " seen                      \
+                     "\n    do:     Mend it.\n"
+
+static void
+an_information_about_many_domains_is_told_once(void **state)
+{
+    expect_alike(*state, "info", 5,
+                 FINDING("info     ", "5 domains (d0, d1, d2, ...)", "0, in the first"));
+    expect_alike(*state, "info", 3,
+                 FINDING("info     ", "d0", "0") FINDING("info     ", "d1", "10")
+                     FINDING("info     ", "d2", "20"));
+    expect_alike(*state, "warning", 4,
+                 FINDING("warning  ", "d0", "0") FINDING("warning  ", "d1", "10")
+                     FINDING("warning  ", "d2", "20") FINDING("warning  ", "d3", "30"));
 }
 
 static void
@@ -206,6 +255,8 @@ main(void)
         cmocka_unit_test_setup_teardown(the_worst_comes_first_for_people, setup, teardown),
         cmocka_unit_test_setup_teardown(programs_get_rows_in_the_daemons_order, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_merely_good_to_know_is_nothing_wrong, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_information_about_many_domains_is_told_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_unknown_domain_is_no_finding, setup, teardown),
         cmocka_unit_test_setup_teardown(a_daemon_that_refuses_is_there, setup, teardown),

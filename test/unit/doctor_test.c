@@ -224,7 +224,7 @@ static const Row domain_rows[] = {
     { "half shared", half_shared, "shared-memory info 512 of 1024 MiB" },
     { "a private memfd", private_memfd, "" },
     { "passthrough", pinned, "pinned-memory warning 2 devices" },
-    { "mdev", mediated, "mediated-device info 1 devices" },
+    { "mdev", mediated, "mediated-device info 1 device" },
     { "mem-merge=off", merge_off, "mem-merge-off warning mem-merge=off" },
     { "nosharepages", nosharepages, "nosharepages warning <nosharepages/>" },
     { "nosharepages, but mem-merge=on", overridden, "" },
