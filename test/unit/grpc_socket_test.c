@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "test/support/machine.h"
+
 /* A directory of its own for each test. */
 typedef struct {
     char *directory; /* owned */
@@ -294,7 +296,7 @@ a_peer_is_another_user_with_groups_of_its_own(void **unused)
 
     (void)unused;
     if (geteuid() != 0)
-        skip(); /* only root may become somebody else */
+        skip_because_machine("only root may become somebody else");
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)

@@ -19,6 +19,7 @@
 
 #include "hooks/call.h"
 #include "test/support/fakeagent.h"
+#include "test/support/machine.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define UUID          "97cd1ea4-e674-4dc9-9f7f-7b618b2fc9e7"
@@ -200,10 +201,8 @@ strangers_are_refused_even_if_the_file_lets_them_in(void **state)
     int status;
     pid_t child;
 
-    if (geteuid() != 0) {
-        print_message("SKIP-BECAUSE-MACHINE: only root can send as somebody else\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_because_machine("only root can send as somebody else");
     hook_source.open(agent);
     chmod(agent->options.runtime_dir, 0755);
     chmod(path, 0666);

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "test/support/machine.h"
+
 /* User and group that every Debian has: nobody's only group is nogroup. */
 #define NOBODY  65534
 #define NOGROUP "nogroup"
@@ -85,10 +87,8 @@ who_asks_is_told_by_the_kernel(void **unused)
     static const int families[] = { AF_INET, AF_INET6 };
     (void)unused;
 
-    if (geteuid() != 0) {
-        print_message("SKIP-BECAUSE-MACHINE: only root can make sockets of others\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_because_machine("only root can make sockets of others");
     for (size_t i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
         size_t row = i / 2;
         Connection connection;

@@ -12,7 +12,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include <cmocka.h>
 
 #include "test/support/fakeroot.h"
+#include "test/support/machine.h"
 
 #define PRESENT   (UINT64_C(1) << 63)
 #define SWAPPED   (UINT64_C(1) << 62)
@@ -216,10 +216,8 @@ memory_of_this_program_is_counted_to_the_page(void **unused)
     assert_int_equal(madvise(own, PAGES * page, MADV_NOHUGEPAGE), 0);
     if (!overhead_read(dir_fd, &guest_bytes, 1, &before, &error)) {
         /* A sanitizer's shadow takes terabytes of addresses. */
-        if (strstr(error->message, "less than 16 GiB")) {
-            printf("SKIP-BECAUSE-MACHINE: a sanitizer fills the address space\n");
-            skip();
-        }
+        if (strstr(error->message, "less than 16 GiB"))
+            skip_because_machine("a sanitizer fills the address space");
         fail_msg("%s", error->message);
     }
     memset(own, 1, PAGES * page);
