@@ -50,147 +50,55 @@ an_empty_host_tells_nothing(void **unused)
     assert_false(setup.has_rival);
 }
 
+/* @want: NULL: nothing */
+static bool
+is_text(const char *text, const char *want)
+{
+    return strcmp(text, want ? want : "") == 0;
+}
+
 static void
 each_file_tells_its_fact(void **unused)
 {
     static const struct {
         FakeFile file;
-        uint64_t nodes;
-        const char *thp;
+        uint64_t nodes;     /* 0: not known */
+        const char *thp;    /* NULL: not told, as below */
+        bool has_swap_size; /* swap_bytes are known */
         uint64_t swap_bytes;
-        ProcfileResult pressure;
+        bool has_pressure; /* it can be read */
         SetupCgroup cgroup;
         bool is_guest;
         const char *product;
-        pid_t rival;
+        pid_t rival; /* 0: none */
     } rows[] = {
-        { { "sys/devices/system/node/online", "0-1,4\n" },
-          3,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
+        { { "sys/devices/system/node/online", "0-1,4\n" }, .nodes = 3 },
         { { "sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n" },
-          VALUE_UNKNOWN,
-          "always",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "sys/kernel/mm/transparent_hugepage/enabled", "always madvise never\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "proc/meminfo", "MemTotal: 4 kB\nSwapTotal: 0 kB\n" },
-          VALUE_UNKNOWN,
-          "",
-          0,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "proc/meminfo", "SwapTotal: 5 kB\n" },
-          VALUE_UNKNOWN,
-          "",
-          5120,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "proc/pressure/memory", "some\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_READ,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_V2,
-          false,
-          "",
-          0 },
+          .thp = "always" },
+        { { "sys/kernel/mm/transparent_hugepage/enabled", "always madvise never\n" }, .thp = NULL },
+        { { "proc/meminfo", "MemTotal: 4 kB\nSwapTotal: 0 kB\n" }, .has_swap_size = true },
+        { { "proc/meminfo", "SwapTotal: 5 kB\n" }, .has_swap_size = true, .swap_bytes = 5120 },
+        { { "proc/pressure/memory", "some\n" }, .has_pressure = true },
+        { { "sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n" }, .cgroup = SETUP_CGROUP_V2 },
         { { "sys/fs/cgroup/cgroup.controllers", "cpu memory-not pids\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_V1,
-          false,
-          "",
-          0 },
-        { { "proc/cpuinfo", FLAGS "hypervisor\nbugs: none\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          true,
-          "",
-          0 },
-        { { "proc/cpuinfo", FLAGS "sse\nbugs: hypervisor\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          0 },
-        { { "sys/class/dmi/id/product_name", "Machine 9\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "Machine 9",
-          0 },
-        { { "proc/812/comm", "ksmtuned\n" },
-          VALUE_UNKNOWN,
-          "",
-          VALUE_UNKNOWN,
-          PROCFILE_ABSENT,
-          SETUP_CGROUP_NONE,
-          false,
-          "",
-          812 },
+          .cgroup = SETUP_CGROUP_NONE },
+        { { "sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n" }, .cgroup = SETUP_CGROUP_V1 },
+        { { "proc/cpuinfo", FLAGS "hypervisor\nbugs: none\n" }, .is_guest = true },
+        { { "proc/cpuinfo", FLAGS "sse\nbugs: hypervisor\n" }, .is_guest = false },
+        { { "sys/class/dmi/id/product_name", "Machine 9\n" }, .product = "Machine 9" },
+        { { "proc/812/comm", "ksmtuned\n" }, .rival = 812 },
     };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         HostSetup is = read_with(&rows[i].file);
 
-        if (is.numa_nodes != rows[i].nodes || strcmp(is.thp, rows[i].thp) != 0 ||
-            is.swap_bytes != rows[i].swap_bytes || is.pressure != rows[i].pressure ||
+        if (known_or(is.numa_nodes, 0) != rows[i].nodes || !is_text(is.thp, rows[i].thp) ||
+            is_known(is.swap_bytes) != rows[i].has_swap_size ||
+            known_or(is.swap_bytes, 0) != rows[i].swap_bytes ||
+            is.pressure != (rows[i].has_pressure ? PROCFILE_READ : PROCFILE_ABSENT) ||
             is.cgroup != rows[i].cgroup || is.is_guest != rows[i].is_guest ||
-            strcmp(is.product, rows[i].product) != 0 || is.has_rival != (rows[i].rival != 0) ||
+            !is_text(is.product, rows[i].product) || is.has_rival != (rows[i].rival != 0) ||
             (is.has_rival && is.rival.pid != rows[i].rival))
             fail_msg("row %zu, %s", i, rows[i].file.path);
     }
