@@ -34,14 +34,6 @@ typedef struct {
     HistoryStep step;   /* length of an interval */
 } HistoryQuery;
 
-/* One row of an answer. */
-typedef struct {
-    char *uuid;       /* owned; HISTORY_HOST_UUID: the host */
-    char *name;       /* owned; as last seen */
-    int64_t start_s;  /* of its interval; not set in a total */
-    HistorySums sums; /* in the units of the columns */
-} HistoryRecord;
-
 typedef struct {
     GPtrArray *rows;   /* owned; of HistoryRecord, by domain, then by time */
     GPtrArray *totals; /* owned; of HistoryRecord, of the domains, largest saving first */

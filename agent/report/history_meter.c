@@ -53,14 +53,14 @@ struct HistoryMeter {
     uint64_t stepped_us; /* steady clock of the last step of the wall clock, or of the start */
 };
 
-static void
-entry_free(gpointer data)
+void
+history_record_free(gpointer data)
 {
-    HistoryEntry *entry = data;
+    HistoryRecord *record = data;
 
-    g_free(entry->uuid);
-    g_free(entry->name);
-    g_free(entry);
+    g_free(record->uuid);
+    g_free(record->name);
+    g_free(record);
 }
 
 static HistoryBatch *
@@ -69,7 +69,7 @@ batch_new(int64_t start_s)
     HistoryBatch *batch = g_new0(HistoryBatch, 1);
 
     batch->start_s = start_s;
-    batch->entries = g_ptr_array_new_with_free_func(entry_free);
+    batch->entries = g_ptr_array_new_with_free_func(history_record_free);
     return batch;
 }
 
@@ -115,12 +115,14 @@ history_meter_free(HistoryMeter *meter)
 static void
 gauge_close(HistoryMeter *meter, Gauge *gauge)
 {
-    HistoryEntry *entry;
+    HistoryRecord *entry;
 
     if (gauge->sums.known == 0)
         return;
-    entry = g_new(HistoryEntry, 1);
-    *entry = (HistoryEntry){ g_strdup(gauge->uuid), g_strdup(gauge->name), gauge->sums };
+    entry = g_new(HistoryRecord, 1);
+    *entry = (HistoryRecord){ .uuid = g_strdup(gauge->uuid),
+                              .name = g_strdup(gauge->name),
+                              .sums = gauge->sums };
     g_ptr_array_add(meter->batch->entries, entry);
     gauge->sums = (HistorySums){ 0 };
 }

@@ -18,20 +18,24 @@ typedef struct {
     int64_t wall_us;    /* since 1970: to which minute it belongs */
 } HistoryClock;
 
-/* What one domain adds to a minute. */
+/* What one domain has in an interval. */
 typedef struct {
     char *uuid;       /* owned; HISTORY_HOST_UUID: the host */
-    char *name;       /* owned */
+    char *name;       /* owned; as last seen */
+    int64_t start_s;  /* of the interval, since 1970; not set in a batch, nor in a total */
     HistorySums sums; /* in the units of the columns */
-} HistoryEntry;
+} HistoryRecord;
 
 /* One minute, or the part of one that was measured without a break. */
 typedef struct {
     int64_t start_s;    /* of the minute, since 1970 */
-    GPtrArray *entries; /* owned; of HistoryEntry, owned; a uuid may be there more than once */
+    GPtrArray *entries; /* owned; of HistoryRecord, owned; a uuid may be there more than once */
 } HistoryBatch;
 
 typedef struct HistoryMeter HistoryMeter;
+
+/** history_record_free() - of a HistoryRecord, as a GDestroyNotify */
+void history_record_free(gpointer record);
 
 /** history_batch_free() - accepts NULL */
 void history_batch_free(HistoryBatch *batch);

@@ -14,23 +14,13 @@
 /* Intervals that are looked at: more than any table keeps, unless the clock was wrong. */
 #define SLOTS_MAX 100000
 
-static void
-record_free(gpointer data)
-{
-    HistoryRecord *record = data;
-
-    g_free(record->uuid);
-    g_free(record->name);
-    g_free(record);
-}
-
 static HistoryAnswer *
 answer_new(void)
 {
     HistoryAnswer *answer = g_new0(HistoryAnswer, 1);
 
-    answer->rows = g_ptr_array_new_with_free_func(record_free);
-    answer->totals = g_ptr_array_new_with_free_func(record_free);
+    answer->rows = g_ptr_array_new_with_free_func(history_record_free);
+    answer->totals = g_ptr_array_new_with_free_func(history_record_free);
     return answer;
 }
 

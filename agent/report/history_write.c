@@ -73,7 +73,7 @@ bind_text(sqlite3_stmt *statement, int index, const char *text)
 }
 
 static bool
-insert_domain(Writer *writer, const HistoryEntry *entry, int64_t *ret_id, GError **error)
+insert_domain(Writer *writer, const HistoryRecord *entry, int64_t *ret_id, GError **error)
 {
     bind_text(writer->insert, 1, entry->uuid);
     bind_text(writer->insert, 2, entry->name);
@@ -85,7 +85,7 @@ insert_domain(Writer *writer, const HistoryEntry *entry, int64_t *ret_id, GError
 }
 
 static bool
-update_domain(Writer *writer, const HistoryEntry *entry, int64_t id, GError **error)
+update_domain(Writer *writer, const HistoryRecord *entry, int64_t id, GError **error)
 {
     bind_text(writer->update, 1, entry->name);
     sqlite3_bind_int64(writer->update, 2, writer->batch->start_s);
@@ -95,7 +95,7 @@ update_domain(Writer *writer, const HistoryEntry *entry, int64_t id, GError **er
 
 /* The number of a domain, known before or not. */
 static bool
-resolve(Writer *writer, const HistoryEntry *entry, int64_t *ret_id, GError **error)
+resolve(Writer *writer, const HistoryRecord *entry, int64_t *ret_id, GError **error)
 {
     bool is_stale;
     int64_t age_s;
@@ -130,7 +130,7 @@ floor_to(int64_t time_s, int64_t length_s)
 }
 
 static bool
-join_entry(Writer *writer, HistoryStep step, const HistoryEntry *entry, int64_t id, GError **error)
+join_entry(Writer *writer, HistoryStep step, const HistoryRecord *entry, int64_t id, GError **error)
 {
     sqlite3_stmt *join = writer->join[step];
     size_t n;
@@ -155,7 +155,7 @@ write_entries(sqlite3 *db, gconstpointer data, GError **error)
     if (!prepare(db, &writer, error))
         return false;
     for (guint i = 0; i < writer.batch->entries->len; i++) {
-        const HistoryEntry *entry = g_ptr_array_index(writer.batch->entries, i);
+        const HistoryRecord *entry = g_ptr_array_index(writer.batch->entries, i);
         int64_t id;
 
         if (!resolve(&writer, entry, &id, error))

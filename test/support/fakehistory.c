@@ -60,7 +60,7 @@ fakehistory_column(const char *field)
 static void
 add(HistoryBatch *batch, const char *uuid, const char *name, int64_t saved_kib)
 {
-    HistoryEntry *entry = g_new0(HistoryEntry, 1);
+    HistoryRecord *entry = g_new0(HistoryRecord, 1);
 
     entry->uuid = g_strdup(uuid);
     entry->name = g_strdup(name);
@@ -71,16 +71,6 @@ add(HistoryBatch *batch, const char *uuid, const char *name, int64_t saved_kib)
     history_add(&entry->sums, fakehistory_column("metadata_gib_hours"), saved_kib);
     history_add(&entry->sums, fakehistory_column("resident_gib_hours"), 4 * GIB_KIB * 60);
     g_ptr_array_add(batch->entries, entry);
-}
-
-static void
-entry_free(gpointer data)
-{
-    HistoryEntry *entry = data;
-
-    g_free(entry->uuid);
-    g_free(entry->name);
-    g_free(entry);
 }
 
 void
@@ -95,7 +85,7 @@ fakehistory_batch(int64_t start_s, unsigned domains)
     HistoryBatch *batch = g_new0(HistoryBatch, 1);
 
     batch->start_s = start_s;
-    batch->entries = g_ptr_array_new_with_free_func(entry_free);
+    batch->entries = g_ptr_array_new_with_free_func(history_record_free);
     add(batch, HISTORY_HOST_UUID, "", GIB_KIB * domains);
     for (unsigned i = 0; i < domains; i++) {
         g_autofree char *uuid = g_strdup_printf("%08u-1111-4111-8111-111111111111", i);

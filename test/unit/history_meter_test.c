@@ -71,7 +71,7 @@ collect(Rig *rig, HistoryBatch *given)
     g_autoptr(HistoryBatch) batch = given;
 
     for (guint i = 0; batch && i < batch->entries->len; i++) {
-        const HistoryEntry *entry = g_ptr_array_index(batch->entries, i);
+        const HistoryRecord *entry = g_ptr_array_index(batch->entries, i);
         HistorySums *sums = g_hash_table_lookup(rig->sums, entry->uuid);
         g_autofree char *minute = g_strdup_printf("%" G_GINT64_FORMAT, (gint64)batch->start_s);
         int64_t *time_us = g_hash_table_lookup(rig->times, minute);

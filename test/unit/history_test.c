@@ -86,7 +86,7 @@ unknown_and_known_make_known_and_unknown_alone_stays_unknown(void **state)
     size_t cpu = fakehistory_column("ksmd_cpu_s");
     size_t saved = fakehistory_column("saved_gib_hours");
     g_autoptr(HistoryBatch) batch = fakehistory_batch(DAY, 1);
-    HistoryEntry *entry = g_ptr_array_index(batch->entries, 1);
+    HistoryRecord *entry = g_ptr_array_index(batch->entries, 1);
     g_autoptr(HistoryAnswer) answer = NULL;
     const HistorySums *sums;
 
