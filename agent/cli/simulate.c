@@ -13,6 +13,7 @@
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
 #include "agent/conf.h"
+#include "agent/message.h"
 #include "agent/trace/trace_reader.h"
 #include "agent/trace/trace_replay.h"
 #include "proto/trace.pb-c.h"
@@ -51,18 +52,6 @@ simulator_done(Simulator *simulator)
         virtksm__v1__simulation__free_unpacked(simulator->result, NULL);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Simulator, simulator_done)
-
-#define SET(message, field, value)                                                                 \
-    do {                                                                                           \
-        (message)->has_##field = TRUE;                                                             \
-        (message)->field = (value);                                                                \
-    } while (0)
-
-#define SET_KNOWN(message, field, value)                                                           \
-    do {                                                                                           \
-        (message)->has_##field = is_known(value);                                                  \
-        (message)->field = is_known(value) ? (value) : 0;                                          \
-    } while (0)
 
 /* --- one decision ------------------------------------------------------------------------- */
 
@@ -114,22 +103,22 @@ add_step(Simulator *simulator, const Runner *runner, const KsmPlan *plan, const 
         return;
     step = g_new(Virtksm__V1__SimulatedStep, 1);
     virtksm__v1__simulated_step__init(step);
-    SET(step, time_us, sat_sub(host->now_us, simulator->first_us));
+    MESSAGE_SET(step, time_us, sat_sub(host->now_us, simulator->first_us));
     step->plan = g_strdup(runner->name);
     step->phase = g_strdup(ksm_phase_name(plan->phase));
     step->reason = g_strdup(reason_name(plan->reason));
     step->why = g_strdup(reason_text(plan->reason));
-    SET_KNOWN(step, run, plan->knobs.run);
-    SET_KNOWN(step, pages_to_scan, plan->knobs.pages_to_scan);
-    SET_KNOWN(step, sleep_millisecs, plan->knobs.sleep_ms);
-    SET_KNOWN(step, smart_scan, plan->knobs.smart_scan);
-    SET(step, duty_bp, plan->duty_bp);
-    SET(step, debt_pages, plan->debt_pages);
+    MESSAGE_SET_KNOWN(step, run, plan->knobs.run);
+    MESSAGE_SET_KNOWN(step, pages_to_scan, plan->knobs.pages_to_scan);
+    MESSAGE_SET_KNOWN(step, sleep_millisecs, plan->knobs.sleep_ms);
+    MESSAGE_SET_KNOWN(step, smart_scan, plan->knobs.smart_scan);
+    MESSAGE_SET(step, duty_bp, plan->duty_bp);
+    MESSAGE_SET(step, debt_pages, plan->debt_pages);
     if (is_known(host->ksmd_cpu_us) && is_known(simulator->first_cpu_us))
-        SET(step, ksmd_cpu_us, sat_sub(host->ksmd_cpu_us, simulator->first_cpu_us));
+        MESSAGE_SET(step, ksmd_cpu_us, sat_sub(host->ksmd_cpu_us, simulator->first_cpu_us));
     if (is_known(host->ksm.pages_sharing))
-        SET(step, saved_pages,
-            sat_add(host->ksm.pages_sharing, known_or(host->ksm.ksm_zero_pages, 0)));
+        MESSAGE_SET(step, saved_pages,
+                    sat_add(host->ksm.pages_sharing, known_or(host->ksm.ksm_zero_pages, 0)));
     g_ptr_array_add(simulator->steps, step);
 }
 
@@ -157,7 +146,7 @@ decide(Simulator *simulator, const TraceMoment *moment)
         simulator->first_us = host->now_us;
         simulator->first_cpu_us = host->ksmd_cpu_us;
     }
-    SET(simulator->result, duration_us, sat_sub(host->now_us, simulator->first_us));
+    MESSAGE_SET(simulator->result, duration_us, sat_sub(host->now_us, simulator->first_us));
     for (size_t i = 0; i < simulator->n_runners; i++) {
         Runner *runner = &simulator->runners[i];
         const Plan *plan = trace_replay_decide(runner->replay, runner->conf, moment);

@@ -72,10 +72,10 @@ describe_findings(const GArray *findings, size_t checks)
         message->findings[i] = describe_finding(finding);
         counts[finding->severity]++;
     }
-    METHOD_SET(message, checks, checks);
-    METHOD_SET(message, errors, counts[DOCTOR_ERROR]);
-    METHOD_SET(message, warnings, counts[DOCTOR_WARNING]);
-    METHOD_SET(message, infos, counts[DOCTOR_INFO]);
+    MESSAGE_SET(message, checks, checks);
+    MESSAGE_SET(message, errors, counts[DOCTOR_ERROR]);
+    MESSAGE_SET(message, warnings, counts[DOCTOR_WARNING]);
+    MESSAGE_SET(message, infos, counts[DOCTOR_INFO]);
     return message;
 }
 

@@ -37,22 +37,22 @@ explain_decision(const Decision *decision)
     Virtksm__V1__Decision *message = g_new(Virtksm__V1__Decision, 1);
 
     virtksm__v1__decision__init(message);
-    METHOD_SET(message, first_ms, method_age_ms(decision->first_us));
-    METHOD_SET(message, last_ms, method_age_ms(decision->last_us));
-    METHOD_SET(message, decisions, decision->count);
+    MESSAGE_SET(message, first_ms, method_age_ms(decision->first_us));
+    MESSAGE_SET(message, last_ms, method_age_ms(decision->last_us));
+    MESSAGE_SET(message, decisions, decision->count);
     message->mode = g_strdup(ksm_mode_words[decision->mode]);
     message->phase = g_strdup(ksm_phase_name(plan->phase));
     message->reason_name = g_strdup(reason_name(plan->reason));
     message->reason = g_strdup(reason_text(plan->reason));
     message->wanted = method_ksm_settings(&plan->knobs);
     message->applied = g_strdup(apply_result_name(decision->applied));
-    METHOD_SET(message, domains, decision->domains);
-    METHOD_SET(message, debt_pages, plan->debt_pages);
-    METHOD_SET(message, gained_pages, plan->gained_pages);
+    MESSAGE_SET(message, domains, decision->domains);
+    MESSAGE_SET(message, debt_pages, plan->debt_pages);
+    MESSAGE_SET(message, gained_pages, plan->gained_pages);
     if (plan->budget_bp > 0)
-        METHOD_SET(message, budget_bp, plan->budget_bp);
+        MESSAGE_SET(message, budget_bp, plan->budget_bp);
     if (plan->cost_ns > 0)
-        METHOD_SET(message, cost_ns, plan->cost_ns);
+        MESSAGE_SET(message, cost_ns, plan->cost_ns);
     return message;
 }
 
@@ -77,11 +77,11 @@ explain_domain(const Domain *domain)
     message->reason = g_strdup(reason_text(domain->plan.reason));
     message->merge = g_strdup(domain_merge_text(domain));
     if (domain->plan.reason != REASON_NONE && domain->plan.reason != REASON_FACT_MISSING) {
-        METHOD_SET(message, mergeable_pages, domain->plan.mergeable_pages);
-        METHOD_SET(message, debt_pages, domain->plan.debt_pages);
+        MESSAGE_SET(message, mergeable_pages, domain->plan.mergeable_pages);
+        MESSAGE_SET(message, debt_pages, domain->plan.debt_pages);
     }
-    METHOD_SET(message, weight, domain_weight(domain));
-    METHOD_SET(message, latency_critical, domain_is_latency_critical(domain));
+    MESSAGE_SET(message, weight, domain_weight(domain));
+    MESSAGE_SET(message, latency_critical, domain_is_latency_critical(domain));
     return message;
 }
 
@@ -117,13 +117,13 @@ explain_host(const Agent *agent, Virtksm__V1__ExplainResponse *message)
     message->in_force = method_ksm_settings(&agent->host.knobs);
     message->applied = g_strdup(apply_result_name(tick->applied[ACTUATOR_KSM].result));
     message->applied_detail = g_strdup(tick->applied[ACTUATOR_KSM].detail);
-    METHOD_SET(message, debt_pages, plan->debt_pages);
-    METHOD_SET(message, gained_pages, plan->gained_pages);
-    METHOD_SET(message, decided_ms, method_age_ms(tick->decided_us));
+    MESSAGE_SET(message, debt_pages, plan->debt_pages);
+    MESSAGE_SET(message, gained_pages, plan->gained_pages);
+    MESSAGE_SET(message, decided_ms, method_age_ms(tick->decided_us));
     if (plan->budget_bp > 0)
-        METHOD_SET(message, budget_bp, plan->budget_bp);
+        MESSAGE_SET(message, budget_bp, plan->budget_bp);
     if (plan->cost_ns > 0)
-        METHOD_SET(message, cost_ns, plan->cost_ns);
+        MESSAGE_SET(message, cost_ns, plan->cost_ns);
 }
 
 static void

@@ -148,7 +148,7 @@ reply(const Pending *pending, const HistoryAnswer *answer)
     message->interval = g_strdup(history_step_name(pending->query.step));
     message->since = iso_time(pending->query.since_s);
     message->until = iso_time(pending->query.until_s);
-    METHOD_SET(message, cut, answer && answer->is_cut);
+    MESSAGE_SET(message, cut, answer && answer->is_cut);
     if (answer) {
         message->rows = describe_records(answer->rows, true);
         message->n_rows = answer->rows->len;

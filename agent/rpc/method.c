@@ -117,12 +117,12 @@ method_ksm_settings(const KsmKnobs *knobs)
     Virtksm__V1__KsmSettings *message = g_new(Virtksm__V1__KsmSettings, 1);
 
     virtksm__v1__ksm_settings__init(message);
-    METHOD_SET_KNOWN(message, run, knobs->run);
-    METHOD_SET_KNOWN(message, pages_to_scan, knobs->pages_to_scan);
-    METHOD_SET_KNOWN(message, sleep_millisecs, knobs->sleep_ms);
+    MESSAGE_SET_KNOWN(message, run, knobs->run);
+    MESSAGE_SET_KNOWN(message, pages_to_scan, knobs->pages_to_scan);
+    MESSAGE_SET_KNOWN(message, sleep_millisecs, knobs->sleep_ms);
     if (is_known(knobs->advisor))
         message->advisor_mode = g_strdup(knobs->advisor ? "scan-time" : "none");
-    METHOD_SET_KNOWN(message, smart_scan, knobs->smart_scan);
-    METHOD_SET_KNOWN(message, use_zero_pages, knobs->use_zero_pages);
+    MESSAGE_SET_KNOWN(message, smart_scan, knobs->smart_scan);
+    MESSAGE_SET_KNOWN(message, use_zero_pages, knobs->use_zero_pages);
     return message;
 }

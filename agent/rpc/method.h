@@ -9,6 +9,7 @@
 #define AGENT_RPC_METHOD_H
 
 #include "agent/agent.h"
+#include "agent/message.h"
 #include "proto/grpc_server.h"
 #include "proto/virtksm.pb-c.h"
 
@@ -41,24 +42,6 @@ uint64_t method_age_ms(uint64_t then_us);
 
 /** method_ksm_settings() - @knobs as a message, owned by the caller; unknown members are absent */
 Virtksm__V1__KsmSettings *method_ksm_settings(const KsmKnobs *knobs);
-
-/*
- * Set an optional field of a message: absent when the value is VALUE_UNKNOWN.
- */
-#define METHOD_SET_KNOWN(message, field, value)                                                    \
-    do {                                                                                           \
-        uint64_t set_known_value = (value);                                                        \
-                                                                                                   \
-        (message)->has_##field = is_known(set_known_value);                                        \
-        (message)->field = (message)->has_##field ? set_known_value : 0;                           \
-    } while (0)
-
-/* Set a field that always has a value. */
-#define METHOD_SET(message, field, value)                                                          \
-    do {                                                                                           \
-        (message)->has_##field = TRUE;                                                             \
-        (message)->field = (value);                                                                \
-    } while (0)
 
 /* Handlers, one per method, in the files that are called after them or their service. */
 extern const GrpcHandler status_handler;

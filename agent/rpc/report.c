@@ -13,17 +13,17 @@
 static void
 describe_memory(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 {
-    METHOD_SET_KNOWN(message, maximum_bytes, row->domain->maximum_bytes);
-    METHOD_SET_KNOWN(message, balloon_bytes, row->domain->balloon_bytes);
-    METHOD_SET_KNOWN(message, resident_bytes, row->resident_bytes);
-    METHOD_SET_KNOWN(message, ballooned_bytes, row->ballooned_bytes);
-    METHOD_SET_KNOWN(message, swapped_bytes, row->swapped_bytes);
-    METHOD_SET_KNOWN(message, zswapped_bytes, row->zswapped_bytes);
-    METHOD_SET_KNOWN(message, zswap_bytes, row->zswap_bytes);
-    METHOD_SET_KNOWN(message, untouched_bytes, row->untouched_bytes);
-    METHOD_SET_KNOWN(message, guest_free_bytes, row->guest_free_bytes);
-    METHOD_SET_KNOWN(message, unshare_bytes, row->unshare_bytes);
-    METHOD_SET_KNOWN(message, hard_limit_advice_bytes, row->limit_bytes);
+    MESSAGE_SET_KNOWN(message, maximum_bytes, row->domain->maximum_bytes);
+    MESSAGE_SET_KNOWN(message, balloon_bytes, row->domain->balloon_bytes);
+    MESSAGE_SET_KNOWN(message, resident_bytes, row->resident_bytes);
+    MESSAGE_SET_KNOWN(message, ballooned_bytes, row->ballooned_bytes);
+    MESSAGE_SET_KNOWN(message, swapped_bytes, row->swapped_bytes);
+    MESSAGE_SET_KNOWN(message, zswapped_bytes, row->zswapped_bytes);
+    MESSAGE_SET_KNOWN(message, zswap_bytes, row->zswap_bytes);
+    MESSAGE_SET_KNOWN(message, untouched_bytes, row->untouched_bytes);
+    MESSAGE_SET_KNOWN(message, guest_free_bytes, row->guest_free_bytes);
+    MESSAGE_SET_KNOWN(message, unshare_bytes, row->unshare_bytes);
+    MESSAGE_SET_KNOWN(message, hard_limit_advice_bytes, row->limit_bytes);
 }
 
 /* Of a process that has exited nothing is told, as of the others of its figures. */
@@ -35,21 +35,21 @@ describe_overhead(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 
     if (!is_known(overhead->bytes) || !is_known(row->resident_bytes))
         return;
-    METHOD_SET(message, overhead_bytes, overhead->bytes);
-    METHOD_SET(message, overhead_peak_bytes, overhead->peak_bytes);
-    METHOD_SET(message, overhead_sampled_ago_ms, method_age_ms(overhead->measured_us));
-    METHOD_SET(message, overhead_video_bytes, last->video_bytes);
-    METHOD_SET(message, overhead_translation_bytes, last->translation_bytes);
-    METHOD_SET(message, overhead_heap_bytes, last->heap_bytes);
-    METHOD_SET(message, overhead_stack_bytes, last->stack_bytes);
-    METHOD_SET(message, overhead_other_bytes, last->other_bytes);
+    MESSAGE_SET(message, overhead_bytes, overhead->bytes);
+    MESSAGE_SET(message, overhead_peak_bytes, overhead->peak_bytes);
+    MESSAGE_SET(message, overhead_sampled_ago_ms, method_age_ms(overhead->measured_us));
+    MESSAGE_SET(message, overhead_video_bytes, last->video_bytes);
+    MESSAGE_SET(message, overhead_translation_bytes, last->translation_bytes);
+    MESSAGE_SET(message, overhead_heap_bytes, last->heap_bytes);
+    MESSAGE_SET(message, overhead_stack_bytes, last->stack_bytes);
+    MESSAGE_SET(message, overhead_other_bytes, last->other_bytes);
 }
 
 static void
 describe_cost(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 {
-    METHOD_SET_KNOWN(message, ksmd_cpu_us, row->ksmd_cpu_us);
-    METHOD_SET_KNOWN(message, merges_broken_pages, row->domain->cost.broken_pages);
+    MESSAGE_SET_KNOWN(message, ksmd_cpu_us, row->ksmd_cpu_us);
+    MESSAGE_SET_KNOWN(message, merges_broken_pages, row->domain->cost.broken_pages);
 }
 
 static Virtksm__V1__DomainReport *
@@ -63,11 +63,11 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     message->name = g_strdup(domain->name);
     message->uuid = g_strdup(domain->uuid);
     if (domain->has_process)
-        METHOD_SET(message, pid, domain->process.pid);
-    METHOD_SET_KNOWN(message, merging_pages, row->merging_pages);
-    METHOD_SET_KNOWN(message, saved_pages, row->saved_pages);
-    METHOD_SET_KNOWN(message, ksm_zero_pages, row->zero_pages);
-    METHOD_SET_KNOWN(message, metadata_bytes, row->metadata_bytes);
+        MESSAGE_SET(message, pid, domain->process.pid);
+    MESSAGE_SET_KNOWN(message, merging_pages, row->merging_pages);
+    MESSAGE_SET_KNOWN(message, saved_pages, row->saved_pages);
+    MESSAGE_SET_KNOWN(message, ksm_zero_pages, row->zero_pages);
+    MESSAGE_SET_KNOWN(message, metadata_bytes, row->metadata_bytes);
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, row->saved_pages, row->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
@@ -76,7 +76,7 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     describe_overhead(row, message);
     describe_cost(row, message);
     if (domain->stats_us != 0)
-        METHOD_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
+        MESSAGE_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
 }
 
@@ -87,24 +87,24 @@ describe_host(const Ledger *ledger)
     int64_t net_bytes = 0;
 
     virtksm__v1__host_report__init(message);
-    METHOD_SET_KNOWN(message, pages_shared, ledger->pages_shared);
-    METHOD_SET_KNOWN(message, pages_sharing, ledger->pages_sharing);
-    METHOD_SET_KNOWN(message, ksm_zero_pages, ledger->zero_pages);
-    METHOD_SET_KNOWN(message, saved_pages, ledger->saved_pages);
-    METHOD_SET_KNOWN(message, metadata_bytes, ledger->metadata_bytes);
+    MESSAGE_SET_KNOWN(message, pages_shared, ledger->pages_shared);
+    MESSAGE_SET_KNOWN(message, pages_sharing, ledger->pages_sharing);
+    MESSAGE_SET_KNOWN(message, ksm_zero_pages, ledger->zero_pages);
+    MESSAGE_SET_KNOWN(message, saved_pages, ledger->saved_pages);
+    MESSAGE_SET_KNOWN(message, metadata_bytes, ledger->metadata_bytes);
     message->has_net_saved_bytes =
         ledger_net_bytes(ledger, ledger->saved_pages, ledger->metadata_bytes, &net_bytes);
     message->net_saved_bytes = net_bytes;
     SET_SIGNED(message, profit_bytes, ledger->profit_bytes);
-    METHOD_SET_KNOWN(message, unshare_bytes, ledger->unshare_bytes);
-    METHOD_SET_KNOWN(message, total_bytes, ledger->total_bytes);
-    METHOD_SET_KNOWN(message, available_bytes, ledger->available_bytes);
-    METHOD_SET_KNOWN(message, swapped_bytes, ledger->vm.swapped_bytes);
-    METHOD_SET_KNOWN(message, zswapped_bytes, ledger->vm.zswapped_bytes);
-    METHOD_SET_KNOWN(message, zswap_bytes, ledger->vm.zswap_bytes);
-    METHOD_SET_KNOWN(message, ksmd_cpu_us, ledger->ksmd_cpu_us);
-    METHOD_SET_KNOWN(message, ksmd_full_scans, ledger->full_scans);
-    METHOD_SET_KNOWN(message, cow_ksm_breaks, ledger->vm.cow_ksm);
+    MESSAGE_SET_KNOWN(message, unshare_bytes, ledger->unshare_bytes);
+    MESSAGE_SET_KNOWN(message, total_bytes, ledger->total_bytes);
+    MESSAGE_SET_KNOWN(message, available_bytes, ledger->available_bytes);
+    MESSAGE_SET_KNOWN(message, swapped_bytes, ledger->vm.swapped_bytes);
+    MESSAGE_SET_KNOWN(message, zswapped_bytes, ledger->vm.zswapped_bytes);
+    MESSAGE_SET_KNOWN(message, zswap_bytes, ledger->vm.zswap_bytes);
+    MESSAGE_SET_KNOWN(message, ksmd_cpu_us, ledger->ksmd_cpu_us);
+    MESSAGE_SET_KNOWN(message, ksmd_full_scans, ledger->full_scans);
+    MESSAGE_SET_KNOWN(message, cow_ksm_breaks, ledger->vm.cow_ksm);
     return message;
 }
 
@@ -114,8 +114,8 @@ describe_others(const Ledger *ledger)
     Virtksm__V1__OthersReport *message = g_new(Virtksm__V1__OthersReport, 1);
 
     virtksm__v1__others_report__init(message);
-    METHOD_SET_KNOWN(message, merging_pages, ledger->others_merging_pages);
-    METHOD_SET_KNOWN(message, saved_pages, ledger->others_saved_pages);
+    MESSAGE_SET_KNOWN(message, merging_pages, ledger->others_merging_pages);
+    MESSAGE_SET_KNOWN(message, saved_pages, ledger->others_saved_pages);
     return message;
 }
 
@@ -133,8 +133,8 @@ report_message(GrpcCall *call, const ProtobufCMessage *data)
     ledger_read(&agent->host_facts, &agent->domains, &ledger);
     message = g_new(Virtksm__V1__ReportResponse, 1);
     virtksm__v1__report_response__init(message);
-    METHOD_SET(message, page_size, ledger.page_bytes);
-    METHOD_SET(message, steady, ledger.steady);
+    MESSAGE_SET(message, page_size, ledger.page_bytes);
+    MESSAGE_SET(message, steady, ledger.steady);
     message->host = describe_host(&ledger);
     message->others = describe_others(&ledger);
     message->domains = g_new(Virtksm__V1__DomainReport *, ledger.rows->len);

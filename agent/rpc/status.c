@@ -17,9 +17,9 @@ describe_source(const Agent *agent, const char *name, SourceState state, const c
     message->name = g_strdup(name);
     message->state = g_strdup(source_state_name(state));
     message->detail = g_strdup(detail);
-    METHOD_SET(message, events, count.events);
+    MESSAGE_SET(message, events, count.events);
     if (count.events > 0)
-        METHOD_SET(message, last_event_ms, method_age_ms(count.last_us));
+        MESSAGE_SET(message, last_event_ms, method_age_ms(count.last_us));
     return message;
 }
 
@@ -54,10 +54,10 @@ describe_libvirt(const Agent *agent)
     SourceState state = libvirt_source.state(agent, &detail);
 
     virtksm__v1__libvirt_status__init(message);
-    METHOD_SET(message, connected, state == SOURCE_OPEN);
+    MESSAGE_SET(message, connected, state == SOURCE_OPEN);
     message->uri = g_strdup(agent->conf->uri);
     message->detail = g_strdup(detail);
-    METHOD_SET(message, reconnects, libvirt_source_reconnects(agent->libvirt));
+    MESSAGE_SET(message, reconnects, libvirt_source_reconnects(agent->libvirt));
     return message;
 }
 
@@ -71,7 +71,7 @@ describe_metrics(const Agent *agent)
     virtksm__v1__metrics_status__init(message);
     message->state = g_strdup(metrics_state(agent->metrics, &detail, &scrapes));
     message->detail = g_strdup(detail);
-    METHOD_SET(message, scrapes, scrapes);
+    MESSAGE_SET(message, scrapes, scrapes);
     return message;
 }
 
@@ -83,18 +83,18 @@ describe_history(const Agent *agent)
 
     virtksm__v1__history_status__init(message);
     if (!agent->recorder) {
-        METHOD_SET(message, recording, FALSE);
+        MESSAGE_SET(message, recording, FALSE);
         message->detail = g_strdup("[history] enable is false");
         return message;
     }
     status = recorder_status(agent->recorder);
-    METHOD_SET(message, recording, status.is_recording);
+    MESSAGE_SET(message, recording, status.is_recording);
     message->detail = g_strdup(status.detail);
-    METHOD_SET_KNOWN(message, size_bytes, status.size_bytes);
-    METHOD_SET(message, waiting_minutes, status.waiting);
-    METHOD_SET(message, lost_minutes, status.lost);
+    MESSAGE_SET_KNOWN(message, size_bytes, status.size_bytes);
+    MESSAGE_SET(message, waiting_minutes, status.waiting);
+    MESSAGE_SET(message, lost_minutes, status.lost);
     if (status.written_us != 0)
-        METHOD_SET(message, written_ms, method_age_ms(status.written_us));
+        MESSAGE_SET(message, written_ms, method_age_ms(status.written_us));
     return message;
 }
 
@@ -115,16 +115,16 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     message->ksm = method_ksm_settings(&agent->host.knobs);
     message->initial = method_ksm_settings(ksm_actuator_initial(&agent->ksm));
     if (agent->ksmd_cpu_percent >= 0)
-        METHOD_SET(message, ksmd_cpu_percent, agent->ksmd_cpu_percent);
+        MESSAGE_SET(message, ksmd_cpu_percent, agent->ksmd_cpu_percent);
     describe_sources(agent, message);
     message->history = describe_history(agent);
     message->libvirt = describe_libvirt(agent);
-    METHOD_SET(message, domains, domain_table_size(&agent->domains));
-    METHOD_SET(message, uptime_ms, method_age_ms(agent->started_us));
-    METHOD_SET(message, ticks, agent->tick.count);
-    METHOD_SET(message, late_ticks, agent->tick.late);
+    MESSAGE_SET(message, domains, domain_table_size(&agent->domains));
+    MESSAGE_SET(message, uptime_ms, method_age_ms(agent->started_us));
+    MESSAGE_SET(message, ticks, agent->tick.count);
+    MESSAGE_SET(message, late_ticks, agent->tick.late);
     if (agent->tick.reaction_us > 0)
-        METHOD_SET(message, reaction_us, agent->tick.reaction_us);
+        MESSAGE_SET(message, reaction_us, agent->tick.reaction_us);
     message->metrics = describe_metrics(agent);
     method_reply(call, &message->base);
 }
@@ -140,12 +140,12 @@ describe_domain(const Domain *domain)
     message->name = g_strdup(domain->name);
     message->uuid = g_strdup(domain->uuid);
     if (domain->id != DOMAIN_ID_UNKNOWN)
-        METHOD_SET(message, id, domain->id);
+        MESSAGE_SET(message, id, domain->id);
     if (domain->has_process)
-        METHOD_SET(message, pid, domain->process.pid);
+        MESSAGE_SET(message, pid, domain->process.pid);
     message->state = g_strdup(domain_state_name(domain->state));
     message->merge = g_strdup(domain_merge_text(domain));
-    METHOD_SET(message, seen_ms, method_age_ms(domain->seen_us));
+    MESSAGE_SET(message, seen_ms, method_age_ms(domain->seen_us));
     return message;
 }
 

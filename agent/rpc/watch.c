@@ -14,9 +14,9 @@ send_event(GrpcCall *call, const SeenEvent *seen, uint64_t lost)
     const Event *event = &seen->event;
     Virtksm__V1__WatchResponse message = VIRTKSM__V1__WATCH_RESPONSE__INIT;
 
-    METHOD_SET(&message, sequence, seen->sequence);
-    METHOD_SET(&message, time_us, (uint64_t)seen->time_us);
-    METHOD_SET(&message, lost, lost);
+    MESSAGE_SET(&message, sequence, seen->sequence);
+    MESSAGE_SET(&message, time_us, (uint64_t)seen->time_us);
+    MESSAGE_SET(&message, lost, lost);
     /* protobuf-c wants writable text and only reads it. */
     message.source = (char *)(gsize)event->source;
     message.event = (char *)(gsize)event_kind_name(event->kind);

@@ -35,10 +35,10 @@ ROOMS = (
                       "proto/grpc_unpack.h") + COMMON),
     ("agent/rpc/", ("agent/rpc/", "agent/report/", "agent/trace/", "agent/source/source.h",
                     "agent/source/grpc_feed.h", "agent/agent.h", "agent/recorder.h",
-                    "agent/conf.h", "agent/domain.h", "agent/event.h", "agent/tick.h",
-                    "proto/") + COMMON),
+                    "agent/conf.h", "agent/domain.h", "agent/event.h", "agent/message.h",
+                    "agent/tick.h", "proto/") + COMMON),
     ("agent/cli/", ("agent/cli/", "agent/trace/", "agent/report/figure.h", "agent/conf.h",
-                    "agent/config.h", "agent/error.h", "policy/", "proto/")),
+                    "agent/config.h", "agent/error.h", "agent/message.h", "policy/", "proto/")),
     ("agent/", ("agent/", "policy/", "proto/")),
     ("test/", ("",)),
 )
