@@ -2,6 +2,8 @@
 /* figure.c - the definition of each figure of a report */
 #include "agent/report/figure.h"
 
+#include <string.h>
+
 static const Figure domain_figures[] = {
     { "name", "Name of the domain." },
     { "uuid", "Its uuid." },
@@ -29,7 +31,7 @@ static const Figure domain_figures[] = {
     { "ksm_zero_pages", "Of what is saved: pages that KSM replaced by the kernel's zero page. "
                         "Counted since Linux 6.6." },
     { "metadata_bytes", "KSM's records about its memory." },
-    { "net_saved_bytes", "What is saved less the records." },
+    { "net_saved_bytes", "What is saved less the records. Negative where they take more." },
     { "profit_bytes", "The kernel's own figure of its profit: all its merged pages count as saved, "
                       "so those of all processes add up to more than the host saves." },
     { "unshare_bytes", "Memory needed if all its sharing broke while that of others held: its "
@@ -61,8 +63,10 @@ static const Figure host_figures[] = {
     { "total_bytes", "Memory of the host." },
     { "available_bytes", "What could be had without swapping, as the kernel estimates it." },
     { "swapped_bytes", "Swap in use, zswap included." },
-    { "zswapped_bytes", "Of what is swapped: held by zswap, as it was before compression." },
-    { "zswap_bytes", "Memory that zswap needs for it." },
+    { "zswapped_bytes",
+      "Of what is swapped: held by zswap, as it was before compression. Known since "
+      "Linux 5.19." },
+    { "zswap_bytes", "Memory that zswap needs for it. Known since Linux 5.19." },
     { "pages_shared", "Pages that KSM keeps, each for several places." },
     { "pages_sharing", "Places that share them beyond the first: what merging saves." },
     { "ksm_zero_pages",
@@ -71,7 +75,7 @@ static const Figure host_figures[] = {
       "What KSM saves: sharing, and zero pages where the kernel counts them; it saves more where "
       "KSM makes some and the kernel does not." },
     { "metadata_bytes", "KSM's records about all memory that it looks at." },
-    { "net_saved_bytes", "What is saved less the records." },
+    { "net_saved_bytes", "What is saved less the records. Negative where they take more." },
     { "profit_bytes", "The kernel's own figure of it." },
     { "unshare_bytes",
       "Memory needed if all sharing broke, as when KSM is told to unmerge, zero pages included "
@@ -95,4 +99,13 @@ figure_list(FigureScope scope, size_t *ret_n)
 {
     *ret_n = lists[scope].n;
     return lists[scope].rows;
+}
+
+const char *
+figure_help(FigureScope scope, const char *name)
+{
+    for (size_t i = 0; i < lists[scope].n; i++)
+        if (strcmp(lists[scope].rows[i].name, name) == 0)
+            return lists[scope].rows[i].help;
+    return NULL;
 }

@@ -30,4 +30,7 @@ typedef struct {
  */
 const Figure *figure_list(FigureScope scope, size_t *ret_n);
 
+/** figure_help() - definition of a figure of @scope; static; NULL: there is none of that name */
+const char *figure_help(FigureScope scope, const char *name);
+
 #endif

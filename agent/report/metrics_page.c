@@ -9,6 +9,7 @@
  * A domain's labels are made once per reading, since they are the longest part of each line.
  */
 #include "agent/report/metrics_page.h"
+#include "agent/report/figure.h"
 #include "agent/report/metrics_text.h"
 
 #include <math.h>
@@ -40,6 +41,21 @@ static const char *const type_words[] = {
     [METRIC_HISTOGRAM] = "histogram",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(type_words) == METRIC_TYPE_COUNT);
+
+const char *
+metrics_help(const char *name, const char *help)
+{
+    static const char *const prefixes[] = {
+        [FIGURE_DOMAIN] = "virtksm_domain_",
+        [FIGURE_HOST] = "virtksm_host_",
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(prefixes) == FIGURE_SCOPE_COUNT);
+
+    for (FigureScope scope = 0; scope < FIGURE_SCOPE_COUNT && !help; scope++)
+        if (g_str_has_prefix(name, prefixes[scope]))
+            help = figure_help(scope, name + strlen(prefixes[scope]));
+    return help;
+}
 
 double
 metrics_known(uint64_t figure)
@@ -226,7 +242,7 @@ append_samples(GString *out, const GPtrArray *samples)
 
         if (sampled->row != row)
             metrics_text_head(out, sampled->row->name, type_words[sampled->row->type],
-                              sampled->row->help);
+                              metrics_help(sampled->row->name, sampled->row->help));
         row = sampled->row;
         metrics_text_sample(out, name, sampled->labels, sampled->value);
     }
@@ -247,7 +263,8 @@ append_domains(GString *out, const GPtrArray *domains)
             if (isnan(domain->values[i]))
                 continue;
             if (!has_head)
-                metrics_text_head(out, rows[i].name, type_words[rows[i].type], rows[i].help);
+                metrics_text_head(out, rows[i].name, type_words[rows[i].type],
+                                  metrics_help(rows[i].name, rows[i].help));
             has_head = true;
             metrics_text_sample(out, rows[i].name, domain->labels, domain->values[i]);
         }

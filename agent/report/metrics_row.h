@@ -36,7 +36,7 @@ typedef struct {
     const char *name;
     MetricType type;
     const char *unit; /* that the name ends in, before _total; "": a number without one */
-    const char *help; /* defines the term; one line */
+    const char *help; /* defines the term, one line; NULL: metrics_help() has it */
     double (*get)(const MetricsView *view); /* the one sample; NAN: not known */
     void (*list)(const MetricsView *view, MetricsSamples *samples); /* samples with labels */
 } HostMetric;
@@ -58,6 +58,16 @@ const HostMetric *metrics_ledger_rows(size_t *ret_n);
 
 /** metrics_domain_rows() - the ledger's figures of each domain; @ret_n: rows; static */
 const DomainMetric *metrics_domain_rows(size_t *ret_n);
+
+/**
+ * metrics_help() - what a metric means
+ * @name: of the metric
+ * @help: of its row; NULL: it is the figure of a report that its name has behind "virtksm_domain_"
+ * or "virtksm_host_"
+ *
+ * Return: @help or the definition of the figure; NULL: there is no such figure.
+ */
+const char *metrics_help(const char *name, const char *help);
 
 /**
  * metrics_samples_add() - one more sample of the metric that is being listed

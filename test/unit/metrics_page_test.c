@@ -312,11 +312,14 @@ check_row(GHashTable *seen, const HostMetric *row)
 {
     g_autofree char *end = g_strconcat(*row->unit ? "_" : "", row->unit,
                                        row->type == METRIC_COUNTER ? "_total" : "", NULL);
+    const char *help = metrics_help(row->name, row->help);
 
     if (!g_str_has_prefix(row->name, "virtksm_") || !g_str_has_suffix(row->name, end) ||
         (row->type != METRIC_COUNTER && g_str_has_suffix(row->name, "_total")))
         fail_msg("%s: does not end in \"%s\"", row->name, end);
-    if (!g_str_has_suffix(row->help, ".") || strpbrk(row->help, "\n\\"))
+    if (!help)
+        fail_msg("%s: has no help, and is no figure of a report", row->name);
+    if (!g_str_has_suffix(help, ".") || strpbrk(help, "\n\\"))
         fail_msg("%s: its help is not a sentence on one line", row->name);
     if (!g_hash_table_add(seen, (gpointer)(gsize)row->name))
         fail_msg("%s: twice", row->name);
