@@ -78,8 +78,8 @@ static const Knob agent_rows[] = {
       offsetof(Conf, keep_days) },
     { "history", "size_limit", KNOB_UINT, "MiB", 8, 65536, "512",
       "Most that history.db may take; the log beside it takes up to 8 MiB more. Where that is too "
-      "little, minutes are dropped first, then hours. 1,000 domains need 170 MiB for the defaults "
-      "above.",
+      "little, minutes are dropped first, then hours. 1,000 domains need less than 170 MiB for the "
+      "defaults above, computed from what 20 take.",
       NULL, offsetof(Conf, history_mib) },
     { "directory", "paths", KNOB_TEXT, "", 0, 4096, "",
       "Folders in which each entry is a running domain, with colons between them, such as "

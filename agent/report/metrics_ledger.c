@@ -136,8 +136,7 @@ static const HostMetric host_rows[] = {
       get_zero, NULL },
     { "virtksm_host_saved_bytes", METRIC_GAUGE, "bytes",
       "Memory that KSM saves on this host: sharing, and zero pages where the kernel counts them. "
-      "It "
-      "is the sum of virtksm_domain_saved_bytes and virtksm_others_saved_bytes.",
+      "The sum of virtksm_domain_saved_bytes and virtksm_others_saved_bytes.",
       get_saved, NULL },
     { "virtksm_host_metadata_bytes", METRIC_GAUGE, "bytes", NULL, get_metadata, NULL },
     { "virtksm_host_net_saved_bytes", METRIC_GAUGE, "bytes", NULL, get_net, NULL },
