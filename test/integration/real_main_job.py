@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from vktest import Domain, RealTestCase, ksm, main, wait_until  # noqa: E402
+from vktest import PATIENCE, Domain, RealTestCase, ksm, main, wait_until  # noqa: E402
 
 PAGES_PER_MIB = 256
 CALM = ("maintain", "rest")
@@ -107,7 +107,7 @@ class MainJob(RealTestCase):
 
     def test_growing_memory_is_merged_too(self):
         daemon = self.daemon(config=QUICK).start()
-        contents = {"common": 48, "delay": 6}
+        contents = {"common": 48, "delay": round(6 * PATIENCE)}
         one = self.domain("late1", content=contents).start(wait=False)
         two = self.domain("late2", content=contents).start(wait=False)
         self.wait_calm(daemon)

@@ -17,6 +17,6 @@ from .case import RealTestCase, main
 from .daemon import Daemon
 from .domain import Domain
 from .host import virsh
-from .wait import wait_until
+from .wait import PATIENCE, wait_until
 
-__all__ = ["Daemon", "Domain", "RealTestCase", "main", "virsh", "wait_until"]
+__all__ = ["PATIENCE", "Daemon", "Domain", "RealTestCase", "main", "virsh", "wait_until"]
