@@ -58,7 +58,7 @@ static const Knob rows[] = {
              "cpu_idle allows."),
     ROW_UINT(growth_kib, "KiB", 256, 1073741824, "8192",
              "Growth of a domain's resident memory that counts as new memory to merge."),
-    ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "100",
+    ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "300",
              "How much waiting of mergeable memory one second of ksmd's CPU time is worth: 100 MiB "
              "for a second, or 10 MiB for ten. Less merges sooner and costs more."),
     ROW_UINT(yield_floor, "MiB per CPU-second", 0, 1000000, "1",

@@ -158,3 +158,10 @@ debt_pass_ended(const Sample *sample, PolicyState *state, uint64_t passes)
         track->once_bytes = track->begun_bytes;
     }
 }
+
+void
+debt_pass_seen(PolicyState *state, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        state->domains[i].once_bytes = state->domains[i].begun_bytes;
+}

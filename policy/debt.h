@@ -31,4 +31,7 @@ void debt_pass_begins(const Sample *sample, PolicyState *state);
 /** debt_pass_ended() - so many whole passes have seen what was resident when they began */
 void debt_pass_ended(const Sample *sample, PolicyState *state, uint64_t passes);
 
+/** debt_pass_seen() - a pass has seen that once, but may not have merged what was seen before */
+void debt_pass_seen(PolicyState *state, size_t n);
+
 #endif

@@ -106,7 +106,10 @@ static void
 note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
 {
     a->forced -= (unsigned)min_u64(ended, a->forced);
+    if (ended > 0)
+        price_learn(host, &a->price);
     if (host->triggers > 0) {
+        price_forget(&a->price);
         a->trigger_us = max_u64(host->now_us, 1);
         a->forced = TRIGGER_PASSES;
     } else if (a->trigger_us > 0 && a->forced == 0 &&
@@ -140,6 +143,25 @@ plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Re
         plan->ksm.reason = REASON_MEMORY_LOW;
 }
 
+/* The first pass that an event wants begins at once; debt brings about the second, or time. */
+static bool
+is_forced(const HostSample *host, const KsmAuto *a, bool owed)
+{
+    if (a->forced == TRIGGER_PASSES)
+        return true;
+    return a->forced > 0 && !owed && sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US;
+}
+
+/* Whether new memory may have its equals among what has none yet rather than among the merged. */
+static bool
+is_unmerged(const HostSample *host)
+{
+    uint64_t unmerged =
+        sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0));
+
+    return unmerged > yield_merged_pages(host);
+}
+
 static void
 plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Debt *debt,
            Plan *plan)
@@ -149,9 +171,10 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     uint64_t left = price_left(conf, host, state, debt);
     bool owed = debt->open_value > 0;
 
-    if (!pass_is_running(&a->pass) && (a->forced > 0 || (owed && left == 0))) {
-        price_paid(&a->price);
-        pass_begin(sample, state, debt->unseen_pages, debt->unseen_pages < debt->open_pages / 2);
+    if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || (owed && left == 0))) {
+        price_paid(host, debt, &a->price);
+        pass_begin(sample, state, debt->unseen_pages,
+                   debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host));
     }
     if (pass_is_running(&a->pass)) {
         plan_pass(conf, host, state, owed ? REASON_DEBT : REASON_TRIGGER, plan);
@@ -284,7 +307,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     measure_cost(a, host);
     note_events(a, host, ended);
     choose_phase(conf, sample, a, &debt);
-    pass_expect(&a->pass, debt.mergeable_pages);
+    pass_expect(&a->pass, debt.mergeable_pages, !price_is_still(&a->price, &debt));
 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;

@@ -8,7 +8,11 @@
  *
  *   cruise   batches without a pause, while the end is far: nothing to do but to look at times
  *   step     near the end one larger batch at a time, each begun by another pause: the last one
- *            ends with the pass, and leaves ksmd at the very beginning of the next
+ *            ends with the pass, and leaves ksmd at the very beginning of the next. While memory
+ *            still comes it is not worth the looks: there will be more passes anyway
+ *
+ * How far the end is, is a guess: what is resident is not all mergeable, QEMU's own memory least of
+ * all. How much of the expected there was is learnt from each pass for the next.
  *
  * That matters, because only a pass that began after memory came has certainly seen it. Should
  * ksmd run over the end while cruising, the pass that it is in counts as begun at that moment.
@@ -45,11 +49,20 @@
 #define STEP_BELOW_US (100 * US_PER_MS)
 /* A step is so many batches long: fewer steps, and still over soon. */
 #define STEP_BATCHES 4
+/* What is learnt of a pass is meant for the next one with a margin, and within bounds. */
+#define REACH_MARGIN_BP (BP_ONE - BP_ONE / 20)
+#define REACH_MIN_BP    (BP_ONE / 4)
+/* A part of the pages so small may be skipped where none should. */
+#define SKIPPED_DIVISOR 256
 /* Looks at a pass: at least and at most so far apart. */
 #define LOOK_MIN_US (10 * US_PER_MS)
 #define LOOK_MAX_US (250 * US_PER_MS)
 /* The first look comes soon: what a page costs is known only then. */
 #define LOOK_FIRST_US (30 * US_PER_MS)
+/* A pass that should be over, and may run on into the next, is looked at so often. */
+#define LOOK_OVER_US (50 * US_PER_MS)
+/* Less CPU time than this does not say how fast ksmd gets on. */
+#define USED_MIN_US (5 * US_PER_MS)
 /* A figure of cost needs this many pages. */
 #define COST_MIN_PAGES UINT64_C(1000)
 
@@ -108,8 +121,9 @@ pass_cost_us(const HostSample *host, const Debt *debt)
 }
 
 void
-pass_expect(Pass *pass, uint64_t pages)
+pass_expect(Pass *pass, uint64_t pages, bool moving)
 {
+    pass->moving = moving;
     pass->pages = max_u64(pass->pages, pages);
 }
 
@@ -127,11 +141,12 @@ pass_stop(Pass *pass)
     pass->stage = PASS_PARKED;
 }
 
-/* Whether smart_scan has passed anything over since the last pass began. */
+/* Whether smart_scan has passed over what matters since the last pass began. */
 static bool
 has_skipped(const HostSample *host, const Pass *pass)
 {
-    return is_known(host->ksm.pages_skipped) && host->ksm.pages_skipped != pass->skipped;
+    return is_known(host->ksm.pages_skipped) && is_known(pass->skipped) &&
+           sat_sub(host->ksm.pages_skipped, pass->skipped) > pass->pages / SKIPPED_DIVISOR;
 }
 
 void
@@ -143,13 +158,14 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
     if (pass_is_running(pass))
         return;
     /* ksmd is in this pass already, and may have skipped what the closing one must not. */
-    if (closing && pass->early && has_skipped(host, pass))
-        pass->aligned = false;
+    pass->partial = closing && pass->early && has_skipped(host, pass);
     pass->pages = sat_add(recorded_pages(host), new_pages);
     pass->stage = mul_div(pass->pages, cost_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
                       ? PASS_CRUISE
                       : PASS_STEP;
     pass->closing = closing;
+    pass->step_visited = VALUE_UNKNOWN;
+    pass->look_visited = VALUE_UNKNOWN;
     pass->scans = host->ksm.full_scans;
     pass->visited = visited_pages(host);
     pass->skipped = host->ksm.pages_skipped;
@@ -181,6 +197,18 @@ ends(const HostSample *host, const KsmAuto *a)
     return elapsed_us >= max_u64(STALL_US, mul_div(expected_us, BLIND_FACTOR, 1));
 }
 
+/* How much of what was expected has there been? */
+static void
+learn_reach(const HostSample *host, Pass *pass)
+{
+    uint64_t visited = visited_pages(host);
+
+    if (!is_known(visited) || !is_known(pass->visited) || pass->pages < COST_MIN_PAGES)
+        return;
+    visited = mul_div(sat_sub(visited, pass->visited), REACH_MARGIN_BP, BP_ONE);
+    pass->reach_bp = clamp_u64(mul_div(visited, BP_ONE, pass->pages), REACH_MIN_BP, BP_ONE);
+}
+
 uint64_t
 pass_follow(const Sample *sample, PolicyState *state)
 {
@@ -199,10 +227,14 @@ pass_follow(const Sample *sample, PolicyState *state)
         ran_over = false;
     } else if (!pass->aligned) {
         ended--;
+    } else if (ended == 1) {
+        learn_reach(&sample->host, pass);
     }
     pass->stage = PASS_PARKED;
     pass->aligned = true;
-    if (ended > 0)
+    if (ended == 1 && pass->partial)
+        debt_pass_seen(state, sample->n);
+    else if (ended > 0)
         debt_pass_ended(sample, state, ended);
     pass->early = ran_over;
     if (ran_over)
@@ -214,12 +246,12 @@ static uint64_t
 left_us(const HostSample *host, const KsmAuto *a)
 {
     const Pass *pass = &a->pass;
-    uint64_t whole_us = mul_div(pass->pages, cost_ns(a), 1000);
+    uint64_t pages = mul_div(pass->pages, pass->reach_bp > 0 ? pass->reach_bp : BP_ONE, BP_ONE);
+    uint64_t whole_us = mul_div(pages, cost_ns(a), 1000);
     uint64_t visited = visited_pages(host);
 
     if (is_known(visited) && is_known(pass->visited))
-        return mul_div(sat_sub(pass->pages, sat_sub(visited, pass->visited)), own_cost_ns(host, a),
-                       1000);
+        return mul_div(sat_sub(pages, sat_sub(visited, pass->visited)), own_cost_ns(host, a), 1000);
     return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
 }
 
@@ -234,40 +266,83 @@ pause_ms(const KsmAuto *a, uint64_t pages, uint64_t duty_bp)
     return clamp_u64(mul_div(batch_us, BP_ONE - duty_bp, duty_bp) / US_PER_MS, 1, SLEEP_MAX_MS);
 }
 
+/* How long ksmd will take for that much CPU time, going on as it has; others may have the CPUs. */
+static uint64_t
+wall_us(const HostSample *host, const Pass *pass, uint64_t cpu_us, uint64_t duty_bp)
+{
+    uint64_t used_us = sat_sub(known_or(host->ksmd_cpu_us, 0), known_or(pass->began_cpu_us, 0));
+    uint64_t since_us = sat_sub(host->now_us, pass->began_us);
+
+    if (used_us < USED_MIN_US || since_us < used_us)
+        return mul_div(cpu_us, BP_ONE, duty_bp);
+    return mul_div(cpu_us, since_us, used_us);
+}
+
 static void
 plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, uint64_t duty_bp,
             uint64_t remaining_us, Plan *plan)
 {
-    uint64_t far_us = sat_sub(mul_div(remaining_us, BP_ONE, duty_bp), STEP_BELOW_US);
+    uint64_t far_us = wall_us(host, &a->pass, sat_sub(remaining_us, STEP_BELOW_US), duty_bp);
     uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
 
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
-    plan->next_tick_us = clamp_u64(far_us, LOOK_MIN_US, look_us);
+    plan->next_tick_us = clamp_u64(far_us, remaining_us > 0 ? LOOK_MIN_US : LOOK_OVER_US, look_us);
+}
+
+/* When ksmd will be through with a step, going on as it has; others may have the CPUs. */
+static uint64_t
+step_left_us(const HostSample *host, const Pass *pass, uint64_t pages)
+{
+    uint64_t since_us = sat_sub(host->now_us, pass->step_us);
+    uint64_t done = sat_sub(visited_pages(host), pass->step_visited);
+
+    return done > 0 ? mul_div(since_us, sat_sub(pages, done), done) : since_us;
 }
 
 /*
- * Each step changes the pause; the first after cruising only brings ksmd to a halt. A pass that is
- * overdue is looked at less and less often: ksmd may have nothing to scan.
+ * Whether the next step may begin: ksmd is through with the last one, or stands still before it is,
+ * because it was busy when it was woken for it and did not notice.
+ */
+static bool
+is_step_over(const HostSample *host, const Pass *pass, uint64_t pages)
+{
+    uint64_t visited = visited_pages(host);
+
+    return !is_known(visited) || !is_known(pass->step_visited) || visited == pass->look_visited ||
+           sat_sub(visited, pass->step_visited) >= pages;
+}
+
+/*
+ * Each step changes the pause; the first after cruising only brings ksmd to a halt. While a step
+ * brings nothing, or ksmd does not tell, ksmd is looked at less and less often.
  */
 static void
 plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t remaining_us,
               Plan *plan)
 {
-    uint64_t overdue_us = sat_sub(host->now_us, a->pass.began_us) / 16;
-    uint64_t step_us = mul_div(conf->batch_pages * STEP_BATCHES, cost_ns(a), 1000);
+    Pass *pass = &a->pass;
+    uint64_t visited = visited_pages(host);
+    uint64_t pages = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
+    uint64_t step_us = mul_div(mul_div(pages, cost_ns(a), 1000), BP_ONE, plan->ksm.duty_bp);
+    uint64_t look_us = remaining_us > 0 ? min_u64(remaining_us, step_us) : step_us;
 
-    if (a->pass.stage == PASS_STEP) {
-        a->pass.beat ^= 1;
-        step_us = max_u64(min_u64(remaining_us, step_us), overdue_us);
+    if (pass->stage == PASS_HALT) {
+        pass->stage = PASS_STEP;
+        look_us = step_us / STEP_BATCHES;
+    } else if (is_step_over(host, pass, pages)) {
+        if (!is_known(visited) || visited == pass->look_visited)
+            look_us = max_u64(look_us, sat_sub(host->now_us, pass->began_us) / 16);
+        pass->beat ^= 1;
+        pass->step_visited = visited;
+        pass->step_us = host->now_us;
     } else {
-        a->pass.stage = PASS_STEP;
-        step_us /= STEP_BATCHES;
+        look_us = step_left_us(host, pass, pages);
     }
-    pass_park(&a->pass, plan);
-    plan->ksm.knobs.pages_to_scan = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
-    plan->next_tick_us =
-        clamp_u64(mul_div(step_us, BP_ONE, plan->ksm.duty_bp), LOOK_MIN_US, LOOK_MAX_US);
+    pass->look_visited = visited;
+    pass_park(pass, plan);
+    plan->ksm.knobs.pages_to_scan = pages;
+    plan->next_tick_us = clamp_u64(look_us, LOOK_MIN_US, LOOK_MAX_US);
 }
 
 void
@@ -281,7 +356,7 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
         plan->next_tick_us = LOOK_MAX_US;
         return;
     }
-    if (a->pass.stage == PASS_CRUISE && remaining_us < STEP_BELOW_US)
+    if (a->pass.stage == PASS_CRUISE && !a->pass.moving && remaining_us < STEP_BELOW_US)
         a->pass.stage = PASS_HALT;
     else if (a->pass.stage == PASS_STEP && remaining_us > 2 * STEP_BELOW_US)
         a->pass.stage = PASS_CRUISE; /* there is more than was thought */

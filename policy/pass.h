@@ -24,8 +24,12 @@ void pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bo
  */
 uint64_t pass_follow(const Sample *sample, PolicyState *state);
 
-/** pass_expect() - there are at least so many pages to look at */
-void pass_expect(Pass *pass, uint64_t pages);
+/**
+ * pass_expect() - what is known of the memory that the running pass goes over
+ * @pages:  at least so many to look at
+ * @moving: more comes all the time: the end of the pass needs not be met exactly
+ */
+void pass_expect(Pass *pass, uint64_t pages, bool moving);
 
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);

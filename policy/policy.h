@@ -39,14 +39,20 @@ typedef struct {
     PassStage stage;
     bool aligned;          /* it began where a pass begins; else its end proves nothing */
     bool early;            /* it has begun already, when the one before ran over its end */
+    bool moving;           /* memory still comes, so that more passes follow in any case */
     bool closing;          /* what waits was seen once: this pass merges it */
+    bool partial;          /* it began by skipping: what it saw once is not all merged by it */
     unsigned beat;         /* 0 or 1; added to the pause, which wakes ksmd when it changes */
     uint64_t scans;        /* full_scans when it began; VALUE_UNKNOWN: not told */
     uint64_t began_us;     /* CLOCK_MONOTONIC */
     uint64_t began_cpu_us; /* ksmd's run time when it began; VALUE_UNKNOWN */
     uint64_t pages;        /* pages that it is expected to look at */
+    uint64_t reach_bp;     /* of what was expected, the part that there was last; 0: not known */
     uint64_t visited;      /* pages_scanned and pages_skipped when it began; VALUE_UNKNOWN */
     uint64_t skipped;      /* pages_skipped when it began; VALUE_UNKNOWN */
+    uint64_t step_visited; /* as visited, when the last step was made */
+    uint64_t look_visited; /* as visited, at the last look during steps */
+    uint64_t step_us;      /* CLOCK_MONOTONIC of the last step */
 } Pass;
 
 /* Looking for memory that has changed: two passes, at intervals that depend on what they bring. */
@@ -77,6 +83,9 @@ typedef struct {
     uint64_t looked_us; /* CLOCK_MONOTONIC of the last look at growth */
     uint64_t pages;     /* mergeable pages then */
     uint64_t growth;    /* pages that come in a second */
+    uint64_t due;       /* pages that the last pass was to merge; 0: too few to learn from */
+    uint64_t merged;    /* merged pages when it began */
+    uint64_t kept_bp;   /* of what was due lately, the part that was merged; 0: not known yet */
 } Price;
 
 /* What ksmd's work brings; see yield.c. */

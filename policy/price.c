@@ -13,18 +13,28 @@
  *             worth more; when nothing comes any more, there is nothing to wait for
  *   pressure  CPU time is dearer while tasks wait for it (pressure.c)
  *   shortage  a host that is short of memory does not wait at all
+ *   yield     a guest in the middle of its boot has memory that stands still and is like no
+ *             other's yet: where the last passes merged little of what was due, it has to wait
+ *             longer for the next one. A domain that starts makes that forgotten.
  */
 #include "policy/price.h"
 #include "policy/pass.h"
 #include "policy/pressure.h"
+#include "policy/yield.h"
 
 #define US_PER_S UINT64_C(1000000)
 #define MIB      UINT64_C(1048576)
 /* Growth is looked at over at least so long: figures of processes come in steps. */
-#define GROWTH_SPAN_US (US_PER_S / 5)
+#define GROWTH_SPAN_US (2 * US_PER_S / 5)
 /* Factor of the price while nothing grows, and the largest. */
 #define STILL_BP   (BP_ONE / 4)
 #define GROWING_BP (4 * BP_ONE)
+/* Fewer pages than this say nothing of what a pass brings. */
+#define DUE_MIN_PAGES UINT64_C(1000)
+/* Whatever the last passes brought, the price rises no further than to one over this. */
+#define KEPT_MIN_BP (BP_ONE / 64)
+/* Growth in a second, of what waits, below which memory stands still. */
+#define STILL_GROWTH_BP (BP_ONE / 200)
 
 void
 price_update(const HostSample *host, const Debt *debt, KsmAuto *a)
@@ -43,18 +53,56 @@ price_update(const HostSample *host, const Debt *debt, KsmAuto *a)
 }
 
 void
-price_paid(Price *price)
+price_paid(const HostSample *host, const Debt *debt, Price *price)
 {
+    uint64_t due = sat_sub(debt->open_value, debt->unseen_value);
+
     price->waited = 0;
+    price->due = due >= DUE_MIN_PAGES ? due : 0;
+    price->merged = yield_merged_pages(host);
 }
 
-/* What comes in a second, beside what waits already. */
+void
+price_learn(const HostSample *host, Price *price)
+{
+    uint64_t gained = sat_sub(yield_merged_pages(host), price->merged);
+    uint64_t kept_bp;
+
+    if (price->due == 0)
+        return;
+    kept_bp = clamp_u64(mul_div(gained, BP_ONE, price->due), KEPT_MIN_BP, BP_ONE);
+    price->kept_bp = price->kept_bp == 0 ? kept_bp : (price->kept_bp + 3 * kept_bp) / 4;
+    price->due = 0;
+}
+
+void
+price_forget(Price *price)
+{
+    price->kept_bp = 0;
+    price->due = 0;
+}
+
+/* What comes in a second, as a share of what waits already. */
+static uint64_t
+growth_bp(const Price *price, const Debt *debt)
+{
+    return mul_div(price->growth, BP_ONE, max_u64(debt->open_pages, 1));
+}
+
+bool
+price_is_still(const Price *price, const Debt *debt)
+{
+    return growth_bp(price, debt) < STILL_GROWTH_BP;
+}
+
 static uint64_t
 growth_factor_bp(const Price *price, const Debt *debt)
 {
-    uint64_t more_bp = mul_div(price->growth, BP_ONE, max_u64(debt->open_pages, 1));
+    uint64_t factor_bp = min_u64(sat_add(STILL_BP, growth_bp(price, debt)), GROWING_BP);
 
-    return min_u64(sat_add(STILL_BP, more_bp), GROWING_BP);
+    if (price_is_still(price, debt) || price->kept_bp == 0)
+        return factor_bp;
+    return mul_div(factor_bp, BP_ONE, price->kept_bp);
 }
 
 uint64_t

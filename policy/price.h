@@ -9,7 +9,19 @@
 void price_update(const HostSample *host, const Debt *debt, KsmAuto *a);
 
 /** price_paid() - a pass begins: what it will merge waits no more */
-void price_paid(Price *price);
+void price_paid(const HostSample *host, const Debt *debt, Price *price);
+
+/**
+ * price_learn() - a pass has ended: see how much of what was due it has merged
+ * @host: after the pass
+ */
+void price_learn(const HostSample *host, Price *price);
+
+/** price_is_still() - whether hardly any memory comes, compared with what waits */
+bool price_is_still(const Price *price, const Debt *debt);
+
+/** price_forget() - something new has come, of which nothing has been learnt */
+void price_forget(Price *price);
 
 /**
  * price_left() - what still has to be waited before a pass is worth its price

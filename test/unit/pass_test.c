@@ -111,7 +111,7 @@ a_pass_that_is_longer_than_thought_cruises(void **unused)
     one_init(&one);
     pass_begin(&one.sample, &one.state, 0, false);
     assert_true(plan_now(&one)->sleep_ms >= PARK);
-    pass_expect(&one.state.ksm_auto.pass, 400000);
+    pass_expect(&one.state.ksm_auto.pass, 400000, false);
     assert_int_equal(plan_now(&one)->sleep_ms, 0);
 }
 
@@ -148,7 +148,7 @@ running_over_the_end_begins_the_next_pass(void **unused)
 }
 
 static void
-a_closing_pass_that_began_by_skipping_pages_does_not_count(void **unused)
+a_closing_pass_that_began_by_skipping_pages_only_looks(void **unused)
 {
     static const struct {
         const char *when;
@@ -156,7 +156,8 @@ a_closing_pass_that_began_by_skipping_pages_does_not_count(void **unused)
         uint64_t twice;
     } rows[] = {
         { "nothing was skipped", 500, 100 * MIB },
-        { "pages were skipped", 501, 0 },
+        { "hardly a page was skipped", 500 + 400000 / 256, 100 * MIB },
+        { "pages were skipped", 501 + 400000 / 256, 0 },
         { "a kernel that does not tell", U, 100 * MIB },
     };
     (void)unused;
@@ -192,6 +193,97 @@ pages_that_are_skipped_bring_the_end_nearer(void **unused)
     one.sample.host.ksm.pages_scanned = 20000;
     one.sample.host.ksm.pages_skipped = 375000;
     assert_true(plan_now(&one)->sleep_ms >= PARK); /* brought to a halt, for steps */
+}
+
+/* A pass of 25600 pages, made of steps of 16000, of which the first has begun. */
+static void
+step_init(One *one)
+{
+    one_init(one);
+    one->sample.host.ksm.pages_scanned = 1000;
+    one->sample.host.ksm.pages_skipped = 0;
+    pass_begin(&one->sample, &one->state, 25600, false);
+    plan_now(one);
+}
+
+static void
+a_step_begins_when_the_last_is_over_or_was_missed(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t scanned[2]; /* at two looks */
+        bool wakes;          /* at the second */
+    } rows[] = {
+        { "the step is over", { 10000, 16000 }, true },
+        { "ksmd is still at it", { 10000, 12000 }, false },
+        { "ksmd was busy when it was woken", { 300, 300 }, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t before;
+        One one;
+
+        step_init(&one);
+        for (size_t look = 0; look < 2; look++) {
+            before = one.state.ksm_auto.pass.beat;
+            one.sample.host.now_us += 20 * MS;
+            one.sample.host.ksm.pages_scanned = 1000 + rows[i].scanned[look];
+            plan_now(&one);
+        }
+        if ((one.state.ksm_auto.pass.beat != before) != rows[i].wakes)
+            fail_msg("%s", rows[i].when);
+    }
+}
+
+static void
+a_step_is_looked_at_again_when_it_should_be_over(void **unused)
+{
+    One one;
+    (void)unused;
+
+    step_init(&one);
+    one.sample.host.now_us += 80 * MS;
+    one.sample.host.ksm.pages_scanned += 8000; /* half of it: others have the CPUs */
+    plan_now(&one);
+    assert_in_range(one.plan.next_tick_us, 79 * MS, 81 * MS);
+}
+
+static void
+what_there_was_of_the_expected_is_expected_of_the_next_pass(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.pages_scanned = 0;
+    pass_begin(&one.sample, &one.state, 400000, false);
+    one.sample.host.ksm.pages_scanned = 200000;
+    assert_int_equal(follow_after(&one, 500 * MS, 1), 1);
+    assert_in_range(one.state.ksm_auto.pass.reach_bp, BP_ONE * 47 / 100, BP_ONE / 2);
+    one.state.ksm_auto.pass.early = false;
+    pass_begin(&one.sample, &one.state, 400000, false);
+    one.sample.host.now_us += 450 * MS;
+    one.sample.host.ksmd_cpu_us += 450 * MS;
+    one.sample.host.ksm.pages_scanned += 180000;
+    assert_true(plan_now(&one)->sleep_ms >= PARK); /* close to the end: brought to a halt */
+}
+
+static void
+while_memory_comes_a_pass_may_run_over_its_end(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    pass_begin(&one.sample, &one.state, 400000, false);
+    plan_now(&one);
+    pass_expect(&one.state.ksm_auto.pass, 0, true);
+    assert_int_equal(follow_after(&one, 990 * MS, 0), 0);
+    assert_int_equal(plan_now(&one)->sleep_ms, 0);
+    assert_int_equal(follow_after(&one, 20 * MS, 0), 0);
+    assert_int_equal(plan_now(&one)->sleep_ms, 0);
+    assert_int_equal(one.plan.next_tick_us, 50 * MS); /* it may be over at any moment */
 }
 
 static void
@@ -275,8 +367,12 @@ main(void)
         cmocka_unit_test(a_pass_that_is_longer_than_thought_cruises),
         cmocka_unit_test(a_pass_that_began_in_the_middle_proves_nothing),
         cmocka_unit_test(running_over_the_end_begins_the_next_pass),
-        cmocka_unit_test(a_closing_pass_that_began_by_skipping_pages_does_not_count),
+        cmocka_unit_test(a_closing_pass_that_began_by_skipping_pages_only_looks),
         cmocka_unit_test(pages_that_are_skipped_bring_the_end_nearer),
+        cmocka_unit_test(a_step_begins_when_the_last_is_over_or_was_missed),
+        cmocka_unit_test(a_step_is_looked_at_again_when_it_should_be_over),
+        cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
+        cmocka_unit_test(while_memory_comes_a_pass_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),

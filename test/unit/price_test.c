@@ -66,13 +66,13 @@ a_pass_is_due_when_waiting_has_cost_as_much(void **unused)
     (void)unused;
 
     one_init(&one);
-    wait_for(&one, S / 5, 0);
+    wait_for(&one, S, 25600); /* as much comes in a second as waits: 1.25 times the price */
     assert_true(left(&one) > 0);
-    wait_for(&one, S / 25, 0); /* a quarter of the price, since nothing grows: 0.25 s */
+    wait_for(&one, S / 5, 5120);
     assert_true(left(&one) > 0);
-    wait_for(&one, S / 50, 0);
+    wait_for(&one, S / 5, 5120);
     assert_int_equal(left(&one), 0);
-    price_paid(&one.state.ksm_auto.price);
+    price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
     assert_true(left(&one) > 0);
 }
 
@@ -84,10 +84,18 @@ what_waits_is_counted_by_its_worth(void **unused)
 
     one_init(&one);
     one.debt.open_value /= 10;
-    wait_for(&one, 2 * S, 0);
+    wait_for(&one, 2 * S, 0); /* a quarter of the price, for a tenth of the worth: 2.5 s */
     assert_true(left(&one) > 0);
-    wait_for(&one, S, 0);
+    wait_for(&one, 3 * S / 5, 0);
     assert_int_equal(left(&one), 0);
+}
+
+/* Milliseconds that what waits has to wait in all before a pass is due. */
+static uint64_t
+need_ms(One *one)
+{
+    one->state.ksm_auto.price.waited = 0;
+    return left(one) / one->debt.open_value / 1000;
 }
 
 static void
@@ -110,11 +118,75 @@ while_memory_comes_fast_a_pass_has_to_be_worth_more(void **unused)
         One one;
 
         one_init(&one);
-        wait_for(&one, S / 5, rows[i].pages_per_s / 5);
-        need = (left(&one) + one.state.ksm_auto.price.waited) / one.debt.open_value / 1000;
+        wait_for(&one, 2 * S / 5, rows[i].pages_per_s * 2 / 5);
+        need = need_ms(&one);
         if (need + 1 < rows[i].want_ms || need > rows[i].want_ms + 1)
             fail_msg("%s: %" PRIu64 " ms, want %" PRIu64, rows[i].when, need, rows[i].want_ms);
     }
+}
+
+/* A pass that was to merge @due pages, and has merged so many, while memory grows. */
+static uint64_t
+need_after_ms(uint64_t due, uint64_t merged)
+{
+    One one;
+
+    one_init(&one);
+    one.debt.open_value = one.debt.unseen_value + due;
+    price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
+    one.host.ksm.pages_sharing = merged;
+    price_learn(&one.host, &one.state.ksm_auto.price);
+    one.host.ksm.pages_sharing = 0;
+    one.debt.open_value = 25600;
+    wait_for(&one, 2 * S / 5, 10240);
+    return need_ms(&one);
+}
+
+static void
+while_passes_bring_little_the_next_one_has_to_be_worth_more(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t due;
+        uint64_t merged;
+        uint64_t want_ms;
+    } rows[] = {
+        { "all that was due", 20000, 20000, 1250 },     { "more than that", 20000, 30000, 1250 },
+        { "half of it", 20000, 10000, 2500 },           { "nothing", 20000, 0, 80128 },
+        { "too little was due to tell", 999, 0, 1250 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t need = need_after_ms(rows[i].due, rows[i].merged);
+
+        if (need + 1 < rows[i].want_ms || need > rows[i].want_ms + 1)
+            fail_msg("%s: %" PRIu64 " ms, want %" PRIu64, rows[i].when, need, rows[i].want_ms);
+    }
+}
+
+static void
+the_last_passes_count_most_and_something_new_makes_them_forgotten(void **unused)
+{
+    Price *price;
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    price = &one.state.ksm_auto.price;
+    one.debt.open_value = one.debt.unseen_value + 20000;
+    price_paid(&one.host, &one.debt, price);
+    one.host.ksm.pages_sharing = 20000;
+    price_learn(&one.host, price);
+    assert_int_equal(price->kept_bp, BP_ONE);
+    price_learn(&one.host, price); /* no pass between: nothing to learn */
+    assert_int_equal(price->kept_bp, BP_ONE);
+    price_paid(&one.host, &one.debt, price);
+    one.host.ksm.pages_sharing = 30000;
+    price_learn(&one.host, price);
+    assert_int_equal(price->kept_bp, (BP_ONE + 3 * (BP_ONE / 2)) / 4);
+    price_forget(price);
+    assert_int_equal(price->kept_bp, 0);
 }
 
 static void
@@ -165,6 +237,8 @@ main(void)
         cmocka_unit_test(a_pass_is_due_when_waiting_has_cost_as_much),
         cmocka_unit_test(what_waits_is_counted_by_its_worth),
         cmocka_unit_test(while_memory_comes_fast_a_pass_has_to_be_worth_more),
+        cmocka_unit_test(while_passes_bring_little_the_next_one_has_to_be_worth_more),
+        cmocka_unit_test(the_last_passes_count_most_and_something_new_makes_them_forgotten),
         cmocka_unit_test(while_tasks_wait_for_a_cpu_passes_are_dearer),
         cmocka_unit_test(a_host_that_is_short_of_memory_does_not_wait),
         cmocka_unit_test(what_the_running_pass_merges_does_not_wait_for_the_next),
