@@ -302,7 +302,7 @@ tick_decide(Agent *agent)
     trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
     /* Whoever asks from now on is told what is in force. */
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
-        host_read(&agent->host_facts, &agent->host);
+        host_read_knobs(&agent->host_facts, &agent->host);
     note_time(tick, begun_us);
     metrics_ticked(agent->metrics);
     tell_change(agent, before);

@@ -174,11 +174,17 @@ read_counters(int ksm_fd, KsmCounters *counters)
 }
 
 void
-host_read(HostFacts *facts, HostSample *sample)
+host_read_knobs(HostFacts *facts, HostSample *sample)
 {
     sample->has_ksm = find_ksm(facts);
     /* Without KSM the descriptor is -1 or an empty directory, and each figure is unknown. */
     read_knobs(facts->ksm_fd, &sample->knobs);
+}
+
+void
+host_read(HostFacts *facts, HostSample *sample)
+{
+    host_read_knobs(facts, sample);
     read_counters(facts->ksm_fd, &sample->ksm);
     sample->ksmd_cpu_us = ksmd_cpu_us(&facts->ksmd);
     sample->cpus = read_cpus(facts->root_fd);

@@ -56,6 +56,13 @@ void host_done(HostFacts *facts);
 void host_read(HostFacts *facts, HostSample *sample);
 
 /**
+ * host_read_knobs() - take the settings of KSM alone
+ * @facts:  from host_init()
+ * @sample: its @has_ksm and @knobs are filled
+ */
+void host_read_knobs(HostFacts *facts, HostSample *sample);
+
+/**
  * host_read_merged() - read just what the host's saving is made of
  * @facts:      from host_init()
  * @ret_merged: always filled

@@ -247,6 +247,12 @@ notices_ksm_coming_and_going(void **unused)
     assert_true(sample.has_ksm);
     assert_value("KSM came", "run", sample.knobs.run, KSM_RUN_MERGE);
 
+    fakeroot_write(root, KSM "run", "0\n");
+    fakeroot_write(root, KSM "pages_sharing", "104\n");
+    host_read_knobs(&facts, &sample);
+    assert_value("settings alone", "run", sample.knobs.run, KSM_RUN_STOP);
+    assert_value("settings alone", "pages_sharing", sample.ksm.pages_sharing, 103);
+
     fakeroot_remove(root, "sys/kernel/mm/ksm");
     host_read(&facts, &sample);
     assert_false(sample.has_ksm);
