@@ -137,20 +137,19 @@ read_processes(Agent *agent)
 static void
 add_domain(const Domain *domain, Tick *tick)
 {
-    DomainSample sample = {
-        .key = domain->key,
-        .started_us = domain->seen_us,
-        .maximum_bytes = domain->maximum_bytes,
-        .balloon_bytes = domain->balloon_bytes,
-        .resident_bytes = domain->sample.resident_bytes,
-        .merging_pages = domain->sample.merging_pages,
-        .rmap_items = domain->sample.rmap_items,
-        .mergeable_bp = domain_mergeable_bp(domain),
-        .weight = domain_weight(domain),
-        .latency_critical = domain_is_latency_critical(domain),
-        .wait_us = domain->wait_us,
-    };
+    DomainSample sample = domain_sample_unknown();
 
+    sample.key = domain->key;
+    sample.started_us = domain->seen_us;
+    sample.maximum_bytes = domain->maximum_bytes;
+    sample.balloon_bytes = domain->balloon_bytes;
+    sample.resident_bytes = domain->sample.resident_bytes;
+    sample.merging_pages = domain->sample.merging_pages;
+    sample.rmap_items = domain->sample.rmap_items;
+    sample.mergeable_bp = domain_mergeable_bp(domain);
+    sample.weight = domain_weight(domain);
+    sample.latency_critical = domain_is_latency_critical(domain);
+    sample.wait_us = domain->wait_us;
     g_array_append_val(tick->samples, sample);
     g_array_append_val(tick->tracks, domain->track);
 }
@@ -273,6 +272,7 @@ tick_decide(Agent *agent)
         add_domain(g_ptr_array_index(domains, i), tick);
     g_array_set_size(tick->plans, domains->len);
 
+    agent->host = host_sample_unknown();
     host_read(&agent->host_facts, &agent->host);
     agent->host.now_us = (uint64_t)g_get_monotonic_time();
     measure_ksmd(agent);

@@ -18,6 +18,25 @@ const char *const zero_pages_words[] = {
     [ZERO_PAGES_COUNT] = NULL,
 };
 
+const char *const enable_words[] = {
+    [ENABLE_NO] = "no",
+    [ENABLE_OBSERVE] = "observe",
+    [ENABLE_YES] = "yes",
+    [ENABLE_COUNT] = NULL,
+};
+
+/* A row of another section than [ksm]; its field has a name of its own. */
+#define ROW_OF(section, key, kind, field, unit, min, max, fallback, help)                          \
+    {                                                                                              \
+        section, key, kind, unit, min, max, fallback, help, NULL, offsetof(PolicyConf, field)      \
+    }
+
+#define ROW_ENABLE(section, field, help)                                                           \
+    {                                                                                              \
+        section, "enable", KNOB_ENUM, "", 0, 0, "no", help, enable_words,                          \
+            offsetof(PolicyConf, field)                                                            \
+    }
+
 #define ROW_UINT(field, unit, min, max, fallback, help)                                            \
     {                                                                                              \
         "ksm", #field, KNOB_UINT, unit, min, max, fallback, help, NULL,                            \
@@ -88,6 +107,49 @@ static const Knob rows[] = {
     ROW_UINT(fixed_pages, "pages", 1, 4294967295, "1000", "Mode fixed: pages per batch."),
     ROW_UINT(fixed_sleep_ms, "milliseconds", 0, 3600000, "20",
              "Mode fixed: pause between batches."),
+    ROW_OF("agent", "memory_tight", KNOB_PERCENT, memory_tight_bp, "percent of memory", 1, 9000,
+           "10", "While less memory than this is available, domains are asked for memory."),
+    ROW_OF("agent", "memory_critical", KNOB_PERCENT, memory_critical_bp, "percent of memory", 1,
+           9000, "4",
+           "While less memory than this is available, domains are asked for their headroom too, in "
+           "larger steps. More than memory_tight counts as memory_tight."),
+    ROW_OF("agent", "calm_s", KNOB_UINT, calm_s, "seconds", 1, 3600, "30",
+           "How long memory must be less short before the level falls, one at a time."),
+    ROW_ENABLE("balloon", balloon_enable,
+               "Move balloons: yes, no, or observe (decide and report, write nothing). Memory is "
+               "taken only while the host is short of it, from domains that do not need it."),
+    ROW_OF("balloon", "floor", KNOB_PERCENT, balloon_floor_bp, "percent of maximum", 1, BP_ONE,
+           "25", "Memory that every domain keeps, where its metadata does not name a floor."),
+    ROW_OF("balloon", "headroom", KNOB_PERCENT, balloon_headroom_bp, "percent of need", 0,
+           5 * BP_ONE, "20", "What a domain is left beyond what it is thought to need."),
+    ROW_OF("balloon", "grow", KNOB_PERCENT, balloon_grow_bp, "percent of maximum", 1, BP_ONE, "25",
+           "Largest step by which a domain that needs memory is given some."),
+    ROW_OF("balloon", "shrink", KNOB_PERCENT, balloon_shrink_bp, "percent of maximum", 1, BP_ONE,
+           "5", "Largest step by which memory is taken; twice that while it is critical."),
+    ROW_OF("balloon", "dead_band", KNOB_PERCENT, balloon_dead_band_bp, "percent of maximum", 0,
+           BP_ONE, "2", "Smaller differences than this are left as they are."),
+    ROW_OF("balloon", "dwell_s", KNOB_UINT, balloon_dwell_s, "seconds", 1, 3600, "10",
+           "How long a balloon is left alone after a step, before memory is taken again."),
+    ROW_OF("balloon", "idle_tax", KNOB_PERCENT, balloon_idle_tax_bp, "percent", 0, 9900, "75",
+           "How much dearer idle memory is than memory in use: at 75, a domain pays for an idle "
+           "page what it pays for four in use. Who pays most for each share gives first."),
+    ROW_OF("balloon", "stuck_s", KNOB_UINT, balloon_stuck_s, "seconds", 1, 86400, "60",
+           "A balloon that was asked to move and hardly did for so long is not counted upon."),
+    ROW_ENABLE("memory_high", high_enable,
+               "Reclaim cold memory through memory.reclaim or memory.high of a domain's cgroup: "
+               "yes, no, or observe (decide and report, write nothing)."),
+    ROW_OF("memory_high", "step", KNOB_PERCENT, high_step_bp, "percent of usage", 1, 5000, "2",
+           "How much of a domain's memory is reclaimed by one probe."),
+    ROW_OF("memory_high", "stall", KNOB_PERCENT, high_stall_bp, "percent of the time", 1, BP_ONE,
+           "0.5", "A domain that waits for memory for more of the time is left alone at once."),
+    ROW_OF("memory_high", "refault", KNOB_UINT, high_refault, "pages per second", 1, 1000000, "200",
+           "A domain to which more memory comes back is left alone at once."),
+    ROW_OF("memory_high", "dwell_s", KNOB_UINT, high_dwell_s, "seconds", 1, 3600, "10",
+           "Least time between two probes of a domain; after one that hurt it, longer."),
+    ROW_OF("memory_high", "swap_rate", KNOB_UINT, high_swap_rate, "MiB per second", 1, 1000000,
+           "20", "How much the host may write to swap for this."),
+    ROW_OF("memory_high", "lease_s", KNOB_UINT, high_lease_s, "seconds", 5, 3600, "60",
+           "A limit that the agent has not renewed for so long is lifted."),
 };
 
 const Knob *

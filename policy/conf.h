@@ -24,9 +24,19 @@ typedef enum {
     ZERO_PAGES_COUNT,
 } ZeroPages;
 
+/* Whether a mechanism is used. */
+typedef enum {
+    ENABLE_NO,      /* leave every domain alone */
+    ENABLE_OBSERVE, /* decide and report, write nothing */
+    ENABLE_YES,     /* where a domain's metadata does not say otherwise */
+    ENABLE_COUNT,
+} Enable;
+
 typedef struct {
     unsigned mode;           /* KsmMode */
     unsigned use_zero_pages; /* ZeroPages; modes auto and fixed */
+    unsigned balloon_enable; /* Enable */
+    unsigned high_enable;    /* Enable */
 
     /* auto */
     uint64_t cpu_burst_bp;    /* of one CPU, over any minute while debt is open; 0: by CPUs */
@@ -54,6 +64,29 @@ typedef struct {
     /* fixed */
     uint64_t fixed_pages;    /* pages per batch */
     uint64_t fixed_sleep_ms; /* pause between batches */
+
+    /* how short the host is */
+    uint64_t memory_tight_bp;    /* share of memory available below which the host is tight */
+    uint64_t memory_critical_bp; /* and below which its state is critical */
+    uint64_t calm_s;             /* how long it must be better before the level falls by one */
+
+    /* balloons; shares of a domain's maximum unless something else is named */
+    uint64_t balloon_floor_bp;     /* left to a domain whose metadata does not say more or less */
+    uint64_t balloon_headroom_bp;  /* of the need: granted beyond it */
+    uint64_t balloon_grow_bp;      /* largest step up */
+    uint64_t balloon_shrink_bp;    /* largest step down */
+    uint64_t balloon_dead_band_bp; /* differences below this are left as they are */
+    uint64_t balloon_dwell_s;      /* least time between an action and the next step down */
+    uint64_t balloon_idle_tax_bp;  /* of idle memory: the dearer, the sooner it is taken */
+    uint64_t balloon_stuck_s;      /* without progress for so long, a balloon is stuck */
+
+    /* cold reclaim */
+    uint64_t high_step_bp;   /* of a domain's usage, per probe */
+    uint64_t high_stall_bp;  /* share of the time that a domain may wait for memory */
+    uint64_t high_refault;   /* pages per second that may come back to a domain */
+    uint64_t high_dwell_s;   /* least time between two probes of a domain */
+    uint64_t high_swap_rate; /* MiB per second that may go to swap, of the whole host */
+    uint64_t high_lease_s;   /* a limit that is not renewed for so long is lifted */
 } PolicyConf;
 
 /* Words for KsmMode, in its order, NULL-terminated. */
@@ -61,6 +94,9 @@ extern const char *const ksm_mode_words[];
 
 /* Words for ZeroPages, in its order, NULL-terminated. */
 extern const char *const zero_pages_words[];
+
+/* Words for Enable, in its order, NULL-terminated. */
+extern const char *const enable_words[];
 
 /**
  * policy_knobs() - the rows that describe PolicyConf

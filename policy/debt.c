@@ -24,8 +24,6 @@
  */
 #include "policy/debt.h"
 
-#include <string.h>
-
 /* An open debt is closed below this part of growth_kib. */
 #define REST_DIVISOR 16
 /* Weight that counts a page as one page. */
@@ -65,6 +63,17 @@ worth(const DomainSample *domain, const DomainTrack *track, const HostSample *ho
     return mul_div(mul_div(pages, share_bp, BP_ONE), domain->weight, WEIGHT_NORMAL);
 }
 
+void
+debt_forget(DomainTrack *track)
+{
+    track->key = 0;
+    track->begun_bytes = 0;
+    track->once_bytes = 0;
+    track->twice_bytes = 0;
+    track->open = false;
+    track->wait_us = 0;
+}
+
 static void
 track_update(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
              DomainTrack *track)
@@ -74,7 +83,7 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
     uint64_t bytes;
 
     if (track->key != domain->key) {
-        memset(track, 0, sizeof(*track));
+        debt_forget(track);
         track->key = domain->key;
         track->open = true;
         track->wait_us = VALUE_UNKNOWN;

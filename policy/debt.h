@@ -25,6 +25,9 @@ typedef struct {
  */
 Debt debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
 
+/** debt_forget() - of a domain, all that has to do with merging */
+void debt_forget(DomainTrack *track);
+
 /** debt_pass_begins() - what is resident now will have been seen by the pass that begins */
 void debt_pass_begins(const Sample *sample, PolicyState *state);
 

@@ -34,15 +34,45 @@ typedef struct {
     uint64_t cost_ns;      /* input: measured cost of one scanned page; 0: not measured yet */
 } KsmPlan;
 
+/* How short of memory the host is. */
+typedef enum {
+    MEMORY_CALM,     /* nothing is wanted back */
+    MEMORY_TIGHT,    /* domains are asked for what they do not need */
+    MEMORY_CRITICAL, /* and for their headroom */
+    MEMORY_LEVEL_COUNT,
+} MemoryLevel;
+
+/* What the host wants back from its domains, and from whom. */
+typedef struct {
+    MemoryLevel level;
+    Reason reason;          /* of the level */
+    uint64_t wanted_bytes;  /* in all, beyond what is on its way; 0 while calm */
+    uint64_t reclaim_bytes; /* of those, asked of cold reclaim */
+    uint64_t balloon_bytes; /* of those, asked of balloons */
+} HostPlan;
+
 typedef struct {
     uint64_t key;             /* of the DomainSample this belongs to */
     uint64_t debt_pages;      /* mergeable pages of it that two passes have not covered */
     uint64_t mergeable_pages; /* pages of it that KSM may merge, as far as is known */
     Reason reason;            /* what it contributes, and why */
+
+    uint64_t need_bytes;    /* what it is thought to need, with headroom; VALUE_UNKNOWN */
+    uint64_t balloon_bytes; /* wanted balloon; VALUE_UNKNOWN: leave it alone */
+    Reason balloon_reason;  /* of that */
+    bool balloon_apply;     /* false: report only */
+    bool high_apply;        /* false: report only */
+    Reason high_reason;     /* of the next three */
+    uint64_t limit_bytes;   /* wanted memory.high; VALUE_UNKNOWN: leave it alone; LIMIT_NONE: lift
+                               ours, back to what was found */
+    uint64_t reclaim_bytes; /* for memory.reclaim, now; 0: nothing */
+    uint64_t lease_us;      /* the limit is to be lifted at this CLOCK_MONOTONIC unless it is
+                               renewed; 0: no limit of ours */
 } DomainPlan;
 
 typedef struct {
     KsmPlan ksm;
+    HostPlan host;
     DomainPlan *domains;   /* caller's array, as long as Sample.domains */
     uint64_t next_tick_us; /* how soon fresh facts are wanted; at least 1 ms */
 } Plan;
@@ -54,5 +84,13 @@ typedef struct {
  * Return: static text.
  */
 const char *ksm_phase_name(KsmPhase phase);
+
+/**
+ * memory_level_name() - word for a level: "tight"
+ * @level: any value; out of range gives "unknown"
+ *
+ * Return: static text.
+ */
+const char *memory_level_name(MemoryLevel level);
 
 #endif

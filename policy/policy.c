@@ -12,6 +12,7 @@
  */
 #include "policy/policy.h"
 #include "policy/cpu_window.h"
+#include "policy/debt.h"
 #include "policy/rule.h"
 
 #include <assert.h>
@@ -42,6 +43,14 @@ static const char *const phase_names[] = {
 static_assert(sizeof(phase_names) / sizeof(phase_names[0]) == KSM_PHASE_COUNT,
               "phase_names[] and KsmPhase differ");
 
+static const char *const level_names[] = {
+    [MEMORY_CALM] = "calm",
+    [MEMORY_TIGHT] = "tight",
+    [MEMORY_CRITICAL] = "critical",
+};
+static_assert(sizeof(level_names) / sizeof(level_names[0]) == MEMORY_LEVEL_COUNT,
+              "level_names[] and MemoryLevel differ");
+
 /* How soon facts are wanted where no rule asks for more: nothing is being driven. */
 #define IDLE_TICK_US (10 * UINT64_C(1000000))
 
@@ -51,12 +60,20 @@ ksm_phase_name(KsmPhase phase)
     return (unsigned)phase < KSM_PHASE_COUNT ? phase_names[phase] : "unknown";
 }
 
+const char *
+memory_level_name(MemoryLevel level)
+{
+    return (unsigned)level < MEMORY_LEVEL_COUNT ? level_names[level] : "unknown";
+}
+
 void
 policy_init(PolicyState *state)
 {
     memset(state, 0, sizeof(*state));
     state->mode = KSM_MODE_COUNT;
     state->window.last_cpu_us = VALUE_UNKNOWN;
+    state->memory.swap_in_pages = VALUE_UNKNOWN;
+    state->memory.swap_out_pages = VALUE_UNKNOWN;
 }
 
 static void
@@ -70,8 +87,15 @@ plan_clear(const Sample *sample, Plan *plan)
                                   VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
     plan->next_tick_us = IDLE_TICK_US;
     for (size_t i = 0; i < sample->n; i++) {
-        memset(&plan->domains[i], 0, sizeof(plan->domains[i]));
-        plan->domains[i].key = sample->domains[i].key;
+        DomainPlan *part = &plan->domains[i];
+
+        memset(part, 0, sizeof(*part));
+        part->key = sample->domains[i].key;
+        part->need_bytes = VALUE_UNKNOWN;
+        part->balloon_bytes = VALUE_UNKNOWN;
+        part->balloon_reason = REASON_MECHANISM_OFF;
+        part->limit_bytes = VALUE_UNKNOWN;
+        part->high_reason = REASON_MECHANISM_OFF;
     }
 }
 
@@ -84,7 +108,7 @@ enter_mode(PolicyState *state, unsigned mode, size_t n)
     memset(&state->ksm_auto, 0, sizeof(state->ksm_auto));
     memset(&state->classic, 0, sizeof(state->classic));
     for (size_t i = 0; i < n; i++)
-        memset(&state->domains[i], 0, sizeof(state->domains[i]));
+        debt_forget(&state->domains[i]);
     state->ksm_auto.phase = KSM_PHASE_REST;
     state->ksm_auto.last_scanned = VALUE_UNKNOWN;
     state->ksm_auto.yield.since_cpu_us = VALUE_UNKNOWN;

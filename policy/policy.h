@@ -121,6 +121,56 @@ typedef struct {
     uint64_t trigger_us; /* last trigger; 0: none yet */
 } KsmClassic;
 
+/* How short of memory the host is, and how it swaps; see memory.c. */
+typedef struct {
+    MemoryLevel level;
+    Reason reason;          /* of the level */
+    uint64_t better_us;     /* CLOCK_MONOTONIC since which a lower level would do; 0: it does not */
+    uint64_t at_us;         /* CLOCK_MONOTONIC of the last look at the counters; 0: none */
+    uint64_t swap_in_pages; /* counter then; VALUE_UNKNOWN */
+    uint64_t swap_out_pages; /* counter then; VALUE_UNKNOWN */
+    uint64_t swap_in_rate;   /* bytes per second */
+    uint64_t swap_out_rate;  /* bytes per second */
+    uint64_t swap_budget;    /* bytes that may go to swap now */
+    uint64_t unmet_bytes;    /* that domains lack and the host does not have */
+} MemoryState;
+
+/* What a guest has told of its need; see need.c. */
+typedef struct {
+    uint64_t told_us;        /* CLOCK_MONOTONIC of what it told last; 0: nothing yet */
+    uint64_t swap_in_bytes;  /* counter then; VALUE_UNKNOWN */
+    uint64_t swap_out_bytes; /* counter then; VALUE_UNKNOWN */
+    uint64_t major_faults;   /* counter then; VALUE_UNKNOWN */
+    uint64_t short_us;       /* CLOCK_MONOTONIC of the last sign of shortage; 0: none */
+    uint64_t reserve_bytes;  /* of its balloon that the guest does not count as memory */
+    uint64_t bare_bytes;     /* need without headroom; VALUE_UNKNOWN */
+} NeedTrack;
+
+/* What has been done to a balloon; see balloon.c. */
+typedef struct {
+    uint64_t home_bytes;     /* where it was found; idle memory is given back up to there; 0: not
+                                seen yet */
+    uint64_t seen_bytes;     /* at the last look */
+    uint64_t moved_us;       /* CLOCK_MONOTONIC of the last look at which it had moved; 0: never */
+    uint64_t asked_bytes;    /* what was asked for last; 0: nothing */
+    uint64_t acted_us;       /* CLOCK_MONOTONIC of that */
+    uint64_t mark_bytes;     /* way left to go at the last progress */
+    uint64_t mark_us;        /* CLOCK_MONOTONIC of that */
+    bool stuck;              /* asked, and hardly moved */
+    uint64_t promise_bytes;  /* given and not touched yet */
+    uint64_t resident_bytes; /* resident set at the last look; VALUE_UNKNOWN */
+} BalloonTrack;
+
+/* What has been done to the limit of a cgroup; see high.c. */
+typedef struct {
+    uint64_t at_us;       /* CLOCK_MONOTONIC of the last look at the counters; 0: none */
+    uint64_t stall_us;    /* counter then; VALUE_UNKNOWN */
+    uint64_t refaults;    /* counter then; VALUE_UNKNOWN */
+    uint64_t limit_bytes; /* ours, in force; 0: none */
+    uint64_t probed_us;   /* CLOCK_MONOTONIC of the last probe; 0: none */
+    uint64_t pause_us;    /* from a probe to the next; 0: the usual */
+} HighTrack;
+
 /* What policy remembers of one start of one domain; see debt.c. */
 typedef struct {
     uint64_t key;         /* DomainSample.key it belongs to; 0: not seen by policy yet */
@@ -129,6 +179,9 @@ typedef struct {
     uint64_t twice_bytes; /* and what two have seen: covered */
     bool open;            /* debt is open */
     uint64_t wait_us;     /* DomainSample.wait_us at the last look of pressure.c */
+    NeedTrack need;
+    BalloonTrack balloon;
+    HighTrack high;
 } DomainTrack;
 
 typedef struct {
@@ -137,6 +190,7 @@ typedef struct {
     Pressure pressure;
     KsmAuto ksm_auto;
     KsmClassic classic;
+    MemoryState memory;
     DomainTrack *domains; /* caller's array, in the order of Sample.domains */
 } PolicyState;
 

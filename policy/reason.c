@@ -9,7 +9,7 @@ typedef struct {
     const char *name;
     const char *text;   /* one sentence, for people */
     const char *change; /* what would lead to another decision, likewise */
-    const char *bound;  /* key in [ksm] of the bound that held; NULL: none did */
+    const char *bound;  /* the setting whose bound held; NULL: none did */
 } ReasonWords;
 
 static const ReasonWords reason_words[] = {
@@ -84,6 +84,69 @@ static const ReasonWords reason_words[] = {
     [REASON_FACT_MISSING] = { "fact-missing",
                               "a needed figure could not be read: settings left as they are",
                               "the figure: 'virtksm doctor' tells what cannot be read", NULL },
+    [REASON_MECHANISM_OFF] = { "mechanism-off",
+                               "off by its configuration, or by the domain's metadata",
+                               "enable = yes in its section, and metadata that does not say off",
+                               NULL },
+    [REASON_CALM] = { "calm", "the host has memory to spare: nothing is taken",
+                      "less available memory than memory_tight", "agent.memory_tight" },
+    [REASON_HOLD_STILL] = { "hold-still",
+                            "it is migrated, restored, saved, paused or in another job: nothing of "
+                            "it is moved",
+                            "the end of that", NULL },
+    [REASON_FIXED_MEMORY] = { "fixed-memory",
+                              "its memory must stay: passthrough, locked, huge pages or "
+                              "confidential",
+                              "another definition of the domain; 'virtksm doctor' tells what is in "
+                              "the way",
+                              NULL },
+    [REASON_NO_BALLOON] = { "no-balloon", "it has no balloon device",
+                            "a balloon device in its definition", NULL },
+    [REASON_STATS_STALE] = { "stats-stale", "the guest has told nothing of its memory lately",
+                             "a balloon driver in the guest, and a statistics period", NULL },
+    [REASON_STATS_ABSURD] = { "stats-absurd", "what the guest tells of its memory cannot be true",
+                              "a balloon driver that tells the truth", NULL },
+    [REASON_FOREIGN] = { "foreign", "somebody else has changed it: left alone until told otherwise",
+                         "the mechanism's mode set for this domain with the client", NULL },
+    [REASON_STUCK] = { "stuck",
+                       "its balloon was asked to move, and hardly does: it is not counted upon",
+                       "a balloon that moves", "balloon.stuck_s" },
+    [REASON_DWELL] = { "dwell", "the last step is too fresh to be judged",
+                       "time: dwell_s of its section", NULL },
+    [REASON_DEAD_BAND] = { "dead-band", "the difference is too small to be worth a step",
+                           "a larger difference, or a lower dead_band", "balloon.dead_band" },
+    [REASON_AT_FLOOR] = { "at-floor", "it has no more than its floor", "a lower floor", NULL },
+    [REASON_AT_CEILING] = { "at-ceiling", "it needs more, but has what it may have",
+                            "a higher ceiling in its metadata, or more memory in its definition",
+                            NULL },
+    [REASON_GUEST_SHORT] = { "guest-short",
+                             "the guest itself is short of memory: nothing is taken from it",
+                             "less need, or more memory for it", NULL },
+    [REASON_TAKE] = { "take", "the host is short: memory that it does not need is taken",
+                      "a host that is not short any more, or a guest that is", "balloon.shrink" },
+    [REASON_GIVE_BACK] = { "give-back", "the host has memory to spare: it is given some",
+                           "all that it may have, or a host that is short again", NULL },
+    [REASON_PROBE_DOWN] = { "probe-down",
+                            "the host is short: a little memory that seems cold is reclaimed",
+                            "a domain that waits for memory, or a host that is not short",
+                            "memory_high.step" },
+    [REASON_BACK_OFF] = { "back-off",
+                          "it waits for memory, or memory comes back to it: what held it down is "
+                          "lifted",
+                          "less waiting and less memory that comes back", "memory_high.stall" },
+    [REASON_NO_SWAP] = { "no-swap",
+                         "there is no free swap, and too little of its memory is cache of files",
+                         "swap space that is free", NULL },
+    [REASON_SWAP_RATE] = { "swap-rate", "the host writes to swap as fast as it may",
+                           "less writing to swap, or a higher swap_rate", "memory_high.swap_rate" },
+    [REASON_NO_CGROUP] = { "no-cgroup",
+                           "its cgroup is not known, or has neither memory.reclaim nor memory.high",
+                           "cgroup v2", NULL },
+    [REASON_HOST_TIGHT] = { "host-tight", "the host is short of memory",
+                            "more memory that is available, for calm_s", "agent.memory_tight" },
+    [REASON_HOST_CRITICAL] = { "host-critical", "the host has almost no memory left",
+                               "more memory that is available, for calm_s",
+                               "agent.memory_critical" },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

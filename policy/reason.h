@@ -31,6 +31,29 @@ typedef enum {
     REASON_LADDER_SLOW,       /* classic: no trigger since the second interval */
     REASON_LADDER_INITIAL,    /* classic: no trigger since the third interval */
     REASON_FACT_MISSING,      /* a figure the rule needs could not be read: leave as is */
+    REASON_MECHANISM_OFF,     /* the mechanism is off: by configuration, or for this domain */
+    REASON_CALM,              /* the host has memory to spare: nothing is taken */
+    REASON_HOLD_STILL,        /* migration, restore, snapshot, pause, a job: nothing may move */
+    REASON_FIXED_MEMORY,      /* passthrough, locked, huge or confidential memory */
+    REASON_NO_BALLOON,        /* it has no balloon device */
+    REASON_STATS_STALE,       /* the guest has told nothing of its memory lately */
+    REASON_STATS_ABSURD,      /* what the guest tells of its memory cannot be true */
+    REASON_FOREIGN,           /* somebody else changed it */
+    REASON_STUCK,             /* its balloon was asked to move and hardly does */
+    REASON_DWELL,             /* the last step is too fresh to be judged */
+    REASON_DEAD_BAND,         /* too little to be worth a step */
+    REASON_AT_FLOOR,          /* it has no more than its floor */
+    REASON_AT_CEILING,        /* short, and at its ceiling or maximum */
+    REASON_GUEST_SHORT,       /* the guest itself is short of memory */
+    REASON_TAKE,              /* memory that it does not need is taken */
+    REASON_GIVE_BACK,         /* memory is given to it */
+    REASON_PROBE_DOWN,        /* a little of its memory is reclaimed */
+    REASON_BACK_OFF,          /* it waits for memory, or memory comes back */
+    REASON_NO_SWAP,           /* there is no swap to take its memory */
+    REASON_SWAP_RATE,         /* the host writes to swap as fast as it may */
+    REASON_NO_CGROUP,         /* its cgroup cannot be limited or is not known */
+    REASON_HOST_TIGHT,        /* the host is short of memory */
+    REASON_HOST_CRITICAL,     /* the host has almost no memory left */
     REASON_COUNT,
 } Reason;
 
@@ -62,7 +85,8 @@ const char *reason_change(Reason reason);
  * reason_bound() - the setting whose bound held
  * @reason: any value
  *
- * Return: static key of a row of policy_knobs(): "cpu_burst"; NULL: no bound did.
+ * Return: static key of a row of policy_knobs(): "cpu_burst" in [ksm], "balloon.shrink" with its
+ * section in any other; NULL: no bound did.
  */
 const char *reason_bound(Reason reason);
 

@@ -8,9 +8,14 @@
 #ifndef POLICY_SAMPLE_H
 #define POLICY_SAMPLE_H
 
-#include <stdbool.h>
+#include "policy/arith.h"
+
 #include <stddef.h>
-#include <stdint.h>
+
+/* A limit that is not there: memory.high reads "max". */
+#define LIMIT_NONE (UINT64_MAX - 1)
+/* Shares of a domain whose metadata says nothing. */
+#define SHARES_NORMAL 100
 
 /* Values of /sys/kernel/mm/ksm/run. Source: Documentation/admin-guide/mm/ksm.rst */
 typedef enum {
@@ -46,6 +51,24 @@ typedef struct {
     uint64_t merge_across_nodes; /* 0 or 1 */
 } KsmCounters;
 
+/* What the kernel's notifications say of memory: triggers of PSI, vmpressure of a v1 cgroup. */
+typedef enum {
+    ALARM_NONE,     /* nothing was told */
+    ALARM_LOW,      /* vmpressure low: memory is being reclaimed */
+    ALARM_MEDIUM,   /* vmpressure medium, PSI some: tasks wait, or swapping begins */
+    ALARM_CRITICAL, /* vmpressure critical, PSI full: near the end of memory */
+    ALARM_COUNT,
+} MemoryAlarm;
+
+/* What a domain's metadata says of a mechanism. */
+typedef enum {
+    MECHANISM_INHERIT, /* nothing: the configuration decides */
+    MECHANISM_OFF,     /* leave the domain alone */
+    MECHANISM_OBSERVE, /* decide and report */
+    MECHANISM_ON,      /* as far as the configuration lets it */
+    MECHANISM_COUNT,
+} MechanismMode;
+
 typedef struct {
     uint64_t now_us;              /* CLOCK_MONOTONIC at the moment of the sample */
     uint32_t cpus;                /* online processors; at least 1 */
@@ -53,6 +76,10 @@ typedef struct {
     uint64_t mem_total_bytes;     /* MemTotal */
     uint64_t mem_available_bytes; /* MemAvailable */
     uint64_t anon_bytes;          /* AnonPages */
+    uint64_t swap_total_bytes;    /* SwapTotal; 0: there is no swap */
+    uint64_t swap_free_bytes;     /* SwapFree */
+    uint64_t swap_in_pages;       /* since boot (pswpin) */
+    uint64_t swap_out_pages;      /* since boot (pswpout) */
     uint64_t ksmd_cpu_us;         /* run time of ksmd since boot */
     uint64_t cpu_stall_us;        /* since boot, time in which some task waited for a CPU */
     uint64_t memory_stall_us;     /* since boot, time in which some task waited for memory */
@@ -63,6 +90,7 @@ typedef struct {
     KsmCounters ksm;
     uint32_t triggers;   /* events since the last decision that ask for scanning */
     uint32_t departures; /* domains that went away since the last decision */
+    uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */
 } HostSample;
 
 typedef struct {
@@ -78,6 +106,39 @@ typedef struct {
     bool latency_critical;   /* ksmd gives way as soon as it waits for a CPU */
     uint64_t wait_us;        /* time that its threads have waited for a CPU, since they began;
                                 told for latency-critical domains only */
+
+    bool has_balloon;     /* it has a balloon device that is not of model none */
+    bool is_fixed;        /* its memory must stay: passthrough, locked, huge, confidential */
+    bool is_still;        /* nothing of it may move now: migration, restore, snapshot, another
+                             job, paused, shutting down */
+    bool balloon_foreign; /* somebody else set its balloon: hands off until told */
+    bool limit_foreign;   /* somebody else set its limit: hands off until told */
+    bool can_reclaim;     /* its cgroup has memory.reclaim, and it may be written */
+    bool can_limit;       /* its cgroup has memory.high (cgroup v2) */
+
+    uint64_t guest_age_us;          /* age of what the guest told; VALUE_UNKNOWN: it never did */
+    uint64_t guest_period_us;       /* at which it is asked; 0: it is not */
+    uint64_t guest_available_bytes; /* guest: all memory that it can use */
+    uint64_t guest_usable_bytes;    /* guest: could be had without swapping (its MemAvailable) */
+    uint64_t guest_unused_bytes;    /* guest: not used for anything */
+    uint64_t guest_caches_bytes;    /* guest: disk caches */
+    uint64_t guest_swap_in_bytes;   /* guest: since its boot, from its own swap */
+    uint64_t guest_swap_out_bytes;  /* guest: since its boot, to its own swap */
+    uint64_t guest_major_faults;    /* guest: since its boot */
+
+    uint64_t cgroup_bytes;      /* memory.current (v1: memory.usage_in_bytes) */
+    uint64_t cgroup_file_bytes; /* of those, cache of files */
+    uint64_t cgroup_swap_bytes; /* memory.swap.current */
+    uint64_t cgroup_stall_us;   /* its start until now, some task of it waited for memory */
+    uint64_t cgroup_refaults;   /* pages that were reclaimed and came back, since its start */
+    uint64_t limit_bytes;       /* memory.high in force; LIMIT_NONE: none */
+
+    uint64_t working_set_bytes; /* memory in use, measured from outside */
+    uint64_t floor_bytes;       /* it is to have at least that; VALUE_UNKNOWN: not said */
+    uint64_t ceiling_bytes;     /* and at most that; VALUE_UNKNOWN: not said */
+    uint32_t shares;            /* of memory when it is short; SHARES_NORMAL */
+    uint32_t balloon_mode;      /* MechanismMode, of its metadata */
+    uint32_t high_mode;         /* MechanismMode, of its metadata */
 } DomainSample;
 
 /* One moment, host and domains. */
@@ -86,5 +147,75 @@ typedef struct {
     const DomainSample *domains; /* borrowed; n of them */
     size_t n;
 } Sample;
+
+/**
+ * host_sample_unknown() - a host of which nothing is known
+ *
+ * Whoever makes a sample begins with it, so that what is not filled in is not known.
+ */
+static inline HostSample
+host_sample_unknown(void)
+{
+    const uint64_t u = VALUE_UNKNOWN;
+    const KsmKnobs knobs = { u, u, u, u, u, u };
+
+    return (HostSample){
+        .cpus = 1,
+        .page_bytes = 1,
+        .mem_total_bytes = u,
+        .mem_available_bytes = u,
+        .anon_bytes = u,
+        .swap_total_bytes = u,
+        .swap_free_bytes = u,
+        .swap_in_pages = u,
+        .swap_out_pages = u,
+        .ksmd_cpu_us = u,
+        .cpu_stall_us = u,
+        .memory_stall_us = u,
+        .steal_us = u,
+        .knobs = knobs,
+        .initial = knobs,
+        .ksm = { u, u, u, u, u, u, u, u, u, u, u },
+    };
+}
+
+/**
+ * domain_sample_unknown() - a domain of which nothing is known; it may not be merged
+ *
+ * Whoever makes a sample begins with it, so that what is not filled in is not known.
+ */
+static inline DomainSample
+domain_sample_unknown(void)
+{
+    const uint64_t u = VALUE_UNKNOWN;
+
+    return (DomainSample){
+        .maximum_bytes = u,
+        .balloon_bytes = u,
+        .resident_bytes = u,
+        .merging_pages = u,
+        .rmap_items = u,
+        .weight = 100,
+        .wait_us = u,
+        .guest_age_us = u,
+        .guest_available_bytes = u,
+        .guest_usable_bytes = u,
+        .guest_unused_bytes = u,
+        .guest_caches_bytes = u,
+        .guest_swap_in_bytes = u,
+        .guest_swap_out_bytes = u,
+        .guest_major_faults = u,
+        .cgroup_bytes = u,
+        .cgroup_file_bytes = u,
+        .cgroup_swap_bytes = u,
+        .cgroup_stall_us = u,
+        .cgroup_refaults = u,
+        .limit_bytes = u,
+        .working_set_bytes = u,
+        .floor_bytes = u,
+        .ceiling_bytes = u,
+        .shares = SHARES_NORMAL,
+    };
+}
 
 #endif

@@ -22,6 +22,7 @@
 #define HOST(member)       ANY(HostSample, member)
 #define AUTO(member)       ANY(PolicyState, ksm_auto.member)
 #define STATE(member)      ANY(PolicyState, member)
+#define TRACK(member)      ANY(DomainTrack, member)
 
 static const TraceField host_fields[] = {
     HOST(now_us),
@@ -30,6 +31,10 @@ static const TraceField host_fields[] = {
     HOST(mem_total_bytes),
     HOST(mem_available_bytes),
     HOST(anon_bytes),
+    HOST(swap_total_bytes),
+    HOST(swap_free_bytes),
+    HOST(swap_in_pages),
+    HOST(swap_out_pages),
     HOST(ksmd_cpu_us),
     HOST(cpu_stall_us),
     HOST(memory_stall_us),
@@ -60,6 +65,7 @@ static const TraceField host_fields[] = {
     HOST(ksm.merge_across_nodes),
     BETWEEN(HostSample, triggers, 0, UINT32_MAX),
     BETWEEN(HostSample, departures, 0, UINT32_MAX),
+    BETWEEN(HostSample, alarm, 0, ALARM_COUNT - 1),
 };
 
 static const TraceField domain_fields[] = {
@@ -74,6 +80,34 @@ static const TraceField domain_fields[] = {
     BETWEEN(DomainSample, weight, 0, UINT32_MAX),
     FLAG(DomainSample, latency_critical),
     ANY(DomainSample, wait_us),
+    FLAG(DomainSample, has_balloon),
+    FLAG(DomainSample, is_fixed),
+    FLAG(DomainSample, is_still),
+    FLAG(DomainSample, balloon_foreign),
+    FLAG(DomainSample, limit_foreign),
+    FLAG(DomainSample, can_reclaim),
+    FLAG(DomainSample, can_limit),
+    ANY(DomainSample, guest_age_us),
+    ANY(DomainSample, guest_period_us),
+    ANY(DomainSample, guest_available_bytes),
+    ANY(DomainSample, guest_usable_bytes),
+    ANY(DomainSample, guest_unused_bytes),
+    ANY(DomainSample, guest_caches_bytes),
+    ANY(DomainSample, guest_swap_in_bytes),
+    ANY(DomainSample, guest_swap_out_bytes),
+    ANY(DomainSample, guest_major_faults),
+    ANY(DomainSample, cgroup_bytes),
+    ANY(DomainSample, cgroup_file_bytes),
+    ANY(DomainSample, cgroup_swap_bytes),
+    ANY(DomainSample, cgroup_stall_us),
+    ANY(DomainSample, cgroup_refaults),
+    ANY(DomainSample, limit_bytes),
+    ANY(DomainSample, working_set_bytes),
+    ANY(DomainSample, floor_bytes),
+    ANY(DomainSample, ceiling_bytes),
+    BETWEEN(DomainSample, shares, 0, UINT32_MAX),
+    BETWEEN(DomainSample, balloon_mode, 0, MECHANISM_COUNT - 1),
+    BETWEEN(DomainSample, high_mode, 0, MECHANISM_COUNT - 1),
 };
 
 static const TraceField state_fields[] = {
@@ -135,11 +169,48 @@ static const TraceField state_fields[] = {
     BETWEEN(PolicyState, ksm_auto.probe.left, 0, UINT32_MAX),
     FLAG(PolicyState, ksm_auto.probe.cleanup),
     STATE(classic.trigger_us),
+    BETWEEN(PolicyState, memory.level, 0, MEMORY_LEVEL_COUNT - 1),
+    BETWEEN(PolicyState, memory.reason, 0, REASON_COUNT - 1),
+    STATE(memory.better_us),
+    STATE(memory.at_us),
+    STATE(memory.swap_in_pages),
+    STATE(memory.swap_out_pages),
+    STATE(memory.swap_in_rate),
+    STATE(memory.swap_out_rate),
+    STATE(memory.swap_budget),
+    STATE(memory.unmet_bytes),
 };
 
 static const TraceField track_fields[] = {
-    ANY(DomainTrack, key),         ANY(DomainTrack, begun_bytes), ANY(DomainTrack, once_bytes),
-    ANY(DomainTrack, twice_bytes), FLAG(DomainTrack, open),       ANY(DomainTrack, wait_us),
+    TRACK(key),
+    TRACK(begun_bytes),
+    TRACK(once_bytes),
+    TRACK(twice_bytes),
+    FLAG(DomainTrack, open),
+    TRACK(wait_us),
+    TRACK(need.told_us),
+    TRACK(need.swap_in_bytes),
+    TRACK(need.swap_out_bytes),
+    TRACK(need.major_faults),
+    TRACK(need.short_us),
+    TRACK(need.reserve_bytes),
+    TRACK(need.bare_bytes),
+    TRACK(balloon.home_bytes),
+    TRACK(balloon.seen_bytes),
+    TRACK(balloon.moved_us),
+    TRACK(balloon.asked_bytes),
+    TRACK(balloon.acted_us),
+    TRACK(balloon.mark_bytes),
+    TRACK(balloon.mark_us),
+    FLAG(DomainTrack, balloon.stuck),
+    TRACK(balloon.promise_bytes),
+    TRACK(balloon.resident_bytes),
+    TRACK(high.at_us),
+    TRACK(high.stall_us),
+    TRACK(high.refaults),
+    TRACK(high.limit_bytes),
+    TRACK(high.probed_us),
+    TRACK(high.pause_us),
 };
 
 static const TraceField plan_fields[] = {
@@ -156,6 +227,11 @@ static const TraceField plan_fields[] = {
     ANY(Plan, ksm.duty_bp),
     ANY(Plan, ksm.gained_pages),
     ANY(Plan, ksm.cost_ns),
+    BETWEEN(Plan, host.level, 0, MEMORY_LEVEL_COUNT - 1),
+    BETWEEN(Plan, host.reason, 0, REASON_COUNT - 1),
+    ANY(Plan, host.wanted_bytes),
+    ANY(Plan, host.reclaim_bytes),
+    ANY(Plan, host.balloon_bytes),
     ANY(Plan, next_tick_us),
 };
 
@@ -164,7 +240,25 @@ static const TraceField domain_plan_fields[] = {
     ANY(DomainPlan, debt_pages),
     ANY(DomainPlan, mergeable_pages),
     BETWEEN(DomainPlan, reason, 0, REASON_COUNT - 1),
+    ANY(DomainPlan, need_bytes),
+    ANY(DomainPlan, balloon_bytes),
+    BETWEEN(DomainPlan, balloon_reason, 0, REASON_COUNT - 1),
+    FLAG(DomainPlan, balloon_apply),
+    FLAG(DomainPlan, high_apply),
+    BETWEEN(DomainPlan, high_reason, 0, REASON_COUNT - 1),
+    ANY(DomainPlan, limit_bytes),
+    ANY(DomainPlan, reclaim_bytes),
+    ANY(DomainPlan, lease_us),
 };
+
+/* Keys of [ksm] stand alone, others have their section before them. */
+static const char *
+conf_name(const Knob *knob)
+{
+    if (g_str_equal(knob->section, "ksm"))
+        return knob->key;
+    return g_strdup_printf("%s.%s", knob->section, knob->key);
+}
 
 /* Settings have rows already; those of the trace are made of them. */
 static const TraceField *
@@ -183,7 +277,7 @@ conf_fields(size_t *ret_n)
         const Knob *knob = &knobs[i];
 
         fields[i] =
-            (TraceField){ knob->key, knob->offset, sizes[knob->kind], knob->min, knob->max };
+            (TraceField){ conf_name(knob), knob->offset, sizes[knob->kind], knob->min, knob->max };
         if (knob->kind == KNOB_ENUM)
             fields[i].most = g_strv_length((char **)(gsize)knob->words) - 1;
         else if (knob->kind == KNOB_BOOL)

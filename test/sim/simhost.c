@@ -136,6 +136,10 @@ read_host(SimHost *host)
         .mem_total_bytes = total,
         .mem_available_bytes = sat_sub(total, used),
         .anon_bytes = used,
+        .swap_total_bytes = VALUE_UNKNOWN,
+        .swap_free_bytes = VALUE_UNKNOWN,
+        .swap_in_pages = VALUE_UNKNOWN,
+        .swap_out_pages = VALUE_UNKNOWN,
         .ksmd_cpu_us = ksm_model_cpu_us(host->model),
         .cpu_stall_us = VALUE_UNKNOWN,
         .memory_stall_us = VALUE_UNKNOWN,
@@ -226,16 +230,10 @@ simhost_start(SimHost *host, const KsmRegion *regions, size_t n)
     SimDomain domain = { .process = ksm_model_start(host->model, regions, n) };
     size_t number = host->n++;
 
-    domain.facts = (DomainSample){ .key = host->next_key++,
-                                   .started_us = ksm_model_now_us(host->model),
-                                   .maximum_bytes = VALUE_UNKNOWN,
-                                   .balloon_bytes = VALUE_UNKNOWN,
-                                   .resident_bytes = VALUE_UNKNOWN,
-                                   .merging_pages = VALUE_UNKNOWN,
-                                   .rmap_items = VALUE_UNKNOWN,
-                                   .mergeable_bp = BP_ONE,
-                                   .weight = 100,
-                                   .wait_us = VALUE_UNKNOWN };
+    domain.facts = domain_sample_unknown();
+    domain.facts.key = host->next_key++;
+    domain.facts.started_us = ksm_model_now_us(host->model);
+    domain.facts.mergeable_bp = BP_ONE;
     host->domains = grow(host->domains, host->n, sizeof(SimDomain));
     host->samples = grow(host->samples, host->n, sizeof(DomainSample));
     host->tracks = grow(host->tracks, host->n, sizeof(DomainTrack));

@@ -275,14 +275,11 @@ decide(ModelHost *host)
     for (size_t i = 0; i < host->n; i++) {
         const Guest *guest = &host->guests[i];
 
-        domains[i] = (DomainSample){
-            .key = guest->key,
-            .maximum_bytes = guest->like.pages * MODEL_PAGE_BYTES,
-            .balloon_bytes = VALUE_UNKNOWN,
-            .resident_bytes = guest->resident * MODEL_PAGE_BYTES,
-            .mergeable_bp = guest->like.mergeable_bp,
-            .weight = 100,
-        };
+        domains[i] = domain_sample_unknown();
+        domains[i].key = guest->key;
+        domains[i].maximum_bytes = guest->like.pages * MODEL_PAGE_BYTES;
+        domains[i].resident_bytes = guest->resident * MODEL_PAGE_BYTES;
+        domains[i].mergeable_bp = guest->like.mergeable_bp;
     }
     host->state.domains = host->tracks;
     host->plan.domains = host->plans;

@@ -29,14 +29,19 @@ every_reason_has_a_word_and_a_sentence_that_no_other_has(void **unused)
     }
 }
 
+/* "key" of [ksm], or "section.key" */
 static bool
-is_knob(const char *key)
+is_knob(const char *bound)
 {
+    const char *dot = strchr(bound, '.');
+    const char *section = dot ? bound : "ksm";
+    size_t length = dot ? (size_t)(dot - bound) : strlen(section);
     size_t n;
     const Knob *knobs = policy_knobs(&n);
 
     for (size_t i = 0; i < n; i++)
-        if (strcmp(knobs[i].key, key) == 0)
+        if (strlen(knobs[i].section) == length && strncmp(knobs[i].section, section, length) == 0 &&
+            strcmp(knobs[i].key, dot ? dot + 1 : bound) == 0)
             return true;
     return false;
 }
@@ -53,6 +58,7 @@ every_reason_says_what_would_change_it_and_names_a_bound_that_exists(void **unus
             fail_msg("%s: no setting %s", reason_name((Reason)i), reason_bound((Reason)i));
     }
     assert_string_equal(reason_bound(REASON_CPU_BUDGET), "cpu_burst");
+    assert_string_equal(reason_bound(REASON_TAKE), "balloon.shrink");
     assert_null(reason_bound(REASON_NO_DOMAIN));
 }
 
