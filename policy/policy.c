@@ -2,13 +2,13 @@
 /*
  * policy.c - the list of rules, and one decision from end to end
  *
- *     Sample (facts) --> rule of the mode in force --> Plan (wanted settings, reason)
- *                            |        ^
- *                            v        |
- *                           PolicyState
+ *     Sample (facts) --> rule of the mode in force --> rules of reclaim --> Plan (settings,
+ * reasons) |        ^                  |        ^ v        |                  v        |
+ *                           PolicyState                 PolicyState
  *
  * A mode has exactly one rule for KSM. Changing the mode forgets what the other rule remembered,
- * so that every mode starts from what is true now.
+ * so that every mode starts from what is true now. The rules of reclaim come after it, since
+ * merging is the cheapest way to get memory: they see what it is about to gain.
  */
 #include "policy/policy.h"
 #include "policy/cpu_window.h"
@@ -27,6 +27,16 @@ static const RuleStep ksm_rules[] = {
 };
 static_assert(sizeof(ksm_rules) / sizeof(ksm_rules[0]) == KSM_MODE_COUNT,
               "ksm_rules[] and KsmMode differ");
+
+/* How memory is reclaimed, in this order: each sees what those before it have planned. */
+enum { RULE_MEMORY, RULE_MOTION, RULE_NEED, RULE_ARBITER, RULE_HIGH, RULE_BALLOON, RULE_COUNT };
+
+static const RuleStep reclaim_rules[] = {
+    [RULE_MEMORY] = memory_step,   [RULE_MOTION] = motion_step, [RULE_NEED] = need_step,
+    [RULE_ARBITER] = arbiter_step, [RULE_HIGH] = high_step,     [RULE_BALLOON] = balloon_step,
+};
+static_assert(sizeof(reclaim_rules) / sizeof(reclaim_rules[0]) == RULE_COUNT,
+              "reclaim_rules[] and its enum differ");
 
 static const char *const phase_names[] = {
     [KSM_PHASE_OFF] = "off",
@@ -124,10 +134,12 @@ policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     plan_clear(sample, plan);
     enter_mode(state, conf->mode, sample->n);
     cpu_window_add(&state->window, sample->host.now_us, sample->host.ksmd_cpu_us);
-    if (!sample->host.has_ksm) {
+    if (sample->host.has_ksm) {
+        ksm_rules[conf->mode](conf, sample, state, plan);
+    } else {
         plan->ksm.phase = KSM_PHASE_OFF;
         plan->ksm.reason = REASON_NO_KSM;
-        return;
     }
-    ksm_rules[conf->mode](conf, sample, state, plan);
+    for (size_t rule = 0; rule < RULE_COUNT; rule++)
+        reclaim_rules[rule](conf, sample, state, plan);
 }

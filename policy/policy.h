@@ -124,15 +124,15 @@ typedef struct {
 /* How short of memory the host is, and how it swaps; see memory.c. */
 typedef struct {
     MemoryLevel level;
-    Reason reason;          /* of the level */
-    uint64_t better_us;     /* CLOCK_MONOTONIC since which a lower level would do; 0: it does not */
-    uint64_t at_us;         /* CLOCK_MONOTONIC of the last look at the counters; 0: none */
-    uint64_t swap_in_pages; /* counter then; VALUE_UNKNOWN */
-    uint64_t swap_out_pages; /* counter then; VALUE_UNKNOWN */
-    uint64_t swap_in_rate;   /* bytes per second */
-    uint64_t swap_out_rate;  /* bytes per second */
-    uint64_t swap_budget;    /* bytes that may go to swap now */
-    uint64_t unmet_bytes;    /* that domains lack and the host does not have */
+    uint64_t better_us;          /* CLOCK_MONOTONIC since which a lower level would do; 0: it
+                                    would not */
+    uint64_t at_us;              /* CLOCK_MONOTONIC of the last look at the counters; 0: none */
+    uint64_t swap_in_pages;      /* counter then; VALUE_UNKNOWN */
+    uint64_t swap_out_pages;     /* counter then; VALUE_UNKNOWN */
+    uint64_t swap_in_rate;       /* bytes per second that came back from swap before then */
+    uint64_t swap_budget_bytes;  /* that may go to swap now */
+    uint64_t swap_planned_bytes; /* of reclaim that was planned since then */
+    uint64_t unmet_bytes;        /* that domains lack and did not get at the last decision */
 } MemoryState;
 
 /* What a guest has told of its need; see need.c. */
@@ -142,34 +142,44 @@ typedef struct {
     uint64_t swap_out_bytes; /* counter then; VALUE_UNKNOWN */
     uint64_t major_faults;   /* counter then; VALUE_UNKNOWN */
     uint64_t short_us;       /* CLOCK_MONOTONIC of the last sign of shortage; 0: none */
-    uint64_t reserve_bytes;  /* of its balloon that the guest does not count as memory */
-    uint64_t bare_bytes;     /* need without headroom; VALUE_UNKNOWN */
+    uint64_t reserve_bytes;  /* of its memory that the guest keeps from its own accounts */
+    bool counts_all;         /* it counts what its balloon has taken as its own, in use */
+    uint64_t bare_bytes;     /* need without headroom, smoothed downwards; 0: none yet */
 } NeedTrack;
 
-/* What has been done to a balloon; see balloon.c. */
+/* What has been done to a balloon; see motion.c. */
 typedef struct {
     uint64_t home_bytes;     /* where it was found; idle memory is given back up to there; 0: not
                                 seen yet */
     uint64_t seen_bytes;     /* at the last look */
     uint64_t moved_us;       /* CLOCK_MONOTONIC of the last look at which it had moved; 0: never */
-    uint64_t asked_bytes;    /* what was asked for last; 0: nothing */
-    uint64_t acted_us;       /* CLOCK_MONOTONIC of that */
-    uint64_t mark_bytes;     /* way left to go at the last progress */
-    uint64_t mark_us;        /* CLOCK_MONOTONIC of that */
+    uint64_t asked_bytes;    /* where it is on its way to; 0: nowhere */
+    uint64_t acted_us;       /* CLOCK_MONOTONIC of the last step that was asked for; 0: none */
+    uint64_t left_bytes;     /* of the way, at the last progress */
+    uint64_t progress_us;    /* CLOCK_MONOTONIC of that */
     bool stuck;              /* asked, and hardly moved */
     uint64_t promise_bytes;  /* given and not touched yet */
     uint64_t resident_bytes; /* resident set at the last look; VALUE_UNKNOWN */
 } BalloonTrack;
 
-/* What has been done to the limit of a cgroup; see high.c. */
+/* What has been done to a cgroup; see high.c. */
 typedef struct {
-    uint64_t at_us;       /* CLOCK_MONOTONIC of the last look at the counters; 0: none */
+    uint64_t at_us;       /* CLOCK_MONOTONIC of the counters below; 0: none */
     uint64_t stall_us;    /* counter then; VALUE_UNKNOWN */
     uint64_t refaults;    /* counter then; VALUE_UNKNOWN */
+    bool hurt;            /* it waited too long, or too much came back, lately */
     uint64_t limit_bytes; /* ours, in force; 0: none */
-    uint64_t probed_us;   /* CLOCK_MONOTONIC of the last probe; 0: none */
-    uint64_t pause_us;    /* from a probe to the next; 0: the usual */
+    uint64_t rested_us;   /* CLOCK_MONOTONIC of the last probe, or of when it hurt last; 0: none */
+    uint64_t pause_us;    /* from then to the next probe; 0: the usual */
 } HighTrack;
+
+/* An offer to a rule that chooses between domains; lives for a part of one decision. See bid.c. */
+typedef struct {
+    uint64_t rank;      /* who comes first; the highest does */
+    uint64_t bytes;     /* offered, or asked for; 0: no bid */
+    uint64_t got_bytes; /* what the rule took of it, or gave */
+    bool dry;           /* of a domain that is only observed */
+} Bid;
 
 /* What policy remembers of one start of one domain; see debt.c. */
 typedef struct {
@@ -182,6 +192,7 @@ typedef struct {
     NeedTrack need;
     BalloonTrack balloon;
     HighTrack high;
+    Bid bid;
 } DomainTrack;
 
 typedef struct {

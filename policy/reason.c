@@ -141,7 +141,7 @@ static const ReasonWords reason_words[] = {
                            "less writing to swap, or a higher swap_rate", "memory_high.swap_rate" },
     [REASON_NO_CGROUP] = { "no-cgroup",
                            "its cgroup is not known, or has neither memory.reclaim nor memory.high",
-                           "cgroup v2", NULL },
+                           "a host with cgroup v2", NULL },
     [REASON_HOST_TIGHT] = { "host-tight", "the host is short of memory",
                             "more memory that is available, for calm_s", "agent.memory_tight" },
     [REASON_HOST_CRITICAL] = { "host-critical", "the host has almost no memory left",

@@ -39,6 +39,23 @@ ksm_zero_pages(const PolicyConf *conf, const HostSample *host)
     }
 }
 
+/** mechanism_of() - whether a mechanism acts on a domain; what is off or observed in the
+ * configuration or in the metadata is no more than that */
+static inline Enable
+mechanism_of(unsigned enable, uint32_t mode)
+{
+    if (enable == ENABLE_NO || mode == MECHANISM_OFF)
+        return ENABLE_NO;
+    return enable == ENABLE_OBSERVE || mode == MECHANISM_OBSERVE ? ENABLE_OBSERVE : ENABLE_YES;
+}
+
+/** plan_tick() - fresh facts are wanted no later than that */
+static inline void
+plan_tick(Plan *plan, uint64_t us)
+{
+    plan->next_tick_us = min_u64(plan->next_tick_us, us);
+}
+
 typedef void (*RuleStep)(const PolicyConf *conf, const Sample *sample, PolicyState *state,
                          Plan *plan);
 
@@ -53,5 +70,23 @@ void ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *s
 
 /** ksm_off_step() - the settings that were found */
 void ksm_off_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** memory_step() - how short of memory the host is */
+void memory_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** motion_step() - how far the balloons have come */
+void motion_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** need_step() - what the domains need */
+void need_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** arbiter_step() - what the host wants back, and through what */
+void arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** high_step() - reclaim of cold memory */
+void high_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/** balloon_step() - balloons */
+void balloon_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
 
 #endif

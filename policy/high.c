@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * high.c - reclaiming memory that seems cold, a little at a time
+ *
+ * Nobody knows from outside which memory of a domain is cold; the kernel's own reclaim knows
+ * best. So a short host asks it for a small part of a domain's memory and watches what happens to
+ * the domain: as long as its tasks hardly wait for memory and little of what was taken comes back,
+ * it was cold, and after dwell_s there is another probe. Where either goes over its bound, there
+ * is none for a time that doubles with every such failure and halves with every success.
+ *
+ *     probe   probe   probe      hurt                           probe
+ *     --|-------|-------|----------|-----------------------------|----
+ *        dwell_s         dwell_s     twice, four times .. 64 times
+ *
+ * Domains take turns: who has rested longest is next. A probe never goes below the domain's
+ * floor, and all of them together never beyond what may be written to swap (memory.c). Without
+ * free swap only the cache of files can go, and not more than half of it.
+ *
+ * memory.reclaim is preferred: it takes what it is asked for and leaves nothing behind. Where
+ * there is only memory.high, the limit is set a step below what is used; it holds until the next
+ * step down, and is lifted at once when the domain hurts, when its guest is short, when the host
+ * is calm, or when the domain is no longer ours to squeeze. It has a lease, renewed at every
+ * decision, so that it goes when the agent does.
+ *
+ * Waiting and refaults are counted over two seconds, but judged as soon as there has been more of
+ * them than two seconds may have: a domain that is squeezed too hard is let go at the next tick.
+ *
+ * The idea of asking for a little and looking at the pressure is that of J. Weiner's senpai.
+ * Source: Documentation/admin-guide/cgroup-v2.rst, memory.high, memory.reclaim, memory.pressure;
+ * workingset_refault_* in memory.stat.
+ */
+#include "policy/high.h"
+#include "policy/bid.h"
+#include "policy/need.h"
+#include "policy/rule.h"
+#include "policy/stake.h"
+
+#define US_PER_S UINT64_C(1000000)
+#define MIB      UINT64_C(1048576)
+
+/* Waiting and refaults are counted over so long. */
+#define WINDOW_US (2 * US_PER_S)
+/* Longest pause after probes that hurt, times dwell_s. */
+#define PAUSE_MAX 64
+/* Less is not worth a probe. */
+#define PROBE_MIN MIB
+/* Swap that has less than this part free is full. */
+#define SWAP_FULL_DIVISOR 20
+/* Part of the cache of files that can go. */
+#define FILES_DIVISOR 2
+
+/* How soon a limit, or a probe, is looked after. */
+#define TICK_PROBING_US (US_PER_S / 2)
+#define TICK_IDLE_US    (2 * US_PER_S)
+
+/* --- how it fares ----------------------------------------------------------------------- */
+
+static uint64_t
+since(uint64_t now, uint64_t before)
+{
+    return is_known(now) && is_known(before) ? sat_sub(now, before) : 0;
+}
+
+static uint64_t
+dwell_us(const PolicyConf *conf)
+{
+    return conf->high_dwell_s * US_PER_S;
+}
+
+static bool
+is_over(const PolicyConf *conf, const DomainSample *domain, const HighTrack *high)
+{
+    uint64_t stall_us = since(domain->cgroup_stall_us, high->stall_us);
+    uint64_t refaults = since(domain->cgroup_refaults, high->refaults);
+
+    return stall_us >= mul_div(WINDOW_US, conf->high_stall_bp, BP_ONE) ||
+           refaults >= conf->high_refault * (WINDOW_US / US_PER_S);
+}
+
+static void
+follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, HighTrack *high)
+{
+    bool first = high->at_us == 0;
+    bool over = !first && is_over(conf, domain, high);
+    bool ended = first || sat_sub(now_us, high->at_us) >= WINDOW_US;
+
+    if (over && !high->hurt && high->rested_us > 0)
+        high->pause_us =
+            min_u64(max_u64(high->pause_us, dwell_us(conf)) * 2, dwell_us(conf) * PAUSE_MAX);
+    if (over)
+        high->rested_us = max_u64(now_us, 1);
+    high->hurt = over || (high->hurt && !ended);
+    if (!over && !ended)
+        return;
+    high->at_us = max_u64(now_us, 1);
+    high->stall_us = domain->cgroup_stall_us;
+    high->refaults = domain->cgroup_refaults;
+}
+
+/* --- who is probed ---------------------------------------------------------------------- */
+
+/* Why a domain is none of ours; REASON_NONE: it is. */
+static Reason
+why_not(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
+{
+    if (mechanism_of(conf->high_enable, domain->high_mode) == ENABLE_NO)
+        return REASON_MECHANISM_OFF;
+    if (domain->is_fixed)
+        return REASON_FIXED_MEMORY;
+    if (domain->limit_foreign)
+        return REASON_FOREIGN;
+    if (domain->is_still || host->knobs.run == KSM_RUN_UNMERGE)
+        return REASON_HOLD_STILL;
+    if (!is_known(domain->cgroup_bytes) || (!domain->can_reclaim && !domain->can_limit))
+        return REASON_NO_CGROUP;
+    return REASON_NONE;
+}
+
+/* Why a domain is to be held down no longer; REASON_NONE: no need to. */
+static Reason
+why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state, const Plan *plan,
+         size_t i)
+{
+    const DomainTrack *track = &state->domains[i];
+    Reason reason = why_not(conf, &sample->host, &sample->domains[i]);
+
+    if (reason != REASON_NONE)
+        return reason;
+    if (track->high.hurt)
+        return REASON_BACK_OFF;
+    if (plan->host.level == MEMORY_CALM)
+        return plan->host.reason;
+    if (need_is_short(track, sample->host.now_us))
+        return REASON_GUEST_SHORT;
+    if (!is_known(sample->domains[i].maximum_bytes))
+        return REASON_FACT_MISSING;
+    return REASON_NONE;
+}
+
+static bool
+has_swap(const HostSample *host)
+{
+    if (!is_known(host->swap_total_bytes) || !is_known(host->swap_free_bytes))
+        return false;
+    return host->swap_free_bytes > host->swap_total_bytes / SWAP_FULL_DIVISOR;
+}
+
+/* The next probe: a step, as far as floor and files allow. */
+static uint64_t
+probe_bytes(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
+{
+    uint64_t room_bytes = sat_sub(domain->cgroup_bytes, stake_floor(conf, domain));
+    uint64_t step_bytes = mul_div(domain->cgroup_bytes, conf->high_step_bp, BP_ONE);
+
+    step_bytes = min_u64(step_bytes, room_bytes);
+    if (!has_swap(host))
+        step_bytes = min_u64(step_bytes, known_or(domain->cgroup_file_bytes, 0) / FILES_DIVISOR);
+    return step_bytes;
+}
+
+static bool
+is_resting(const PolicyConf *conf, uint64_t now_us, const HighTrack *high)
+{
+    return high->rested_us > 0 &&
+           sat_sub(now_us, high->rested_us) < max_u64(high->pause_us, dwell_us(conf));
+}
+
+/* Why a domain that may be held down is not probed now; REASON_NONE: it may be. */
+static Reason
+why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state, const Plan *plan,
+         size_t i)
+{
+    const DomainSample *domain = &sample->domains[i];
+    const DomainTrack *track = &state->domains[i];
+
+    if (plan->host.level < MEMORY_CRITICAL && plan->domains[i].debt_pages > 0)
+        return REASON_DEBT;
+    if (track->balloon.asked_bytes > 0 || is_resting(conf, sample->host.now_us, &track->high))
+        return REASON_DWELL;
+    if (sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) < PROBE_MIN)
+        return REASON_AT_FLOOR;
+    if (has_swap(&sample->host))
+        return state->memory.swap_budget_bytes < PROBE_MIN ? REASON_SWAP_RATE : REASON_NONE;
+    return probe_bytes(conf, &sample->host, domain) < PROBE_MIN ? REASON_NO_SWAP : REASON_NONE;
+}
+
+uint64_t
+high_offer(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Plan *plan)
+{
+    uint64_t now_us = sample->host.now_us;
+    uint64_t most_bytes = has_swap(&sample->host) ? state->memory.swap_budget_bytes : UINT64_MAX;
+
+    bid_clear(sample->n, state);
+    for (size_t i = 0; i < sample->n; i++) {
+        const DomainSample *domain = &sample->domains[i];
+        DomainTrack *track = &state->domains[i];
+
+        follow(conf, now_us, domain, &track->high);
+        if (why_lift(conf, sample, state, plan, i) == REASON_NONE &&
+            why_wait(conf, sample, state, plan, i) == REASON_NONE)
+            bid_place(sat_sub(now_us, track->high.rested_us),
+                      probe_bytes(conf, &sample->host, domain),
+                      mechanism_of(conf->high_enable, domain->high_mode) == ENABLE_OBSERVE, track);
+    }
+    return min_u64(bid_sum(sample->n, state, false), most_bytes);
+}
+
+/* --- what is done ----------------------------------------------------------------------- */
+
+/* A limit is ours until the kernel says otherwise. */
+static void
+plan_lift(const DomainSample *domain, HighTrack *high, DomainPlan *part)
+{
+    if (high->limit_bytes == 0)
+        return;
+    part->limit_bytes = LIMIT_NONE;
+    part->high_apply = true;
+    if (domain->limit_bytes != high->limit_bytes)
+        high->limit_bytes = 0;
+}
+
+static void
+plan_limit(const PolicyConf *conf, uint64_t now_us, uint64_t bytes, DomainPlan *part)
+{
+    part->limit_bytes = bytes;
+    part->lease_us = sat_add(now_us, conf->high_lease_s * US_PER_S);
+}
+
+/* A limit of whole pages, since the kernel keeps no others. */
+static uint64_t
+limit_below(const HostSample *host, const DomainSample *domain, uint64_t step_bytes)
+{
+    uint64_t pages = (domain->cgroup_bytes - step_bytes) / host->page_bytes;
+
+    return mul_div(sat_add(pages, 1), host->page_bytes, 1);
+}
+
+static void
+plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, size_t i)
+{
+    const DomainSample *domain = &sample->domains[i];
+    HighTrack *high = &state->domains[i].high;
+    DomainPlan *part = &plan->domains[i];
+    uint64_t bytes = state->domains[i].bid.got_bytes;
+    bool dry = state->domains[i].bid.dry;
+
+    part->high_reason = REASON_PROBE_DOWN;
+    high->rested_us = max_u64(sample->host.now_us, 1);
+    high->pause_us = max_u64(high->pause_us / 2, dwell_us(conf));
+    if (domain->can_reclaim) {
+        part->reclaim_bytes = bytes;
+        plan_lift(domain, high, part);
+    } else {
+        uint64_t limit_bytes = limit_below(&sample->host, domain, bytes);
+
+        plan_limit(conf, sample->host.now_us, limit_bytes, part);
+        if (!dry)
+            high->limit_bytes = limit_bytes;
+    }
+    if (dry || !has_swap(&sample->host))
+        return;
+    state->memory.swap_planned_bytes = sat_add(state->memory.swap_planned_bytes, bytes);
+    state->memory.swap_budget_bytes = sat_sub(state->memory.swap_budget_bytes, bytes);
+}
+
+/* Of a domain that is not probed now. */
+static void
+plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, size_t i)
+{
+    const DomainSample *domain = &sample->domains[i];
+    HighTrack *high = &state->domains[i].high;
+    DomainPlan *part = &plan->domains[i];
+    Reason reason = why_lift(conf, sample, state, plan, i);
+
+    part->high_reason = reason;
+    if (reason == REASON_FOREIGN) {
+        high->limit_bytes = 0; /* not even lifted: it is theirs now */
+    } else if (reason != REASON_NONE || domain->can_reclaim || !part->high_apply ||
+               high->limit_bytes < stake_floor(conf, domain)) {
+        plan_lift(domain, high, part);
+    } else {
+        plan_limit(conf, sample->host.now_us, high->limit_bytes, part);
+    }
+    if (reason != REASON_NONE)
+        return;
+    reason = why_wait(conf, sample, state, plan, i);
+    part->high_reason = reason != REASON_NONE ? reason : plan->host.reason;
+}
+
+static bool
+is_probing(const Sample *sample, const PolicyState *state)
+{
+    for (size_t i = 0; i < sample->n; i++) {
+        const HighTrack *high = &state->domains[i].high;
+
+        if (high->limit_bytes > 0 ||
+            (high->rested_us > 0 && sat_sub(sample->host.now_us, high->rested_us) < WINDOW_US))
+            return true;
+    }
+    return false;
+}
+
+void
+high_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+{
+    uint64_t would_bytes = min_u64(plan->host.wanted_bytes, state->memory.swap_budget_bytes);
+
+    bid_award(sample->n, state, plan->host.reclaim_bytes, false, false);
+    bid_award(sample->n, state, would_bytes, true, false);
+    for (size_t i = 0; i < sample->n; i++) {
+        uint32_t mode = sample->domains[i].high_mode;
+
+        plan->domains[i].high_apply = mechanism_of(conf->high_enable, mode) == ENABLE_YES;
+        if (state->domains[i].bid.got_bytes >= min_u64(PROBE_MIN, state->domains[i].bid.bytes) &&
+            state->domains[i].bid.got_bytes > 0)
+            plan_probe(conf, sample, state, plan, i);
+        else
+            plan_rest(conf, sample, state, plan, i);
+    }
+    if (conf->high_enable != ENABLE_NO)
+        plan_tick(plan, is_probing(sample, state) ? TICK_PROBING_US : TICK_IDLE_US);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* motion.h - where balloons are on their way to, and whether they get there */
+#ifndef POLICY_MOTION_H
+#define POLICY_MOTION_H
+
+#include "policy/policy.h"
+
+/**
+ * motion_ask() - a step has been asked for
+ * @now_us: CLOCK_MONOTONIC
+ * @bytes:  where its balloon is to go; where it is: nowhere
+ * @track:  changed
+ */
+void motion_ask(uint64_t now_us, const DomainSample *domain, uint64_t bytes, DomainTrack *track);
+
+/** motion_coming() - bytes that its balloon has been asked for, and that have not come yet; what a
+ * stuck one owes is not counted upon */
+uint64_t motion_coming(const DomainSample *domain, const DomainTrack *track);
+
+/** motion_end_bytes() - what the guest will have when all that it was promised has come */
+uint64_t motion_end_bytes(const DomainSample *domain, const DomainTrack *track);
+
+/** motion_forget() - a balloon that is not ours to move: what was asked and promised is void */
+void motion_forget(BalloonTrack *balloon);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * need.c - how much memory a domain needs
+ *
+ * A working set that was measured from outside is believed. Without one the guest's balloon driver
+ * is: what the guest has and could not hand out without swapping, and a quarter of its disk
+ * caches, which are of use to it although it could do without.
+ *
+ *     balloon |----------------------------------------------------------|
+ *             | reserve |        available                               |
+ *                       |   in use       | caches/4 |    usable          |
+ *             |------------- bare need -------------|-- headroom --|
+ *
+ * A guest keeps a little from its own accounts (its kernel, page tables of all its memory): the
+ * reserve is what is missing from its balloon's size, taken when the balloon stands still. Some
+ * guests (those that may deflate when they run out of memory) go on counting the memory that was
+ * taken from them as theirs and in use. They give themselves away by having more than their
+ * balloon leaves them; then what was taken is subtracted.
+ *
+ * Need rises at once and falls within a minute, so that a guest which works now and then is not
+ * taken for idle in between.
+ *
+ * Signs that the guest itself is short: it swaps out; it swaps in, or waits for pages of its
+ * programs, while little is usable; hardly anything is usable. What it needs then is not known,
+ * only that it is more than it has.
+ *
+ * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
+ * to its floor; one that claims more keeps what it has, and is charged for it (balloon.c). What
+ * cannot be true is not used at all: more than the domain's maximum, more usable than available.
+ * The same goes for what is older than three periods or two minutes. It is left out, not guessed.
+ *
+ * Source: virDomainMemoryStats in libvirt-domain.h; the tags of statistics in
+ * include/uapi/linux/virtio_balloon.h; for guests that count all, adjust_managed_page_count() in
+ * drivers/virtio/virtio_balloon.c, which is left out with VIRTIO_BALLOON_F_DEFLATE_ON_OOM.
+ */
+#include "policy/need.h"
+#include "policy/rule.h"
+
+#define US_PER_S UINT64_C(1000000)
+#define KIB      UINT64_C(1024)
+
+/* What is older than this is not of now, whatever the period. */
+#define AGE_MAX_US  (120 * US_PER_S)
+#define AGE_PERIODS 3
+/* Guests tell their news at most once a second, and its time is told in whole seconds. */
+#define GRAIN_US US_PER_S
+/* How fast need falls. */
+#define FALL_US (60 * US_PER_S)
+/* How long a sign of shortage counts. */
+#define SHORT_US (15 * US_PER_S)
+/* A guest swaps from so many bytes in a second, and waits from so many major faults. */
+#define SWAP_BYTES   (64 * KIB)
+#define MAJOR_FAULTS 100
+/* Usable memory, as a share of all that the guest has: low by itself, low for a guest that waits
+ * for pages, low for one that swaps in. */
+#define LOW_BP       (BP_ONE / 20)
+#define LOW_FAULT_BP (BP_ONE / 10)
+#define LOW_SWAP_BP  (BP_ONE / 4)
+/* Part of the caches that counts as needed. */
+#define CACHES_DIVISOR 4
+
+static bool
+has_working_set(const DomainSample *domain)
+{
+    return is_known(domain->working_set_bytes) && domain->working_set_bytes > 0 &&
+           domain->working_set_bytes <= domain->maximum_bytes;
+}
+
+static uint64_t
+oldest_us(const DomainSample *domain)
+{
+    if (domain->guest_period_us == 0)
+        return AGE_MAX_US;
+    return min_u64(AGE_MAX_US, mul_div(domain->guest_period_us, AGE_PERIODS, 1));
+}
+
+static bool
+exceeds(uint64_t part, uint64_t whole)
+{
+    return is_known(part) && part > whole;
+}
+
+/* Of the guest's statistics alone. */
+static Reason
+stats_fault(const DomainSample *domain)
+{
+    uint64_t available = domain->guest_available_bytes;
+
+    if (!is_known(domain->guest_age_us) || domain->guest_age_us > oldest_us(domain))
+        return REASON_STATS_STALE;
+    if (!is_known(available) || available == 0 ||
+        (!is_known(domain->guest_usable_bytes) && !is_known(domain->guest_unused_bytes)))
+        return REASON_STATS_STALE;
+    if (available > domain->maximum_bytes || exceeds(domain->guest_usable_bytes, available) ||
+        exceeds(domain->guest_unused_bytes, available) ||
+        exceeds(domain->guest_caches_bytes, available))
+        return REASON_STATS_ABSURD;
+    return REASON_NONE;
+}
+
+Reason
+need_fault(const DomainSample *domain)
+{
+    return has_working_set(domain) ? REASON_NONE : stats_fault(domain);
+}
+
+bool
+need_is_short(const DomainTrack *track, uint64_t now_us)
+{
+    return track->need.short_us > 0 && sat_sub(now_us, track->need.short_us) < SHORT_US;
+}
+
+/* What the guest could hand out without swapping. Old drivers do not say: then all its caches. */
+static uint64_t
+usable_bytes(const DomainSample *domain)
+{
+    uint64_t caches = known_or(domain->guest_caches_bytes, 0);
+
+    if (is_known(domain->guest_usable_bytes))
+        return domain->guest_usable_bytes;
+    return min_u64(sat_add(domain->guest_unused_bytes, caches), domain->guest_available_bytes);
+}
+
+static uint64_t
+per_second(uint64_t now, uint64_t before, uint64_t elapsed_us)
+{
+    if (!is_known(now) || !is_known(before))
+        return 0;
+    return mul_div(sat_sub(now, before), US_PER_S, elapsed_us);
+}
+
+static bool
+shows_shortage(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
+{
+    uint64_t usable_bp = mul_div(usable_bytes(domain), BP_ONE, domain->guest_available_bytes);
+    uint64_t out = per_second(domain->guest_swap_out_bytes, need->swap_out_bytes, elapsed_us);
+    uint64_t in = per_second(domain->guest_swap_in_bytes, need->swap_in_bytes, elapsed_us);
+    uint64_t faults = per_second(domain->guest_major_faults, need->major_faults, elapsed_us);
+
+    if (usable_bp < LOW_BP || out >= SWAP_BYTES)
+        return true;
+    return (faults >= MAJOR_FAULTS && usable_bp < LOW_FAULT_BP) ||
+           (in >= SWAP_BYTES && usable_bp < LOW_SWAP_BP);
+}
+
+/* What the guest's accounts leave out of its balloon, or have in them too much. */
+static void
+follow_accounts(const DomainSample *domain, const DomainTrack *track, uint64_t told_us,
+                NeedTrack *need)
+{
+    uint64_t available = domain->guest_available_bytes;
+
+    if (!is_known(domain->balloon_bytes) ||
+        (track->balloon.moved_us > 0 && told_us < sat_add(track->balloon.moved_us, GRAIN_US)))
+        return; /* told of another size */
+    need->counts_all = available > domain->balloon_bytes;
+    need->reserve_bytes =
+        sat_sub(need->counts_all ? domain->maximum_bytes : domain->balloon_bytes, available);
+}
+
+static uint64_t
+told_need(const DomainSample *domain, const NeedTrack *need)
+{
+    uint64_t usable = usable_bytes(domain);
+    uint64_t used = domain->guest_available_bytes - usable;
+    uint64_t caches = min_u64(known_or(domain->guest_caches_bytes, 0), usable);
+
+    if (need->counts_all)
+        used = sat_sub(used, sat_sub(domain->maximum_bytes, domain->balloon_bytes));
+    return sat_add(sat_add(used, caches / CACHES_DIVISOR), need->reserve_bytes);
+}
+
+/* Up at once, down by the part of a minute that has gone by. */
+static void
+smooth(uint64_t now_bytes, uint64_t elapsed_us, NeedTrack *need)
+{
+    uint64_t gone_us = min_u64(elapsed_us, FALL_US);
+
+    if (now_bytes >= need->bare_bytes)
+        need->bare_bytes = now_bytes;
+    else
+        need->bare_bytes -= mul_div(need->bare_bytes - now_bytes, gone_us, FALL_US);
+}
+
+/* The guest has told something new. */
+static void
+take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
+{
+    NeedTrack *need = &track->need;
+    bool first = need->told_us == 0;
+    uint64_t elapsed_us = first ? FALL_US : told_us - need->told_us;
+
+    if (shows_shortage(domain, need, elapsed_us))
+        need->short_us = told_us;
+    follow_accounts(domain, track, told_us, need);
+    if (!has_working_set(domain))
+        smooth(told_need(domain, need), elapsed_us, need);
+    need->told_us = told_us;
+    need->swap_in_bytes = domain->guest_swap_in_bytes;
+    need->swap_out_bytes = domain->guest_swap_out_bytes;
+    need->major_faults = domain->guest_major_faults;
+}
+
+static void
+follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
+{
+    NeedTrack *need = &track->need;
+    uint64_t told_us;
+
+    if (need->told_us == 0) { /* new: counters of before are not known */
+        need->swap_in_bytes = VALUE_UNKNOWN;
+        need->swap_out_bytes = VALUE_UNKNOWN;
+        need->major_faults = VALUE_UNKNOWN;
+    }
+    if (has_working_set(domain))
+        need->bare_bytes = domain->working_set_bytes;
+    if (stats_fault(domain) != REASON_NONE)
+        return;
+    told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
+    if (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US))
+        take_news(domain, told_us, track);
+}
+
+/* With headroom, and more than it has while it is short. */
+static uint64_t
+whole_need(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
+           const DomainTrack *track)
+{
+    uint64_t bare = track->need.bare_bytes;
+
+    if (need_is_short(track, host->now_us))
+        bare = max_u64(bare, known_or(domain->balloon_bytes, 0));
+    bare = sat_add(bare, mul_div(bare, conf->balloon_headroom_bp, BP_ONE));
+    return min_u64(bare, domain->maximum_bytes);
+}
+
+void
+need_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+{
+    for (size_t i = 0; i < sample->n; i++) {
+        const DomainSample *domain = &sample->domains[i];
+        DomainTrack *track = &state->domains[i];
+
+        follow(&sample->host, domain, track);
+        if (is_known(domain->maximum_bytes) && need_fault(domain) == REASON_NONE)
+            plan->domains[i].need_bytes = whole_need(conf, &sample->host, domain, track);
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* need.h - how much memory a domain needs, as far as it can be told */
+#ifndef POLICY_NEED_H
+#define POLICY_NEED_H
+
+#include "policy/policy.h"
+
+/**
+ * need_fault() - why a domain's need cannot be told
+ *
+ * Return: REASON_STATS_STALE, REASON_STATS_ABSURD; REASON_NONE: it can.
+ */
+Reason need_fault(const DomainSample *domain);
+
+/** need_is_short() - whether the guest itself has shown signs of shortage lately */
+bool need_is_short(const DomainTrack *track, uint64_t now_us);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stake.c - the idle tax
+ *
+ * Every domain is charged for the memory that it has, by its shares. A page that it needs costs
+ * one; an idle page costs 1 / (1 - tax), four at a tax of 75 %. Who is charged most for a share
+ * misses a page least, and gives first:
+ *
+ *     charge = (needed + idle / (1 - tax)) / shares
+ *
+ * So of two domains with equal shares and equal memory the idle one pays; of two that are equally
+ * idle the one with more idle memory does, until they are level; twice the shares let a domain
+ * hold twice the memory. Pages that are merged are shared with others already: taking them frees
+ * next to nothing, so they are not charged.
+ *
+ * The idea is that of C. Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002,
+ * section 5.2; here need takes the place of sampled activity.
+ */
+#include "policy/stake.h"
+
+uint64_t
+stake_floor(const PolicyConf *conf, const DomainSample *domain)
+{
+    uint64_t usual_bytes = mul_div(domain->maximum_bytes, conf->balloon_floor_bp, BP_ONE);
+
+    if (!is_known(domain->maximum_bytes))
+        return VALUE_UNKNOWN;
+    return min_u64(known_or(domain->floor_bytes, usual_bytes), domain->maximum_bytes);
+}
+
+static uint64_t
+share_of_maximum(const DomainSample *domain, uint64_t share_bp)
+{
+    return mul_div(domain->maximum_bytes, share_bp, BP_ONE);
+}
+
+Stake
+stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
+         const DomainTrack *track, uint64_t need_bytes)
+{
+    uint64_t maximum = domain->maximum_bytes;
+    uint64_t shrink_bytes = share_of_maximum(domain, conf->balloon_shrink_bp);
+    Stake stake = {
+        .low_bytes = stake_floor(conf, domain),
+        .end_bytes = max_u64(domain->balloon_bytes, track->balloon.asked_bytes),
+        .band_bytes = share_of_maximum(domain, conf->balloon_dead_band_bp),
+        .grow_bytes = share_of_maximum(domain, conf->balloon_grow_bp),
+        .shrink_bytes = level == MEMORY_CRITICAL ? shrink_bytes * 2 : shrink_bytes,
+    };
+    uint64_t kept_bytes = level == MEMORY_CRITICAL ? track->need.bare_bytes : need_bytes;
+
+    stake.high_bytes =
+        clamp_u64(known_or(domain->ceiling_bytes, maximum), stake.low_bytes, maximum);
+    stake.need_bytes = stake.low_bytes;
+    if (is_known(need_bytes)) {
+        stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
+        kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, maximum);
+        stake.spare_bytes = sat_sub(domain->balloon_bytes, kept_bytes);
+    }
+    return stake;
+}
+
+/* Part of its resident memory that is merged. */
+static uint64_t
+merged_bp(const HostSample *host, const DomainSample *domain)
+{
+    uint64_t merged_bytes = mul_div(known_or(domain->merging_pages, 0), host->page_bytes, 1);
+
+    if (!is_known(domain->resident_bytes) || domain->resident_bytes == 0)
+        return 0;
+    return min_u64(BP_ONE, mul_div(merged_bytes, BP_ONE, domain->resident_bytes));
+}
+
+uint64_t
+stake_charge(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
+             const Stake *stake)
+{
+    uint64_t idle_bytes = sat_sub(domain->balloon_bytes, stake->need_bytes);
+    uint64_t charge = mul_div(idle_bytes, BP_ONE, BP_ONE - conf->balloon_idle_tax_bp);
+
+    charge = sat_add(charge, min_u64(domain->balloon_bytes, stake->need_bytes));
+    charge = mul_div(charge, BP_ONE - merged_bp(host, domain), BP_ONE);
+    return mul_div(charge, SHARES_NORMAL, max_u64(domain->shares, 1));
+}
