@@ -29,6 +29,7 @@
  * nothing is known, are left alone, with the reason. Only what was taken from the latter is given
  * back to them.
  */
+#include "policy/balloon.h"
 #include "policy/bid.h"
 #include "policy/memory.h"
 #include "policy/motion.h"
@@ -80,6 +81,13 @@ why_not(const PolicyConf *conf, const HostSample *host, const DomainSample *doma
         domain->balloon_bytes == 0 || !memory_is_known(host))
         return REASON_FACT_MISSING;
     return REASON_NONE;
+}
+
+bool
+balloon_may_take(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
+{
+    return mechanism_of(conf->balloon_enable, domain->balloon_mode) == ENABLE_YES &&
+           why_not(conf, host, domain) == REASON_NONE;
 }
 
 static bool

@@ -12,6 +12,7 @@
  *     --|-------|-------|----------|-----------------------------|----
  *        dwell_s         dwell_s     twice, four times .. 64 times
  *
+ * A domain that has idle memory, which its balloon can take, is not probed but in a crisis.
  * Domains take turns: who has rested longest is next. A probe never goes below the domain's
  * floor, and all of them together never beyond what may be written to swap (memory.c). Without
  * free swap only the cache of files can go, and not more than half of it.
@@ -30,6 +31,7 @@
  * workingset_refault_* in memory.stat.
  */
 #include "policy/high.h"
+#include "policy/balloon.h"
 #include "policy/bid.h"
 #include "policy/need.h"
 #include "policy/rule.h"
@@ -44,7 +46,7 @@
 #define PAUSE_MAX 64
 /* Less is not worth a probe. */
 #define PROBE_MIN MIB
-/* Swap that has less than this part free is full. */
+/* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
 /* Part of the cache of files that can go. */
 #define FILES_DIVISOR 2
@@ -137,12 +139,45 @@ why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
     return REASON_NONE;
 }
 
+/* What still fits into swap; some of it is left to others. */
+static uint64_t
+swap_room_bytes(const HostSample *host)
+{
+    if (!is_known(host->swap_total_bytes) || !is_known(host->swap_free_bytes))
+        return 0;
+    return sat_sub(host->swap_free_bytes, host->swap_total_bytes / SWAP_FULL_DIVISOR);
+}
+
 static bool
 has_swap(const HostSample *host)
 {
-    if (!is_known(host->swap_total_bytes) || !is_known(host->swap_free_bytes))
+    return swap_room_bytes(host) >= PROBE_MIN;
+}
+
+/* What all probes of this decision may take. */
+static uint64_t
+most_bytes(const HostSample *host, const MemoryState *memory)
+{
+    return has_swap(host) ? min_u64(memory->swap_budget_bytes, swap_room_bytes(host)) : UINT64_MAX;
+}
+
+/*
+ * Memory that the guest does not use, but once did, is the coldest that the kernel finds. To swap
+ * it out would be a waste, as long as the domain's balloon can take it for nothing.
+ */
+static bool
+has_idle_memory(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
+                const Plan *plan, size_t i)
+{
+    const DomainSample *domain = &sample->domains[i];
+    Stake stake;
+
+    if (plan->host.level == MEMORY_CRITICAL || state->domains[i].balloon.stuck ||
+        !balloon_may_take(conf, &sample->host, domain))
         return false;
-    return host->swap_free_bytes > host->swap_total_bytes / SWAP_FULL_DIVISOR;
+    stake =
+        stake_of(conf, plan->host.level, domain, &state->domains[i], plan->domains[i].need_bytes);
+    return stake.spare_bytes > stake.band_bytes;
 }
 
 /* The next probe: a step, as far as floor and files allow. */
@@ -175,12 +210,15 @@ why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
 
     if (plan->host.level < MEMORY_CRITICAL && plan->domains[i].debt_pages > 0)
         return REASON_DEBT;
+    if (has_idle_memory(conf, sample, state, plan, i))
+        return REASON_IDLE_FIRST;
     if (track->balloon.asked_bytes > 0 || is_resting(conf, sample->host.now_us, &track->high))
         return REASON_DWELL;
     if (sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) < PROBE_MIN)
         return REASON_AT_FLOOR;
     if (has_swap(&sample->host))
-        return state->memory.swap_budget_bytes < PROBE_MIN ? REASON_SWAP_RATE : REASON_NONE;
+        return most_bytes(&sample->host, &state->memory) < PROBE_MIN ? REASON_SWAP_RATE
+                                                                     : REASON_NONE;
     return probe_bytes(conf, &sample->host, domain) < PROBE_MIN ? REASON_NO_SWAP : REASON_NONE;
 }
 
@@ -188,7 +226,6 @@ uint64_t
 high_offer(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Plan *plan)
 {
     uint64_t now_us = sample->host.now_us;
-    uint64_t most_bytes = has_swap(&sample->host) ? state->memory.swap_budget_bytes : UINT64_MAX;
 
     bid_clear(sample->n, state);
     for (size_t i = 0; i < sample->n; i++) {
@@ -202,7 +239,7 @@ high_offer(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
                       probe_bytes(conf, &sample->host, domain),
                       mechanism_of(conf->high_enable, domain->high_mode) == ENABLE_OBSERVE, track);
     }
-    return min_u64(bid_sum(sample->n, state, false), most_bytes);
+    return min_u64(bid_sum(sample->n, state, false), most_bytes(&sample->host, &state->memory));
 }
 
 /* --- what is done ----------------------------------------------------------------------- */
@@ -303,7 +340,8 @@ is_probing(const Sample *sample, const PolicyState *state)
 void
 high_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
-    uint64_t would_bytes = min_u64(plan->host.wanted_bytes, state->memory.swap_budget_bytes);
+    uint64_t would_bytes =
+        min_u64(plan->host.wanted_bytes, most_bytes(&sample->host, &state->memory));
 
     bid_award(sample->n, state, plan->host.reclaim_bytes, false, false);
     bid_award(sample->n, state, would_bytes, true, false);

@@ -51,6 +51,7 @@ typedef enum {
     REASON_BACK_OFF,          /* it waits for memory, or memory comes back */
     REASON_NO_SWAP,           /* there is no swap to take its memory */
     REASON_SWAP_RATE,         /* the host writes to swap as fast as it may */
+    REASON_IDLE_FIRST,        /* its balloon can give memory that it does not use at all */
     REASON_NO_CGROUP,         /* its cgroup cannot be limited or is not known */
     REASON_HOST_TIGHT,        /* the host is short of memory */
     REASON_HOST_CRITICAL,     /* the host has almost no memory left */
