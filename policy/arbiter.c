@@ -24,6 +24,7 @@
  * cgroup alone, so unmerging makes others grow: policy never unmerges, and while somebody else
  * does, no limit is held and nothing is probed.
  */
+#include "policy/balloon.h"
 #include "policy/high.h"
 #include "policy/memory.h"
 #include "policy/motion.h"
@@ -89,16 +90,30 @@ merge_bytes(const PolicyConf *conf, const Sample *sample, const Plan *plan)
     return mul_div(pages, sample->host.page_bytes, 1);
 }
 
+/* What balloons can give that nobody uses: it costs nothing but time. */
+static uint64_t
+idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicyState *state, const Plan *plan)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < sample->n; i++)
+        sum = sat_add(sum, balloon_idle_bytes(conf, sample, state, plan, i));
+    return sum;
+}
+
 void
 arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     uint64_t offered = high_offer(conf, sample, state, plan);
     uint64_t wanted = missing_bytes(conf, sample, &state->memory);
+    uint64_t idle = 0;
 
     wanted = sat_sub(wanted, coming_bytes(sample, state));
     plan->host.wanted_bytes = wanted;
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
-    plan->host.reclaim_bytes = min_u64(wanted, offered);
+    if (state->memory.unmet_bytes == 0)
+        idle = idle_bytes(conf, sample, state, plan);
+    plan->host.reclaim_bytes = min_u64(sat_sub(wanted, idle), offered);
     if (conf->balloon_enable != ENABLE_NO)
         plan->host.balloon_bytes = wanted - plan->host.reclaim_bytes;
 }

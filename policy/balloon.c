@@ -61,6 +61,7 @@ typedef struct {
     Stake stake;
     bool is_short;
     bool dry;
+    uint64_t fair_bytes; /* a fair part of what there is to give to those that are short */
 } Case;
 
 /* Why nothing at all is done; REASON_NONE: something may be. */
@@ -83,11 +84,20 @@ why_not(const PolicyConf *conf, const HostSample *host, const DomainSample *doma
     return REASON_NONE;
 }
 
-bool
-balloon_may_take(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
+uint64_t
+balloon_idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
+                   const Plan *plan, size_t i)
 {
-    return mechanism_of(conf->balloon_enable, domain->balloon_mode) == ENABLE_YES &&
-           why_not(conf, host, domain) == REASON_NONE;
+    const DomainSample *domain = &sample->domains[i];
+    const DomainTrack *track = &state->domains[i];
+    Stake stake;
+
+    if (mechanism_of(conf->balloon_enable, domain->balloon_mode) != ENABLE_YES ||
+        why_not(conf, &sample->host, domain) != REASON_NONE || track->balloon.stuck ||
+        need_is_short(track, sample->host.now_us))
+        return 0;
+    stake = stake_of(conf, plan->host.level, domain, track, plan->domains[i].need_bytes);
+    return stake.spare_bytes > stake.band_bytes ? stake.spare_bytes : 0;
 }
 
 static bool
@@ -162,7 +172,8 @@ wish_short(const Case *c)
 
     if (!is_known(c->part->need_bytes) || !c->is_short || (is_dwelling(c) && !has_told(c)))
         return 0;
-    return max_u64(min_u64(stake->grow_bytes, sat_sub(stake->high_bytes, stake->end_bytes)),
+    return max_u64(min_u64(clamp_u64(c->fair_bytes, stake->shrink_bytes, stake->grow_bytes),
+                           sat_sub(stake->high_bytes, stake->end_bytes)),
                    sat_sub(stake->low_bytes, stake->end_bytes));
 }
 
@@ -194,11 +205,12 @@ wish_home(const Case *c)
 static uint64_t
 wish_rank(const Case *c, Turn turn, uint64_t bytes)
 {
-    const Stake *stake = &c->stake;
-    uint64_t lack_bp = mul_div(bytes, BP_ONE, sat_add(stake->end_bytes, bytes));
+    uint64_t lack_bp = mul_div(bytes, BP_ONE, sat_add(c->stake.end_bytes, bytes));
 
     if (turn == TURN_HOME)
-        return UINT64_MAX - 1 - stake_charge(c->conf, c->host, c->domain, stake);
+        return sat_sub(UINT64_MAX, stake_charge(c->conf, c->host, c->domain, &c->stake));
+    if (turn == TURN_SHORT)
+        lack_bp = BP_ONE + 1 - need_usable_bp(c->domain);
     return mul_div(lack_bp, c->domain->shares, 1);
 }
 
@@ -230,7 +242,7 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
 {
     MemoryMarks marks = memory_marks(conf, &sample->host);
     const uint64_t mark_of[TURN_COUNT] = {
-        [TURN_SHORT] = marks.short_bytes,
+        [TURN_SHORT] = marks.critical_bytes / 2,
         [TURN_NEED] = marks.tight_bytes,
         [TURN_HOME] = marks.idle_bytes,
     };
@@ -245,10 +257,21 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
     return sat_sub(memory_above(&sample->host, mark_of[turn]), promised);
 }
 
+static uint64_t
+count_short(const Sample *sample, const PolicyState *state)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < sample->n; i++)
+        n += need_is_short(&state->domains[i], sample->host.now_us);
+    return n;
+}
+
 static void
 give(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, Turn turn)
 {
     uint64_t budget = budget_of(conf, sample, state, turn);
+    uint64_t fair = budget / max_u64(count_short(sample, state), 1);
     Case c;
 
     bid_clear(sample->n, state);
@@ -257,6 +280,7 @@ give(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
 
         if (!case_of(conf, sample, state, plan, i, &c))
             continue;
+        c.fair_bytes = fair;
         bytes = wish_of(&c, turn);
         bid_place(wish_rank(&c, turn, bytes), bytes, c.dry, c.track);
     }

@@ -44,6 +44,10 @@
 #define WINDOW_US (2 * US_PER_S)
 /* Longest pause after probes that hurt, times dwell_s. */
 #define PAUSE_MAX 64
+/* Where more than this part of what was taken comes back, it was not cold. */
+#define BACK_DIVISOR 8
+/* What was taken and came back counts less by this part with each probe. */
+#define MEMORY_DIVISOR 8
 /* Less is not worth a probe. */
 #define PROBE_MIN MIB
 /* This part of swap is left free. */
@@ -161,25 +165,6 @@ most_bytes(const HostSample *host, const MemoryState *memory)
     return has_swap(host) ? min_u64(memory->swap_budget_bytes, swap_room_bytes(host)) : UINT64_MAX;
 }
 
-/*
- * Memory that the guest does not use, but once did, is the coldest that the kernel finds. To swap
- * it out would be a waste, as long as the domain's balloon can take it for nothing.
- */
-static bool
-has_idle_memory(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
-                const Plan *plan, size_t i)
-{
-    const DomainSample *domain = &sample->domains[i];
-    Stake stake;
-
-    if (plan->host.level == MEMORY_CRITICAL || state->domains[i].balloon.stuck ||
-        !balloon_may_take(conf, &sample->host, domain))
-        return false;
-    stake =
-        stake_of(conf, plan->host.level, domain, &state->domains[i], plan->domains[i].need_bytes);
-    return stake.spare_bytes > stake.band_bytes;
-}
-
 /* The next probe: a step, as far as floor and files allow. */
 static uint64_t
 probe_bytes(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
@@ -210,7 +195,7 @@ why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
 
     if (plan->host.level < MEMORY_CRITICAL && plan->domains[i].debt_pages > 0)
         return REASON_DEBT;
-    if (has_idle_memory(conf, sample, state, plan, i))
+    if (plan->host.level < MEMORY_CRITICAL && balloon_idle_bytes(conf, sample, state, plan, i) > 0)
         return REASON_IDLE_FIRST;
     if (track->balloon.asked_bytes > 0 || is_resting(conf, sample->host.now_us, &track->high))
         return REASON_DWELL;
@@ -243,6 +228,28 @@ high_offer(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
 }
 
 /* --- what is done ----------------------------------------------------------------------- */
+
+/*
+ * Before the next probe: were the ones before it worth it? Memory may come back long after it was
+ * taken, so the last few are judged together.
+ */
+static void
+judge(const PolicyConf *conf, const HostSample *host, const DomainSample *domain, uint64_t bytes,
+      HighTrack *high)
+{
+    uint64_t back_pages =
+        sat_add(high->back_pages, since(domain->cgroup_refaults, high->back_count));
+    uint64_t pause_us = max_u64(high->pause_us, dwell_us(conf));
+
+    if (back_pages > high->taken_pages / BACK_DIVISOR)
+        high->pause_us = min_u64(pause_us * 2, dwell_us(conf) * PAUSE_MAX);
+    else
+        high->pause_us = max_u64(pause_us / 2, dwell_us(conf));
+    high->back_pages = back_pages - back_pages / MEMORY_DIVISOR;
+    high->taken_pages -= high->taken_pages / MEMORY_DIVISOR;
+    high->taken_pages = sat_add(high->taken_pages, bytes / host->page_bytes);
+    high->back_count = domain->cgroup_refaults;
+}
 
 /* A limit is ours until the kernel says otherwise. */
 static void
@@ -283,7 +290,7 @@ plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pla
 
     part->high_reason = REASON_PROBE_DOWN;
     high->rested_us = max_u64(sample->host.now_us, 1);
-    high->pause_us = max_u64(high->pause_us / 2, dwell_us(conf));
+    judge(conf, &sample->host, domain, bytes, high);
     if (domain->can_reclaim) {
         part->reclaim_bytes = bytes;
         plan_lift(domain, high, part);

@@ -72,7 +72,6 @@ memory_marks(const PolicyConf *conf, const HostSample *host)
         .idle_bytes = share_of(host, tight_bp + tight_bp / 2),
         .relief_bytes = share_of(host, tight_bp + tight_bp / 4),
         .tight_bytes = share_of(host, tight_bp),
-        .short_bytes = share_of(host, (tight_bp + critical_bp) / 2),
         .critical_bytes = share_of(host, critical_bp),
     };
 }

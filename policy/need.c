@@ -45,7 +45,7 @@
 /* Guests tell their news at most once a second, and its time is told in whole seconds. */
 #define GRAIN_US US_PER_S
 /* How fast need falls. */
-#define FALL_US (60 * US_PER_S)
+#define FALL_US (600 * US_PER_S)
 /* How long a sign of shortage counts. */
 #define SHORT_US (15 * US_PER_S)
 /* A guest swaps from so many bytes in a second, and waits from so many major faults. */
@@ -121,6 +121,14 @@ usable_bytes(const DomainSample *domain)
     return min_u64(sat_add(domain->guest_unused_bytes, caches), domain->guest_available_bytes);
 }
 
+uint64_t
+need_usable_bp(const DomainSample *domain)
+{
+    if (stats_fault(domain) != REASON_NONE)
+        return BP_ONE;
+    return mul_div(usable_bytes(domain), BP_ONE, domain->guest_available_bytes);
+}
+
 static uint64_t
 per_second(uint64_t now, uint64_t before, uint64_t elapsed_us)
 {
@@ -132,7 +140,7 @@ per_second(uint64_t now, uint64_t before, uint64_t elapsed_us)
 static bool
 shows_shortage(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
 {
-    uint64_t usable_bp = mul_div(usable_bytes(domain), BP_ONE, domain->guest_available_bytes);
+    uint64_t usable_bp = need_usable_bp(domain);
     uint64_t out = per_second(domain->guest_swap_out_bytes, need->swap_out_bytes, elapsed_us);
     uint64_t in = per_second(domain->guest_swap_in_bytes, need->swap_in_bytes, elapsed_us);
     uint64_t faults = per_second(domain->guest_major_faults, need->major_faults, elapsed_us);

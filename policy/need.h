@@ -15,4 +15,8 @@ Reason need_fault(const DomainSample *domain);
 /** need_is_short() - whether the guest itself has shown signs of shortage lately */
 bool need_is_short(const DomainTrack *track, uint64_t now_us);
 
+/** need_usable_bp() - share of its memory that the guest could hand out without swapping; BP_ONE
+ * where it does not say */
+uint64_t need_usable_bp(const DomainSample *domain);
+
 #endif

@@ -171,6 +171,9 @@ typedef struct {
     uint64_t limit_bytes; /* ours, in force; 0: none */
     uint64_t rested_us;   /* CLOCK_MONOTONIC of the last probe, or of when it hurt last; 0: none */
     uint64_t pause_us;    /* from then to the next probe; 0: the usual */
+    uint64_t taken_pages; /* by its last probes, older ones counting less */
+    uint64_t back_pages;  /* that came back meanwhile, likewise */
+    uint64_t back_count;  /* counter of refaults at the last probe; VALUE_UNKNOWN */
 } HighTrack;
 
 /* An offer to a rule that chooses between domains; lives for a part of one decision. See bid.c. */
