@@ -101,6 +101,20 @@ idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicyState *stat
     return sum;
 }
 
+/* Of what is missing to the relief mark, what is not worth writing to swap for. */
+static uint64_t
+balloon_share(const PolicyConf *conf, const HostSample *host)
+{
+    MemoryMarks marks = memory_marks(conf, host);
+    uint64_t low_bytes = marks.tight_bytes;
+
+    if (!memory_is_known(host))
+        return 0;
+    if (conf->balloon_enable == ENABLE_YES)
+        low_bytes = min_u64(low_bytes, marks.critical_bytes + marks.critical_bytes / 4);
+    return sat_sub(marks.relief_bytes, max_u64(host->mem_available_bytes, low_bytes));
+}
+
 void
 arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
@@ -113,6 +127,7 @@ arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
     if (state->memory.unmet_bytes == 0)
         idle = idle_bytes(conf, sample, state, plan);
+    idle = sat_add(idle, balloon_share(conf, &sample->host));
     plan->host.reclaim_bytes = min_u64(sat_sub(wanted, idle), offered);
     if (conf->balloon_enable != ENABLE_NO)
         plan->host.balloon_bytes = wanted - plan->host.reclaim_bytes;

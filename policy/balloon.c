@@ -94,7 +94,7 @@ balloon_idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicySta
 
     if (mechanism_of(conf->balloon_enable, domain->balloon_mode) != ENABLE_YES ||
         why_not(conf, &sample->host, domain) != REASON_NONE || track->balloon.stuck ||
-        need_is_short(track, sample->host.now_us))
+        need_was_short(track, sample->host.now_us))
         return 0;
     stake = stake_of(conf, plan->host.level, domain, track, plan->domains[i].need_bytes);
     return stake.spare_bytes > stake.band_bytes ? stake.spare_bytes : 0;
@@ -295,7 +295,7 @@ give(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
             plan_target(&c, c.stake.end_bytes + bid->got_bytes, REASON_GIVE_BACK);
         else
             bid->got_bytes = 0;
-        if (turn != TURN_HOME && !c.dry)
+        if (turn == TURN_SHORT && !c.dry)
             state->memory.unmet_bytes =
                 sat_add(state->memory.unmet_bytes, bid->bytes - bid->got_bytes);
     }
@@ -309,8 +309,10 @@ why_keep(const Case *c)
 {
     const Stake *stake = &c->stake;
 
-    if (c->is_short)
-        return stake->end_bytes >= stake->high_bytes ? REASON_AT_CEILING : REASON_GUEST_SHORT;
+    if (c->is_short && stake->end_bytes >= stake->high_bytes)
+        return REASON_AT_CEILING;
+    if (need_was_short(c->track, c->host->now_us))
+        return REASON_GUEST_SHORT;
     if (c->track->balloon.stuck)
         return REASON_STUCK;
     if (c->level == MEMORY_CALM)

@@ -43,7 +43,7 @@
 /* Waiting and refaults are counted over so long. */
 #define WINDOW_US (2 * US_PER_S)
 /* Longest pause after probes that hurt, times dwell_s. */
-#define PAUSE_MAX 64
+#define PAUSE_MAX 256
 /* Where more than this part of what was taken comes back, it was not cold. */
 #define BACK_DIVISOR 8
 /* What was taken and came back counts less by this part with each probe. */
@@ -136,7 +136,7 @@ why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
         return REASON_BACK_OFF;
     if (plan->host.level == MEMORY_CALM)
         return plan->host.reason;
-    if (need_is_short(track, sample->host.now_us))
+    if (need_was_short(track, sample->host.now_us))
         return REASON_GUEST_SHORT;
     if (!is_known(sample->domains[i].maximum_bytes))
         return REASON_FACT_MISSING;
@@ -178,11 +178,14 @@ probe_bytes(const PolicyConf *conf, const HostSample *host, const DomainSample *
     return step_bytes;
 }
 
+/* In a crisis nobody rests for longer than usual. */
 static bool
-is_resting(const PolicyConf *conf, uint64_t now_us, const HighTrack *high)
+is_resting(const PolicyConf *conf, uint64_t now_us, MemoryLevel level, const HighTrack *high)
 {
+    uint64_t pause_us = level == MEMORY_CRITICAL ? 0 : high->pause_us;
+
     return high->rested_us > 0 &&
-           sat_sub(now_us, high->rested_us) < max_u64(high->pause_us, dwell_us(conf));
+           sat_sub(now_us, high->rested_us) < max_u64(pause_us, dwell_us(conf));
 }
 
 /* Why a domain that may be held down is not probed now; REASON_NONE: it may be. */
@@ -197,7 +200,8 @@ why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
         return REASON_DEBT;
     if (plan->host.level < MEMORY_CRITICAL && balloon_idle_bytes(conf, sample, state, plan, i) > 0)
         return REASON_IDLE_FIRST;
-    if (track->balloon.asked_bytes > 0 || is_resting(conf, sample->host.now_us, &track->high))
+    if (track->balloon.asked_bytes > 0 ||
+        is_resting(conf, sample->host.now_us, plan->host.level, &track->high))
         return REASON_DWELL;
     if (sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) < PROBE_MIN)
         return REASON_AT_FLOOR;

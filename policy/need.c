@@ -17,12 +17,12 @@
  * taken from them as theirs and in use. They give themselves away by having more than their
  * balloon leaves them; then what was taken is subtracted.
  *
- * Need rises at once and falls within a minute, so that a guest which works now and then is not
- * taken for idle in between.
+ * Need rises at once and falls slowly, so that a guest which works now and then is not taken for
+ * idle in between.
  *
  * Signs that the guest itself is short: it swaps out; it swaps in, or waits for pages of its
  * programs, while little is usable; hardly anything is usable. What it needs then is not known,
- * only that it is more than it has.
+ * only that it is more than it has; for an hour it is not believed to need less than that.
  *
  * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
  * to its floor; one that claims more keeps what it has, and is charged for it (balloon.c). What
@@ -46,8 +46,12 @@
 #define GRAIN_US US_PER_S
 /* How fast need falls. */
 #define FALL_US (600 * US_PER_S)
-/* How long a sign of shortage counts. */
+/* How long a guest that was short and then fell silent is still taken to be. */
 #define SHORT_US (15 * US_PER_S)
+/* How long one that was short is left what it has, and for how long that is known to be too little.
+ */
+#define SPARED_US (60 * US_PER_S)
+#define LEARNT_US (3600 * US_PER_S)
 /* A guest swaps from so many bytes in a second, and waits from so many major faults. */
 #define SWAP_BYTES   (64 * KIB)
 #define MAJOR_FAULTS 100
@@ -107,7 +111,13 @@ need_fault(const DomainSample *domain)
 bool
 need_is_short(const DomainTrack *track, uint64_t now_us)
 {
-    return track->need.short_us > 0 && sat_sub(now_us, track->need.short_us) < SHORT_US;
+    return track->need.is_short && sat_sub(now_us, track->need.short_us) < SHORT_US;
+}
+
+bool
+need_was_short(const DomainTrack *track, uint64_t now_us)
+{
+    return track->need.short_us > 0 && sat_sub(now_us, track->need.short_us) < SPARED_US;
 }
 
 /* What the guest could hand out without swapping. Old drivers do not say: then all its caches. */
@@ -178,16 +188,26 @@ told_need(const DomainSample *domain, const NeedTrack *need)
     return sat_add(sat_add(used, caches / CACHES_DIVISOR), need->reserve_bytes);
 }
 
-/* Up at once, down by the part of a minute that has gone by. */
+/* Up at once, down by the part of its time that has gone by. */
 static void
 smooth(uint64_t now_bytes, uint64_t elapsed_us, NeedTrack *need)
 {
     uint64_t gone_us = min_u64(elapsed_us, FALL_US);
 
-    if (now_bytes >= need->bare_bytes)
-        need->bare_bytes = now_bytes;
+    if (now_bytes >= need->told_bytes)
+        need->told_bytes = now_bytes;
     else
-        need->bare_bytes -= mul_div(need->bare_bytes - now_bytes, gone_us, FALL_US);
+        need->told_bytes -= mul_div(need->told_bytes - now_bytes, gone_us, FALL_US);
+}
+
+/* What a guest had when it was short was too little, whatever it tells afterwards. */
+static void
+learn(const DomainSample *domain, uint64_t told_us, NeedTrack *need)
+{
+    if (sat_sub(told_us, need->short_us) >= LEARNT_US)
+        need->short_bytes = 0;
+    need->short_us = told_us;
+    need->short_bytes = max_u64(need->short_bytes, known_or(domain->balloon_bytes, 0));
 }
 
 /* The guest has told something new. */
@@ -198,8 +218,9 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     bool first = need->told_us == 0;
     uint64_t elapsed_us = first ? FALL_US : told_us - need->told_us;
 
-    if (shows_shortage(domain, need, elapsed_us))
-        need->short_us = told_us;
+    need->is_short = shows_shortage(domain, need, elapsed_us);
+    if (need->is_short)
+        learn(domain, told_us, need);
     follow_accounts(domain, track, told_us, need);
     if (!has_working_set(domain))
         smooth(told_need(domain, need), elapsed_us, need);
@@ -221,25 +242,22 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
         need->major_faults = VALUE_UNKNOWN;
     }
     if (has_working_set(domain))
-        need->bare_bytes = domain->working_set_bytes;
-    if (stats_fault(domain) != REASON_NONE)
-        return;
+        need->told_bytes = domain->working_set_bytes;
     told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
-    if (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US))
+    if (stats_fault(domain) == REASON_NONE &&
+        (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US)))
         take_news(domain, told_us, track);
+    need->bare_bytes = need->told_bytes;
+    if (sat_sub(host->now_us, need->short_us) < LEARNT_US)
+        need->bare_bytes = max_u64(need->bare_bytes, need->short_bytes);
 }
 
-/* With headroom, and more than it has while it is short. */
 static uint64_t
-whole_need(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
-           const DomainTrack *track)
+with_headroom(const PolicyConf *conf, const DomainSample *domain, uint64_t bare_bytes)
 {
-    uint64_t bare = track->need.bare_bytes;
+    uint64_t headroom_bytes = mul_div(bare_bytes, conf->balloon_headroom_bp, BP_ONE);
 
-    if (need_is_short(track, host->now_us))
-        bare = max_u64(bare, known_or(domain->balloon_bytes, 0));
-    bare = sat_add(bare, mul_div(bare, conf->balloon_headroom_bp, BP_ONE));
-    return min_u64(bare, domain->maximum_bytes);
+    return min_u64(sat_add(bare_bytes, headroom_bytes), domain->maximum_bytes);
 }
 
 void
@@ -251,6 +269,6 @@ need_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
 
         follow(&sample->host, domain, track);
         if (is_known(domain->maximum_bytes) && need_fault(domain) == REASON_NONE)
-            plan->domains[i].need_bytes = whole_need(conf, &sample->host, domain, track);
+            plan->domains[i].need_bytes = with_headroom(conf, domain, track->need.bare_bytes);
     }
 }

@@ -12,8 +12,11 @@
  */
 Reason need_fault(const DomainSample *domain);
 
-/** need_is_short() - whether the guest itself has shown signs of shortage lately */
+/** need_is_short() - whether the guest itself is short, by what it told last */
 bool need_is_short(const DomainTrack *track, uint64_t now_us);
+
+/** need_was_short() - whether it is, or was a moment ago: nothing is to be taken from it */
+bool need_was_short(const DomainTrack *track, uint64_t now_us);
 
 /** need_usable_bp() - share of its memory that the guest could hand out without swapping; BP_ONE
  * where it does not say */

@@ -141,10 +141,13 @@ typedef struct {
     uint64_t swap_in_bytes;  /* counter then; VALUE_UNKNOWN */
     uint64_t swap_out_bytes; /* counter then; VALUE_UNKNOWN */
     uint64_t major_faults;   /* counter then; VALUE_UNKNOWN */
-    uint64_t short_us;       /* CLOCK_MONOTONIC of the last sign of shortage; 0: none */
+    bool is_short;           /* it was short then */
+    uint64_t short_us;       /* CLOCK_MONOTONIC of the last time that it was; 0: never */
+    uint64_t short_bytes;    /* what its balloon left it when it was, the most lately */
     uint64_t reserve_bytes;  /* of its memory that the guest keeps from its own accounts */
     bool counts_all;         /* it counts what its balloon has taken as its own, in use */
-    uint64_t bare_bytes;     /* need without headroom, smoothed downwards; 0: none yet */
+    uint64_t told_bytes;     /* need as told, smoothed downwards; 0: none yet */
+    uint64_t bare_bytes;     /* need without headroom, by all that is known; 0: none yet */
 } NeedTrack;
 
 /* What has been done to a balloon; see motion.c. */
