@@ -45,6 +45,7 @@
 /* Whose turn it is to be given memory. */
 typedef enum {
     TURN_SHORT, /* shows signs of shortage */
+    TURN_DIRE,  /* is about to kill its programs */
     TURN_NEED,  /* has less than it needs */
     TURN_HOME,  /* has less than it was found with */
     TURN_COUNT,
@@ -178,6 +179,12 @@ wish_short(const Case *c)
 }
 
 static uint64_t
+wish_dire(const Case *c)
+{
+    return c->track->need.is_dire ? min_u64(wish_short(c), c->stake.shrink_bytes) : 0;
+}
+
+static uint64_t
 wish_need(const Case *c)
 {
     const Stake *stake = &c->stake;
@@ -209,7 +216,7 @@ wish_rank(const Case *c, Turn turn, uint64_t bytes)
 
     if (turn == TURN_HOME)
         return sat_sub(UINT64_MAX, stake_charge(c->conf, c->host, c->domain, &c->stake));
-    if (turn == TURN_SHORT)
+    if (turn <= TURN_DIRE)
         lack_bp = BP_ONE + 1 - need_usable_bp(c->domain);
     return mul_div(lack_bp, c->domain->shares, 1);
 }
@@ -219,6 +226,7 @@ wish_of(const Case *c, Turn turn)
 {
     static uint64_t (*const wishes[TURN_COUNT])(const Case *) = {
         [TURN_SHORT] = wish_short,
+        [TURN_DIRE] = wish_dire,
         [TURN_NEED] = wish_need,
         [TURN_HOME] = wish_home,
     };
@@ -243,18 +251,23 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
     MemoryMarks marks = memory_marks(conf, &sample->host);
     const uint64_t mark_of[TURN_COUNT] = {
         [TURN_SHORT] = marks.critical_bytes / 2,
+        [TURN_DIRE] = 0,
         [TURN_NEED] = marks.tight_bytes,
         [TURN_HOME] = marks.idle_bytes,
     };
     uint64_t promised = 0;
+    uint64_t free_bytes;
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainTrack *track = &state->domains[i];
 
-        if (turn != TURN_SHORT || need_is_short(track, sample->host.now_us))
+        if (turn > TURN_DIRE || need_is_short(track, sample->host.now_us))
             promised = sat_add(promised, track->balloon.promise_bytes);
     }
-    return sat_sub(memory_above(&sample->host, mark_of[turn]), promised);
+    free_bytes = memory_above(&sample->host, mark_of[turn]);
+    if (turn == TURN_DIRE)
+        free_bytes = sat_add(free_bytes, known_or(sample->host.swap_free_bytes, 0) / 2);
+    return sat_sub(free_bytes, promised);
 }
 
 static uint64_t

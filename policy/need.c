@@ -60,6 +60,7 @@
 #define LOW_BP       (BP_ONE / 20)
 #define LOW_FAULT_BP (BP_ONE / 10)
 #define LOW_SWAP_BP  (BP_ONE / 4)
+#define DIRE_BP      (BP_ONE / 50)
 /* Part of the caches that counts as needed. */
 #define CACHES_DIVISOR 4
 
@@ -161,6 +162,14 @@ shows_shortage(const DomainSample *domain, const NeedTrack *need, uint64_t elaps
            (in >= SWAP_BYTES && usable_bp < LOW_SWAP_BP);
 }
 
+/* Hardly anything is left, and nothing goes to a swap of its own: it has none, or it is full. */
+static bool
+is_dire(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
+{
+    return need_usable_bp(domain) < DIRE_BP &&
+           per_second(domain->guest_swap_out_bytes, need->swap_out_bytes, elapsed_us) < SWAP_BYTES;
+}
+
 /* What the guest's accounts leave out of its balloon, or have in them too much. */
 static void
 follow_accounts(const DomainSample *domain, const DomainTrack *track, uint64_t told_us,
@@ -218,6 +227,7 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     bool first = need->told_us == 0;
     uint64_t elapsed_us = first ? FALL_US : told_us - need->told_us;
 
+    need->is_dire = is_dire(domain, need, elapsed_us);
     need->is_short = shows_shortage(domain, need, elapsed_us);
     if (need->is_short)
         learn(domain, told_us, need);

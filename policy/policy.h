@@ -142,6 +142,7 @@ typedef struct {
     uint64_t swap_out_bytes; /* counter then; VALUE_UNKNOWN */
     uint64_t major_faults;   /* counter then; VALUE_UNKNOWN */
     bool is_short;           /* it was short then */
+    bool is_dire;            /* and about to kill its programs */
     uint64_t short_us;       /* CLOCK_MONOTONIC of the last time that it was; 0: never */
     uint64_t short_bytes;    /* what its balloon left it when it was, the most lately */
     uint64_t reserve_bytes;  /* of its memory that the guest keeps from its own accounts */

@@ -192,6 +192,7 @@ static const TraceField track_fields[] = {
     TRACK(need.swap_out_bytes),
     TRACK(need.major_faults),
     FLAG(DomainTrack, need.is_short),
+    FLAG(DomainTrack, need.is_dire),
     TRACK(need.short_us),
     TRACK(need.short_bytes),
     TRACK(need.reserve_bytes),
