@@ -125,7 +125,7 @@ arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
     wanted = sat_sub(wanted, coming_bytes(sample, state));
     plan->host.wanted_bytes = wanted;
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
-    if (state->memory.unmet_bytes == 0)
+    if (state->memory.unmet_bytes == 0 && plan->host.level < MEMORY_CRITICAL)
         idle = idle_bytes(conf, sample, state, plan);
     idle = sat_add(idle, balloon_share(conf, &sample->host));
     plan->host.reclaim_bytes = min_u64(sat_sub(wanted, idle), offered);

@@ -4,10 +4,10 @@
  *
  * Taking. A calm host takes nothing. A short one takes what the arbiter asks of balloons, from
  * idle memory alone: what a domain has beyond its need with headroom, or, while the host's state
- * is critical, beyond bare need; never below its floor. Who is charged most for it (stake.c) gives
- * first. A step is small, and the next one waits until the balloon has arrived, dwell_s is over
- * and the guest has told how it fares; so figures that lag behind cause no storm. A domain that
- * is itself short gives nothing.
+ * is critical, with half the headroom; never below its floor. Who is charged most for it (stake.c)
+ * gives first. A step is small, and the next one waits until the balloon has arrived, dwell_s is
+ * over and the guest has told how it fares; so figures that lag behind cause no storm. A domain
+ * that is itself short gives nothing.
  *
  * Giving. First come domains that are short themselves, then those that have less than their need,
  * then, on a calm host, those from which memory was taken although they can do without: up to

@@ -69,6 +69,7 @@ bid_award(size_t n, PolicyState *state, uint64_t bytes, bool dry, bool whole)
 {
     uint64_t rank;
 
+    bytes = min_u64(bytes, UINT64_MAX - 1); /* less than a sum without end */
     if (bytes == 0 || bid_sum(n, state, dry) == 0)
         return;
     rank = find_rank(n, state, dry, bytes);

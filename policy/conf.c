@@ -111,7 +111,8 @@ static const Knob rows[] = {
            "10", "While less memory than this is available, domains are asked for memory."),
     ROW_OF("agent", "memory_critical", KNOB_PERCENT, memory_critical_bp, "percent of memory", 1,
            9000, "4",
-           "While less memory than this is available, domains are asked for their headroom too, in "
+           "While less memory than this is available, domains are asked for half their headroom "
+           "too, in "
            "larger steps. More than memory_tight counts as memory_tight."),
     ROW_OF("agent", "calm_s", KNOB_UINT, calm_s, "seconds", 1, 3600, "30",
            "How long memory must be less short before the level falls, one at a time."),

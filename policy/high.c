@@ -348,6 +348,15 @@ is_probing(const Sample *sample, const PolicyState *state)
     return false;
 }
 
+/* The last of a sum may be too little; and who is only observed is first let go. */
+static bool
+is_worth(const DomainTrack *track)
+{
+    if (track->bid.dry && track->high.limit_bytes > 0)
+        return false;
+    return track->bid.got_bytes >= max_u64(min_u64(PROBE_MIN, track->bid.bytes), 1);
+}
+
 void
 high_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
@@ -357,11 +366,10 @@ high_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
     bid_award(sample->n, state, plan->host.reclaim_bytes, false, false);
     bid_award(sample->n, state, would_bytes, true, false);
     for (size_t i = 0; i < sample->n; i++) {
-        uint32_t mode = sample->domains[i].high_mode;
+        Enable enable = mechanism_of(conf->high_enable, sample->domains[i].high_mode);
 
-        plan->domains[i].high_apply = mechanism_of(conf->high_enable, mode) == ENABLE_YES;
-        if (state->domains[i].bid.got_bytes >= min_u64(PROBE_MIN, state->domains[i].bid.bytes) &&
-            state->domains[i].bid.got_bytes > 0)
+        plan->domains[i].high_apply = enable == ENABLE_YES;
+        if (is_worth(&state->domains[i]))
             plan_probe(conf, sample, state, plan, i);
         else
             plan_rest(conf, sample, state, plan, i);

@@ -112,7 +112,7 @@ follow_swap(const PolicyConf *conf, const HostSample *host, MemoryState *memory)
     if (memory->at_us > 0) {
         memory->swap_in_rate = mul_div(in_bytes, US_PER_S, elapsed_us);
         budget_bytes = sat_add(budget_bytes, mul_div(rate_bytes, elapsed_us, US_PER_S));
-        memory->swap_budget_bytes = sat_sub(min_u64(budget_bytes, most_bytes), out_bytes);
+        memory->swap_budget_bytes = min_u64(sat_sub(budget_bytes, out_bytes), most_bytes);
     } else {
         memory->swap_budget_bytes = most_bytes;
     }

@@ -38,7 +38,7 @@ typedef struct {
 typedef enum {
     MEMORY_CALM,     /* nothing is wanted back */
     MEMORY_TIGHT,    /* domains are asked for what they do not need */
-    MEMORY_CRITICAL, /* and for their headroom */
+    MEMORY_CRITICAL, /* and for half of their headroom */
     MEMORY_LEVEL_COUNT,
 } MemoryLevel;
 

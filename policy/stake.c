@@ -47,12 +47,14 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
         .grow_bytes = share_of_maximum(domain, conf->balloon_grow_bp),
         .shrink_bytes = level == MEMORY_CRITICAL ? shrink_bytes * 2 : shrink_bytes,
     };
-    uint64_t kept_bytes = level == MEMORY_CRITICAL ? track->need.bare_bytes : need_bytes;
+    uint64_t kept_bytes = need_bytes;
 
     stake.high_bytes =
         clamp_u64(known_or(domain->ceiling_bytes, maximum), stake.low_bytes, maximum);
     stake.need_bytes = stake.low_bytes;
     if (is_known(need_bytes)) {
+        if (level == MEMORY_CRITICAL)
+            kept_bytes -= sat_sub(need_bytes, track->need.bare_bytes) / 2;
         stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
         kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, maximum);
         stake.spare_bytes = sat_sub(domain->balloon_bytes, kept_bytes);

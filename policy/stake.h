@@ -11,8 +11,8 @@ typedef struct {
     uint64_t high_bytes;   /* ceiling */
     uint64_t end_bytes;    /* what it has, and what it was given and has not taken yet */
     uint64_t need_bytes;   /* with headroom, within floor and ceiling; floor if not known */
-    uint64_t spare_bytes;  /* beyond that, or while the host's state is critical beyond bare need;
-                              0 if need is not known */
+    uint64_t spare_bytes;  /* beyond that, or while the host's state is critical beyond need with
+                              half the headroom; 0 if need is not known */
     uint64_t band_bytes;   /* dead band */
     uint64_t grow_bytes;   /* largest step up */
     uint64_t shrink_bytes; /* largest step down */

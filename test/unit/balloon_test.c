@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* balloon_test.c - slowly from those who do not need it, at once to those who do */
+#include "test/support/memcase.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define U       VALUE_UNKNOWN
+#define S       MEMCASE_S
+#define MIB     MEMCASE_MIB
+#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The wanted balloon in MiB; U: left alone. */
+static uint64_t
+target_mib(const MemCase *one, size_t i)
+{
+    uint64_t bytes = one->plans[i].balloon_bytes;
+
+    return is_known(bytes) ? bytes / MIB : U;
+}
+
+static void
+assert_target(const MemCase *one, size_t i, uint64_t mib, Reason reason, const char *when)
+{
+    if (target_mib(one, i) != mib || one->plans[i].balloon_reason != reason)
+        fail_msg("%s: domain %zu: %" PRId64 " MiB (%s), want %" PRId64 " (%s)", when, i,
+                 (int64_t)target_mib(one, i), reason_name(one->plans[i].balloon_reason),
+                 (int64_t)mib, reason_name(reason));
+}
+
+/* A host that has been tight for long enough that a balloon would be asked. */
+static void
+init_tight(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.high_enable = ENABLE_NO;
+    memcase_available(one, 900);
+}
+
+typedef void (*Bend)(MemCase *one);
+
+static void
+bend_nothing(MemCase *one)
+{
+    (void)one;
+}
+
+static void
+bend_calm(MemCase *one)
+{
+    memcase_available(one, 5000);
+}
+
+static void
+bend_off(MemCase *one)
+{
+    one->conf.balloon_enable = ENABLE_NO;
+}
+
+static void
+bend_mode_off(MemCase *one)
+{
+    one->domains[0].balloon_mode = MECHANISM_OFF;
+}
+
+static void
+bend_mode_on_where_all_is_off(MemCase *one)
+{
+    one->conf.balloon_enable = ENABLE_NO;
+    one->domains[0].balloon_mode = MECHANISM_ON;
+}
+
+static void
+bend_no_balloon(MemCase *one)
+{
+    one->domains[0].has_balloon = false;
+}
+
+static void
+bend_fixed(MemCase *one)
+{
+    one->domains[0].is_fixed = true;
+}
+
+static void
+bend_foreign(MemCase *one)
+{
+    one->domains[0].balloon_foreign = true;
+}
+
+static void
+bend_still(MemCase *one)
+{
+    one->domains[0].is_still = true;
+}
+
+static void
+bend_stale(MemCase *one)
+{
+    one->domains[0].guest_age_us = 10 * S;
+}
+
+static void
+bend_absurd(MemCase *one)
+{
+    one->domains[0].guest_usable_bytes = 2000 * MIB;
+}
+
+static void
+bend_no_maximum(MemCase *one)
+{
+    one->domains[0].maximum_bytes = U;
+}
+
+static void
+bend_more_than_maximum(MemCase *one)
+{
+    one->domains[0].balloon_bytes = 1001 * MIB;
+}
+
+static void
+bend_no_size(MemCase *one)
+{
+    one->domains[0].balloon_bytes = 0;
+}
+
+static void
+bend_no_host_figures(MemCase *one)
+{
+    one->host.mem_available_bytes = U;
+}
+
+static void
+bend_busy(MemCase *one)
+{
+    memcase_uses(one, 0, 820);
+}
+
+static void
+bend_short(MemCase *one)
+{
+    memcase_uses(one, 0, 960);
+}
+
+static void
+bend_at_floor(MemCase *one)
+{
+    one->domains[0].floor_bytes = 1000 * MIB;
+}
+
+static void
+near_the_floor(MemCase *one)
+{
+    one->domains[0].floor_bytes = 970 * MIB;
+}
+
+static void
+bend_headroom(MemCase *one)
+{
+    memcase_uses(one, 0, 800);
+    memcase_available(one, 300);
+}
+
+static void
+whoever_is_not_asked_has_a_reason(void **unused)
+{
+    static const struct {
+        const char *when;
+        Bend bend;
+        uint64_t want_mib;
+        Reason reason;
+    } rows[] = {
+        { "tight", bend_nothing, 950, REASON_TAKE },
+        { "calm", bend_calm, U, REASON_CALM },
+        { "off", bend_off, U, REASON_MECHANISM_OFF },
+        { "off for it", bend_mode_off, U, REASON_MECHANISM_OFF },
+        { "on for it only", bend_mode_on_where_all_is_off, U, REASON_MECHANISM_OFF },
+        { "no device", bend_no_balloon, U, REASON_NO_BALLOON },
+        { "passthrough", bend_fixed, U, REASON_FIXED_MEMORY },
+        { "set by others", bend_foreign, U, REASON_FOREIGN },
+        { "migrating", bend_still, U, REASON_HOLD_STILL },
+        { "stale", bend_stale, U, REASON_STATS_STALE },
+        { "absurd", bend_absurd, U, REASON_STATS_ABSURD },
+        { "no maximum", bend_no_maximum, U, REASON_FACT_MISSING },
+        { "more than maximum", bend_more_than_maximum, U, REASON_FACT_MISSING },
+        { "no size", bend_no_size, U, REASON_FACT_MISSING },
+        { "no figures of the host", bend_no_host_figures, U, REASON_FACT_MISSING },
+        { "needs almost all", bend_busy, U, REASON_DEAD_BAND },
+        { "short at its maximum", bend_short, U, REASON_AT_CEILING },
+        { "at its floor", bend_at_floor, U, REASON_AT_FLOOR },
+        { "near its floor", near_the_floor, 970, REASON_TAKE },
+        { "headroom in a crisis", bend_headroom, 900, REASON_TAKE },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init_tight(&one, 1);
+        rows[r].bend(&one);
+        memcase_decide(&one);
+        assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+    }
+}
+
+static void
+what_is_observed_is_planned_again_and_again_and_not_applied(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    for (unsigned i = 0; i < 2; i++) {
+        init_tight(&one, 1);
+        one.conf.balloon_enable = i == 0 ? ENABLE_OBSERVE : ENABLE_YES;
+        one.domains[0].balloon_mode = i == 0 ? MECHANISM_ON : MECHANISM_OBSERVE;
+        for (unsigned tick = 0; tick < 3; tick++) {
+            memcase_after(&one, S);
+            assert_target(&one, 0, 950, REASON_TAKE, "observed");
+            assert_false(one.plans[0].balloon_apply);
+            assert_int_equal(one.tracks[0].balloon.asked_bytes, 0);
+        }
+    }
+    assert_int_equal(one.state.memory.unmet_bytes, 0);
+}
+
+static void
+a_step_waits_for_the_one_before_it_and_for_the_guest_to_tell(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    memcase_decide(&one);
+    assert_target(&one, 0, 950, REASON_TAKE, "first");
+    assert_true(one.plans[0].balloon_apply);
+    memcase_after(&one, 20 * S);
+    assert_target(&one, 0, U, REASON_DWELL, "on its way");
+    one.domains[0].balloon_bytes = 950 * MIB;
+    memcase_uses(&one, 0, 500);
+    memcase_after(&one, S);
+    assert_target(&one, 0, 900, REASON_TAKE, "there, and told");
+    memcase_obey(&one);
+    one.domains[0].guest_period_us = 10 * S;
+    one.domains[0].guest_age_us = 12 * S;
+    memcase_after(&one, 9 * S);
+    assert_target(&one, 0, U, REASON_DWELL, "too soon");
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, U, REASON_DWELL, "told of before");
+    one.domains[0].guest_age_us = 0;
+    memcase_after(&one, S);
+    assert_target(&one, 0, 850, REASON_TAKE, "told");
+}
+
+static void
+it_goes_down_to_need_with_headroom_and_never_below_the_floor(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t uses_mib, available_mib, low_mib, high_mib;
+    } rows[] = {
+        { "need", 500, 900, 600, 620 },
+        { "floor", 50, 900, 250, 270 },
+        { "half the headroom", 500, 300, 550, 570 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init_tight(&one, 1);
+        memcase_uses(&one, 0, rows[r].uses_mib);
+        memcase_available(&one, rows[r].available_mib);
+        for (unsigned tick = 0; tick < 100; tick++) {
+            memcase_after(&one, 20 * S);
+            memcase_obey(&one);
+        }
+        if (one.domains[0].balloon_bytes < rows[r].low_mib * MIB ||
+            one.domains[0].balloon_bytes > rows[r].high_mib * MIB)
+            fail_msg("%s: %" PRIu64 " MiB", rows[r].when, one.domains[0].balloon_bytes / MIB);
+    }
+}
+
+static void
+the_idle_pay_first_and_equals_pay_alike(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 3);
+    memcase_uses(&one, 0, 700);
+    memcase_uses(&one, 1, 100);
+    memcase_uses(&one, 2, 100);
+    for (unsigned tick = 0; tick < 8; tick++) {
+        memcase_available(&one, 1240); /* wants a little at a time */
+        one.state.memory.level = MEMORY_TIGHT;
+        memcase_after(&one, 20 * S);
+        memcase_obey(&one);
+    }
+    assert_int_equal(one.domains[0].balloon_bytes, 1000 * MIB);
+    assert_int_equal(one.domains[1].balloon_bytes, 800 * MIB);
+    assert_int_equal(one.domains[2].balloon_bytes, 800 * MIB);
+}
+
+static void
+who_is_short_is_given_large_steps_at_once(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.domains[0].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 395);
+    memcase_decide(&one);
+    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
+    memcase_after(&one, S / 2);
+    assert_target(&one, 0, U, REASON_GUEST_SHORT, "has not told yet");
+    memcase_obey(&one);
+    memcase_uses(&one, 0, 645);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 900, REASON_GIVE_BACK, "told that it is not enough");
+    memcase_obey(&one);
+    memcase_uses(&one, 0, 895);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 1000, REASON_GIVE_BACK, "all there is");
+    memcase_obey(&one);
+    memcase_uses(&one, 0, 500);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, U, REASON_GUEST_SHORT, "was short a moment ago");
+}
+
+static void
+first_what_is_free_then_what_others_gave(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 2); /* 900 MiB available, 200 of them for nobody */
+    memcase_available(&one, 300);
+    one.domains[0].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 385);
+    memcase_decide(&one);
+    assert_target(&one, 0, 500, REASON_GIVE_BACK, "what is above half the critical mark");
+    assert_target(&one, 1, 900, REASON_TAKE, "the other one");
+    assert_int_equal(one.state.memory.unmet_bytes, 0);
+    memcase_available(&one, 200); /* the first has it, the second has given nothing yet */
+    one.domains[0].balloon_bytes = 500 * MIB;
+    one.domains[0].resident_bytes = 1100 * MIB;
+    memcase_uses(&one, 0, 485);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, U, REASON_GUEST_SHORT, "nothing is free");
+    assert_int_equal(one.state.memory.unmet_bytes, 100 * MIB);
+    memcase_available(&one, 260); /* now it has */
+    one.domains[1].balloon_bytes = 900 * MIB;
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 560, REASON_GIVE_BACK, "what has come");
+}
+
+static void
+what_was_promised_is_not_given_twice(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 2);
+    memcase_available(&one, 300);
+    one.domains[0].balloon_bytes = one.domains[1].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 385);
+    memcase_uses(&one, 1, 350);
+    memcase_decide(&one);
+    assert_target(&one, 0, 500, REASON_GIVE_BACK, "the first");
+    memcase_uses(&one, 1, 385); /* short too, and what the first was given is not used yet */
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 1, U, REASON_GUEST_SHORT, "the second");
+}
+
+static void
+a_guest_about_to_kill_its_programs_may_have_what_the_host_must_swap_for(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    memcase_available(&one, 100);
+    one.domains[0].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 399);
+    memcase_decide(&one);
+    assert_target(&one, 0, 500, REASON_GIVE_BACK, "a small step");
+    one.host.swap_free_bytes = U;
+    memcase_obey(&one);
+    memcase_available(&one, 0);
+    memcase_uses(&one, 0, 499);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, U, REASON_GUEST_SHORT, "without swap");
+}
+
+static void
+need_is_met_above_the_tight_mark(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t balloon_mib, uses_mib, available_mib, want_mib;
+        Reason reason;
+    } rows[] = {
+        { "lacks headroom", 500, 450, 5000, 540, REASON_GIVE_BACK },
+        { "lacks much", 300, 250, 5000, 350, REASON_GIVE_BACK },
+        { "hardly lacks", 530, 450, 5000, 580, REASON_GIVE_BACK },
+        { "host at its mark", 500, 450, 1000, U, REASON_CALM },
+        { "a part that is too small", 300, 250, 1010, U, REASON_CALM },
+        { "below its floor", 100, 80, 5000, 250, REASON_GIVE_BACK },
+        { "below its floor, little there", 100, 80, 1100, U, REASON_CALM },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        memcase_init(&one, 1);
+        one.domains[0].balloon_bytes = rows[r].balloon_mib * MIB;
+        memcase_uses(&one, 0, rows[r].uses_mib);
+        memcase_available(&one, rows[r].available_mib);
+        memcase_decide(&one);
+        if (r == 1) { /* 300 needed, and as it has that: up by the steps of giving back */
+            assert_target(&one, 0, U, REASON_CALM, rows[r].when);
+            continue;
+        }
+        if (r == 2) {
+            assert_target(&one, 0, U, REASON_CALM, rows[r].when);
+            continue;
+        }
+        assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+    }
+}
+
+static void
+what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 2);
+    memcase_uses(&one, 1, 300);
+    memcase_decide(&one);
+    for (size_t i = 0; i < 2; i++) {
+        one.domains[i].balloon_bytes = 700 * MIB;
+        memcase_uses(&one, i, i == 0 ? 500 : 300);
+    }
+    memcase_available(&one, 1560); /* 60 above the mark for the idle */
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 750, REASON_GIVE_BACK, "the busy one");
+    assert_target(&one, 1, U, REASON_CALM, "the idle one");
+    memcase_available(&one, 5000);
+    memcase_obey(&one);
+    memcase_after(&one, 5 * S);
+    assert_target(&one, 0, U, REASON_CALM, "a step at a time");
+    assert_target(&one, 1, 750, REASON_GIVE_BACK, "its turn");
+    for (unsigned tick = 0; tick < 20; tick++) {
+        memcase_obey(&one);
+        memcase_after(&one, 20 * S);
+    }
+    assert_int_equal(one.domains[0].balloon_bytes, 1000 * MIB);
+    assert_int_equal(one.domains[1].balloon_bytes, 1000 * MIB);
+    assert_int_equal(one.plan.next_tick_us, 2 * S);
+}
+
+static void
+what_fell_silent_is_given_back_what_was_taken_from_it(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    memcase_decide(&one);
+    one.domains[0].balloon_bytes = 700 * MIB;
+    one.domains[0].guest_age_us = U;
+    memcase_after(&one, 20 * S);
+    assert_target(&one, 0, 750, REASON_GIVE_BACK, "silent");
+    for (unsigned tick = 0; tick < 5; tick++) {
+        one.domains[0].balloon_bytes = one.plans[0].balloon_bytes;
+        memcase_after(&one, 20 * S);
+    }
+    assert_int_equal(one.plans[0].balloon_bytes, 1000 * MIB);
+    one.domains[0].balloon_bytes = 1000 * MIB;
+    memcase_after(&one, 20 * S);
+    assert_target(&one, 0, U, REASON_STATS_STALE, "as it was found");
+}
+
+static void
+a_step_down_is_called_off_when_it_is_not_wanted_any_more(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 2);
+    memcase_decide(&one);
+    assert_target(&one, 0, 950, REASON_TAKE, "asked");
+    assert_target(&one, 1, 950, REASON_TAKE, "asked");
+    one.domains[0].ceiling_bytes = 980 * MIB;
+    memcase_uses(&one, 0, 990);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 1000, REASON_GIVE_BACK, "it is short");
+    assert_target(&one, 1, U, REASON_DWELL, "on its way");
+    one.state.memory.level = MEMORY_CALM;
+    memcase_available(&one, 5000);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 1, 1000, REASON_GIVE_BACK, "the host is calm");
+}
+
+static void
+a_stuck_balloon_is_told_and_not_asked_again(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    memcase_decide(&one);
+    memcase_after(&one, 60 * S);
+    assert_target(&one, 0, U, REASON_STUCK, "stuck");
+    memcase_after(&one, 600 * S);
+    assert_target(&one, 0, U, REASON_STUCK, "still stuck");
+    assert_int_equal(one.plan.next_tick_us, S);
+}
+
+static void
+others_wait_while_one_is_enough(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 2);
+    memcase_available(&one, 999);
+    memcase_decide(&one);
+    memcase_obey(&one);
+    memcase_available(&one, 1249);
+    one.tracks[1].balloon = (BalloonTrack){ 0 };
+    one.domains[1].balloon_bytes = 1000 * MIB;
+    memcase_uses(&one, 1, 500);
+    memcase_after(&one, 20 * S);
+    assert_target(&one, 0, U, REASON_HOST_TIGHT, "has paid more already");
+    assert_target(&one, 1, 950, REASON_TAKE, "has more");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_is_not_asked_has_a_reason),
+        cmocka_unit_test(what_is_observed_is_planned_again_and_again_and_not_applied),
+        cmocka_unit_test(a_step_waits_for_the_one_before_it_and_for_the_guest_to_tell),
+        cmocka_unit_test(it_goes_down_to_need_with_headroom_and_never_below_the_floor),
+        cmocka_unit_test(the_idle_pay_first_and_equals_pay_alike),
+        cmocka_unit_test(who_is_short_is_given_large_steps_at_once),
+        cmocka_unit_test(first_what_is_free_then_what_others_gave),
+        cmocka_unit_test(what_was_promised_is_not_given_twice),
+        cmocka_unit_test(a_guest_about_to_kill_its_programs_may_have_what_the_host_must_swap_for),
+        cmocka_unit_test(need_is_met_above_the_tight_mark),
+        cmocka_unit_test(what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first),
+        cmocka_unit_test(what_fell_silent_is_given_back_what_was_taken_from_it),
+        cmocka_unit_test(a_step_down_is_called_off_when_it_is_not_wanted_any_more),
+        cmocka_unit_test(a_stuck_balloon_is_told_and_not_asked_again),
+        cmocka_unit_test(others_wait_while_one_is_enough),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
