@@ -111,7 +111,7 @@ balloon_share(const PolicyConf *conf, const HostSample *host)
     if (!memory_is_known(host))
         return 0;
     if (conf->balloon_enable == ENABLE_YES)
-        low_bytes = min_u64(low_bytes, marks.critical_bytes + marks.critical_bytes / 4);
+        low_bytes = marks.critical_bytes / 2;
     return sat_sub(marks.relief_bytes, max_u64(host->mem_available_bytes, low_bytes));
 }
 

@@ -27,7 +27,7 @@
  *
  * Domains whose memory must stay, or must not move now, whose balloon others set, or of whose need
  * nothing is known, are left alone, with the reason. Only what was taken from the latter is given
- * back to them.
+ * back to them, as to those that are short but after them: they may be in need and unable to say.
  */
 #include "policy/balloon.h"
 #include "policy/bid.h"
@@ -51,18 +51,19 @@ typedef enum {
     TURN_COUNT,
 } Turn;
 
-/* One domain in one decision. */
+/* One domain in one decision; pointers are borrowed. */
 typedef struct {
-    const PolicyConf *conf;
-    const HostSample *host;
-    const DomainSample *domain;
-    DomainTrack *track;
-    DomainPlan *part;
-    MemoryLevel level;
-    Stake stake;
-    bool is_short;
-    bool dry;
-    uint64_t fair_bytes; /* a fair part of what there is to give to those that are short */
+    const PolicyConf *conf;     /* settings */
+    const HostSample *host;     /* facts of the host */
+    const DomainSample *domain; /* its facts */
+    DomainTrack *track;         /* what is remembered of it */
+    DomainPlan *part;           /* its part of the plan */
+    MemoryLevel level;          /* of the host */
+    Stake stake;                /* what it has and may have */
+    bool is_short;              /* the guest shows signs of shortage */
+    bool is_silent;             /* of its need nothing is known, and memory was taken from it */
+    bool dry;                   /* it is only observed */
+    uint64_t fair_bytes;        /* part of what there is for each that is short */
 } Case;
 
 /* Why nothing at all is done; REASON_NONE: something may be. */
@@ -119,6 +120,7 @@ case_of(const PolicyConf *conf, const Sample *sample, PolicyState *state, const 
         .level = plan->host.level,
         .stake = stake_of(conf, plan->host.level, domain, track, plan->domains[i].need_bytes),
         .is_short = need_is_short(track, sample->host.now_us),
+        .is_silent = !is_known(plan->domains[i].need_bytes) && track->balloon.acted_us > 0,
         .dry = mechanism_of(conf->balloon_enable, domain->balloon_mode) == ENABLE_OBSERVE,
     };
     return true;
@@ -166,11 +168,22 @@ plan_target(const Case *c, uint64_t bytes, Reason reason)
 
 /* --- giving ----------------------------------------------------------------------------- */
 
+/* It may be in need, and cannot say so. */
+static uint64_t
+wish_silent(const Case *c)
+{
+    uint64_t home_bytes = min_u64(c->track->balloon.home_bytes, c->stake.high_bytes);
+
+    return min_u64(c->stake.grow_bytes, sat_sub(home_bytes, c->stake.end_bytes));
+}
+
 static uint64_t
 wish_short(const Case *c)
 {
     const Stake *stake = &c->stake;
 
+    if (c->is_silent)
+        return is_moving(c) || is_dwelling(c) ? 0 : wish_silent(c);
     if (!is_known(c->part->need_bytes) || !c->is_short || (is_dwelling(c) && !has_told(c)))
         return 0;
     return max_u64(min_u64(clamp_u64(c->fair_bytes, stake->shrink_bytes, stake->grow_bytes),
@@ -308,7 +321,7 @@ give(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
             plan_target(&c, c.stake.end_bytes + bid->got_bytes, REASON_GIVE_BACK);
         else
             bid->got_bytes = 0;
-        if (turn == TURN_SHORT && !c.dry)
+        if (turn == TURN_SHORT && !c.dry && !c.is_silent)
             state->memory.unmet_bytes =
                 sat_add(state->memory.unmet_bytes, bid->bytes - bid->got_bytes);
     }

@@ -152,8 +152,8 @@ cold_memory_pays_what_idle_memory_cannot(void **unused)
     } rows[] = {
         { "idle memory is there", ENABLE_YES, ENABLE_YES, 500, 600, 0, 0, 650 },
         { "none, but not pressing", ENABLE_YES, ENABLE_YES, 830, 600, 0, 0, 650 },
-        { "none", ENABLE_YES, ENABLE_YES, 830, 490, 0, 10, 750 },
-        { "none, and a crisis", ENABLE_YES, ENABLE_YES, 830, 300, 0, 40, 910 },
+        { "none, and a crisis", ENABLE_YES, ENABLE_YES, 830, 300, 0, 0, 950 },
+        { "none, and pressing", ENABLE_YES, ENABLE_YES, 830, 150, 0, 40, 1060 },
         { "a guest is short", ENABLE_YES, ENABLE_YES, 830, 900, 20, 20, 350 },
         { "no balloons", ENABLE_NO, ENABLE_YES, 500, 900, 0, 40, 0 },
         { "no balloons, little missing", ENABLE_NO, ENABLE_YES, 500, 990, 0, 10, 0 },

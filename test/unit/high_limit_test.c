@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* high_limit_test.c - limits are lifted at once, and pauses depend on what probes do */
+#include "test/support/memcase.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define U       VALUE_UNKNOWN
+#define S       MEMCASE_S
+#define MIB     MEMCASE_MIB
+#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
+
+typedef void (*Bend)(MemCase *one);
+
+/* A host that is tight, and has cold reclaim alone. */
+static void
+init_tight(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.balloon_enable = ENABLE_NO;
+    memcase_available(one, 900);
+}
+
+/* The same, without memory.reclaim. */
+static void
+init_limits(MemCase *one)
+{
+    init_tight(one, 1);
+    one->domains[0].can_reclaim = false;
+}
+
+/* The kernel does as it was told. */
+static void
+obey(MemCase *one)
+{
+    for (size_t i = 0; i < one->n; i++) {
+        DomainSample *domain = &one->domains[i];
+        const DomainPlan *plan = &one->plans[i];
+
+        domain->cgroup_bytes -= plan->reclaim_bytes;
+        if (!is_known(plan->limit_bytes) || !plan->high_apply)
+            continue;
+        domain->limit_bytes = plan->limit_bytes;
+        domain->cgroup_bytes = min_u64(domain->cgroup_bytes, plan->limit_bytes);
+    }
+}
+
+static void
+bend_mode_off(MemCase *one)
+{
+    one->domains[0].high_mode = MECHANISM_OFF;
+}
+
+static void
+bend_fixed(MemCase *one)
+{
+    one->domains[0].is_fixed = true;
+}
+
+static void
+bend_still(MemCase *one)
+{
+    one->domains[0].is_still = true;
+}
+
+static void
+bend_unmerge(MemCase *one)
+{
+    one->host.knobs.run = KSM_RUN_UNMERGE;
+}
+
+static void
+bend_short(MemCase *one)
+{
+    memcase_uses(one, 0, 990);
+}
+
+static void
+bend_reclaim(MemCase *one)
+{
+    one->domains[0].can_reclaim = true;
+}
+
+static void
+bend_higher_floor(MemCase *one)
+{
+    one->domains[0].floor_bytes = 999 * MIB;
+}
+
+static void
+bend_stall(MemCase *one)
+{
+    one->domains[0].cgroup_stall_us += S / 100;
+}
+
+static void
+bend_refaults(MemCase *one)
+{
+    one->domains[0].cgroup_refaults += 400;
+}
+
+static void
+bend_observe(MemCase *one)
+{
+    one->domains[0].high_mode = MECHANISM_OBSERVE;
+}
+
+/* Seconds until the next probe. */
+static unsigned
+wait_for_probe(MemCase *one, unsigned most)
+{
+    for (unsigned s = 1; s <= most; s++) {
+        memcase_after(one, S);
+        if (one->plans[0].high_reason == REASON_PROBE_DOWN)
+            return s;
+    }
+    return 0;
+}
+
+static void
+a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_limits(&one);
+    memcase_decide(&one);
+    assert_int_equal(one.plans[0].limit_bytes, 980 * MIB + 4096);
+    assert_int_equal(one.plans[0].lease_us, one.host.now_us + 60 * S);
+    assert_true(one.plans[0].high_apply);
+    assert_int_equal(one.plans[0].reclaim_bytes, 0);
+    assert_int_equal(one.plan.next_tick_us, S / 2);
+    obey(&one);
+    memcase_after(&one, 5 * S);
+    assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
+    assert_int_equal(one.plans[0].limit_bytes, 980 * MIB + 4096);
+    assert_int_equal(one.plans[0].lease_us, one.host.now_us + 60 * S);
+    memcase_after(&one, 5 * S);
+    assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
+    assert_true(one.plans[0].limit_bytes < 961 * MIB);
+    obey(&one);
+    memcase_available(&one, 5000);
+    memcase_after(&one, S); /* on its way back to calm: held */
+    assert_true(one.plans[0].limit_bytes < 961 * MIB);
+    memcase_after(&one, 30 * S);
+    assert_int_equal(one.plans[0].limit_bytes, LIMIT_NONE);
+    assert_int_equal(one.plans[0].lease_us, 0);
+    memcase_after(&one, S); /* the kernel still has it */
+    assert_int_equal(one.plans[0].limit_bytes, LIMIT_NONE);
+    obey(&one);
+    memcase_after(&one, S);
+    memcase_after(&one, S);
+    assert_false(is_known(one.plans[0].limit_bytes));
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.next_tick_us, 2 * S);
+}
+
+static void
+a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
+{
+    static const struct {
+        const char *when;
+        Bend bend;
+        Reason reason;
+    } rows[] = {
+        { "it waits for memory", bend_stall, REASON_BACK_OFF },
+        { "memory comes back", bend_refaults, REASON_BACK_OFF },
+        { "its guest is short", bend_short, REASON_GUEST_SHORT },
+        { "it migrates", bend_still, REASON_HOLD_STILL },
+        { "it is switched off", bend_mode_off, REASON_MECHANISM_OFF },
+        { "it is observed only", bend_observe, REASON_DWELL },
+        { "a device is passed to it", bend_fixed, REASON_FIXED_MEMORY },
+        { "others unmerge", bend_unmerge, REASON_HOLD_STILL },
+        { "memory.reclaim appears", bend_reclaim, REASON_DWELL },
+        { "its floor is raised", bend_higher_floor, REASON_DWELL },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init_limits(&one);
+        memcase_decide(&one);
+        obey(&one);
+        rows[r].bend(&one);
+        memcase_after(&one, 2 * S);
+        if (one.plans[0].limit_bytes != LIMIT_NONE || one.plans[0].lease_us != 0 ||
+            !one.plans[0].high_apply || one.plans[0].high_reason != rows[r].reason)
+            fail_msg("%s: %" PRIu64 " (%s), want %s", rows[r].when, one.plans[0].limit_bytes,
+                     reason_name(one.plans[0].high_reason), reason_name(rows[r].reason));
+    }
+}
+
+static void
+a_limit_that_somebody_else_set_is_left_to_him(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_limits(&one);
+    memcase_decide(&one);
+    one.domains[0].limit_foreign = true;
+    one.domains[0].limit_bytes = 500 * MIB;
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].high_reason, REASON_FOREIGN);
+    assert_false(is_known(one.plans[0].limit_bytes));
+    assert_int_equal(one.tracks[0].high.limit_bytes, 0);
+}
+
+static void
+a_little_waiting_is_no_harm_but_the_same_all_the_time_is(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_limits(&one);
+    memcase_decide(&one);
+    obey(&one);
+    one.domains[0].cgroup_stall_us += 4000; /* of two seconds, 10000 are too much */
+    memcase_after(&one, S / 2);
+    assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
+    one.domains[0].cgroup_stall_us += 4000;
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
+    one.domains[0].cgroup_stall_us += 4000;
+    memcase_after(&one, S / 2);
+    assert_int_equal(one.plans[0].high_reason, REASON_BACK_OFF);
+    memcase_after(&one, S); /* until two seconds were quiet */
+    assert_int_equal(one.plans[0].high_reason, REASON_BACK_OFF);
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
+}
+
+static void
+pauses_double_with_each_failure_and_halve_with_each_success(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    memcase_decide(&one);
+    assert_int_equal(wait_for_probe(&one, 100), 10);
+    bend_stall(&one);
+    assert_int_equal(wait_for_probe(&one, 100), 21);
+    bend_stall(&one);
+    assert_int_equal(wait_for_probe(&one, 100), 21); /* halved by the probe, then doubled */
+    assert_int_equal(wait_for_probe(&one, 100), 10);
+    bend_refaults(&one); /* 400 pages of some 16000: it hurts, and is forgotten sooner */
+    assert_int_equal(wait_for_probe(&one, 100), 21);
+}
+
+static void
+what_comes_back_slowly_is_noticed_as_well(void **unused)
+{
+    unsigned waits[6];
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    memcase_decide(&one);
+    for (size_t i = 0; i < ROWS(waits); i++) {
+        for (waits[i] = 1; waits[i] < 3000; waits[i]++) {
+            one.domains[0].cgroup_refaults += 150; /* a second: fewer than 200 */
+            memcase_after(&one, S);
+            if (one.plans[0].high_reason == REASON_PROBE_DOWN)
+                break;
+        }
+    }
+    assert_int_equal(waits[0], 10);
+    assert_int_equal(waits[1], 20);
+    assert_int_equal(waits[5], 320);
+    memcase_available(&one, 300); /* in a crisis nobody rests for that long */
+    assert_int_equal(wait_for_probe(&one, 100), 10);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm),
+        cmocka_unit_test(a_limit_is_lifted_at_once_when_it_must_not_be),
+        cmocka_unit_test(a_limit_that_somebody_else_set_is_left_to_him),
+        cmocka_unit_test(a_little_waiting_is_no_harm_but_the_same_all_the_time_is),
+        cmocka_unit_test(pauses_double_with_each_failure_and_halve_with_each_success),
+        cmocka_unit_test(what_comes_back_slowly_is_noticed_as_well),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
