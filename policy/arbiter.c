@@ -11,11 +11,19 @@
  *
  * The cheapest pays first:
  *
- *   1. merging     what the passes under way are expected to gain: the debt of each domain, by the
- *                  part of its old memory that is merged. Nothing is done for it here; it is only
- *                  not asked of others. In a crisis nobody waits for it.
- *   2. reclaim     of cold memory, as much as the probes of this decision may take (high.c)
- *   3. balloons    all that is left
+ *   1. merging        what the passes under way are expected to gain: the debt of each domain, by
+ *                     the part of its old memory that is merged. Nothing is done for it here; it
+ *                     is only not asked of others. In a crisis nobody waits for it.
+ *   2. idle memory    which guests do not use and balloons can take: it costs nothing but time
+ *   3. cold memory    by reclaim, as much as the probes of this decision may take (high.c); it is
+ *                     written to swap, and some of it will be read again
+ *   4. headroom       half of what domains have beyond their need, in a crisis, by balloons
+ *
+ * Reclaim before balloons would be the simpler order, but free memory of a guest that was once
+ * used is the coldest of all in the host's eyes: reclaim writes it to swap, and reads it again when
+ * the guest uses it, where a balloon would have taken it for nothing. So cold memory is reclaimed
+ * for what idle memory does not cover; where balloons are in use, only below half the critical
+ * mark, where the kernel would soon swap by itself, and for guests that are short now.
  *
  * How the three keep out of each other's way: a domain that is probed is not ballooned in the same
  * decision, and one whose balloon is on its way is not probed. Memory that is still to be merged
@@ -103,7 +111,7 @@ idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicyState *stat
 
 /* Of what is missing to the relief mark, what is not worth writing to swap for. */
 static uint64_t
-balloon_share(const PolicyConf *conf, const HostSample *host)
+not_for_swap(const PolicyConf *conf, const HostSample *host)
 {
     MemoryMarks marks = memory_marks(conf, host);
     uint64_t low_bytes = marks.tight_bytes;
@@ -127,7 +135,7 @@ arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
     if (state->memory.unmet_bytes == 0 && plan->host.level < MEMORY_CRITICAL)
         idle = idle_bytes(conf, sample, state, plan);
-    idle = sat_add(idle, balloon_share(conf, &sample->host));
+    idle = sat_add(idle, not_for_swap(conf, &sample->host));
     plan->host.reclaim_bytes = min_u64(sat_sub(wanted, idle), offered);
     if (conf->balloon_enable != ENABLE_NO)
         plan->host.balloon_bytes = wanted - plan->host.reclaim_bytes;

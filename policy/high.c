@@ -5,12 +5,13 @@
  * Nobody knows from outside which memory of a domain is cold; the kernel's own reclaim knows
  * best. So a short host asks it for a small part of a domain's memory and watches what happens to
  * the domain: as long as its tasks hardly wait for memory and little of what was taken comes back,
- * it was cold, and after dwell_s there is another probe. Where either goes over its bound, there
- * is none for a time that doubles with every such failure and halves with every success.
+ * it was cold, and after dwell_s there is another probe. Where either goes over its bound, or an
+ * eighth of what the last probes took has come back by and by, there is none for a time that
+ * doubles with every such failure and halves with every success; in a crisis, dwell_s will do.
  *
  *     probe   probe   probe      hurt                           probe
  *     --|-------|-------|----------|-----------------------------|----
- *        dwell_s         dwell_s     twice, four times .. 64 times
+ *        dwell_s         dwell_s     twice, four times .. 256 times
  *
  * A domain that has idle memory, which its balloon can take, is not probed but in a crisis.
  * Domains take turns: who has rested longest is next. A probe never goes below the domain's

@@ -82,12 +82,6 @@ memory_above(const HostSample *host, uint64_t mark_bytes)
     return memory_is_known(host) ? sat_sub(host->mem_available_bytes, mark_bytes) : 0;
 }
 
-bool
-memory_is_short(const MemoryState *memory)
-{
-    return memory->level > MEMORY_CALM && memory->better_us == 0;
-}
-
 /* Bytes of pages that were swapped since the last look; 0 where that is not known. */
 static uint64_t
 swapped_bytes(const HostSample *host, uint64_t now_pages, uint64_t before_pages)

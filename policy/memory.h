@@ -10,8 +10,8 @@ typedef struct {
     uint64_t idle_bytes;     /* above it, memory is given back to those who do without it */
     uint64_t relief_bytes;   /* what reclaim aims for, and where the level may fall to calm */
     uint64_t tight_bytes;    /* below it the host is tight; above it, need is met */
-    uint64_t critical_bytes; /* below it the state of the host is critical; above it, a domain that
-                                is itself short gets some */
+    uint64_t critical_bytes; /* below it the state of the host is critical; above half of it, a
+                                domain that is itself short gets some */
 } MemoryMarks;
 
 /** memory_is_known() - whether the host's total and available memory are */
@@ -26,9 +26,5 @@ MemoryMarks memory_marks(const PolicyConf *conf, const HostSample *host);
  * Return: bytes; 0 also where available memory is not known.
  */
 uint64_t memory_above(const HostSample *host, uint64_t mark_bytes);
-
-/** memory_is_short() - whether the level in force is one that still holds, not one that is on its
- * way down */
-bool memory_is_short(const MemoryState *memory);
 
 #endif
