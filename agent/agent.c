@@ -24,6 +24,7 @@
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/reclaim.h"
 #include "agent/recorder.h"
 #include "agent/report/metrics.h"
 #include "agent/report/metrics_address.h"
@@ -95,22 +96,30 @@ actuator_options(const Conf *conf)
                                  .take_over = conf->take_over };
 }
 
-/* In reverse: what was moved last goes back first. */
+static void
+restore_one(Agent *agent, ActuatorId id)
+{
+    g_autofree char *note = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!actuators[id]->restore(agent->contexts[id], &note, &error))
+        log_error("%s is not as it was found: %s", actuators[id]->name, error->message);
+    else if (note)
+        log_info("%s: %s", actuators[id]->name, note);
+}
+
+/* In reverse: what was moved last goes back first. Limits do so however the agent is configured:
+ * without it nobody would raise them when the domain needs that. */
 static void
 restore_all(Agent *agent)
 {
-    for (int id = ACTUATOR_COUNT - 1; id >= 0; id--) {
-        g_autofree char *note = NULL;
-        g_autoptr(GError) error = NULL;
-
-        if (!actuators[id]->restore(agent->contexts[id], &note, &error))
-            log_error("%s is not as it was found: %s", actuators[id]->name, error->message);
-        else if (note)
-            log_info("%s: %s", actuators[id]->name, note);
-    }
+    for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
+        if (agent->conf->restore_at_stop || id == ACTUATOR_MEMORY_HIGH)
+            restore_one(agent, (ActuatorId)id);
 }
 
-/* What a run that was killed has left goes back in any mode, also in one that writes nothing. */
+/* What a run that was killed has left goes back in any mode, also in one that writes nothing. For
+ * that of domains libvirt is needed: their actuators see to it as soon as it is connected. */
 static void
 restore_leftovers(Agent *agent)
 {
@@ -120,7 +129,7 @@ restore_leftovers(Agent *agent)
         return;
     log_warning("the last run did not end cleanly: putting things back as they were found");
     ksm_actuator_set_options(&agent->ksm, &write);
-    restore_all(agent);
+    restore_one(agent, ACTUATOR_KSM);
 }
 
 /* Without KSM, or without the right to write it, the agent still reports, and says why. */
@@ -144,6 +153,7 @@ open_actuators(Agent *agent, GError **error)
     ksm_actuator_open(&agent->ksm);
     restore_leftovers(agent);
     ksm_actuator_set_options(&agent->ksm, &options);
+    reclaim_open(agent);
     return true;
 }
 
@@ -216,8 +226,9 @@ adopt_mode(Agent *agent)
     if ((agent->conf->policy.mode == KSM_MODE_OBSERVE ||
          agent->conf->policy.mode == KSM_MODE_OFF) &&
         ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_YIELDED)
-        restore_all(agent);
+        restore_one(agent, ACTUATOR_KSM);
     ksm_actuator_set_options(&agent->ksm, &options);
+    reclaim_adopt(agent);
     tick_decide(agent);
     tick_want(agent, 0);
 }
@@ -312,10 +323,10 @@ agent_close(Agent *agent)
     g_clear_pointer(&agent->metrics, metrics_free);
     if (agent->opened) {
         server_shutdown(agent->server);
-        if (agent->conf->restore_at_stop)
-            restore_all(agent);
+        restore_all(agent);                                /* may wait a moment for libvirt */
         g_clear_pointer(&agent->recorder, recorder_close); /* may wait a moment for the disk */
         close_sources(agent);                              /* may wait a moment for libvirt */
+        reclaim_close(agent);
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);
         host_done(&agent->host_facts);

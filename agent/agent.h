@@ -5,7 +5,9 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
+#include "agent/actuator/balloon.h"
 #include "agent/actuator/ksm.h"
+#include "agent/actuator/memory_high.h"
 #include "agent/conf.h"
 #include "agent/domain.h"
 #include "agent/event.h"
@@ -68,6 +70,8 @@ struct Agent {
     Plan plan; /* the last; its domains are tick.plans */
     Originals originals;
     KsmActuator ksm;
+    MemoryHigh memory_high;
+    Balloon balloon;
     void *contexts[ACTUATOR_COUNT]; /* of the actuators, borrowed from the fields above */
 
     LibvirtSource *libvirt;     /* owned by its source; NULL: not opened */

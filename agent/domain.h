@@ -63,6 +63,7 @@ typedef struct {
                                  far; VALUE_UNKNOWN: libvirt does not tell */
     uint64_t unused_bytes;    /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
     uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
+    uint64_t rebooted_us;     /* CLOCK_MONOTONIC when its guest last rebooted; 0: it did not */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */

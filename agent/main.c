@@ -5,6 +5,7 @@
 #include "agent/config.h"
 #include "agent/error.h"
 #include "agent/log.h"
+#include "agent/reclaim.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ typedef struct {
     char *state_dir;       /* of what must survive */
     gboolean check_config; /* say whether the configuration is right, and exit */
     gboolean restore;      /* put back what a killed agent left, and exit */
+    gboolean guard;        /* lift limits when the agent at the other end cannot any more */
     gboolean version;      /* print the version, and exit */
 } Arguments;
 
@@ -72,6 +74,8 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
           "Say whether the configuration is right, and exit", NULL },
         { "restore", 0, 0, G_OPTION_ARG_NONE, &args->restore,
           "Put back what an agent that was killed has left, and exit", NULL },
+        { "guard", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &args->guard,
+          "Lift limits when the agent on standard input is gone", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &args->version, "Print the version, and exit", NULL },
         { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
     };
@@ -105,11 +109,57 @@ check_config(const AgentOptions *options)
     return EXIT_SUCCESS;
 }
 
+/* Configured or not, what is on record can be put back. */
+static char *
+find_uri(const AgentOptions *options)
+{
+    g_autoptr(Conf) conf = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (agent_load_conf(options, &conf, &error))
+        return g_strdup(conf->uri);
+    conf = conf_new();
+    log_warning("%s; libvirt is asked at %s", error->message,
+                options->uri ? options->uri : conf->uri);
+    return g_strdup(options->uri ? options->uri : conf->uri);
+}
+
+/* Limits and balloons. Return: whether nothing of ours is left; @ret_note: NULL: nothing was. */
+static bool
+restore_domains(const AgentOptions *options, int root_fd, Originals *originals, char **ret_note)
+{
+    g_autofree char *uri = NULL;
+    g_autoptr(GError) error = NULL;
+    HighGuarded guarded = { root_fd, options->state_dir, NULL };
+
+    if (!originals_has_group(originals, memory_high_actuator.name) &&
+        !originals_has_group(originals, balloon_actuator.name))
+        return true;
+    guarded.uri = uri = find_uri(options);
+    if (originals_prepare(originals, &error) &&
+        reclaim_restore_now(&guarded, originals, ret_note, &error))
+        return true;
+    log_error("domains cannot be restored: %s", error->message);
+    return false;
+}
+
+static bool
+restore_ksm(int root_fd, Originals *originals, char **ret_note)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (ksm_actuator_restore_from_disk(root_fd, originals, ret_note, &error))
+        return true;
+    log_error("cannot restore: %s", error->message);
+    return false;
+}
+
 static int
 restore(const AgentOptions *options)
 {
     g_autofree char *boot_id = NULL;
     g_autofree char *note = NULL;
+    g_autofree char *domains_note = NULL;
     g_autoptr(GError) error = NULL;
     int root_fd = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     Originals originals;
@@ -118,16 +168,33 @@ restore(const AgentOptions *options)
     originals_init(&originals);
     if (originals_read_boot_id(root_fd, &boot_id, &error)) {
         originals_open(&originals, options->state_dir, boot_id, NULL);
-        done = ksm_actuator_restore_from_disk(root_fd, &originals, &note, &error);
-    }
-    if (done)
-        printf("%s\n", note);
-    else
+        done = restore_domains(options, root_fd, &originals, &domains_note);
+        done = restore_ksm(root_fd, &originals, &note) && done;
+    } else {
         log_error("cannot restore: %s", error->message);
+    }
+    if (domains_note)
+        printf("%s", domains_note);
+    if (note)
+        printf("%s\n", note);
     originals_done(&originals);
     if (root_fd >= 0)
         close(root_fd);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* See agent/actuator/memory_high_guard.c. */
+static int
+guard(const AgentOptions *options)
+{
+    int root_fd = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const HighGuarded guarded = { root_fd, options->state_dir, options->uri };
+
+    if (root_fd < 0 || !options->uri)
+        return EXIT_FAILURE;
+    high_guard_serve(STDIN_FILENO, &guarded);
+    close(root_fd);
+    return EXIT_SUCCESS;
 }
 
 static int
@@ -169,5 +236,7 @@ main(int argc, char **argv)
         return check_config(&options);
     if (args.restore)
         return restore(&options);
+    if (args.guard)
+        return guard(&options);
     return serve(&options);
 }

@@ -15,6 +15,7 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/reclaim.h"
 #include "agent/report/metrics.h"
 #include "agent/source/source.h"
 
@@ -56,6 +57,7 @@ tick_init(Tick *tick)
     tick->samples = g_array_new(FALSE, TRUE, sizeof(DomainSample));
     tick->tracks = g_array_new(FALSE, TRUE, sizeof(DomainTrack));
     tick->plans = g_array_new(FALSE, TRUE, sizeof(DomainPlan));
+    tick->subjects = g_array_new(FALSE, TRUE, sizeof(Subject));
 }
 
 void
@@ -68,6 +70,7 @@ tick_done(Tick *tick)
     g_clear_pointer(&tick->samples, g_array_unref);
     g_clear_pointer(&tick->tracks, g_array_unref);
     g_clear_pointer(&tick->plans, g_array_unref);
+    g_clear_pointer(&tick->subjects, g_array_unref);
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
         g_clear_pointer(&tick->applied[id].detail, g_free);
 }
@@ -135,9 +138,11 @@ read_processes(Agent *agent)
 }
 
 static void
-add_domain(const Domain *domain, Tick *tick)
+add_domain(Agent *agent, const Domain *domain)
 {
     DomainSample sample = domain_sample_unknown();
+    Subject subject = reclaim_subject(domain);
+    Tick *tick = &agent->tick;
 
     sample.key = domain->key;
     sample.started_us = domain->seen_us;
@@ -150,6 +155,8 @@ add_domain(const Domain *domain, Tick *tick)
     sample.weight = domain_weight(domain);
     sample.latency_critical = domain_is_latency_critical(domain);
     sample.wait_us = domain->wait_us;
+    reclaim_fill(agent, domain, &sample);
+    g_array_append_val(tick->subjects, subject);
     g_array_append_val(tick->samples, sample);
     g_array_append_val(tick->tracks, domain->track);
 }
@@ -168,16 +175,26 @@ take_back(Tick *tick, GPtrArray *domains)
 
 /* A failure is logged when it is new, not at every tick that it lasts. */
 static void
-apply_one(Agent *agent, ActuatorId id, const Sample *sample)
+apply_one(Agent *agent, ActuatorId id, const Decided *decided)
 {
     Applied *applied = &agent->tick.applied[id];
     g_autoptr(GError) error = NULL;
 
-    applied->result = actuators[id]->apply(agent->contexts[id], sample, &agent->plan, &error);
+    applied->result = actuators[id]->apply(agent->contexts[id], decided, &error);
     if (error && g_strcmp0(error->message, applied->detail) != 0)
         log_warning("%s: %s", actuators[id]->name, error->message);
     g_free(applied->detail);
     applied->detail = error ? g_strdup(error->message) : NULL;
+}
+
+static void
+apply_all(Agent *agent, const Sample *sample)
+{
+    const Decided decided = { sample, &agent->plan,
+                              (const Subject *)(gpointer)agent->tick.subjects->data };
+
+    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+        apply_one(agent, id, &decided);
 }
 
 static void
@@ -268,8 +285,9 @@ tick_decide(Agent *agent)
         return;
     g_array_set_size(tick->samples, 0);
     g_array_set_size(tick->tracks, 0);
+    g_array_set_size(tick->subjects, 0);
     for (guint i = 0; i < domains->len; i++)
-        add_domain(g_ptr_array_index(domains, i), tick);
+        add_domain(agent, g_ptr_array_index(domains, i));
     g_array_set_size(tick->plans, domains->len);
 
     agent->host = host_sample_unknown();
@@ -293,8 +311,7 @@ tick_decide(Agent *agent)
     tick->decided_us = agent->host.now_us;
     tick->reasons[agent->plan.ksm.reason]++;
     take_back(tick, domains);
-    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
-        apply_one(agent, id, &sample);
+    apply_all(agent, &sample);
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();

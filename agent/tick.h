@@ -51,6 +51,7 @@ typedef struct {
     GArray *samples;      /* owned; DomainSample */
     GArray *tracks;       /* owned; DomainTrack */
     GArray *plans;        /* owned; DomainPlan */
+    GArray *subjects;     /* owned; Subject; valid while a plan is applied */
     Applied applied[ACTUATOR_COUNT]; /* what became of the last plan */
     DecisionRing decisions;          /* the last that differ */
 } Tick;

@@ -2,8 +2,12 @@
 /* actuator.c - the list of what can be moved on this host */
 #include "agent/actuator/actuator.h"
 
+#include "agent/actuator/balloon.h"
 #include "agent/actuator/ksm.h"
+#include "agent/actuator/memory_high.h"
 
 const Actuator *const actuators[ACTUATOR_COUNT] = {
     [ACTUATOR_KSM] = &ksm_actuator,
+    [ACTUATOR_MEMORY_HIGH] = &memory_high_actuator,
+    [ACTUATOR_BALLOON] = &balloon_actuator,
 };

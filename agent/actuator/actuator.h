@@ -9,20 +9,39 @@
 #define AGENT_ACTUATOR_ACTUATOR_H
 
 #include "agent/actuator/sysfile.h"
+#include "agent/facts/process.h"
 #include "policy/plan.h"
 #include "policy/sample.h"
 
 #include <glib.h>
 #include <stdbool.h>
 
+/* Who a domain of the sample is. Texts and pointers are borrowed. */
+typedef struct {
+    const char *uuid;
+    const char *name;
+    int id;                 /* libvirt's number of this start; < 0: not known */
+    const Process *process; /* its QEMU; NULL: not found */
+    uint64_t told_us;       /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
+    uint64_t rebooted_us;   /* CLOCK_MONOTONIC of the guest's last reboot; 0: none seen */
+    bool deflates;          /* its balloon gives way by itself when the guest is short */
+} Subject;
+
+/* What actuators are told in each decision. */
+typedef struct {
+    const Sample *sample;
+    const Plan *plan;        /* made from @sample */
+    const Subject *subjects; /* in the order of the sample's domains, as many of them */
+} Decided;
+
 typedef struct {
     /* Stem of its file, and its group in the record of originals. */
     const char *name;
     /* Find out whether it can work here; @error says why not. May be asked again. */
     bool (*probe)(void *context, GError **error);
-    /* Bring the host in line with @plan; @sample is what @plan was made from. On the event path:
-     * must not wait for anything but the kernel. */
-    ApplyResult (*apply)(void *context, const Sample *sample, const Plan *plan, GError **error);
+    /* Bring the host in line with the plan. On the event path: must not wait for anything but the
+     * kernel. */
+    ApplyResult (*apply)(void *context, const Decided *decided, GError **error);
     /* Put back what was found. @ret_note (the caller frees it): what was left alone and why, or
      * NULL. Harmless when there is nothing to put back. */
     bool (*restore)(void *context, char **ret_note, GError **error);
@@ -30,7 +49,9 @@ typedef struct {
 
 /* All actuators, in the order in which they are applied; restored in reverse. */
 typedef enum {
-    ACTUATOR_KSM, /* context: KsmActuator */
+    ACTUATOR_KSM,         /* context: KsmActuator */
+    ACTUATOR_MEMORY_HIGH, /* context: MemoryHigh */
+    ACTUATOR_BALLOON,     /* context: Balloon */
     ACTUATOR_COUNT,
 } ActuatorId;
 

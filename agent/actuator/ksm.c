@@ -226,9 +226,10 @@ row_probe(void *context, GError **error)
 }
 
 static ApplyResult
-row_apply(void *context, const Sample *sample, const Plan *plan, GError **error)
+row_apply(void *context, const Decided *decided, GError **error)
 {
-    return ksm_actuator_apply(context, &plan->ksm.knobs, &sample->host.knobs, error);
+    return ksm_actuator_apply(context, &decided->plan->ksm.knobs, &decided->sample->host.knobs,
+                              error);
 }
 
 static bool

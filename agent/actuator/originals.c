@@ -254,6 +254,14 @@ originals_get(const Originals *originals, const char *group, const char *key)
     return g_key_file_get_string(originals->entries, group, key, NULL);
 }
 
+char **
+originals_keys(const Originals *originals, const char *group)
+{
+    char **keys = g_key_file_get_keys(originals->entries, group, NULL, NULL);
+
+    return keys ? keys : g_new0(char *, 1);
+}
+
 bool
 originals_has_group(const Originals *originals, const char *group)
 {
@@ -333,6 +341,12 @@ replace_file(Originals *originals, GError **error)
         return true;
     g_prefix_error(error, "settings to restore cannot be saved: ");
     return false;
+}
+
+bool
+originals_is_dirty(const Originals *originals)
+{
+    return originals->dirty;
 }
 
 bool

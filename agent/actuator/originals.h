@@ -114,6 +114,15 @@ bool originals_prepare(Originals *originals, GError **error);
 char *originals_get(const Originals *originals, const char *group, const char *key);
 
 /**
+ * originals_keys() - the things that an actuator has recorded
+ * @originals: open
+ * @group:     of the actuator
+ *
+ * Return: NULL-terminated (the caller frees it with g_strfreev()); empty if there are none.
+ */
+char **originals_keys(const Originals *originals, const char *group);
+
+/**
  * originals_has_group() - whether an actuator has anything to restore
  * @originals: open
  * @group:     of the actuator
@@ -141,6 +150,14 @@ void originals_set(Originals *originals, const char *group, const char *key, con
  * @key:       of the thing; NULL: the whole group
  */
 void originals_drop(Originals *originals, const char *group, const char *key);
+
+/**
+ * originals_is_dirty() - whether the file lags behind the entries
+ * @originals: open
+ *
+ * Return: whether originals_save() has anything to do.
+ */
+bool originals_is_dirty(const Originals *originals);
 
 /**
  * originals_save() - bring the file in line with the entries, durably

@@ -259,3 +259,12 @@ sysfile_set_u64(int root_fd, const char *path, uint64_t value, GError **error)
     g_snprintf(text, sizeof(text), "%" PRIu64, value);
     return write_once(root_fd, path, text, error);
 }
+
+ApplyResult
+sysfile_order_u64(int root_fd, const char *path, uint64_t value, GError **error)
+{
+    char text[sizeof("18446744073709551615")];
+
+    g_snprintf(text, sizeof(text), "%" PRIu64, value);
+    return write_once(root_fd, path, text, error);
+}

@@ -61,6 +61,19 @@ ApplyResult sysfile_set_u64(int root_fd, const char *path, uint64_t value, GErro
 ApplyResult sysfile_set_text(int root_fd, const char *path, const char *value, GError **error);
 
 /**
+ * sysfile_order_u64() - write a number to a file that is an order and holds nothing
+ * @root_fd: as for sysfile_set_u64()
+ * @path:    e.g. ".../memory.reclaim"
+ * @value:   as for sysfile_set_u64()
+ * @error:   as for sysfile_set_u64()
+ *
+ * Does not read first. The kernel may carry the order out before it returns: not for the loop.
+ *
+ * Return: as sysfile_set_u64(), never APPLY_UNCHANGED.
+ */
+ApplyResult sysfile_order_u64(int root_fd, const char *path, uint64_t value, GError **error);
+
+/**
  * sysfile_get_u64() - number that a kernel file holds
  * @root_fd:   as for sysfile_set_u64()
  * @path:      as for sysfile_set_u64()

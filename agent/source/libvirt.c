@@ -236,8 +236,16 @@ on_memory_device(virConnectPtr conn, virDomainPtr dom, const char *alias,
 static void
 on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
 {
+    LibvirtSource *self = opaque;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    Domain *domain = NULL;
+
     (void)conn;
-    post_change(opaque, dom, "rebooted", true);
+    if (virDomainGetUUIDString(dom, uuid) == 0)
+        domain = domain_table_get(&self->agent->domains, uuid);
+    if (domain)
+        domain->rebooted_us = (uint64_t)g_get_monotonic_time();
+    post_change(self, dom, "rebooted", true);
 }
 
 /* --- connection ------------------------------------------------------------------------- */
@@ -484,6 +492,12 @@ source_state(const Agent *agent, const char **ret_detail)
         return SOURCE_CLOSED;
     *ret_detail = virt_conn_error(agent->libvirt->conn);
     return virt_conn_is_up(agent->libvirt->conn) ? SOURCE_OPEN : SOURCE_WAITING;
+}
+
+VirtConn *
+libvirt_source_conn(const LibvirtSource *source)
+{
+    return source ? source->conn : NULL;
 }
 
 guint

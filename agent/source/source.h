@@ -13,6 +13,7 @@
 
 typedef struct Agent Agent;
 typedef struct LibvirtSource LibvirtSource;
+typedef struct VirtConn VirtConn; /* agent/virt/conn.h */
 
 typedef enum {
     SOURCE_OPEN,    /* events come */
@@ -49,6 +50,9 @@ extern const Source libvirt_source;
  * Return: whether libvirt was asked; @done is called only then.
  */
 bool libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer user);
+
+/** libvirt_source_conn() - its connection, for changes; borrowed; NULL: no libvirt */
+VirtConn *libvirt_source_conn(const LibvirtSource *source);
 
 /** libvirt_source_reconnects() - connections after the first; 0 without libvirt */
 guint libvirt_source_reconnects(const LibvirtSource *source);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/log.h"
+#include "agent/reclaim.h"
 #include "test/support/fakehost.h"
 
 #define BOOT "11111111-2222-3333-4444-555555555555"
@@ -50,6 +51,7 @@ fakeagent_setup(void **state)
     originals_open(&agent->originals, state_dir, BOOT, NULL);
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;
+    reclaim_open(agent);
     if (ksm_actuator_open(&agent->ksm) != KSM_ACTUATOR_READY)
         fail_msg("%s", ksm_actuator_text(&agent->ksm));
     *state = agent;
@@ -64,6 +66,7 @@ fakeagent_teardown(void **state)
 
     tick_done(&agent->tick);
     trace_hub_done(&agent->traces);
+    reclaim_close(agent);
     ksm_actuator_done(&agent->ksm);
     originals_done(&agent->originals);
     host_done(&agent->host_facts);

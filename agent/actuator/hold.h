@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hold.h - values of running domains that we have changed, and the way back
+ *
+ * One table for each kind of value (the balloon, the limit of the cgroup); the actuators are two
+ * ways of filling it.
+ */
+#ifndef AGENT_ACTUATOR_HOLD_H
+#define AGENT_ACTUATOR_HOLD_H
+
+#include "agent/actuator/actuator.h"
+#include "agent/actuator/originals.h"
+#include "agent/virt/change.h"
+
+#include <glib.h>
+
+typedef enum {
+    HOLD_IDLE,    /* nothing of ours is in force */
+    HOLD_OURS,    /* changed by us; what was found is recorded */
+    HOLD_LEFT,    /* changed by an earlier run that was killed; to be put back */
+    HOLD_FOREIGN, /* somebody else has changed it after us: left alone until told */
+    HOLD_STATE_COUNT,
+} HoldState;
+
+/* What has become of one value of one start of a domain. Memory in bytes; LIMIT_NONE: no limit. */
+typedef struct {
+    char *uuid; /* owned; of the domain */
+    char *name; /* owned; the same as uuid while the domain has not been seen */
+    int id;     /* libvirt's number of the start */
+    HoldState state;
+    ChangeKnown known;      /* ours; nothing in HOLD_IDLE */
+    uint64_t foreign_bytes; /* set by somebody else; VALUE_UNKNOWN: nobody has */
+    ApplyResult result;     /* of the last attempt; APPLY_UNCHANGED before the first */
+    char *detail;           /* owned; why it failed; NULL: it did not */
+    unsigned failures;      /* attempts that failed, since the last that worked */
+    uint64_t resume_us;     /* CLOCK_MONOTONIC; left alone until then; 0: it is not */
+    uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change; 0: none so far */
+    uint64_t lease_us;      /* limits: lifted at this CLOCK_MONOTONIC unless renewed; 0: not set */
+    uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
+    /* private: */
+    char *cgroup;        /* owned; limits: path below the mount point; NULL: not known */
+    ChangeKnown before;  /* as known, before the change under way */
+    uint64_t want_bytes; /* of the change under way */
+    uint64_t odd_us;     /* Subject.told_us of a figure that is not ours; 0: there was none */
+    bool is_busy;        /* a change is under way */
+    bool is_new;         /* it is the first */
+    bool is_unsure;      /* the last may have happened or not */
+    bool is_reclaiming;  /* limits: memory.reclaim is being written */
+    bool is_seen;        /* among the subjects of this apply */
+    bool is_given_up;    /* at a stop: did not work */
+} Hold;
+
+/* How changes are asked for: change_ask(), or a test. */
+typedef struct {
+    bool (*ask)(gpointer user, const Change *change, ChangeDone done, gpointer done_user);
+    gpointer user; /* for ask */
+} Changer;
+
+typedef struct {
+    const char *group; /* static; in the record of originals */
+    const char *noun;  /* static; for messages: "balloon" */
+    ChangeKind kind;
+    Originals *originals;                        /* borrowed */
+    Changer changer;                             /* what is in it is borrowed */
+    bool (*lift)(int root_fd, const Hold *hold); /* before each way back; NULL: nothing to do */
+    int root_fd;                                 /* borrowed; for lift */
+    GHashTable *by_uuid;                         /* owned; uuid -> Hold (owned) */
+    GPtrArray *pending;                          /* owned; of Hold: to be asked for */
+    guint busy;                                  /* changes under way */
+    bool closing;                                /* what is given back is forgotten at once */
+    bool is_reader;                              /* the record is somebody else's to write */
+} HoldTable;
+
+/** hold_table_init() - no value held; the rest of @table is the caller's to fill */
+void hold_table_init(HoldTable *table);
+
+/** hold_table_load() - hold what a killed run has left; after originals_open() */
+void hold_table_load(HoldTable *table);
+
+/** hold_table_done() - let go of memory; restores nothing */
+void hold_table_done(HoldTable *table);
+
+/** hold_find() - what is known of a domain's value; NULL: it was never touched; borrowed */
+Hold *hold_find(const HoldTable *table, const char *uuid);
+
+/** hold_need() - as hold_find(), but there is one; @subject must have a number of its start */
+Hold *hold_need(HoldTable *table, const Subject *subject);
+
+/**
+ * hold_look() - hold a domain's value against what is in force
+ * @subject: of this moment
+ * @bytes:   in force, as the facts have it; VALUE_UNKNOWN
+ *
+ * Notices a restart, the end of a way back, and that somebody else has set the value. The last
+ * takes two readings, because one may be older than our last change.
+ *
+ * Return: as hold_find().
+ */
+Hold *hold_look(HoldTable *table, const Subject *subject, uint64_t bytes);
+
+/**
+ * hold_wish() - want a value to be put into force
+ * @bytes: in force; known
+ * @want:  within the bounds of the domain, which the caller has checked
+ *
+ * Asked for by hold_flush(). Nothing happens if it is in force already, while a change is under
+ * way, or while the domain is left alone.
+ *
+ * Return: whether it will be asked for.
+ */
+bool hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want);
+
+/** hold_give_back() - ask for what was found; asked for at once; harmless if nothing is ours */
+void hold_give_back(HoldTable *table, Hold *hold);
+
+/**
+ * hold_flush() - bring the record up to date, then ask for what is wanted
+ * @error: the record cannot be kept; then nothing is asked for
+ */
+bool hold_flush(HoldTable *table, GError **error);
+
+/** hold_drop_pending() - instead of hold_flush(): ask for nothing after all */
+void hold_drop_pending(HoldTable *table);
+
+/** hold_sweep() - after hold_look() on all: forget who has ended, give back what was left */
+void hold_sweep(HoldTable *table);
+
+/** hold_forget_foreign() - go on from the value that somebody else has set */
+void hold_forget_foreign(HoldTable *table, const char *uuid);
+
+/** hold_is_foreign() - whether somebody else has set it */
+bool hold_is_foreign(const HoldTable *table, const char *uuid);
+
+/**
+ * hold_fail() - note, and say once, that something did not work
+ * @result: APPLY_RETRY, APPLY_REFUSED
+ * @detail: for people; copied
+ *
+ * After three failures, or one refusal, the domain is left alone for a while.
+ */
+void hold_fail(HoldTable *table, Hold *hold, ApplyResult result, const char *detail);
+
+/** hold_succeed() - the counterpart: what has failed before is over */
+void hold_succeed(Hold *hold);
+
+/** hold_may_try() - whether the domain is not left alone after failures */
+bool hold_may_try(const Hold *hold);
+
+/**
+ * hold_table_restore() - give everything back, and wait
+ * @limit_us: longest wait; runs the default main context meanwhile
+ * @ret_note: what is left alone and why (the caller frees it); NULL: nothing
+ * @error:    names a domain that is not as it was found; the record keeps it
+ */
+bool hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error);
+
+/**
+ * hold_table_restore_now() - give everything back, without an agent
+ * @table:     after hold_table_load(); the record is locked, unless @table only reads it
+ * @uri:       of libvirt
+ * @ret_count: domains that are as they were found
+ * @ret_note:  as for hold_table_restore()
+ */
+bool hold_table_restore_now(HoldTable *table, const char *uri, guint *ret_count, char **ret_note,
+                            GError **error);
+
+/* --- shared by the files of this room --- */
+
+/** hold_bytes_text() - "512 MiB", "none" (the caller frees it) */
+char *hold_bytes_text(uint64_t bytes);
+
+/** hold_record_put() - make the record say what @hold says; on disk after hold_record_save() */
+void hold_record_put(HoldTable *table, const Hold *hold);
+
+/** hold_record_drop() - the record says nothing of @hold any more */
+void hold_record_drop(HoldTable *table, const Hold *hold);
+
+/** hold_record_save() - onto the disk, if anything has changed */
+bool hold_record_save(HoldTable *table, GError **error);
+
+/** hold_remove() - forget a value, in the record as well; @hold is freed */
+void hold_remove(HoldTable *table, Hold *hold);
+
+/** hold_take_outcome() - what became of a change; a ChangeDone, @user is the table */
+void hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer user);
+
+/** hold_change_back() - the change that gives @hold back */
+Change hold_change_back(const HoldTable *table, const Hold *hold);
+
+#endif

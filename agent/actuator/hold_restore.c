@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hold_restore.c - giving back all that we have changed, at the end and after it
+ *
+ * At a stop libvirt is still asked through the agent's connection, and the loop runs until it has
+ * answered, but not for longer than an operator likes to wait. After a crash there is no agent: a
+ * process of its own asks everything over one connection. In both cases what could not be given
+ * back stays on record, so that it can be tried again.
+ */
+#include "agent/actuator/hold.h"
+
+#include "agent/virt/conn.h"
+
+/* How long --restore waits for libvirt. */
+#define NOW_LIMIT_US 20000000
+
+static gboolean
+end_wait(gpointer is_over)
+{
+    *(bool *)is_over = true;
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+add_note(GString *note, const HoldTable *table, const Hold *hold)
+{
+    g_autofree char *theirs = hold_bytes_text(hold->foreign_bytes);
+
+    g_string_append_printf(note, "%s%s: the %s stays at %s, which somebody else has set",
+                           note->len > 0 ? "; " : "", hold->name, table->noun, theirs);
+}
+
+/* Says what became of all. Return: whether nothing of ours is left. */
+static bool
+report(HoldTable *table, char **ret_note, GError **error)
+{
+    g_autoptr(GString) note = g_string_new(NULL);
+    const Hold *left = NULL;
+    GHashTableIter iter;
+    gpointer value;
+    guint n = 0;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Hold *hold = value;
+
+        if (hold->state == HOLD_FOREIGN)
+            add_note(note, table, hold);
+        if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
+            continue;
+        left = hold;
+        n++;
+    }
+    if (left) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                    "the %s of %u domains, of %s for one, is not as it was found (%s); try "
+                    "virtksmd --restore",
+                    table->noun, n, left->name, left->detail ? left->detail : "no answer in time");
+        return false;
+    }
+    *ret_note = note->len > 0 ? g_strdup(note->str) : NULL;
+    return true;
+}
+
+/* Asks for all that can be asked for. */
+static void
+give_all_back(HoldTable *table, bool is_first)
+{
+    g_autoptr(GList) holds = g_hash_table_get_values(table->by_uuid);
+
+    for (GList *item = holds; item; item = item->next) {
+        Hold *hold = item->data;
+
+        hold->is_given_up = hold->is_given_up && !is_first;
+        if (!hold->is_given_up)
+            hold_give_back(table, hold);
+    }
+}
+
+bool
+hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error)
+{
+    bool is_over = false;
+    guint limit = g_timeout_add((guint)(limit_us / 1000), end_wait, &is_over);
+
+    table->closing = true;
+    give_all_back(table, true);
+    while (table->busy > 0 && !is_over) {
+        g_main_context_iteration(NULL, TRUE);
+        give_all_back(table, false);
+    }
+    g_source_remove(limit);
+    table->closing = false;
+    if (!hold_record_save(table, error))
+        return false;
+    return report(table, ret_note, error);
+}
+
+static GArray *
+list_changes(HoldTable *table)
+{
+    GArray *changes = g_array_new(FALSE, TRUE, sizeof(Change));
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Hold *hold = value;
+        Change change = hold_change_back(table, hold);
+
+        if (hold->state != HOLD_LEFT)
+            continue;
+        if (table->lift)
+            table->lift(table->root_fd, hold);
+        hold->want_bytes = change.want_bytes;
+        hold->is_busy = true;
+        table->busy++;
+        g_array_append_val(changes, change);
+    }
+    return changes;
+}
+
+static guint
+count_idle(const HoldTable *table)
+{
+    GHashTableIter iter;
+    gpointer value;
+    guint n = 0;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        n += ((const Hold *)value)->state == HOLD_IDLE;
+    return n;
+}
+
+bool
+hold_table_restore_now(HoldTable *table, const char *uri, guint *ret_count, char **ret_note,
+                       GError **error)
+{
+    g_autoptr(GArray) changes = list_changes(table);
+    const ChangeBatch batch = { uri, changes, NOW_LIMIT_US };
+
+    *ret_count = 0;
+    *ret_note = NULL;
+    if (changes->len == 0)
+        return true;
+    table->closing = true;
+    virt_prepare();
+    if (!change_all_now(&batch, hold_take_outcome, table, error) || !hold_record_save(table, error))
+        return false;
+    *ret_count = count_idle(table);
+    return report(table, ret_note, error);
+}

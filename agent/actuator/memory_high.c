@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * memory_high.c - taking cold memory from domains: memory.reclaim, and limits for a time
+ *
+ * Two ways to the same pages. memory.reclaim takes an amount and leaves nothing behind: what the
+ * domain needs after all comes back on its own. memory.high stays where it was put, so it is
+ * lent only: each limit has a lease, which policy renews for as long as it wants the limit.
+ *
+ *     policy lets go, or the lease lapses      this file lifts it
+ *     the agent dies, or stands still          its guard does (memory_high_guard.c)
+ *     both are killed                          virtksmd --restore, or the next start
+ *
+ * A limit is set through libvirt (soft_limit), which is its owner: virsh memtune shows it, and a
+ * migration takes it along. Setting one below the usage reclaims in the thread that sets it, which
+ * is libvirtd's. Lifting does not wait for libvirt: memory.high is raised at once in this turn of
+ * the loop, and libvirt is asked to agree with it.
+ *
+ * Bounds are checked again, after policy: not below the domain's floor, not above the limit that
+ * was found.
+ */
+#include "agent/actuator/memory_high.h"
+
+#include "agent/actuator/balloon.h"
+#include "agent/facts/cgroup.h"
+#include "policy/arith.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Pages of any host are as large or smaller. */
+#define GRAIN_BYTES (UINT64_C(64) << 10)
+#define MOUNT_POINT "sys/fs/cgroup"
+
+/* Where libvirt sets the limit, below the domain's cgroup; with systemd in the first. */
+static const char *const limit_files[] = { "/libvirt/memory.high", "/memory.high" };
+
+/* --- lifting ---------------------------------------------------------------------------- */
+
+static bool
+is_ours(const Hold *hold, const char *text)
+{
+    guint64 bytes;
+
+    return g_ascii_string_to_unsigned(text, 10, 0, LIMIT_NONE - 1, &bytes, NULL) &&
+           bytes != hold->known.found_bytes &&
+           (bytes == hold->known.wrote_bytes || bytes == hold->known.from_bytes);
+}
+
+bool
+memory_high_lift(int root_fd, const Hold *hold)
+{
+    bool lifted = false;
+
+    for (size_t i = 0; hold->cgroup && i < G_N_ELEMENTS(limit_files); i++) {
+        g_autofree char *path = g_strconcat(MOUNT_POINT, hold->cgroup, limit_files[i], NULL);
+        g_autofree char *found = hold->known.found_bytes == LIMIT_NONE
+                                     ? g_strdup("max")
+                                     : g_strdup_printf("%" PRIu64, hold->known.found_bytes);
+        char text[SYSFILE_TEXT_BYTES];
+
+        if (sysfile_get_text(root_fd, path, text, NULL) == APPLY_UNCHANGED && is_ours(hold, text))
+            lifted |= sysfile_set_text(root_fd, path, found, NULL) == APPLY_DONE;
+    }
+    return lifted;
+}
+
+/* --- life ------------------------------------------------------------------------------- */
+
+void
+memory_high_init_holds(HoldTable *holds, Originals *originals, int root_fd)
+{
+    *holds = (HoldTable){ .group = memory_high_actuator.name,
+                          .noun = "soft limit",
+                          .kind = CHANGE_LIMIT,
+                          .originals = originals,
+                          .lift = memory_high_lift,
+                          .root_fd = root_fd };
+    hold_table_init(holds);
+}
+
+void
+memory_high_init(MemoryHigh *high, const MemoryHighNeeds *needs)
+{
+    *high = (MemoryHigh){ .root_fd = needs->root_fd, .worker = worker_new() };
+    memory_high_init_holds(&high->holds, needs->originals, high->root_fd);
+    high->holds.changer = needs->changer;
+    high_guard_init(&high->guard, needs->guard_run);
+    hold_table_load(&high->holds);
+}
+
+void
+memory_high_done(MemoryHigh *high)
+{
+    worker_free(g_steal_pointer(&high->worker));
+    high_guard_done(&high->guard);
+    hold_table_done(&high->holds);
+}
+
+void
+memory_high_set_options(MemoryHigh *high, const MemoryHighOptions *options)
+{
+    high->options = *options;
+}
+
+/* --- one domain ------------------------------------------------------------------------- */
+
+/* One domain of one decision. */
+typedef struct {
+    const Subject *subject;
+    const DomainSample *sample;
+    const DomainPlan *plan;
+    uint64_t now_us; /* CLOCK_MONOTONIC */
+} Case;
+
+static bool
+is_on(const MemoryHigh *high, const DomainSample *sample)
+{
+    return high->options.is_on && sample->high_mode != MECHANISM_OFF &&
+           sample->high_mode != MECHANISM_OBSERVE;
+}
+
+/* Notes, for a while, that @what of @bytes is out of bounds. */
+static void
+refuse(MemoryHigh *high, Hold *hold, const char *what, uint64_t bytes)
+{
+    g_autofree char *text = hold_bytes_text(bytes);
+    g_autofree char *detail = g_strdup_printf(
+        "%s of %s is not applied: the domain would be out of its bounds", what, text);
+
+    if (hold_may_try(hold))
+        hold_fail(&high->holds, hold, APPLY_REFUSED, detail);
+}
+
+static uint64_t
+floor_of(const MemoryHigh *high, const Case *one)
+{
+    return balloon_floor(one->sample, high->options.floor_bp);
+}
+
+/* Return: whether something is asked for. */
+static bool
+reclaim(MemoryHigh *high, Hold *hold, const Case *one)
+{
+    uint64_t bytes = min_u64(one->plan->reclaim_bytes, MEMORY_HIGH_RECLAIM_BYTES);
+
+    if (bytes == 0 || !one->sample->can_reclaim || hold->is_reclaiming || !hold_may_try(hold))
+        return false;
+    if (!is_known(one->sample->cgroup_bytes) ||
+        sat_sub(one->sample->cgroup_bytes, bytes) < floor_of(high, one)) {
+        refuse(high, hold, "reclaiming", bytes);
+        return false;
+    }
+    memory_high_reclaim(high, hold, bytes);
+    return true;
+}
+
+/* Return: whether something is to be asked for. */
+static bool
+limit(MemoryHigh *high, Hold *hold, const Case *one)
+{
+    uint64_t most = hold->state == HOLD_OURS ? hold->known.found_bytes : one->sample->limit_bytes;
+    uint64_t want;
+
+    if (!is_known(one->plan->limit_bytes) || one->plan->limit_bytes == LIMIT_NONE ||
+        !one->sample->can_limit || !is_known(one->sample->limit_bytes))
+        return false;
+    want = sat_add(one->plan->limit_bytes, GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
+    if (want < floor_of(high, one) || want > most || one->plan->lease_us <= one->now_us) {
+        refuse(high, hold, "a limit", want);
+        return false;
+    }
+    if (!hold_wish(&high->holds, hold, one->sample->limit_bytes, want))
+        return false;
+    hold->lease_us = one->plan->lease_us;
+    return true;
+}
+
+/* A limit that policy no longer wants, or that nobody has renewed. */
+static bool
+is_over(const Hold *hold, const Case *one)
+{
+    return hold->state == HOLD_OURS &&
+           (one->plan->limit_bytes == LIMIT_NONE || hold->lease_us <= one->now_us);
+}
+
+static void
+give_back(MemoryHigh *high, Hold *hold, const Case *one)
+{
+    /* libvirt would wait for the job that keeps the domain still. */
+    if (one->sample->is_still)
+        memory_high_lift(high->root_fd, hold);
+    else
+        hold_give_back(&high->holds, hold);
+}
+
+static bool
+apply_one(MemoryHigh *high, const Case *one)
+{
+    const DomainSample *sample = one->sample;
+    Hold *hold = hold_look(&high->holds, one->subject, sample->limit_bytes);
+    bool has_asked;
+
+    if (hold && hold->state == HOLD_OURS && one->plan->lease_us > 0)
+        hold->lease_us = one->plan->lease_us;
+    if (hold && (!is_on(high, sample) || is_over(hold, one)))
+        give_back(high, hold, one);
+    if (!is_on(high, sample) || !one->plan->high_apply || sample->is_fixed || sample->is_still ||
+        one->subject->id < 0 || !one->subject->process)
+        return false;
+    hold = hold ? hold : hold_need(&high->holds, one->subject);
+    if (!hold->cgroup)
+        hold->cgroup = cgroup_find(one->subject->process);
+    if (!hold->cgroup || hold->state == HOLD_FOREIGN)
+        return false;
+    has_asked = limit(high, hold, one);
+    return reclaim(high, hold, one) || has_asked;
+}
+
+/* --- all -------------------------------------------------------------------------------- */
+
+/* When the first of our limits is to be gone; 0: there is none. */
+static uint64_t
+first_lease_us(const MemoryHigh *high)
+{
+    uint64_t first = 0;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, high->holds.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Hold *hold = value;
+
+        if (hold->state == HOLD_OURS && hold->lease_us > 0)
+            first = first == 0 ? hold->lease_us : min_u64(first, hold->lease_us);
+    }
+    return first;
+}
+
+ApplyResult
+memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    bool has_asked = false;
+
+    for (size_t i = 0; i < decided->sample->n; i++) {
+        const Case one = { &decided->subjects[i], &decided->sample->domains[i],
+                           &decided->plan->domains[i], now_us };
+
+        has_asked |= apply_one(high, &one);
+    }
+    hold_sweep(&high->holds);
+    if (!high_guard_tell(&high->guard, first_lease_us(high), error)) {
+        hold_drop_pending(&high->holds);
+        return APPLY_RETRY;
+    }
+    if (!hold_flush(&high->holds, error))
+        return APPLY_RETRY;
+    return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
+}
+
+static bool
+row_probe(void *context, GError **error)
+{
+    (void)context;
+    (void)error;
+    return true;
+}
+
+static ApplyResult
+row_apply(void *context, const Decided *decided, GError **error)
+{
+    return memory_high_apply(context, decided, error);
+}
+
+static bool
+row_restore(void *context, char **ret_note, GError **error)
+{
+    MemoryHigh *high = context;
+
+    if (!hold_table_restore(&high->holds, MEMORY_HIGH_RESTORE_US, ret_note, error))
+        return false;
+    return high_guard_tell(&high->guard, 0, error);
+}
+
+const Actuator memory_high_actuator = { "memory_high", row_probe, row_apply, row_restore };

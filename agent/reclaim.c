@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reclaim.c - the actuators that take memory from domains, and what they need of the agent
+ *
+ * They change domains over the connection of the source libvirt, in its worker. In mode observe
+ * they are as good as switched off: what they had changed goes back, and nothing is written.
+ */
+#include "agent/reclaim.h"
+
+#include "agent/agent.h"
+#include "agent/source/source.h"
+
+/* This program, whatever has become of its file. */
+#define SELF "/proc/self/exe"
+
+static bool
+ask_libvirt(gpointer user, const Change *change, ChangeDone done, gpointer done_user)
+{
+    const Agent *agent = user;
+
+    return change_ask(libvirt_source_conn(agent->libvirt), change, done, done_user);
+}
+
+void
+reclaim_open(Agent *agent)
+{
+    const Changer changer = { ask_libvirt, agent };
+    const char *const guard_run[] = { SELF,
+                                      "virtksmd",
+                                      "--guard",
+                                      "--root",
+                                      agent->options.root,
+                                      "--state-dir",
+                                      agent->options.state_dir,
+                                      "--connect",
+                                      agent->conf->uri,
+                                      NULL };
+    const MemoryHighNeeds needs = { agent->root_fd, &agent->originals, changer, guard_run };
+
+    memory_high_init(&agent->memory_high, &needs);
+    balloon_init(&agent->balloon, &agent->originals, &changer);
+    agent->contexts[ACTUATOR_MEMORY_HIGH] = &agent->memory_high;
+    agent->contexts[ACTUATOR_BALLOON] = &agent->balloon;
+    reclaim_adopt(agent);
+}
+
+void
+reclaim_adopt(Agent *agent)
+{
+    const PolicyConf *conf = &agent->conf->policy;
+    bool writes = conf->mode != KSM_MODE_OBSERVE;
+    const BalloonOptions balloon = { writes && conf->balloon_enable == ENABLE_YES,
+                                     conf->balloon_floor_bp };
+    const MemoryHighOptions high = { writes && conf->high_enable == ENABLE_YES,
+                                     conf->balloon_floor_bp };
+
+    balloon_set_options(&agent->balloon, &balloon);
+    memory_high_set_options(&agent->memory_high, &high);
+}
+
+void
+reclaim_close(Agent *agent)
+{
+    balloon_done(&agent->balloon);
+    memory_high_done(&agent->memory_high);
+}
+
+Subject
+reclaim_subject(const Domain *domain)
+{
+    return (Subject){
+        .uuid = domain->uuid,
+        .name = domain->name,
+        .id = domain->is_libvirts ? domain->id : DOMAIN_ID_UNKNOWN,
+        .process = domain->has_process ? &domain->process : NULL,
+        .told_us = domain->stats_us,
+        .rebooted_us = domain->rebooted_us,
+        .deflates = domain->has_xml && domain->xml.balloon_autodeflate,
+    };
+}
+
+void
+reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
+{
+    sample->balloon_foreign = hold_is_foreign(&agent->balloon.holds, domain->uuid);
+    sample->limit_foreign = hold_is_foreign(&agent->memory_high.holds, domain->uuid);
+}
+
+void
+domain_forget_foreign(Agent *agent, const Domain *domain)
+{
+    hold_forget_foreign(&agent->balloon.holds, domain->uuid);
+    hold_forget_foreign(&agent->memory_high.holds, domain->uuid);
+}
+
+const Hold *
+domain_balloon_hold(const Agent *agent, const Domain *domain)
+{
+    return hold_find(&agent->balloon.holds, domain->uuid);
+}
+
+const Hold *
+domain_limit_hold(const Agent *agent, const Domain *domain)
+{
+    return hold_find(&agent->memory_high.holds, domain->uuid);
+}
+
+static bool
+restore_table(HoldTable *holds, const char *uri, GString *note, GError **error)
+{
+    g_autofree char *said = NULL;
+    guint n;
+
+    if (!hold_table_restore_now(holds, uri, &n, &said, error))
+        return false;
+    if (n > 0)
+        g_string_append_printf(note, "%s of %u domains: as found\n", holds->noun, n);
+    if (said)
+        g_string_append_printf(note, "%s\n", said);
+    return true;
+}
+
+bool
+reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret_note,
+                    GError **error)
+{
+    const Changer nobody = { ask_libvirt, NULL };
+    g_autoptr(GString) note = g_string_new(NULL);
+    HoldTable limits;
+    Balloon balloon;
+    bool ok;
+
+    memory_high_init_holds(&limits, originals, guarded->root_fd);
+    hold_table_load(&limits);
+    balloon_init(&balloon, originals, &nobody);
+    ok = restore_table(&limits, guarded->uri, note, error);
+    ok = restore_table(&balloon.holds, guarded->uri, note, ok ? error : NULL) && ok;
+    balloon_done(&balloon);
+    hold_table_done(&limits);
+    if (ok)
+        *ret_note = note->len > 0 ? g_strdup(note->str) : NULL;
+    return ok;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reclaim.h - the actuators that take memory from domains, and what they need of the agent
+ */
+#ifndef AGENT_RECLAIM_H
+#define AGENT_RECLAIM_H
+
+#include "agent/actuator/balloon.h"
+#include "agent/actuator/memory_high.h"
+#include "agent/domain.h"
+
+typedef struct Agent Agent;
+
+/**
+ * reclaim_open() - both actuators, with what a killed run has left
+ * @agent: its root, originals and options are open
+ */
+void reclaim_open(Agent *agent);
+
+/** reclaim_adopt() - as the configuration and the mode say, from the next decision on */
+void reclaim_adopt(Agent *agent);
+
+/** reclaim_close() - let go of both; restores nothing */
+void reclaim_close(Agent *agent);
+
+/** reclaim_subject() - who a domain is, for actuators; texts are borrowed from it */
+Subject reclaim_subject(const Domain *domain);
+
+/** reclaim_fill() - what the actuators have found out about a domain, for policy */
+void reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
+
+/**
+ * domain_forget_foreign() - manage a domain again although somebody else has changed it
+ *
+ * Its balloon and its limit are taken as they are: that is what is given back from now on.
+ */
+void domain_forget_foreign(Agent *agent, const Domain *domain);
+
+/** domain_balloon_hold() - what became of its balloon; NULL: never touched; borrowed */
+const Hold *domain_balloon_hold(const Agent *agent, const Domain *domain);
+
+/** domain_limit_hold() - likewise, of its limit and of memory.reclaim */
+const Hold *domain_limit_hold(const Agent *agent, const Domain *domain);
+
+/**
+ * reclaim_restore_now() - give back what a killed agent has left, for --restore
+ * @guarded:   where
+ * @originals: locked
+ * @ret_note:  what was done (the caller frees it); NULL: there was nothing to do
+ */
+bool reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret_note,
+                         GError **error);
+
+#endif
