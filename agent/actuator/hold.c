@@ -260,7 +260,8 @@ bool
 hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
 {
     if (hold->is_busy || hold->state == HOLD_LEFT || hold->state == HOLD_FOREIGN ||
-        !hold_may_try(hold) || table->busy >= BUSY_MAX || is_in_force(table, hold, bytes, want))
+        hold->odd_us > 0 || !hold_may_try(hold) || table->busy >= BUSY_MAX ||
+        is_in_force(table, hold, bytes, want))
         return false;
     hold->is_new = hold->state == HOLD_IDLE;
     if (hold->is_new)
