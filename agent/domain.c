@@ -191,3 +191,10 @@ domain_is_latency_critical(const Domain *domain)
 {
     return domain->has_xml && domain->xml.policy.latency_critical;
 }
+
+void
+domain_forget_foreign(Domain *domain)
+{
+    domain->balloon_foreign = false;
+    domain->limit_foreign = false;
+}

@@ -75,6 +75,9 @@ typedef struct {
     DomainOverhead overhead;
     DomainCost cost;
 
+    bool balloon_foreign; /* somebody else set its balloon: hands off until told */
+    bool limit_foreign;   /* likewise its memory.high */
+
     DomainTrack track; /* policy's memory of it */
     DomainPlan plan;   /* policy's last word on it */
 } Domain;
@@ -166,5 +169,8 @@ uint32_t domain_weight(const Domain *domain);
 
 /** domain_is_latency_critical() - whether its metadata says so */
 bool domain_is_latency_critical(const Domain *domain);
+
+/** domain_forget_foreign() - whoever has changed its balloon or limit: we are told to go on */
+void domain_forget_foreign(Domain *domain);
 
 #endif

@@ -82,15 +82,33 @@ reclaim_subject(const Domain *domain)
 void
 reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
-    sample->balloon_foreign = hold_is_foreign(&agent->balloon.holds, domain->uuid);
-    sample->limit_foreign = hold_is_foreign(&agent->memory_high.holds, domain->uuid);
+    (void)agent;
+    sample->balloon_foreign = domain->balloon_foreign;
+    sample->limit_foreign = domain->limit_foreign;
+}
+
+static void
+note_one(HoldTable *holds, const char *uuid, bool *mark)
+{
+    Hold *hold = hold_find(holds, uuid);
+
+    if (hold && hold->is_told && !*mark)
+        hold_forget_foreign(holds, uuid);
+    hold = hold_find(holds, uuid);
+    *mark = hold && hold->state == HOLD_FOREIGN;
+    if (hold)
+        hold->is_told = *mark;
 }
 
 void
-domain_forget_foreign(Agent *agent, const Domain *domain)
+reclaim_note(Agent *agent, const GPtrArray *domains)
 {
-    hold_forget_foreign(&agent->balloon.holds, domain->uuid);
-    hold_forget_foreign(&agent->memory_high.holds, domain->uuid);
+    for (guint i = 0; i < domains->len; i++) {
+        Domain *domain = g_ptr_array_index(domains, i);
+
+        note_one(&agent->balloon.holds, domain->uuid, &domain->balloon_foreign);
+        note_one(&agent->memory_high.holds, domain->uuid, &domain->limit_foreign);
+    }
 }
 
 const Hold *

@@ -26,15 +26,17 @@ void reclaim_close(Agent *agent);
 /** reclaim_subject() - who a domain is, for actuators; texts are borrowed from it */
 Subject reclaim_subject(const Domain *domain);
 
-/** reclaim_fill() - what the actuators have found out about a domain, for policy */
+/** reclaim_fill() - whether somebody else drives a domain, for policy */
 void reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
 
 /**
- * domain_forget_foreign() - manage a domain again although somebody else has changed it
+ * reclaim_note() - after actuators were told of a decision: who drives the domains
+ * @domains: every domain (borrowed Domain pointers)
  *
- * Its balloon and its limit are taken as they are: that is what is given back from now on.
+ * What an actuator has found out is marked at the domain. A mark that somebody has taken off since
+ * lets the actuator go on, from the values that are in force then.
  */
-void domain_forget_foreign(Agent *agent, const Domain *domain);
+void reclaim_note(Agent *agent, const GPtrArray *domains);
 
 /** domain_balloon_hold() - what became of its balloon; NULL: never touched; borrowed */
 const Hold *domain_balloon_hold(const Agent *agent, const Domain *domain);

@@ -312,6 +312,7 @@ tick_decide(Agent *agent)
     tick->reasons[agent->plan.ksm.reason]++;
     take_back(tick, domains);
     apply_all(agent, &sample);
+    reclaim_note(agent, domains);
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();

@@ -44,9 +44,11 @@ balloon_set_options(Balloon *balloon, const BalloonOptions *options)
 uint64_t
 balloon_floor(const DomainSample *sample, uint64_t floor_bp)
 {
-    if (is_known(sample->floor_bytes) || !is_known(sample->maximum_bytes))
-        return sample->floor_bytes;
-    return mul_div(sample->maximum_bytes, floor_bp, BP_ONE);
+    uint64_t usual_bytes = mul_div(sample->maximum_bytes, floor_bp, BP_ONE);
+
+    if (!is_known(sample->maximum_bytes))
+        return VALUE_UNKNOWN;
+    return min_u64(known_or(sample->floor_bytes, usual_bytes), sample->maximum_bytes);
 }
 
 static bool

@@ -38,7 +38,7 @@ void balloon_set_options(Balloon *balloon, const BalloonOptions *options);
  * @sample:   of the domain
  * @floor_bp: of its maximum, where its definition does not say
  *
- * Return: bytes; VALUE_UNKNOWN while its maximum is not known either.
+ * Return: bytes, at most its maximum; VALUE_UNKNOWN if that is not known.
  */
 uint64_t balloon_floor(const DomainSample *sample, uint64_t floor_bp);
 

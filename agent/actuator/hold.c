@@ -33,8 +33,6 @@
 #define BUSY_MAX 64
 /* A rebooted guest has all its memory until its driver is there again. */
 #define REBOOT_US UINT64_C(120000000)
-/* A balloon that has not moved is told again after this time. */
-#define AGAIN_US UINT64_C(30000000)
 
 static uint64_t
 now_us(void)
@@ -189,6 +187,17 @@ judge(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
         enter_foreign(table, hold, bytes);
 }
 
+/* What has arrived is no longer on its way: from now on only one value is ours. */
+static void
+note_arrival(HoldTable *table, Hold *hold, uint64_t bytes)
+{
+    if (hold->is_unsure || hold->known.from_bytes == hold->known.wrote_bytes ||
+        !change_is_reached(table->kind, bytes, hold->known.wrote_bytes))
+        return;
+    hold->known.from_bytes = hold->known.wrote_bytes;
+    hold_record_put(table, hold);
+}
+
 /* Whether the way back has come to its end. */
 static bool
 is_back(const HoldTable *table, const Hold *hold, uint64_t bytes)
@@ -221,6 +230,7 @@ hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
         hold->state = HOLD_IDLE;
         return hold;
     }
+    note_arrival(table, hold, bytes);
     judge(table, hold, subject, bytes);
     return hold;
 }
@@ -251,9 +261,8 @@ is_in_force(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t w
         return false;
     if (table->kind == CHANGE_LIMIT || hold->state == HOLD_IDLE)
         return change_is_reached(table->kind, bytes, want);
-    /* On its way. */
-    return change_is_reached(table->kind, hold->known.wrote_bytes, want) &&
-           (change_is_reached(table->kind, bytes, want) || now_us() - hold->changed_us < AGAIN_US);
+    /* The device knows its target, and tells it to a driver that comes later, too. */
+    return change_is_reached(table->kind, hold->known.wrote_bytes, want);
 }
 
 bool

@@ -48,6 +48,7 @@ typedef struct {
     bool is_reclaiming;  /* limits: memory.reclaim is being written */
     bool is_seen;        /* among the subjects of this apply */
     bool is_given_up;    /* at a stop: did not work */
+    bool is_told;        /* the agent knows that it is HOLD_FOREIGN */
 } Hold;
 
 /* How changes are asked for: change_ask(), or a test. */

@@ -27,8 +27,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Pages of any host are as large or smaller. */
-#define GRAIN_BYTES (UINT64_C(64) << 10)
 #define MOUNT_POINT "sys/fs/cgroup"
 
 /* Where libvirt sets the limit, below the domain's cgroup; with systemd in the first. */
@@ -109,7 +107,8 @@ typedef struct {
     const Subject *subject;
     const DomainSample *sample;
     const DomainPlan *plan;
-    uint64_t now_us; /* CLOCK_MONOTONIC */
+    uint64_t now_us;     /* CLOCK_MONOTONIC */
+    uint64_t page_bytes; /* of the host */
 } Case;
 
 static bool
@@ -154,6 +153,13 @@ reclaim(MemoryHigh *high, Hold *hold, const Case *one)
     return true;
 }
 
+/* In whole pages, since the kernel keeps no others. */
+static uint64_t
+round_up(uint64_t bytes, uint64_t page_bytes)
+{
+    return sat_add(bytes, page_bytes - 1) / page_bytes * page_bytes;
+}
+
 /* Return: whether something is to be asked for. */
 static bool
 limit(MemoryHigh *high, Hold *hold, const Case *one)
@@ -164,7 +170,7 @@ limit(MemoryHigh *high, Hold *hold, const Case *one)
     if (!is_known(one->plan->limit_bytes) || one->plan->limit_bytes == LIMIT_NONE ||
         !one->sample->can_limit || !is_known(one->sample->limit_bytes))
         return false;
-    want = sat_add(one->plan->limit_bytes, GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
+    want = round_up(one->plan->limit_bytes, one->page_bytes);
     if (want < floor_of(high, one) || want > most || one->plan->lease_us <= one->now_us) {
         refuse(high, hold, "a limit", want);
         return false;
@@ -175,12 +181,20 @@ limit(MemoryHigh *high, Hold *hold, const Case *one)
     return true;
 }
 
-/* A limit that policy no longer wants, or that nobody has renewed. */
+/* Policy says once that a limit is to go, and renews those that are to stay. */
+static void
+note_lease(Hold *hold, const DomainPlan *plan)
+{
+    if (plan->limit_bytes == LIMIT_NONE)
+        hold->lease_us = 1;
+    else if (plan->lease_us > 0)
+        hold->lease_us = plan->lease_us;
+}
+
 static bool
 is_over(const Hold *hold, const Case *one)
 {
-    return hold->state == HOLD_OURS &&
-           (one->plan->limit_bytes == LIMIT_NONE || hold->lease_us <= one->now_us);
+    return hold->state == HOLD_OURS && hold->lease_us <= one->now_us;
 }
 
 static void
@@ -200,8 +214,8 @@ apply_one(MemoryHigh *high, const Case *one)
     Hold *hold = hold_look(&high->holds, one->subject, sample->limit_bytes);
     bool has_asked;
 
-    if (hold && hold->state == HOLD_OURS && one->plan->lease_us > 0)
-        hold->lease_us = one->plan->lease_us;
+    if (hold && hold->state == HOLD_OURS)
+        note_lease(hold, one->plan);
     if (hold && (!is_on(high, sample) || is_over(hold, one)))
         give_back(high, hold, one);
     if (!is_on(high, sample) || !one->plan->high_apply || sample->is_fixed || sample->is_still ||
@@ -244,7 +258,7 @@ memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
 
     for (size_t i = 0; i < decided->sample->n; i++) {
         const Case one = { &decided->subjects[i], &decided->sample->domains[i],
-                           &decided->plan->domains[i], now_us };
+                           &decided->plan->domains[i], now_us, decided->sample->host.page_bytes };
 
         has_asked |= apply_one(high, &one);
     }

@@ -82,10 +82,12 @@ class FakeDaemon:
     config   text of its configuration; None: no --config at all
     connect  for --connect
     wrapper  command that runs the daemon
+    program  name of the variable that has the daemon's path
     user     number of the user that runs it; its folders are made for him
     """
 
-    def __init__(self, host, *args, config="", connect="none", wrapper=(), user=None):
+    def __init__(self, host, *args, config="", connect="none", wrapper=(), user=None,
+                 program="VIRTKSMD"):
         self.host = host
         self.runtime_dir = host.base + "/run"
         self.state_dir = host.base + "/state"
@@ -95,6 +97,7 @@ class FakeDaemon:
         self.connect = connect
         self.args = list(args)
         self.wrapper = list(wrapper)
+        self.program = os.environ[program]
         self.user = user
         self.has_config = config is not None
         self.process = None
@@ -124,7 +127,7 @@ class FakeDaemon:
             file.write(text)
 
     def command(self, *args):
-        command = self.wrapper + [os.environ["VIRTKSMD"], "--root", self.host.root,
+        command = self.wrapper + [self.program, "--root", self.host.root,
                                   "--runtime-dir", self.runtime_dir, "--state-dir", self.state_dir,
                                   "--connect", self.connect]
         command += ["--config", self.config_path] if self.has_config else []

@@ -64,6 +64,8 @@ holdhost_setup(void **state)
     originals_open(&host->originals, host->state_dir, HOLDHOST_BOOT, NULL);
     for (size_t i = 0; i < HOLDHOST_DOMAINS; i++)
         fill_domain(host, i);
+    host->sample.host = host_sample_unknown();
+    host->sample.host.page_bytes = 4096;
     host->sample.domains = host->samples;
     host->sample.n = HOLDHOST_DOMAINS;
     host->plan.domains = host->plans;

@@ -194,16 +194,20 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
 {
     static const struct {
         const char *when;
+        bool arrived;
         uint64_t bytes;
         bool deflates, rebooted;
         bool foreign;
     } rows[] = {
-        { "there", 500 * MIB, false, false, false },
-        { "halfway", 700 * MIB, false, false, false },
-        { "not begun", 1000 * MIB, false, false, false },
-        { "further down", 400 * MIB, false, false, true },
-        { "not known", U, false, false, false },
-        { "further down, and rebooted", 400 * MIB, true, true, true },
+        { "there", false, 500 * MIB, false, false, false },
+        { "halfway", false, 700 * MIB, false, false, false },
+        { "not begun", false, 1000 * MIB, false, false, false },
+        { "further down", false, 400 * MIB, false, false, true },
+        { "not known", false, U, false, false, false },
+        { "further down, and rebooted", false, 400 * MIB, true, true, true },
+        { "there and stays", true, 500 * MIB, false, false, false },
+        { "halfway back after it was there", true, 700 * MIB, false, false, true },
+        { "back as found after it was there", true, 1000 * MIB, false, false, false },
     };
     HoldHost *host = *state;
 
@@ -211,7 +215,11 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
         Balloon balloon;
 
         host->samples[0].balloon_bytes = 1000 * MIB;
-        start_with_half(host, &balloon);
+        start(host, &balloon);
+        want(host, &balloon, 500 * MIB);
+        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        host->samples[0].balloon_bytes = rows[i].arrived ? 500 * MIB : 1000 * MIB;
+        apply(host, &balloon);
         host->samples[0].balloon_bytes = rows[i].bytes;
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;

@@ -33,7 +33,7 @@ __wrap_g_get_monotonic_time(void)
 }
 
 /* The agent's guard is a program that waits for its end and does nothing. */
-static const char *const waiting[] = { "/bin/cat", "cat", NULL };
+static const char *const waiting[] = { "/bin/sh", "sh", "-c", "exec cat >/dev/null", NULL };
 static const char *const missing[] = { "/no/such/guard", "guard", NULL };
 
 typedef struct {

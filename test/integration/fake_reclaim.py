@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fake_reclaim.py - balloons and limits of domains are moved, and go back whatever happens
+
+The domains are those of a libvirtd with libvirt's test driver, which takes balloons and soft
+limits as they come; what the kernel would do with a soft limit is played here. What is to be done
+to the domains is in a script that the daemon reads in the place of policy.
+"""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
+
+# The domain that test:///default comes with.
+MAXIMUM_MIB = 8192
+FOUND_MIB = 2048
+SCOPE = "/machine.slice/machine-qemu\\x2d1\\x2dtest.scope"
+HIGH = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.high"
+RECLAIM = "sys/fs/cgroup" + SCOPE + "/memory.reclaim"
+FAST = "[libvirt]\nstats_period_ms = 100\n"
+ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
+# A limit that is set outlasts this only if nobody lifts it.
+LONG_MS = 60000
+
+
+class Reclaim(FakeTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.fake = self.host()
+        self.libvirtd = FakeLibvirtd(self.fake.base)
+        self.addCleanup(self.libvirtd.close)
+        self.libvirtd.start().hold()
+        process = self.fake.add_qemu(TEST_NAME, TEST_UUID)
+        self.fake.write("proc/%d/cgroup" % process.pid, "0::%s/libvirt/emulator\n" % SCOPE)
+        self.fake.write(HIGH, "max\n")
+        self.fake.write(RECLAIM, "")
+        self.script_path = self.fake.base + "/script"
+        self.script()
+
+    def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none"):
+        """What the daemon is to want of the domain from its next decision on."""
+        with open(self.script_path + ".new", "w", encoding="utf-8") as file:
+            file.write("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force))
+        os.rename(self.script_path + ".new", self.script_path)
+
+    def scripted(self, config=ON, mode="off"):
+        daemon = self.daemon(self.fake, "--mode", mode, config=config,
+                             connect=self.libvirtd.uri, program="VIRTKSM_SCRIPTED")
+        daemon.environment["VIRTKSM_SCRIPT"] = self.script_path
+        return daemon
+
+    def running(self, **options):
+        daemon = self.scripted(**options).start()
+        wait_until(lambda: daemon.names() == [TEST_NAME], "the domain is known")
+        return daemon
+
+    # --- what libvirt and the kernel say ---
+
+    def balloon_mib(self):
+        for line in self.libvirtd.virsh("dominfo " + TEST_NAME).splitlines():
+            if line.startswith("Used memory:"):
+                return int(line.split()[2]) // 1024
+        raise AssertionError("virsh dominfo has no used memory")
+
+    def limit(self):
+        """The soft limit in MiB; None: there is none."""
+        for line in self.libvirtd.virsh("memtune %s" % TEST_NAME).splitlines():
+            words = line.split()
+            if words and words[0] == "soft_limit":
+                return int(words[2]) // 1024 if words[2].isdigit() and int(words[2]) else None
+        raise AssertionError("virsh memtune has no soft limit")
+
+    def play_kernel(self, mib):
+        """What libvirt's QEMU driver does with a soft limit."""
+        self.fake.write(HIGH, "%d\n" % (mib << 20))
+
+    def await_balloon(self, mib, what):
+        wait_until(lambda: self.balloon_mib() == mib,
+                   lambda: "%s: the balloon is %d MiB, not %d" % (what, self.balloon_mib(), mib))
+
+    def await_limit(self, mib, what):
+        wait_until(lambda: self.limit() == mib,
+                   lambda: "%s: the limit is %s MiB, not %s" % (what, self.limit(), mib))
+
+    # --- what a test begins with ---
+
+    def with_balloon(self, mib, **options):
+        daemon = self.running(**options)
+        self.script(balloon=mib)
+        self.await_balloon(mib, "wanted")
+        time.sleep(0.4)  # some figures that show it in force
+        return daemon
+
+    def with_limit(self, mib, lease=LONG_MS, found="none", **options):
+        daemon = self.running(**options)
+        self.script(limit=mib, lease=lease, in_force=found)
+        self.await_limit(mib, "wanted")
+        self.play_kernel(mib)
+        self.script(limit=mib, lease=lease, in_force=mib)
+        time.sleep(0.2)  # some decisions that see it in force
+        return daemon
+
+    def assert_lifted(self, what):
+        wait_until(lambda: self.fake.read(HIGH) == "max\n", what + ": memory.high is lifted")
+        self.await_limit(None, what)
+
+    def assert_no_record(self, daemon):
+        wait_until(lambda: not os.path.exists(daemon.record), "nothing is left to restore")
+
+
+class Balloons(Reclaim):
+
+    def test_a_stop_gives_the_balloon_back(self):
+        daemon = self.with_balloon(1024)
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), FOUND_MIB)
+        self.assert_no_record(daemon)
+
+    def test_after_a_kill_restore_gives_it_back_and_can_be_repeated(self):
+        daemon = self.with_balloon(1024)
+        daemon.kill()
+        self.assertEqual(self.balloon_mib(), 1024)
+        self.assert_done(daemon.run("--restore"), 0, "balloon of 1 domains: as found")
+        self.assertEqual(self.balloon_mib(), FOUND_MIB)
+        self.assert_no_record(daemon)
+        self.assert_done(daemon.run("--restore"), 0, "nothing to restore")
+
+    def test_after_a_kill_the_next_start_gives_it_back_in_any_mode(self):
+        for config in ON, "", "[balloon]\nenable = observe\n":
+            with self.subTest(config=config):
+                self.with_balloon(1024).kill()
+                self.script()
+                daemon = self.running(config=config)
+                self.await_balloon(FOUND_MIB, "started again")
+                daemon.stop()
+                self.assert_no_record(daemon)
+
+    def test_the_found_value_is_that_of_the_first_run_after_several_kills(self):
+        for mib in 1024, 1500, 600:
+            self.with_balloon(mib).kill()
+        daemon = self.running()
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), FOUND_MIB)
+
+    def test_restore_without_libvirtd_fails_and_keeps_the_record(self):
+        daemon = self.with_balloon(1024)
+        daemon.kill()
+        done = self.daemon(self.fake, connect="test+unix:///default?socket=%s/none" %
+                           self.fake.base, program="VIRTKSM_SCRIPTED").run("--restore")
+        self.assert_done(done, 1, "domains cannot be restored")
+        self.assertTrue(os.path.exists(daemon.record))
+        self.assert_done(daemon.run("--restore"), 0, "as found")
+
+    def test_what_virsh_has_set_stays(self):
+        daemon = self.with_balloon(1024)
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        wait_until(lambda: "somebody else has changed it" in daemon.log(), "it is said")
+        self.script(balloon=800)
+        time.sleep(0.5)
+        self.assertEqual(self.balloon_mib(), 1536)
+        self.assertEqual(daemon.log().count("somebody else has changed it"), 1)
+        self.assertIn("the balloon is 1536 MiB", daemon.log())
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), 1536)
+        self.assertIn("the balloon stays at 1536 MiB", daemon.log())
+
+    def test_what_virsh_has_set_while_the_daemon_was_dead_stays(self):
+        daemon = self.with_balloon(1024)
+        daemon.kill()
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        self.assert_done(daemon.run("--restore"), 0, "the balloon stays at 1536 MiB")
+        self.assertEqual(self.balloon_mib(), 1536)
+        self.assert_no_record(daemon)
+
+    def test_a_restarted_domain_is_not_given_what_an_earlier_start_had(self):
+        daemon = self.with_balloon(1024)
+        daemon.kill()
+        self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
+                            "setmem %s 1024M --live" % TEST_NAME)
+        self.assert_done(daemon.run("--restore"), 0)
+        self.assertEqual(self.balloon_mib(), 1024)
+        self.assert_no_record(daemon)
+
+    def test_observing_writes_nothing(self):
+        for config, mode in (("[balloon]\nenable = observe\n", "off"), ("", "off"),
+                             (ON, "observe")):
+            with self.subTest(config=config, mode=mode):
+                daemon = self.scripted(config, mode).start()
+                wait_until(lambda: daemon.names() == [TEST_NAME], "the domain is known")
+                self.script(balloon=1024, limit=700, lease=LONG_MS, reclaim=16)
+                time.sleep(0.5)
+                self.assertEqual((self.balloon_mib(), self.limit()), (FOUND_MIB, None))
+                self.assertEqual(self.fake.read(RECLAIM), "")
+                daemon.stop()
+                self.assertFalse(os.path.exists(daemon.record))
+
+    def test_mode_observe_gives_back(self):
+        daemon = self.with_balloon(1024)
+        daemon.ask("mode", "observe")
+        self.await_balloon(FOUND_MIB, "observed")
+        self.assert_no_record(daemon)
+
+    def test_out_of_bounds_is_not_set_and_is_said(self):
+        daemon = self.running()
+        for mib in 100, MAXIMUM_MIB + 1:
+            self.script(balloon=mib)
+            time.sleep(0.3)
+            self.assertEqual(self.balloon_mib(), FOUND_MIB)
+        self.assertIn("a balloon of 100 MiB is not set", daemon.log())
+
+    def test_a_restart_of_libvirtd_loses_nothing(self):
+        daemon = self.with_balloon(1024)
+        self.libvirtd.send(signal.SIGSTOP)
+        self.script(balloon=700)
+        time.sleep(0.5)
+        self.libvirtd.send(signal.SIGCONT)
+        self.await_balloon(700, "after a pause of libvirtd")
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), FOUND_MIB)
+
+
+class Limits(Reclaim):
+
+    def test_a_stop_lifts_the_limit_and_leaves_no_guard(self):
+        daemon = self.with_limit(700)
+        guards = children(daemon.process.pid)
+        self.assertEqual(len(guards), 1)
+        daemon.stop()
+        self.assertEqual(self.limit(), None)
+        self.assertEqual(self.fake.read(HIGH), "max\n")
+        self.assert_no_record(daemon)
+        wait_until(lambda: not is_running(guards[0]), "the guard ends")
+
+    def test_a_stop_lifts_it_even_if_nothing_else_is_to_be_restored(self):
+        daemon = self.with_limit(700, config=ON + "[agent]\nrestore_at_stop = false\n")
+        daemon.stop()
+        self.assertEqual(self.limit(), None)
+
+    def test_there_is_no_guard_without_a_limit(self):
+        daemon = self.with_balloon(1024)
+        self.assertEqual(children(daemon.process.pid), [])
+
+    def test_a_killed_agent_leaves_no_limit(self):
+        daemon = self.with_limit(700)
+        guard = children(daemon.process.pid)[0]
+        daemon.kill()
+        self.assert_lifted("killed")
+        wait_until(lambda: not is_running(guard), "the guard ends")
+        # What is on record is the next start's business, and no limit comes back.
+        self.script()
+        daemon = self.running()
+        self.assert_no_record(daemon)
+        self.assertEqual(self.limit(), None)
+
+    def test_a_stopped_agent_leaves_no_limit(self):
+        daemon = self.with_limit(700, lease=1000)
+        daemon.send(signal.SIGSTOP)
+        self.assert_lifted("stopped")
+        self.script()
+        daemon.send(signal.SIGCONT)
+        self.assert_no_record(daemon)
+        self.assertEqual(daemon.log().count("somebody else has changed it"), 0)
+        daemon.stop()
+
+    def test_killed_with_its_guard_restore_lifts(self):
+        daemon = self.with_limit(700)
+        guard = children(daemon.process.pid)[0]
+        daemon.send(signal.SIGSTOP)
+        os.kill(guard, signal.SIGKILL)
+        daemon.kill()
+        self.assertEqual(self.limit(), 700)
+        self.assert_done(daemon.run("--restore"), 0, "soft limit of 1 domains: as found")
+        self.assertEqual((self.limit(), self.fake.read(HIGH)), (None, "max\n"))
+
+    def test_a_guard_that_was_killed_is_replaced(self):
+        daemon = self.with_limit(700)
+        guard = children(daemon.process.pid)[0]
+        os.kill(guard, signal.SIGKILL)
+        wait_until(lambda: children(daemon.process.pid) not in ([], [guard]), "there is another")
+        daemon.kill()
+        self.assert_lifted("killed")
+
+    def test_a_guard_is_not_ended_by_what_ends_the_agent_politely(self):
+        daemon = self.with_limit(700)
+        guard = children(daemon.process.pid)[0]
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+            os.kill(guard, number)
+        time.sleep(0.3)
+        self.assertTrue(is_running(guard))
+
+    def test_a_killed_agent_leaves_no_limit_even_without_libvirtd(self):
+        daemon = self.with_limit(700)
+        self.libvirtd.send(signal.SIGSTOP)
+        daemon.kill()
+        wait_until(lambda: self.fake.read(HIGH) == "max\n", "memory.high is lifted")
+        self.libvirtd.send(signal.SIGCONT)
+        self.await_limit(None, "libvirtd goes on")
+
+    def test_a_lease_that_is_not_renewed_lapses(self):
+        daemon = self.with_limit(700, lease=2000)
+        self.script(in_force=700)
+        self.assert_lifted("lapsed")
+        self.assert_no_record(daemon)
+        wait_until(lambda: children(daemon.process.pid) == [], "no guard is needed")
+
+    def test_what_memtune_has_set_stays(self):
+        daemon = self.with_limit(700)
+        self.libvirtd.virsh("memtune %s --soft-limit 512M --live" % TEST_NAME)
+        self.play_kernel(512)
+        self.script(limit=600, lease=LONG_MS, in_force=512)
+        wait_until(lambda: "somebody else has changed it" in daemon.log(), "it is said")
+        time.sleep(0.3)
+        self.assertEqual(self.limit(), 512)
+        daemon.kill()
+        time.sleep(0.5)
+        self.assertEqual((self.limit(), self.fake.read(HIGH)), (512, "%d\n" % (512 << 20)))
+
+    def test_a_limit_that_was_found_comes_back(self):
+        self.libvirtd.virsh("memtune %s --soft-limit 4G --live" % TEST_NAME)
+        self.play_kernel(4096)
+        daemon = self.running()
+        self.script(limit=5000, lease=LONG_MS, in_force=4096)
+        time.sleep(0.3)
+        self.assertEqual(self.limit(), 4096, "never above what was found")
+        self.script(in_force=4096)
+        time.sleep(0.3)
+        daemon.stop()
+        daemon = self.with_limit(700, found=4096)
+        daemon.kill()
+        self.await_limit(4096, "killed")
+        self.assertEqual(self.fake.read(HIGH), "%d\n" % (4096 << 20))
+
+
+class Amounts(Reclaim):
+
+    def test_memory_is_reclaimed_without_a_limit_or_a_record(self):
+        daemon = self.running()
+        self.script(reclaim=24)
+        wait_until(lambda: self.fake.read(RECLAIM) == "%d\n" % (8 << 20), "the last of two chunks")
+        self.script()
+        self.assertEqual(self.fake.read(HIGH), "max\n")
+        self.assertFalse(os.path.exists(daemon.record))
+        self.assertEqual(children(daemon.process.pid), [])
+
+
+def children(pid):
+    """Processes that the process has started and that have not ended."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % name, encoding="utf-8") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        if name.isdigit() and int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(name))
+    return found
+
+
+def is_running(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
