@@ -18,8 +18,8 @@
 
 /* Who a domain of the sample is. Texts and pointers are borrowed. */
 typedef struct {
-    const char *uuid;
-    const char *name;
+    const char *uuid;       /* of the domain */
+    const char *name;       /* of the domain */
     int id;                 /* libvirt's number of this start; < 0: not known */
     const Process *process; /* its QEMU; NULL: not found */
     uint64_t told_us;       /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
@@ -29,8 +29,8 @@ typedef struct {
 
 /* What actuators are told in each decision. */
 typedef struct {
-    const Sample *sample;
-    const Plan *plan;        /* made from @sample */
+    const Sample *sample;    /* borrowed, as all here; what the plan was made from */
+    const Plan *plan;        /* what is wanted */
     const Subject *subjects; /* in the order of the sample's domains, as many of them */
 } Decided;
 

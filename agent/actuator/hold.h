@@ -53,6 +53,7 @@ typedef struct {
 
 /* How changes are asked for: change_ask(), or a test. */
 typedef struct {
+    /* As change_ask(). */
     bool (*ask)(gpointer user, const Change *change, ChangeDone done, gpointer done_user);
     gpointer user; /* for ask */
 } Changer;

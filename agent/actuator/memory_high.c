@@ -104,9 +104,9 @@ memory_high_set_options(MemoryHigh *high, const MemoryHighOptions *options)
 
 /* One domain of one decision. */
 typedef struct {
-    const Subject *subject;
-    const DomainSample *sample;
-    const DomainPlan *plan;
+    const Subject *subject;     /* who it is */
+    const DomainSample *sample; /* what is known of it */
+    const DomainPlan *plan;     /* what is wanted of it */
     uint64_t now_us;     /* CLOCK_MONOTONIC */
     uint64_t page_bytes; /* of the host */
 } Case;

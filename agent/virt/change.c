@@ -268,10 +268,10 @@ change_ask(VirtConn *conn, const Change *wish, ChangeDone done, gpointer user)
 /* A job of its own has no loop to live on: it is told where its results go. */
 typedef struct {
     ChangeDone done;
-    gpointer user;
+    gpointer user;         /* for done */
     const GArray *changes; /* borrowed */
-    GError **error;
-    bool ok;
+    GError **error;        /* borrowed; where a failure goes */
+    bool ok;               /* all have been tried */
 } Batch;
 
 typedef struct {

@@ -68,12 +68,18 @@ typedef void (*ChangeDone)(const Change *change, const ChangeOutcome *outcome, g
  *
  * A balloon may be anywhere between two of our values, give or take the page size of a guest. A
  * limit is set at once.
+ *
+ * Return: whether nobody else need have set it.
  */
 bool change_is_known(ChangeKind kind, const ChangeKnown *known, uint64_t bytes);
 
 /**
- * change_is_reached() - whether a value in force is as good as @want_bytes
- * @kind: which value
+ * change_is_reached() - whether a value in force is as good as another
+ * @kind:       which value
+ * @bytes:      in force
+ * @want_bytes: the other
+ *
+ * Return: whether they are the same, give or take the page size of a guest.
  */
 bool change_is_reached(ChangeKind kind, uint64_t bytes, uint64_t want_bytes);
 

@@ -81,7 +81,8 @@ FILE_WRITERS = {
 }
 
 # Who may call what changes the host: the tick, and the agent when it starts and stops.
-ACTUATOR_USERS = ("agent/actuator/", "agent/tick.c", "agent/agent.c", "agent/main.c", "test/")
+ACTUATOR_USERS = ("agent/actuator/", "agent/tick.c", "agent/agent.c", "agent/reclaim.c",
+                  "agent/main.c", "test/")
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(?:\"([^\"]+)\"|<([^>]+)>)", re.M)
 

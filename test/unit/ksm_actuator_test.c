@@ -220,13 +220,14 @@ its_row_in_the_list_does_the_same(void **state)
     KsmHost *host = *state;
     Sample sample = { .host.knobs = ksmhost_knobs(host) };
     Plan plan = { .ksm.knobs = burst };
+    const Decided decided = { &sample, &plan, NULL };
     const Actuator *row = actuators[ACTUATOR_KSM];
     char *note = NULL;
 
     ksmhost_start(host, &plain);
     assert_string_equal(row->name, "ksm");
     assert_true(row->probe(&host->actuator, NULL));
-    assert_int_equal(row->apply(&host->actuator, &sample, &plan, NULL), APPLY_DONE);
+    assert_int_equal(row->apply(&host->actuator, &decided, NULL), APPLY_DONE);
     assert_in_force(host, 1, 4000, 0, 0);
     assert_true(row->restore(&host->actuator, &note, NULL));
     assert_in_force(host, 0, 100, 20, 0);
