@@ -20,12 +20,14 @@
 
 #include <glib.h>
 
-typedef struct Recorder Recorder;               /* agent/recorder.h */
-typedef struct Server Server;                   /* agent/rpc/server.h */
-typedef struct Metrics Metrics;                 /* agent/report/metrics.h */
-typedef struct LibvirtSource LibvirtSource;     /* agent/source/libvirt.c */
-typedef struct HookSource HookSource;           /* agent/source/hook.c */
-typedef struct DirectorySource DirectorySource; /* agent/source/directory.c */
+typedef struct Recorder Recorder;                 /* agent/recorder.h */
+typedef struct Server Server;                     /* agent/rpc/server.h */
+typedef struct Metrics Metrics;                   /* agent/report/metrics.h */
+typedef struct LibvirtSource LibvirtSource;       /* agent/source/libvirt.c */
+typedef struct HookSource HookSource;             /* agent/source/hook.c */
+typedef struct DirectorySource DirectorySource;   /* agent/source/directory.c */
+typedef struct PsiSource PsiSource;               /* agent/source/psi.c */
+typedef struct VmpressureSource VmpressureSource; /* agent/source/vmpressure.c */
 
 /* What the command line says; texts are borrowed from it, NULL where not given. */
 typedef struct {
@@ -74,14 +76,16 @@ struct Agent {
     Balloon balloon;
     void *contexts[ACTUATOR_COUNT]; /* of the actuators, borrowed from the fields above */
 
-    LibvirtSource *libvirt;     /* owned by its source; NULL: not opened */
-    HookSource *hook;           /* likewise */
-    DirectorySource *directory; /* likewise */
-    Server *server;             /* owned */
-    Metrics *metrics;           /* owned; NULL: not opened */
-    Recorder *recorder;         /* owned; NULL: [history] enable = false */
-    GPtrArray *feeds;           /* owned by the source grpc; of GrpcFeed; NULL: none so far */
-    guint watchdog;             /* GSource; 0: none */
+    LibvirtSource *libvirt;       /* owned by its source; NULL: not opened */
+    HookSource *hook;             /* likewise */
+    DirectorySource *directory;   /* likewise */
+    PsiSource *psi;               /* likewise */
+    VmpressureSource *vmpressure; /* likewise */
+    Server *server;               /* owned */
+    Metrics *metrics;             /* owned; NULL: not opened */
+    Recorder *recorder;           /* owned; NULL: [history] enable = false */
+    GPtrArray *feeds;             /* owned by the source grpc; of GrpcFeed; NULL: none so far */
+    guint watchdog;               /* GSource; 0: none */
 };
 
 /**

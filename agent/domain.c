@@ -24,6 +24,7 @@ domain_free(gpointer data)
 
     if (domain->has_process)
         process_done(&domain->process);
+    cgroup_close(&domain->cgroup);
     if (domain->has_xml)
         domain_xml_clear(&domain->xml);
     g_clear_pointer(&domain->claims, g_hash_table_destroy);
@@ -66,7 +67,9 @@ domain_table_add(DomainTable *table, const char *uuid, const char *name, int id,
     domain->cost.ksmd_ns = VALUE_UNKNOWN;
     domain->cost.broken_pages = VALUE_UNKNOWN;
     domain->cost.merging_pages = VALUE_UNKNOWN;
+    guest_stats_clear(&domain->guest);
     process_sample_clear(&domain->sample);
+    cgroup_sample_clear(&domain->cgroup_sample);
     /* replace, not insert: the old key dies with the old value */
     g_hash_table_replace(table->by_uuid, domain->uuid, domain);
     return domain;
@@ -197,4 +200,46 @@ domain_forget_foreign(Domain *domain)
 {
     domain->balloon_foreign = false;
     domain->limit_foreign = false;
+}
+
+bool
+domain_has_balloon(const Domain *domain)
+{
+    return domain->has_xml && domain->xml.balloon != DOMAIN_BALLOON_ABSENT &&
+           domain->xml.balloon != DOMAIN_BALLOON_NONE;
+}
+
+bool
+domain_is_pinned(const Domain *domain)
+{
+    return domain->has_xml && (domain->xml.pinning_devices > 0 || domain->xml.mediated_devices > 0);
+}
+
+bool
+domain_is_fixed(const Domain *domain)
+{
+    const DomainXml *xml = &domain->xml;
+
+    return !domain->has_xml || xml->security != DOMAIN_SECURITY_NONE || xml->locked ||
+           xml->huge_bytes > 0;
+}
+
+bool
+domain_is_still(const Domain *domain)
+{
+    return domain->state != DOMAIN_RUNNING || domain->has_job;
+}
+
+GHashTable *
+domain_table_with_jobs(const DomainTable *table)
+{
+    GHashTable *uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((const Domain *)value)->has_job)
+            g_hash_table_add(uuids, g_strdup(((const Domain *)value)->uuid));
+    return uuids;
 }

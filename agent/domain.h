@@ -8,9 +8,11 @@
 #ifndef AGENT_DOMAIN_H
 #define AGENT_DOMAIN_H
 
+#include "agent/facts/cgroup.h"
 #include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
 #include "agent/virt/domain_xml.h"
+#include "agent/virt/guest_stats.h"
 #include "policy/policy.h"
 
 #include <glib.h>
@@ -62,6 +64,8 @@ typedef struct {
     uint64_t guest_stats_s;   /* wall clock of the guest's last balloon statistics; 0: none so
                                  far; VALUE_UNKNOWN: libvirt does not tell */
     uint64_t unused_bytes;    /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
+    GuestStats guest;         /* libvirt: what the guest said then */
+    bool has_job;             /* libvirt: it is being migrated or saved */
     uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC when its guest last rebooted; 0: it did not */
 
@@ -71,6 +75,8 @@ typedef struct {
     uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
     ProcessSample sample;   /* of the last reading */
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
+    Cgroup cgroup;          /* owned; open only while reclaim is configured */
+    CgroupSample cgroup_sample; /* of the last reading */
 
     DomainOverhead overhead;
     DomainCost cost;
@@ -166,6 +172,35 @@ uint32_t domain_mergeable_bp(const Domain *domain);
 
 /** domain_weight() - what its metadata says, percent; normal without a definition */
 uint32_t domain_weight(const Domain *domain);
+
+/** domain_has_balloon() - whether it has a balloon device; false without a definition */
+bool domain_has_balloon(const Domain *domain);
+
+/**
+ * domain_is_pinned() - devices of the host write to its memory, so it must stay where it is
+ *
+ * Mediated devices pin what their driver asks for, which can be all. Return: false without a
+ * definition.
+ */
+bool domain_is_pinned(const Domain *domain);
+
+/**
+ * domain_is_fixed() - nothing of its memory could be taken, whoever may want it
+ *
+ * Locked, on huge pages, or not the host's to touch (confidential guests). A part is as good as
+ * all: which one is taken is not ours to choose. Return: true without a definition, as it may be.
+ */
+bool domain_is_fixed(const Domain *domain);
+
+/** domain_is_still() - nothing of it may move now: paused, on its way out, or it has a job */
+bool domain_is_still(const Domain *domain);
+
+/**
+ * domain_table_with_jobs() - uuids of the domains that had a job when last heard of
+ *
+ * Return: a set of owned texts; the caller unrefs it.
+ */
+GHashTable *domain_table_with_jobs(const DomainTable *table);
 
 /** domain_is_latency_critical() - whether its metadata says so */
 bool domain_is_latency_critical(const Domain *domain);

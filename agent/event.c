@@ -304,3 +304,12 @@ event_post(Agent *agent, const Event *event)
               seen.detail ? seen.detail : "");
     tell_watchers(&agent->events, &seen, is_news);
 }
+
+void
+event_memory_alarm(Agent *agent, const char *source, MemoryAlarm alarm)
+{
+    if (agent->closing)
+        return;
+    count_event(&agent->events, source, (uint64_t)g_get_monotonic_time());
+    tick_alarm(agent, alarm);
+}

@@ -8,6 +8,8 @@
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H
 
+#include "policy/sample.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -101,5 +103,15 @@ void event_unwatch(EventHub *hub, gpointer user);
  * libvirt does not know it and nobody else claims that it runs; otherwise it is a CHANGED.
  */
 void event_post(Agent *agent, const Event *event);
+
+/**
+ * event_memory_alarm() - the kernel says that memory is short
+ * @source: name of a row of source_list()
+ * @alarm:  how short the host is; ALARM_NONE: it is not, but a domain under a limit of ours waits
+ *
+ * Counted as an event of the source; nobody is told, because there can be many a second, and all
+ * that follows is a decision: see tick_alarm().
+ */
+void event_memory_alarm(Agent *agent, const char *source, MemoryAlarm alarm);
 
 #endif

@@ -13,6 +13,7 @@
  */
 #include "agent/tick.h"
 #include "agent/agent.h"
+#include "agent/gather.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 #include "agent/reclaim.h"
@@ -25,12 +26,8 @@
 #define PATIENCE_MS 500
 /* Distance of the marks between which ksmd's share of a CPU is told. */
 #define CPU_MARK_US 30000000
-/* How long a process that was not found is not looked for again: the search reads all of /proc. */
-#define SEARCH_GAP_US 2000000
-/* How many domains there are that only clients know is up to clients, and most have no QEMU that
- * could be found: one of them is looked for at a time, and each ever less often. */
-#define CLAIM_GAP_US     500000
-#define CLAIM_GAP_MAX_US 600000000
+/* Alarms closer together than this are one decision. */
+#define ALARM_GAP_US 200000
 
 const double tick_bounds_us[TICK_BOUNDS] = { 500, 1000, 5000, 10000, 50000, 100000, 500000 };
 
@@ -66,6 +63,7 @@ tick_done(Tick *tick)
     g_clear_handle_id(&tick->timer, g_source_remove);
     g_clear_handle_id(&tick->soon, g_source_remove);
     g_clear_handle_id(&tick->patience, g_source_remove);
+    g_clear_handle_id(&tick->alarm_timer, g_source_remove);
     g_clear_pointer(&tick->waiters, g_ptr_array_unref);
     g_clear_pointer(&tick->samples, g_array_unref);
     g_clear_pointer(&tick->tracks, g_array_unref);
@@ -75,90 +73,24 @@ tick_done(Tick *tick)
         g_clear_pointer(&tick->applied[id].detail, g_free);
 }
 
-/* Whether a search is due; if so, the next one is put off. */
-static bool
-take_search(Agent *agent, Domain *domain, uint64_t now_us)
-{
-    bool is_claim = !domain->is_libvirts;
-
-    if (now_us < domain->search_us || (is_claim && now_us < agent->tick.claim_us) ||
-        !g_uuid_string_is_valid(domain->uuid))
-        return false;
-    if (is_claim)
-        agent->tick.claim_us = now_us + CLAIM_GAP_US;
-    domain->search_gap_us = is_claim && domain->search_gap_us > 0
-                                ? min_u64(domain->search_gap_us * 2, CLAIM_GAP_MAX_US)
-                                : SEARCH_GAP_US;
-    domain->search_us = now_us + domain->search_gap_us;
-    return true;
-}
-
 static void
-find_process(Agent *agent, Domain *domain, uint64_t now_us)
+add_samples(Agent *agent, const GPtrArray *domains)
 {
-    g_autoptr(GError) error = NULL;
-
-    if (!take_search(agent, domain, now_us))
-        return;
-    domain->has_process =
-        process_find(agent->root_fd, domain->name, domain->uuid, &domain->process, &error);
-    if (!domain->has_process)
-        log_debug("%s: no QEMU process: %s", domain->name, error->message);
-}
-
-static void
-read_process(Agent *agent, Domain *domain, uint64_t now_us)
-{
-    domain->wait_us = VALUE_UNKNOWN;
-    if (!domain->has_process)
-        find_process(agent, domain, now_us);
-    if (!domain->has_process)
-        return;
-    /* Costs a read for each thread of QEMU, so only those pay that asked for it. */
-    if (domain_is_latency_critical(domain))
-        domain->wait_us = process_wait_us(&domain->process);
-    if (process_read(&domain->process, &domain->sample))
-        return;
-    /* It has exited; the event that says so is on its way. */
-    process_done(&domain->process);
-    domain->has_process = false;
-    process_sample_clear(&domain->sample);
-}
-
-static void
-read_processes(Agent *agent)
-{
-    uint64_t now_us = (uint64_t)g_get_monotonic_time();
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        read_process(agent, value, now_us);
-}
-
-static void
-add_domain(Agent *agent, const Domain *domain)
-{
-    DomainSample sample = domain_sample_unknown();
-    Subject subject = reclaim_subject(domain);
+    uint64_t wall_us = (uint64_t)g_get_real_time();
     Tick *tick = &agent->tick;
 
-    sample.key = domain->key;
-    sample.started_us = domain->seen_us;
-    sample.maximum_bytes = domain->maximum_bytes;
-    sample.balloon_bytes = domain->balloon_bytes;
-    sample.resident_bytes = domain->sample.resident_bytes;
-    sample.merging_pages = domain->sample.merging_pages;
-    sample.rmap_items = domain->sample.rmap_items;
-    sample.mergeable_bp = domain_mergeable_bp(domain);
-    sample.weight = domain_weight(domain);
-    sample.latency_critical = domain_is_latency_critical(domain);
-    sample.wait_us = domain->wait_us;
-    reclaim_fill(agent, domain, &sample);
-    g_array_append_val(tick->subjects, subject);
-    g_array_append_val(tick->samples, sample);
-    g_array_append_val(tick->tracks, domain->track);
+    g_array_set_size(tick->samples, 0);
+    g_array_set_size(tick->tracks, 0);
+    g_array_set_size(tick->subjects, 0);
+    for (guint i = 0; i < domains->len; i++) {
+        const Domain *domain = g_ptr_array_index(domains, i);
+        DomainSample sample = gather_sample(agent, domain, wall_us);
+        Subject subject = reclaim_subject(domain);
+
+        g_array_append_val(tick->samples, sample);
+        g_array_append_val(tick->tracks, domain->track);
+        g_array_append_val(tick->subjects, subject);
+    }
 }
 
 /* What policy remembers and says of each domain goes back to where the domain keeps it. */
@@ -283,11 +215,7 @@ tick_decide(Agent *agent)
 
     if (agent->closing)
         return;
-    g_array_set_size(tick->samples, 0);
-    g_array_set_size(tick->tracks, 0);
-    g_array_set_size(tick->subjects, 0);
-    for (guint i = 0; i < domains->len; i++)
-        add_domain(agent, g_ptr_array_index(domains, i));
+    add_samples(agent, domains);
     g_array_set_size(tick->plans, domains->len);
 
     agent->host = host_sample_unknown();
@@ -297,6 +225,7 @@ tick_decide(Agent *agent)
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);
     agent->host.triggers = tick->triggers;
     agent->host.departures = tick->departures;
+    agent->host.alarm = tick->alarm;
     sample =
         (Sample){ agent->host, (const DomainSample *)(gpointer)tick->samples->data, domains->len };
     agent->policy.domains = (DomainTrack *)(gpointer)tick->tracks->data;
@@ -307,12 +236,14 @@ tick_decide(Agent *agent)
     triggered = tick->triggers > 0;
     tick->triggers = 0;
     tick->departures = 0;
+    tick->alarm = ALARM_NONE;
     tick->count++;
     tick->decided_us = agent->host.now_us;
     tick->reasons[agent->plan.ksm.reason]++;
     take_back(tick, domains);
     apply_all(agent, &sample);
     reclaim_note(agent, domains);
+    psi_source_follow(agent->psi, domains);
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
@@ -367,22 +298,62 @@ tick_when_decided(Agent *agent, void (*done)(Agent *agent, gpointer user), gpoin
     g_ptr_array_add(agent->tick.waiters, waiter);
 }
 
+/* The next full tick, when policy wants it. */
+static void
+want_next(Agent *agent)
+{
+    tick_want(agent, (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2));
+}
+
 static void
 tick_finish(Agent *agent)
 {
-    guint delay_ms;
-
     g_clear_handle_id(&agent->tick.patience, g_source_remove);
     if (agent->closing)
         return;
     agent->tick.begun_us = (uint64_t)g_get_monotonic_time();
-    read_processes(agent);
+    gather_all(agent);
     tick_decide(agent);
     agent->tick.begun_us = 0;
     cost_look(&agent->cost, &agent->host, &agent->domains);
     sampler_run(&agent->sampler);
-    delay_ms = (guint)CLAMP(agent->plan.next_tick_us / 1000, 1, G_MAXINT / 2);
-    tick_want(agent, delay_ms);
+    want_next(agent);
+}
+
+static void
+decide_on_alarm(Agent *agent)
+{
+    agent->tick.alarmed_us = (uint64_t)g_get_monotonic_time();
+    gather_pressed(agent);
+    tick_decide(agent);
+    want_next(agent);
+}
+
+static gboolean
+alarm_later(gpointer data)
+{
+    Agent *agent = data;
+
+    agent->tick.alarm_timer = 0;
+    decide_on_alarm(agent);
+    return G_SOURCE_REMOVE;
+}
+
+void
+tick_alarm(Agent *agent, MemoryAlarm alarm)
+{
+    Tick *tick = &agent->tick;
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    uint64_t due_us = tick->alarmed_us == 0 ? 0 : tick->alarmed_us + ALARM_GAP_US;
+
+    tick->alarm = MAX(tick->alarm, alarm);
+    if (tick->alarm_timer != 0 || agent->closing)
+        return;
+    if (due_us > now_us)
+        tick->alarm_timer =
+            g_timeout_add((guint)((due_us - now_us) / 1000 + 1), alarm_later, agent);
+    else
+        decide_on_alarm(agent);
 }
 
 static gboolean

@@ -35,6 +35,9 @@ typedef struct {
     uint64_t due_us;     /* CLOCK_MONOTONIC of it */
     guint soon;          /* GSource of a quick tick that had to wait; 0: none */
     guint patience;      /* GSource that ends the wait for libvirt; 0: not waiting */
+    MemoryAlarm alarm;   /* the worst since the last decision */
+    uint64_t alarmed_us; /* CLOCK_MONOTONIC of the last decision that an alarm has made; 0: none */
+    guint alarm_timer;   /* GSource of one that had to wait; 0: none */
     uint64_t trigger_us; /* CLOCK_MONOTONIC of the last decision that had a trigger */
     uint64_t stats_us;   /* CLOCK_MONOTONIC of the last question to libvirt */
     uint64_t claim_us;   /* CLOCK_MONOTONIC of the next search for a claimed process */
@@ -76,6 +79,15 @@ void tick_decide(Agent *agent);
  * they all want, and the rest wait and are counted together.
  */
 void tick_now(Agent *agent);
+
+/**
+ * tick_alarm() - decide at once because memory is short
+ * @alarm: how short the host is; ALARM_NONE: it is not, but a domain under a limit waits
+ *
+ * As tick_now(), on fresh figures of the domains' cgroups. There can be many alarms a second, so
+ * within 200 ms they are one decision, on the worst of them.
+ */
+void tick_alarm(Agent *agent, MemoryAlarm alarm);
 
 /**
  * tick_when_decided() - call back when no trigger waits for a decision any more

@@ -223,7 +223,7 @@ apply_one(MemoryHigh *high, const Case *one)
         return false;
     hold = hold ? hold : hold_need(&high->holds, one->subject);
     if (!hold->cgroup)
-        hold->cgroup = cgroup_find(one->subject->process);
+        hold->cgroup = cgroup_find(one->subject->process, CGROUP_V2);
     if (!hold->cgroup || hold->state == HOLD_FOREIGN)
         return false;
     has_asked = limit(high, hold, one);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cgroup.c - the memory cgroup of a domain, where the host has version 2
+ * cgroup.c - the memory cgroup of a domain
  *
  * QEMU itself runs in a group below that of its domain ("libvirt/emulator"), so the path is cut
  * behind the part that is the domain's: "machine-qemu\x2d1\x2dNAME.scope", or without systemd
@@ -14,15 +14,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/facts/stall.h"
 #include "policy/arith.h"
+#include "policy/sample.h"
 
-#define MOUNT_POINT "sys/fs/cgroup"
+#define MOUNT_POINT    "sys/fs/cgroup"
+#define MOUNT_POINT_V1 MOUNT_POINT "/memory"
 /* A line for each hierarchy of version 1, with a path each. */
 #define CGROUP_BYTES 16384
 /* About 1.5 KiB in Linux 6.18. */
 #define STAT_BYTES 16384
-/* The line of version 2. */
-#define V2_LINE "0::"
+/* What libvirt makes below a scope of systemd. */
+#define OWN_GROUP "libvirt"
+/* Counters of the kernel hold no more: pages of a signed long, in bytes. */
+#define MOST_BYTES ((uint64_t)INT64_MAX)
+/* memory.high of a group without a limit. */
+#define NO_LIMIT         "max"
+#define LIMIT_TEXT_BYTES 32
+
+/* How the line of a hierarchy goes on behind its number. */
+static const char *const line_marks[] = {
+    [CGROUP_NONE] = NULL,
+    [CGROUP_V1] = ":memory:",
+    [CGROUP_V2] = "::",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(line_marks) == CGROUP_VERSION_COUNT);
 
 bool
 cgroup_is_v2(int root_fd)
@@ -52,8 +68,20 @@ cut_behind_domain(const char *path)
     return NULL;
 }
 
+/* The path on a line "4:memory:/machine"; NULL: the line is of another hierarchy. */
+static const char *
+path_on(const char *line, CgroupVersion version)
+{
+    const char *mark = line_marks[version];
+    size_t digits = strspn(line, "0123456789");
+
+    if (digits == 0 || !g_str_has_prefix(line + digits, mark))
+        return NULL;
+    return line + digits + strlen(mark);
+}
+
 char *
-cgroup_find(const Process *process)
+cgroup_find(const Process *process, CgroupVersion version)
 {
     char text[CGROUP_BYTES];
     g_auto(GStrv) lines = NULL;
@@ -62,10 +90,133 @@ cgroup_find(const Process *process)
         procfile_read_text(process->dir_fd, "cgroup", text, sizeof(text)) != PROCFILE_READ)
         return NULL;
     lines = g_strsplit(text, "\n", -1);
-    for (size_t i = 0; lines[i]; i++)
-        if (g_str_has_prefix(lines[i], V2_LINE))
-            return cut_behind_domain(lines[i] + strlen(V2_LINE));
+    for (size_t i = 0; lines[i]; i++) {
+        const char *path = path_on(lines[i], version);
+
+        if (path)
+            return cut_behind_domain(path);
+    }
     return NULL;
+}
+
+/* Return: descriptor of a group with the file @probe in it, owned by the caller; -1. */
+static int
+open_group(int dir_fd, const char *path, const char *probe)
+{
+    int fd = openat(dir_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && faccessat(fd, probe, F_OK, 0) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool
+cgroup_open(Cgroup *cgroup, int root_fd, const Process *process)
+{
+    CgroupVersion version = cgroup_is_v2(root_fd) ? CGROUP_V2 : CGROUP_V1;
+    const char *probe = version == CGROUP_V2 ? "memory.current" : "memory.usage_in_bytes";
+    g_autofree char *path = cgroup_find(process, version);
+    g_autofree char *full =
+        g_strconcat(version == CGROUP_V2 ? MOUNT_POINT : MOUNT_POINT_V1, path, NULL);
+    int scope_fd = path ? open_group(root_fd, full, probe) : -1;
+    int own_fd = scope_fd >= 0 ? open_group(scope_fd, OWN_GROUP, probe) : -1;
+
+    if (scope_fd < 0)
+        return false;
+    if (own_fd >= 0)
+        close(scope_fd);
+    *cgroup = (Cgroup){ .version = version, .dir_fd = own_fd >= 0 ? own_fd : scope_fd };
+    if (version == CGROUP_V2) {
+        cgroup->can_reclaim = faccessat(cgroup->dir_fd, "memory.reclaim", W_OK, AT_EACCESS) == 0;
+        cgroup->can_limit = faccessat(cgroup->dir_fd, "memory.high", F_OK, 0) == 0;
+    }
+    return true;
+}
+
+void
+cgroup_close(Cgroup *cgroup)
+{
+    if (cgroup->version != CGROUP_NONE)
+        close(cgroup->dir_fd);
+    *cgroup = (Cgroup){ .version = CGROUP_NONE };
+}
+
+void
+cgroup_sample_clear(CgroupSample *sample)
+{
+    *sample = (CgroupSample){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+                              VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+}
+
+/* A figure of bytes in memory.stat. */
+static uint64_t
+stat_bytes(const char *stat, const char *key)
+{
+    uint64_t bytes = procfile_key_u64(stat, key);
+
+    return bytes <= MOST_BYTES ? bytes : VALUE_UNKNOWN;
+}
+
+static uint64_t
+sum(uint64_t a, uint64_t b)
+{
+    return is_known(a) && is_known(b) ? sat_add(a, b) : VALUE_UNKNOWN;
+}
+
+static uint64_t
+read_limit(int dir_fd)
+{
+    char text[LIMIT_TEXT_BYTES];
+    uint64_t bytes;
+
+    if (procfile_read_text(dir_fd, "memory.high", text, sizeof(text)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    if (g_str_equal(g_strchomp(text), NO_LIMIT))
+        return LIMIT_NONE;
+    return procfile_parse_u64(text, &bytes) && bytes <= MOST_BYTES ? bytes : VALUE_UNKNOWN;
+}
+
+static void
+read_v2(int dir_fd, const char *stat, CgroupSample *sample)
+{
+    sample->bytes = procfile_u64(dir_fd, "memory.current", MOST_BYTES);
+    sample->file_bytes = sum(stat_bytes(stat, "active_file"), stat_bytes(stat, "inactive_file"));
+    sample->swap_bytes = procfile_u64(dir_fd, "memory.swap.current", MOST_BYTES);
+    sample->stall_us = stall_us(dir_fd, "memory.pressure");
+    sample->refaults = sum(procfile_key_u64(stat, "workingset_refault_anon"),
+                           procfile_key_u64(stat, "workingset_refault_file"));
+    sample->limit_bytes = read_limit(dir_fd);
+}
+
+static void
+read_v1(int dir_fd, const char *stat, CgroupSample *sample)
+{
+    sample->bytes = procfile_u64(dir_fd, "memory.usage_in_bytes", MOST_BYTES);
+    sample->file_bytes =
+        sum(stat_bytes(stat, "total_active_file"), stat_bytes(stat, "total_inactive_file"));
+    sample->swap_bytes = stat_bytes(stat, "total_swap");
+    sample->refaults = sum(procfile_key_u64(stat, "total_workingset_refault_anon"),
+                           procfile_key_u64(stat, "total_workingset_refault_file"));
+}
+
+bool
+cgroup_read(const Cgroup *cgroup, CgroupSample *sample)
+{
+    char stat[STAT_BYTES];
+    ProcfileResult result = procfile_read_text(cgroup->dir_fd, "memory.stat", stat, sizeof(stat));
+
+    cgroup_sample_clear(sample);
+    if (result == PROCFILE_ABSENT || result == PROCFILE_GONE)
+        return false;
+    if (result != PROCFILE_READ)
+        stat[0] = '\0';
+    if (cgroup->version == CGROUP_V2)
+        read_v2(cgroup->dir_fd, stat, sample);
+    else
+        read_v1(cgroup->dir_fd, stat, sample);
+    return true;
 }
 
 void

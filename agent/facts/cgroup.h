@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup.h - the memory cgroup of a domain, where the host has version 2 */
+/* cgroup.h - the memory cgroup of a domain */
 #ifndef AGENT_FACTS_CGROUP_H
 #define AGENT_FACTS_CGROUP_H
 
@@ -7,6 +7,31 @@
 #include <stdint.h>
 
 #include "agent/facts/process.h"
+
+typedef enum {
+    CGROUP_NONE, /* not open */
+    CGROUP_V1,
+    CGROUP_V2,
+    CGROUP_VERSION_COUNT,
+} CgroupVersion;
+
+/* The memory cgroup of a domain, held. A zeroed struct holds none. */
+typedef struct {
+    CgroupVersion version;
+    int dir_fd;       /* owned if there is a version; the group that libvirt sets limits of */
+    bool can_reclaim; /* memory.reclaim is there and may be written */
+    bool can_limit;   /* memory.high is there */
+} Cgroup;
+
+/* Figures of a cgroup at one moment. Each is VALUE_UNKNOWN if it could not be had. */
+typedef struct {
+    uint64_t bytes;       /* charged to it */
+    uint64_t file_bytes;  /* of these, cache of files that can be dropped */
+    uint64_t swap_bytes;  /* of it in swap */
+    uint64_t stall_us;    /* some task of it waited for memory, since it was made; version 2 */
+    uint64_t refaults;    /* pages of it that were reclaimed and came back, since it was made */
+    uint64_t limit_bytes; /* memory.high in force; LIMIT_NONE: none; version 2 */
+} CgroupSample;
 
 /* What zswap holds of a cgroup. Each is VALUE_UNKNOWN if it could not be had. */
 typedef struct {
@@ -20,14 +45,53 @@ bool cgroup_is_v2(int root_fd);
 /**
  * cgroup_find() - the cgroup that libvirt has made for a domain
  * @process:  its QEMU
+ * @version:  in which hierarchy: CGROUP_V1 is that of the memory controller
  *
  * With systemd the scope of the domain, else the folder called after it: what is in it is the
  * domain's alone.
  *
  * Source: libvirt, virCgroupNewMachine(); /proc/PID/cgroup in cgroups(7)
- * Return: path below the mount point, owned by the caller; NULL: there is none in version 2.
+ * Return: path below the mount point, owned by the caller; NULL: there is none in that version.
  */
-char *cgroup_find(const Process *process);
+char *cgroup_find(const Process *process, CgroupVersion version);
+
+/**
+ * cgroup_open() - hold the memory cgroup of a domain
+ * @cgroup:  holds none; cgroup_close() it
+ * @root_fd: "/" or a test's fake root (borrowed)
+ * @process: its QEMU
+ *
+ * Below the scope that systemd has for the domain, libvirt makes a group of its own, and sets its
+ * limits there.
+ *
+ * Source: libvirt, virCgroupNewMachine() (seen with 9.0, with and without systemd)
+ * Return: whether there is one.
+ */
+bool cgroup_open(Cgroup *cgroup, int root_fd, const Process *process);
+
+/** cgroup_close() - hold it no more; leaves @cgroup reusable; harmless if it holds none */
+void cgroup_close(Cgroup *cgroup);
+
+/**
+ * cgroup_sample_clear() - nothing is known
+ * @sample: filled
+ */
+void cgroup_sample_clear(CgroupSample *sample);
+
+/**
+ * cgroup_read() - what it uses
+ * @cgroup: open
+ * @sample: filled
+ *
+ * Five small files in version 2, two in version 1; the kernel adds up the figures of memory.stat
+ * for each processor.
+ *
+ * Source: Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; for version 1
+ * Documentation/admin-guide/cgroup-v1/memory.rst (figures with total_ are those of the groups below
+ * as well); refaults count pages in both
+ * Return: whether it is still there; @sample is cleared otherwise.
+ */
+bool cgroup_read(const Cgroup *cgroup, CgroupSample *sample);
 
 /**
  * cgroup_read_zswap() - what zswap holds of it

@@ -23,6 +23,8 @@
 
 /* About 2 KiB today; it grows by a few lines in each kernel. */
 #define MEMINFO_BYTES 8192
+/* About 5 KiB in Linux 6.18. */
+#define VMSTAT_BYTES 65536
 /* "0-3,8-11": holds more separate ranges than any host was seen with. */
 #define CPU_LIST_BYTES 1024
 /* Far above the kernel's own limit (8192): a list that claims more is damaged. */
@@ -113,6 +115,21 @@ read_memory(int root_fd, HostSample *sample)
     sample->mem_total_bytes = procfile_key_bytes(meminfo, "MemTotal");
     sample->mem_available_bytes = procfile_key_bytes(meminfo, "MemAvailable");
     sample->anon_bytes = procfile_key_bytes(meminfo, "AnonPages");
+    sample->swap_total_bytes = procfile_key_bytes(meminfo, "SwapTotal");
+    sample->swap_free_bytes = procfile_key_bytes(meminfo, "SwapFree");
+    /* More free than there is would be no figure. */
+    if (is_known(sample->swap_free_bytes) && sample->swap_free_bytes > sample->swap_total_bytes)
+        sample->swap_free_bytes = VALUE_UNKNOWN;
+}
+
+static void
+read_swapping(int root_fd, HostSample *sample)
+{
+    g_autofree char *vmstat = NULL;
+
+    procfile_read_long(root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
+    sample->swap_in_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpin");
+    sample->swap_out_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpout");
 }
 
 static void
@@ -190,6 +207,7 @@ host_read(HostFacts *facts, HostSample *sample)
     sample->cpus = read_cpus(facts->root_fd);
     sample->page_bytes = facts->page_bytes;
     read_memory(facts->root_fd, sample);
+    read_swapping(facts->root_fd, sample);
     read_stalls(facts->root_fd, sample);
 }
 

@@ -25,16 +25,15 @@
 #define PSI_LINE    "some "
 #define PSI_TOTAL   " total="
 
-/* The sum of a pressure file, whose first line is that of "some". */
-static uint64_t
-stall_us(int root_fd, const char *path)
+uint64_t
+stall_us(int dir_fd, const char *path)
 {
     char text[PSI_BYTES];
     uint64_t total_us;
     char *line_end;
     char *total;
 
-    if (procfile_read_text(root_fd, path, text, sizeof(text)) != PROCFILE_READ ||
+    if (procfile_read_text(dir_fd, path, text, sizeof(text)) != PROCFILE_READ ||
         strncmp(text, PSI_LINE, strlen(PSI_LINE)) != 0)
         return VALUE_UNKNOWN;
     line_end = strchr(text, '\n');

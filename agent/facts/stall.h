@@ -15,6 +15,16 @@ typedef struct {
 } Stalls;
 
 /**
+ * stall_us() - what one pressure file says of "some"
+ * @dir_fd: directory that @path is relative to (borrowed)
+ * @path:   "proc/pressure/cpu", or "memory.pressure" of a cgroup
+ *
+ * Source: Documentation/accounting/psi.rst, "some" is the first line
+ * Return: microseconds since the beginning; VALUE_UNKNOWN.
+ */
+uint64_t stall_us(int dir_fd, const char *path);
+
+/**
  * stalls_read() - what the host has waited for since boot
  * @root_fd:      "/" or a test's fake root (borrowed)
  * @ret_stalls: filled; each figure is VALUE_UNKNOWN by itself

@@ -52,7 +52,7 @@ fill_zswap(int root_fd, const Ledger *ledger, LedgerRow *row)
     CgroupZswap zswap = { VALUE_UNKNOWN, VALUE_UNKNOWN };
 
     if (ledger->has_cgroup_v2 && row->domain->has_process) {
-        cgroup = cgroup_find(&row->domain->process);
+        cgroup = cgroup_find(&row->domain->process, CGROUP_V2);
         if (cgroup && ledger->vm.zswapped_bytes == 0)
             zswap = (CgroupZswap){ 0, 0 };
         else

@@ -17,11 +17,11 @@
 #include "agent/agent.h"
 #include "agent/error.h"
 #include "agent/log.h"
+#include "agent/source/libvirt_figures.h"
 #include "agent/source/libvirt_starts.h"
 #include "agent/source/source.h"
 #include "agent/virt/ask.h"
 #include "agent/virt/lifecycle.h"
-#include "agent/virt/stats.h"
 
 /* One question may hang on a QEMU that does not answer; one more goes round it. */
 #define ASKING_MAX 2
@@ -233,6 +233,22 @@ on_memory_device(virConnectPtr conn, virDomainPtr dom, const char *alias,
     post_redefinition(opaque, dom, "memory device resized", true);
 }
 
+/* The first word of a migration or a save. Its end is found out about with the next figures. */
+static void
+on_migration_pass(virConnectPtr conn, virDomainPtr dom, int pass, void *opaque)
+{
+    LibvirtSource *self = opaque;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    Domain *domain = NULL;
+
+    (void)conn;
+    (void)pass;
+    if (virDomainGetUUIDString(dom, uuid) == 0)
+        domain = domain_table_get(&self->agent->domains, uuid);
+    if (domain)
+        domain->has_job = true;
+}
+
 static void
 on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
 {
@@ -271,6 +287,8 @@ static const Registration registrations[] = {
       VIR_DOMAIN_EVENT_CALLBACK(on_metadata) },
     { VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE, "memory-device-size-change", false,
       VIR_DOMAIN_EVENT_CALLBACK(on_memory_device) },
+    { VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, "migration-iteration", false,
+      VIR_DOMAIN_EVENT_CALLBACK(on_migration_pass) },
 };
 
 static void
@@ -401,37 +419,21 @@ static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, 
 /* --- figures ---------------------------------------------------------------------------- */
 
 static void
-take_stats(LibvirtSource *self, const VirtStats *stats, uint64_t now_us)
-{
-    Domain *domain = domain_table_get(&self->agent->domains, stats->uuid);
-
-    if (!domain)
-        return;
-    domain->maximum_bytes = stats->maximum_bytes;
-    domain_set_balloon(domain, stats->balloon_bytes);
-    domain->guest_stats_s = stats->guest_stats_s;
-    domain->unused_bytes = virt_stats_unused(
-        stats, domain->has_xml ? domain->xml.stats_period_s : 0, domain->balloon_moved_s);
-    domain->stats_us = now_us;
-    if (domain->state != DOMAIN_STOPPING)
-        domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
-}
-
-static void
 take_all_stats(const GArray *stats, gpointer user)
 {
     LibvirtSource *self = user;
-    uint64_t now_us = (uint64_t)g_get_monotonic_time();
 
     self->asking--;
-    for (guint i = 0; stats && i < stats->len; i++)
-        take_stats(self, &g_array_index(stats, VirtStats, i), now_us);
+    if (stats)
+        libvirt_figures_take(&self->agent->domains, stats);
     self->stats_done(self->stats_user);
 }
 
 bool
 libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer user)
 {
+    g_autoptr(GHashTable) job_uuids = NULL;
+
     if (!source || source->asking >= ASKING_MAX)
         return false;
     /* A second question only goes round one that hangs; behind it, it would hang as well. */
@@ -439,7 +441,8 @@ libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer 
         return false;
     source->stats_done = done;
     source->stats_user = user;
-    if (!ask_stats(source->conn, take_all_stats, source))
+    job_uuids = domain_table_with_jobs(&source->agent->domains);
+    if (!ask_stats(source->conn, job_uuids, take_all_stats, source))
         return false;
     source->asking++;
     return true;

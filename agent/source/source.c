@@ -3,10 +3,7 @@
 #include "agent/source/source.h"
 
 static const Source *const sources[] = {
-    &libvirt_source,
-    &grpc_source,
-    &hook_source,
-    &directory_source,
+    &libvirt_source, &grpc_source, &hook_source, &directory_source, &psi_source, &vmpressure_source,
 };
 
 static const char *const state_names[] = {

@@ -13,11 +13,12 @@
 
 typedef struct Agent Agent;
 typedef struct LibvirtSource LibvirtSource;
+typedef struct PsiSource PsiSource;
 typedef struct VirtConn VirtConn; /* agent/virt/conn.h */
 
 typedef enum {
     SOURCE_OPEN,    /* events come */
-    SOURCE_CLOSED,  /* not wanted by the configuration */
+    SOURCE_CLOSED,  /* not wanted by the configuration, or not of this kernel */
     SOURCE_WAITING, /* wanted, not there; tried again */
     SOURCE_STATE_COUNT,
 } SourceState;
@@ -68,5 +69,18 @@ extern const Source hook_source;
 
 /* directory.c: folders in which each entry is a domain */
 extern const Source directory_source;
+
+/* psi.c: the kernel, when tasks wait for memory */
+extern const Source psi_source;
+
+/**
+ * psi_source_follow() - be told of the domains that have a limit of ours, too
+ * @source:  NULL: not open
+ * @domains: every domain, after a decision (borrowed Domain pointers)
+ */
+void psi_source_follow(PsiSource *source, const GPtrArray *domains);
+
+/* vmpressure.c: a memory cgroup of version 1, when reclaim gets hard */
+extern const Source vmpressure_source;
 
 #endif

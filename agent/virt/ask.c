@@ -7,6 +7,11 @@
 #include <string.h>
 
 typedef struct {
+    VirtQuestion base;
+    GHashTable *job_uuids; /* counted; not changed any more */
+} StatsQuestion;
+
+typedef struct {
     AskedStats done;
     gpointer user;
 } StatsUser;
@@ -18,12 +23,22 @@ question_free(gpointer data)
     g_free(data);
 }
 
+static void
+stats_question_free(gpointer data)
+{
+    StatsQuestion *question = data;
+
+    g_hash_table_unref(question->job_uuids);
+    question_free(data);
+}
+
 static gpointer
 stats_work(gpointer data, GError **error)
 {
-    virConnectPtr conn = virt_question_conn(data, error);
+    StatsQuestion *question = data;
+    virConnectPtr conn = virt_question_conn(&question->base, error);
 
-    return conn ? virt_stats_read(conn, error) : NULL;
+    return conn ? virt_stats_read(conn, question->job_uuids, error) : NULL;
 }
 
 /* The connection tells what is wrong with it; here the figures just stay as old as they are. */
@@ -43,17 +58,21 @@ stats_free(gpointer output)
     g_array_unref(output);
 }
 
-static const WorkerJob stats_job = { stats_work, question_free, stats_free, g_free, stats_done };
+static const WorkerJob stats_job = { stats_work, stats_question_free, stats_free, g_free,
+                                     stats_done };
 
 bool
-ask_stats(VirtConn *conn, AskedStats done, gpointer user)
+ask_stats(VirtConn *conn, GHashTable *job_uuids, AskedStats done, gpointer user)
 {
-    g_autofree VirtQuestion *question = g_new0(VirtQuestion, 1);
+    g_autofree StatsQuestion *question = g_new0(StatsQuestion, 1);
     g_autofree StatsUser *asked = g_new(StatsUser, 1);
 
+    question->job_uuids = g_hash_table_ref(job_uuids);
     *asked = (StatsUser){ done, user };
-    if (!virt_conn_push(conn, &stats_job, question, asked))
+    if (!virt_conn_push(conn, &stats_job, &question->base, asked)) {
+        g_hash_table_unref(job_uuids);
         return false;
+    }
     g_steal_pointer(&question); /* the job owns both from here */
     g_steal_pointer(&asked);
     return true;

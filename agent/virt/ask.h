@@ -14,12 +14,13 @@ typedef void (*AskedXml)(const char *uuid, DomainXml *xml, const GError *error, 
 
 /**
  * ask_stats() - figures of all domains
- * @done: called on the loop
- * @user: for @done
+ * @job_uuids: set of uuids whose jobs are asked for, see virt_stats_read(); counted
+ * @done:      called on the loop
+ * @user:      for @done
  *
  * Return: whether the question could be asked; @done is called only then.
  */
-bool ask_stats(VirtConn *conn, AskedStats done, gpointer user);
+bool ask_stats(VirtConn *conn, GHashTable *job_uuids, AskedStats done, gpointer user);
 
 /**
  * ask_xml() - definition of a running domain

@@ -5,25 +5,73 @@
 
 #define STATS_WANTED (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
+/* What a guest says is the guest's word. A value that it does not know is -1, which libvirt takes
+ * for a number, or divides by 1024; no figure of memory comes near to that. */
+#define MOST_BYTES  (UINT64_C(1) << 60)
+#define MOST_FAULTS (UINT64_C(1) << 62)
+
 /* Beside two periods, for a busy host. */
 #define UNUSED_SLACK_S 5
 
 static uint64_t
-find_number(const virDomainStatsRecord *record, const char *field)
+find_number(const virTypedParameter *params, int n, const char *field)
 {
     unsigned long long number;
 
-    if (virTypedParamsGetULLong(record->params, record->nparams, field, &number) != 1)
+    /* Not changed by it, but not const in libvirt's interface either. */
+    if (virTypedParamsGetULLong((virTypedParameterPtr)(gsize)params, n, field, &number) != 1)
         return VALUE_UNKNOWN;
     return number;
 }
 
 static uint64_t
-find_kib(const virDomainStatsRecord *record, const char *field)
+find_kib(const virTypedParameter *params, int n, const char *field)
 {
-    uint64_t kib = find_number(record, field);
+    uint64_t kib = find_number(params, n, field);
 
     return is_known(kib) ? bytes_from_kib(kib) : VALUE_UNKNOWN;
+}
+
+static uint64_t
+find_guests(const virTypedParameter *params, int n, const char *field)
+{
+    uint64_t bytes = find_kib(params, n, field);
+
+    return bytes <= MOST_BYTES ? bytes : VALUE_UNKNOWN;
+}
+
+void
+guest_stats_clear(GuestStats *guest)
+{
+    const uint64_t u = VALUE_UNKNOWN;
+
+    *guest = (GuestStats){ u, u, u, u, u, u, u };
+}
+
+void
+virt_stats_guest(const virTypedParameter *params, int n, GuestStats *guest)
+{
+    uint64_t faults = find_number(params, n, "balloon.major_fault");
+
+    *guest = (GuestStats){
+        .available_bytes = find_guests(params, n, "balloon.available"),
+        .usable_bytes = find_guests(params, n, "balloon.usable"),
+        .unused_bytes = find_guests(params, n, "balloon.unused"),
+        .caches_bytes = find_guests(params, n, "balloon.disk_caches"),
+        .swap_in_bytes = find_guests(params, n, "balloon.swap_in"),
+        .swap_out_bytes = find_guests(params, n, "balloon.swap_out"),
+        .major_faults = faults <= MOST_FAULTS ? faults : VALUE_UNKNOWN,
+    };
+}
+
+/* A domain that cannot be asked has ended, or its driver knows no jobs. */
+static bool
+is_job_over(virDomainPtr domain)
+{
+    virDomainJobInfo info;
+
+    return virDomainGetJobInfo(domain, &info) < 0 || info.type == VIR_DOMAIN_JOB_NONE ||
+           info.type == VIR_DOMAIN_JOB_COMPLETED;
 }
 
 /* For drivers whose bulk statistics carry the state alone. */
@@ -39,25 +87,28 @@ read_info(virDomainPtr domain, VirtStats *stats)
 }
 
 static void
-add_record(const virDomainStatsRecord *record, GArray *all)
+add_record(const virDomainStatsRecord *record, GHashTable *job_uuids, GArray *all)
 {
-    VirtStats stats = { .maximum_bytes = find_kib(record, "balloon.maximum"),
-                        .balloon_bytes = find_kib(record, "balloon.current"),
-                        .guest_stats_s = find_number(record, "balloon.last-update"),
-                        .unused_bytes = find_kib(record, "balloon.unused") };
+    const virTypedParameter *params = record->params;
+    int n = record->nparams;
+    VirtStats stats = { .maximum_bytes = find_kib(params, n, "balloon.maximum"),
+                        .balloon_bytes = find_kib(params, n, "balloon.current"),
+                        .guest_stats_s = find_number(params, n, "balloon.last-update") };
     int state = VIR_DOMAIN_RUNNING;
 
     if (virDomainGetUUIDString(record->dom, stats.uuid) < 0)
         return;
     virTypedParamsGetInt(record->params, record->nparams, "state.state", &state);
-    stats.paused = state == VIR_DOMAIN_PAUSED;
+    stats.paused = state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED;
+    stats.job_over = g_hash_table_contains(job_uuids, stats.uuid) && is_job_over(record->dom);
+    virt_stats_guest(params, n, &stats.guest);
     if (!is_known(stats.balloon_bytes))
         read_info(record->dom, &stats);
     g_array_append_val(all, stats);
 }
 
 GArray *
-virt_stats_read(virConnectPtr conn, GError **error)
+virt_stats_read(virConnectPtr conn, GHashTable *job_uuids, GError **error)
 {
     unsigned flags = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE;
     virDomainStatsRecordPtr *records = NULL;
@@ -76,7 +127,7 @@ virt_stats_read(virConnectPtr conn, GError **error)
     }
     all = g_array_sized_new(FALSE, TRUE, sizeof(VirtStats), (guint)n);
     for (int i = 0; i < n; i++)
-        add_record(records[i], all);
+        add_record(records[i], job_uuids, all);
     virDomainStatsRecordListFree(records);
     return all;
 }
@@ -91,5 +142,5 @@ virt_stats_unused(const VirtStats *stats, uint32_t period_s, uint64_t since_s)
     if (period_s == 0 || !is_known(said_s) || said_s <= since_s ||
         sat_sub(now_s, said_s) > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
         return VALUE_UNKNOWN;
-    return stats->unused_bytes;
+    return stats->guest.unused_bytes;
 }

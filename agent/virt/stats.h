@@ -3,6 +3,7 @@
 #ifndef AGENT_VIRT_STATS_H
 #define AGENT_VIRT_STATS_H
 
+#include "agent/virt/guest_stats.h"
 #include "agent/virt/virt.h"
 
 #include <glib.h>
@@ -14,24 +15,37 @@ typedef struct {
     uint64_t balloon_bytes;            /* left to the guest by its balloon; VALUE_UNKNOWN */
     uint64_t guest_stats_s;            /* wall clock of the guest's last balloon statistics; 0: none
                                           so far; VALUE_UNKNOWN: not told */
-    uint64_t unused_bytes;             /* not used by the guest, as they say; VALUE_UNKNOWN */
+    GuestStats guest;                  /* what these say */
     bool paused;                       /* its processors stand still */
+    bool job_over;                     /* its job was asked about, and is over */
 } VirtStats;
 
 /**
  * virt_stats_read() - figures of every running domain
- * @conn:  borrowed
- * @error: AGENT_ERROR_VIRT
+ * @conn:      borrowed
+ * @job_uuids: set of uuids (borrowed), of domains that had a job when last heard of: whether they
+ *             still have it is asked of each
+ * @error:     AGENT_ERROR_VIRT
  *
- * Skips domains that are busy with a job (NOWAIT), where the connection can: their old figures
- * stay, and age. Falls back on one call per domain where the driver's bulk statistics have no
- * memory figures (libvirt's test driver).
+ * Does not wait for domains that are busy with a job (NOWAIT), where the connection can: the
+ * figures of their guests are unknown then. Falls back on one call per domain where the driver's
+ * bulk statistics have no memory figures (libvirt's test driver).
  *
  * Source: virConnectGetAllDomainStats() in libvirt's API reference: balloon.current and
- * balloon.maximum are KiB; VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
+ * balloon.maximum are KiB, as are the guest's own; VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
+ * virDomainGetJobInfo(): type is none without a job.
  * Return: array of VirtStats, owned by the caller; NULL with @error set. Blocks.
  */
-GArray *virt_stats_read(virConnectPtr conn, GError **error);
+GArray *virt_stats_read(virConnectPtr conn, GHashTable *job_uuids, GError **error);
+
+/**
+ * virt_stats_guest() - what a guest says, out of a record of bulk statistics
+ * @params: borrowed
+ * @n:      how many there are
+ * @guest:  filled; what is more than any memory has, such as -1, is unknown. Whether figures fit
+ *          together is not looked at: that they do not is worth knowing.
+ */
+void virt_stats_guest(const virTypedParameter *params, int n, GuestStats *guest);
 
 /**
  * virt_stats_unused() - what the guest does not use, if it said so lately

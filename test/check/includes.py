@@ -77,6 +77,8 @@ FILE_WRITERS = {
     "agent/cli/trace.c": "the trace that is recorded",
     "agent/cli/output.c": "/dev/null in place of a closed standard stream, and --output",
     "agent/report/history.c": "the history in the state directory, made for its owner alone",
+    "agent/source/psi_trigger.c": "pressure files: that it wants to be told",
+    "agent/source/vmpressure.c": "the registry of cgroup events: that it wants to be told",
     "proto/grpc_socket.c": "the lock beside a listening socket",
 }
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cgroup_test.c - which cgroup is a domain's, and what zswap holds of it */
+/* cgroup_test.c - which cgroup is a domain's, what it uses, and what zswap holds of it */
 #include "agent/facts/cgroup.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "policy/arith.h"
+#include "policy/sample.h"
 #include "test/support/fakehost.h"
 
 #define U VALUE_UNKNOWN
@@ -74,7 +76,7 @@ the_part_of_the_path_that_is_the_domains_is_found(void **state)
         g_autofree char *have = NULL;
 
         fakeroot_write(fixture->root, "proc/42/cgroup", "%s", rows[i].text);
-        have = cgroup_find(&fixture->process);
+        have = cgroup_find(&fixture->process, CGROUP_V2);
         if (g_strcmp0(have, rows[i].want) != 0)
             fail_msg("%s: %s, want %s", rows[i].when, have ? have : "none",
                      rows[i].want ? rows[i].want : "none");
@@ -87,10 +89,10 @@ a_process_that_is_gone_has_none(void **state)
     Fixture *fixture = *state;
     const Process none = { 0 };
 
-    assert_null(cgroup_find(&fixture->process)); /* no such file */
+    assert_null(cgroup_find(&fixture->process, CGROUP_V2)); /* no such file */
     fakeroot_remove(fixture->root, "proc/42");
-    assert_null(cgroup_find(&fixture->process));
-    assert_null(cgroup_find(&none));
+    assert_null(cgroup_find(&fixture->process, CGROUP_V2));
+    assert_null(cgroup_find(&none, CGROUP_V2));
 }
 
 static void
@@ -135,6 +137,207 @@ without_a_cgroup_nothing_is_known(void **state)
 }
 
 static void
+the_path_of_version_1_is_that_of_the_memory_controller(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *text;
+        const char *want; /* NULL: none */
+    } rows[] = {
+        { "without systemd",
+          "9:cpu:/machine/qemu-2-b.libvirt-qemu/emulator\n"
+          "4:memory:/machine/qemu-1-web.libvirt-qemu\n0::/\n",
+          "/machine/qemu-1-web.libvirt-qemu" },
+        { "systemd", "12:memory:/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt\n",
+          "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope" },
+        { "version 2 alone", "0::/machine/qemu-1-web.libvirt-qemu\n", NULL },
+        { "a named hierarchy", "1:name=memory:/machine/qemu-1-web.libvirt-qemu\n", NULL },
+        { "no number", ":memory:/machine/qemu-1-web.libvirt-qemu\n", NULL },
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *have = NULL;
+
+        fakeroot_write(fixture->root, "proc/42/cgroup", "%s", rows[i].text);
+        have = cgroup_find(&fixture->process, CGROUP_V1);
+        if (g_strcmp0(have, rows[i].want) != 0)
+            fail_msg("%s: %s, want %s", rows[i].when, have ? have : "none",
+                     rows[i].want ? rows[i].want : "none");
+    }
+}
+
+#define SCOPE            "machine.slice/machine-qemu\\x2d1\\x2dweb.scope/"
+#define AS_U64_MINUS_ONE "18446744073709551615\n"
+
+static void
+assert_figures(const char *when, const CgroupSample *have, const CgroupSample *want)
+{
+    if (memcmp(have, want, sizeof(*have)) != 0)
+        fail_msg("%s: bytes %" PRIu64 ", file %" PRIu64 ", swap %" PRIu64 ", stall %" PRIu64
+                 ", refaults %" PRIu64 ", limit %" PRIu64,
+                 when, have->bytes, have->file_bytes, have->swap_bytes, have->stall_us,
+                 have->refaults, have->limit_bytes);
+}
+
+/* Opens and reads the cgroup of the process. Return: whether there is one. */
+static bool
+read_cgroup(Fixture *fixture, Cgroup *cgroup, CgroupSample *sample)
+{
+    return cgroup_open(cgroup, fakeroot_fd(fixture->root), &fixture->process) &&
+           cgroup_read(cgroup, sample);
+}
+
+static void
+figures_of_version_2_are_those_of_libvirts_own_group(void **state)
+{
+    static const FakeFile files[] = {
+        { "proc/42/cgroup", "0::/" SCOPE "libvirt/emulator\n" },
+        { "sys/fs/cgroup/cgroup.controllers", "memory\n" },
+        { "sys/fs/cgroup/" SCOPE "memory.current", "1\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.current", "1000\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.stat",
+          "anon 5\nactive_file 10\ninactive_file 20\nworkingset_refault_anon 3\n"
+          "workingset_refault_file 4\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.swap.current", "500\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.high", "2000\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.reclaim", "" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.pressure",
+          "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\nfull avg10=0.00 avg60=0.00 "
+          "avg300=0.00 total=9\n" },
+    };
+    static const CgroupSample want = { 1000, 30, 500, 77, 7, 2000 };
+    Fixture *fixture = *state;
+    Cgroup cgroup = { 0 };
+    CgroupSample sample;
+
+    fakeroot_write_table(fixture->root, files, G_N_ELEMENTS(files));
+    assert_true(read_cgroup(fixture, &cgroup, &sample));
+    assert_figures("all there", &sample, &want);
+    assert_int_equal(cgroup.version, CGROUP_V2);
+    assert_true(cgroup.can_reclaim && cgroup.can_limit);
+    cgroup_close(&cgroup);
+    assert_int_equal(cgroup.version, CGROUP_NONE);
+    cgroup_close(&cgroup);
+}
+
+static void
+figures_of_version_1_are_those_of_all_groups_below(void **state)
+{
+    static const FakeFile files[] = {
+        { "proc/42/cgroup", "4:memory:/machine/qemu-1-web.libvirt-qemu\n0::/\n" },
+        { "sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/memory.usage_in_bytes", "1000\n" },
+        { "sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/memory.stat",
+          "active_file 1\ninactive_file 2\nswap 3\ntotal_swap 500\n"
+          "total_workingset_refault_anon 3\ntotal_workingset_refault_file 4\n"
+          "total_inactive_file 20\ntotal_active_file 10\n" },
+    };
+    static const CgroupSample want = { 1000, 30, 500, U, 7, U };
+    Fixture *fixture = *state;
+    Cgroup cgroup = { 0 };
+    CgroupSample sample;
+
+    fakeroot_write_table(fixture->root, files, G_N_ELEMENTS(files));
+    assert_true(read_cgroup(fixture, &cgroup, &sample));
+    assert_figures("all there", &sample, &want);
+    assert_int_equal(cgroup.version, CGROUP_V1);
+    assert_false(cgroup.can_reclaim || cgroup.can_limit);
+    fakeroot_remove(fixture->root, "sys/fs/cgroup/memory/machine");
+    assert_false(cgroup_read(&cgroup, &sample));
+    assert_true(sample.bytes == U && sample.refaults == U);
+    cgroup_close(&cgroup);
+}
+
+static void
+what_is_absent_or_makes_no_sense_is_unknown(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *file;
+        const char *text; /* NULL: no such file */
+        CgroupSample want;
+    } rows[] = {
+        { "no limit", "memory.high", "max\n", { 1000, 30, 500, 77, 7, LIMIT_NONE } },
+        { "a kernel without limits", "memory.high", NULL, { 1000, 30, 500, 77, 7, U } },
+        { "a limit of minus one", "memory.high", "-1\n", { 1000, 30, 500, 77, 7, U } },
+        { "a limit of nonsense", "memory.high", "maximum\n", { 1000, 30, 500, 77, 7, U } },
+        { "a limit beyond all limits",
+          "memory.high",
+          "18446744073709551614\n",
+          { 1000, 30, 500, 77, 7, U } },
+        { "usage of minus one", "memory.current", AS_U64_MINUS_ONE, { U, 30, 500, 77, 7, 2000 } },
+        { "usage beyond all memory",
+          "memory.current",
+          "9223372036854775808\n",
+          { U, 30, 500, 77, 7, 2000 } },
+        { "the most that can be",
+          "memory.current",
+          "9223372036854775807\n",
+          { INT64_MAX, 30, 500, 77, 7, 2000 } },
+        { "usage with a unit", "memory.current", "1000 kB\n", { U, 30, 500, 77, 7, 2000 } },
+        { "no account of swap", "memory.swap.current", NULL, { 1000, 30, U, 77, 7, 2000 } },
+        { "no PSI", "memory.pressure", NULL, { 1000, 30, 500, U, 7, 2000 } },
+        { "damaged PSI", "memory.pressure", "some total=\n", { 1000, 30, 500, U, 7, 2000 } },
+        { "nothing in stat", "memory.stat", "", { 1000, U, 500, 77, U, 2000 } },
+        { "half of the sums",
+          "memory.stat",
+          "active_file 10\nworkingset_refault_file 4\n",
+          { 1000, U, 500, 77, U, 2000 } },
+        { "sums of minus one",
+          "memory.stat",
+          "active_file 18446744073709551615\ninactive_file 1\nworkingset_refault_anon -1\n"
+          "workingset_refault_file 4\n",
+          { 1000, U, 500, 77, U, 2000 } },
+        { "a file of binary", "memory.current", "\001\377\n", { U, 30, 500, 77, 7, 2000 } },
+    };
+    static const FakeFile good[] = {
+        { "sys/fs/cgroup/cgroup.controllers", "memory\n" },
+        { "proc/42/cgroup", "0::/machine/qemu-1-web.libvirt-qemu/emulator\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.current", "1000\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.stat",
+          "active_file 10\ninactive_file 20\nworkingset_refault_anon 3\n"
+          "workingset_refault_file 4\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.swap.current", "500\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.pressure",
+          "some avg10=0.00 total=77\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.high", "2000\n" },
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path =
+            g_strconcat("sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/", rows[i].file, NULL);
+        Cgroup cgroup = { 0 };
+        CgroupSample sample;
+
+        fakeroot_write_table(fixture->root, good, G_N_ELEMENTS(good));
+        assert_true(cgroup_open(&cgroup, fakeroot_fd(fixture->root), &fixture->process));
+        if (rows[i].text)
+            fakeroot_write(fixture->root, path, "%s", rows[i].text);
+        else
+            fakeroot_remove(fixture->root, path);
+        assert_true(cgroup_read(&cgroup, &sample));
+        assert_figures(rows[i].when, &sample, &rows[i].want);
+        cgroup_close(&cgroup);
+    }
+}
+
+static void
+a_domain_without_a_memory_cgroup_has_none_to_hold(void **state)
+{
+    Fixture *fixture = *state;
+    Cgroup cgroup = { 0 };
+
+    assert_false(cgroup_open(&cgroup, fakeroot_fd(fixture->root), &fixture->process));
+    fakeroot_write(fixture->root, "proc/42/cgroup", "4:memory:/machine/qemu-1-web.libvirt-qemu\n");
+    assert_false(cgroup_open(&cgroup, fakeroot_fd(fixture->root), &fixture->process));
+    fakeroot_write(fixture->root, "sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/tasks",
+                   "42\n");
+    assert_false(cgroup_open(&cgroup, fakeroot_fd(fixture->root), &fixture->process));
+    assert_int_equal(cgroup.version, CGROUP_NONE);
+}
+
+static void
 version_2_is_known_by_its_root(void **state)
 {
     Fixture *fixture = *state;
@@ -156,6 +359,11 @@ main(void)
         ON_FIXTURE(a_process_that_is_gone_has_none),
         ON_FIXTURE(zswap_is_told_by_kernels_that_know),
         ON_FIXTURE(without_a_cgroup_nothing_is_known),
+        ON_FIXTURE(the_path_of_version_1_is_that_of_the_memory_controller),
+        ON_FIXTURE(figures_of_version_2_are_those_of_libvirts_own_group),
+        ON_FIXTURE(figures_of_version_1_are_those_of_all_groups_below),
+        ON_FIXTURE(what_is_absent_or_makes_no_sense_is_unknown),
+        ON_FIXTURE(a_domain_without_a_memory_cgroup_has_none_to_hold),
         ON_FIXTURE(version_2_is_known_by_its_root),
     };
 

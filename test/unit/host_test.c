@@ -384,6 +384,50 @@ reads_the_host_it_runs_on(void **unused)
     assert_true(sample.anon_bytes <= sample.mem_total_bytes);
 }
 
+static void
+swap_is_told_and_how_much_goes_there(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *meminfo; /* behind MemTotal */
+        const char *vmstat;  /* NULL: no such file */
+        uint64_t total;
+        uint64_t free;
+        uint64_t in;
+        uint64_t out;
+    } rows[] = {
+        { "swapping", "SwapTotal: 8 kB\nSwapFree: 3 kB\n", "pgpgin 1\npswpin 5\npswpout 6\n", 8192,
+          3072, 5, 6 },
+        { "no swap", "SwapTotal: 0 kB\nSwapFree: 0 kB\n", "pswpin 0\npswpout 0\n", 0, 0, 0, 0 },
+        { "more free than there is", "SwapTotal: 8 kB\nSwapFree: 9 kB\n", "pswpin 5\n", 8192,
+          VALUE_UNKNOWN, 5, VALUE_UNKNOWN },
+        { "a kernel without swap", "", "pgpgin 1\n", VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+          VALUE_UNKNOWN },
+        { "minus one", "SwapTotal: 18446744073709551615 kB\nSwapFree: -1 kB\n",
+          "pswpin 18446744073709551615\npswpout -1\n", VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+          VALUE_UNKNOWN },
+        { "no vmstat", "SwapTotal: 8 kB\nSwapFree: 3 kB\n", NULL, 8192, 3072, VALUE_UNKNOWN,
+          VALUE_UNKNOWN },
+    };
+    g_autoptr(FakeRoot) root = fakehost_new(FAKEHOST_LINUX_6_18);
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        HostSample sample;
+
+        fakeroot_write(root, "proc/meminfo", "MemTotal: 1 kB\n%s", rows[i].meminfo);
+        if (rows[i].vmstat)
+            fakeroot_write(root, "proc/vmstat", "%s", rows[i].vmstat);
+        else
+            fakeroot_remove(root, "proc/vmstat");
+        sample = sample_of(root);
+        assert_value(rows[i].when, "total", sample.swap_total_bytes, rows[i].total);
+        assert_value(rows[i].when, "free", sample.swap_free_bytes, rows[i].free);
+        assert_value(rows[i].when, "in", sample.swap_in_pages, rows[i].in);
+        assert_value(rows[i].when, "out", sample.swap_out_pages, rows[i].out);
+    }
+}
+
 int
 main(void)
 {
@@ -399,6 +443,7 @@ main(void)
         cmocka_unit_test(always_has_a_number_of_processors),
         cmocka_unit_test(gives_back_every_descriptor),
         cmocka_unit_test(reads_the_host_it_runs_on),
+        cmocka_unit_test(swap_is_told_and_how_much_goes_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

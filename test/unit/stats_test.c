@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -48,7 +49,8 @@ what_a_guest_said_counts_while_it_is_fresh(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        const VirtStats stats = { .unused_bytes = rows[i].unused, .guest_stats_s = rows[i].said_s };
+        const VirtStats stats = { .guest.unused_bytes = rows[i].unused,
+                                  .guest_stats_s = rows[i].said_s };
         uint64_t have = virt_stats_unused(&stats, rows[i].period_s, rows[i].since_s);
 
         if (have != rows[i].want)
@@ -56,12 +58,78 @@ what_a_guest_said_counts_while_it_is_fresh(void **unused)
     }
 }
 
+/* What libvirt makes of a value of the guest that is -1: as it is, or divided by 1024. */
+#define MINUS_ONE     UINT64_MAX
+#define MINUS_ONE_KIB (UINT64_MAX / 1024)
+
+static void
+every_figure_of_a_guest_is_read_and_absurd_ones_are_not(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *field;
+        uint64_t value;
+        GuestStats want;
+    } rows[] = {
+        { "nothing", "balloon.current", 7, { U, U, U, U, U, U, U } },
+        { "available", "balloon.available", 7, { 7168, U, U, U, U, U, U } },
+        { "usable", "balloon.usable", 7, { U, 7168, U, U, U, U, U } },
+        { "unused", "balloon.unused", 7, { U, U, 7168, U, U, U, U } },
+        { "disk caches", "balloon.disk_caches", 7, { U, U, U, 7168, U, U, U } },
+        { "swapped in", "balloon.swap_in", 7, { U, U, U, U, 7168, U, U } },
+        { "swapped out", "balloon.swap_out", 7, { U, U, U, U, U, 7168, U } },
+        { "major faults", "balloon.major_fault", 7, { U, U, U, U, U, U, 7 } },
+        { "none", "balloon.usable", 0, { U, 0, U, U, U, U, U } },
+        { "minus one", "balloon.usable", MINUS_ONE, { U, U, U, U, U, U, U } },
+        { "minus one in KiB", "balloon.available", MINUS_ONE_KIB, { U, U, U, U, U, U, U } },
+        { "minus one swapped", "balloon.swap_in", MINUS_ONE_KIB, { U, U, U, U, U, U, U } },
+        { "minus one faults", "balloon.major_fault", MINUS_ONE, { U, U, U, U, U, U, U } },
+        { "minus two faults", "balloon.major_fault", UINT64_MAX - 1, { U, U, U, U, U, U, U } },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        virTypedParameter param = { .type = VIR_TYPED_PARAM_ULLONG, .value.ul = rows[i].value };
+        GuestStats have;
+
+        g_strlcpy(param.field, rows[i].field, sizeof(param.field));
+        virt_stats_guest(&param, 1, &have);
+        if (memcmp(&have, &rows[i].want, sizeof(have)) != 0)
+            fail_msg("%s", rows[i].when);
+    }
+}
+
+static void
+a_figure_of_another_type_is_none(void **unused)
+{
+    virTypedParameter param = { .field = "balloon.usable",
+                                .type = VIR_TYPED_PARAM_INT,
+                                .value.i = 7 };
+    GuestStats have;
+    (void)unused;
+
+    virt_stats_guest(&param, 1, &have);
+    assert_true(have.usable_bytes == U);
+    virt_stats_guest(NULL, 0, &have);
+    assert_true(have.usable_bytes == U);
+}
+
+/* Even looking for a figure that is not there needs its errors. */
+static int
+start_libvirt(void **unused)
+{
+    (void)unused;
+    return virInitialize();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_figure_of_a_guest_is_read_and_absurd_ones_are_not),
+        cmocka_unit_test(a_figure_of_another_type_is_none),
         cmocka_unit_test(what_a_guest_said_counts_while_it_is_fresh),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start_libvirt, NULL);
 }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gather.c - what the kernel says of the domains, and what policy is told of them
+ *
+ * What costs something for each domain is read only where somebody needs it: the waits of threads
+ * for domains that are latency-critical, cgroups while a mechanism of reclaim is configured.
+ */
+#include "agent/gather.h"
+
+#include "agent/agent.h"
+#include "agent/log.h"
+#include "agent/reclaim.h"
+
+/* How long a process that was not found is not looked for again: the search reads all of /proc. */
+#define SEARCH_GAP_US 2000000
+/* How many domains there are that only clients know is up to clients, and most have no QEMU that
+ * could be found: one of them is looked for at a time, and each ever less often. */
+#define CLAIM_GAP_US     500000
+#define CLAIM_GAP_MAX_US 600000000
+
+/* --- processes -------------------------------------------------------------------------- */
+
+/* Whether a search is due; if so, the next one is put off. */
+static bool
+take_search(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    bool is_claim = !domain->is_libvirts;
+
+    if (now_us < domain->search_us || (is_claim && now_us < agent->tick.claim_us) ||
+        !g_uuid_string_is_valid(domain->uuid))
+        return false;
+    if (is_claim)
+        agent->tick.claim_us = now_us + CLAIM_GAP_US;
+    domain->search_gap_us = is_claim && domain->search_gap_us > 0
+                                ? min_u64(domain->search_gap_us * 2, CLAIM_GAP_MAX_US)
+                                : SEARCH_GAP_US;
+    domain->search_us = now_us + domain->search_gap_us;
+    return true;
+}
+
+static void
+find_process(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!take_search(agent, domain, now_us))
+        return;
+    domain->has_process =
+        process_find(agent->root_fd, domain->name, domain->uuid, &domain->process, &error);
+    if (!domain->has_process)
+        log_debug("%s: no QEMU process: %s", domain->name, error->message);
+}
+
+static void
+read_process(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    domain->wait_us = VALUE_UNKNOWN;
+    if (!domain->has_process)
+        find_process(agent, domain, now_us);
+    if (!domain->has_process)
+        return;
+    /* Costs a read for each thread of QEMU, so only those pay that asked for it. */
+    if (domain_is_latency_critical(domain))
+        domain->wait_us = process_wait_us(&domain->process);
+    if (process_read(&domain->process, &domain->sample))
+        return;
+    /* It has exited; the event that says so is on its way. */
+    process_done(&domain->process);
+    domain->has_process = false;
+    process_sample_clear(&domain->sample);
+}
+
+/* --- reclaim ---------------------------------------------------------------------------- */
+
+static bool
+is_reclaiming(const Agent *agent)
+{
+    const PolicyConf *conf = &agent->conf->policy;
+
+    return conf->balloon_enable != ENABLE_NO || conf->high_enable != ENABLE_NO;
+}
+
+static void
+read_cgroup(const Agent *agent, Domain *domain)
+{
+    Cgroup *cgroup = &domain->cgroup;
+
+    cgroup_sample_clear(&domain->cgroup_sample);
+    if (!domain->has_process || !is_reclaiming(agent)) {
+        cgroup_close(cgroup);
+        return;
+    }
+    if (cgroup->version == CGROUP_NONE && !cgroup_open(cgroup, agent->root_fd, &domain->process))
+        return;
+    /* It ends before QEMU's process is gone for us, and libvirt may make it anew. */
+    if (!cgroup_read(cgroup, &domain->cgroup_sample))
+        cgroup_close(cgroup);
+}
+
+void
+gather_pressed(Agent *agent)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        read_cgroup(agent, value);
+}
+
+void
+gather_all(Agent *agent)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        read_process(agent, value, now_us);
+    gather_pressed(agent);
+}
+
+/* --- sample ----------------------------------------------------------------------------- */
+
+static void
+tell_guest(const Domain *domain, uint64_t wall_us, DomainSample *sample)
+{
+    const GuestStats *guest = &domain->guest;
+
+    sample->guest_period_us =
+        domain->has_xml ? (uint64_t)domain->xml.stats_period_s * G_USEC_PER_SEC : 0;
+    if (domain->guest_stats_s == 0 || !is_known(domain->guest_stats_s))
+        return;
+    /* The clock may have been set back since. */
+    sample->guest_age_us = domain->guest_stats_s < wall_us / G_USEC_PER_SEC
+                               ? wall_us - domain->guest_stats_s * G_USEC_PER_SEC
+                               : 0;
+    sample->guest_available_bytes = guest->available_bytes;
+    sample->guest_usable_bytes = guest->usable_bytes;
+    sample->guest_unused_bytes = guest->unused_bytes;
+    sample->guest_caches_bytes = guest->caches_bytes;
+    sample->guest_swap_in_bytes = guest->swap_in_bytes;
+    sample->guest_swap_out_bytes = guest->swap_out_bytes;
+    sample->guest_major_faults = guest->major_faults;
+}
+
+static void
+tell_cgroup(const Domain *domain, DomainSample *sample)
+{
+    const CgroupSample *cgroup = &domain->cgroup_sample;
+
+    sample->cgroup_bytes = cgroup->bytes;
+    sample->cgroup_file_bytes = cgroup->file_bytes;
+    sample->cgroup_swap_bytes = cgroup->swap_bytes;
+    sample->cgroup_stall_us = cgroup->stall_us;
+    sample->cgroup_refaults = cgroup->refaults;
+    sample->limit_bytes = cgroup->limit_bytes;
+    sample->can_reclaim = domain->cgroup.can_reclaim;
+    sample->can_limit = domain->cgroup.can_limit;
+}
+
+void
+gather_hold_pinned(const Domain *domain, DomainSample *sample)
+{
+    bool has_balloon = sample->balloon_mode == MECHANISM_ON;
+    bool has_high = sample->high_mode == MECHANISM_ON;
+
+    if (!domain_is_pinned(domain))
+        return;
+    sample->is_fixed |= !has_balloon && !has_high;
+    if (!has_balloon)
+        sample->balloon_mode = MECHANISM_OFF;
+    if (!has_high)
+        sample->high_mode = MECHANISM_OFF;
+}
+
+DomainSample
+gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us)
+{
+    DomainSample sample = domain_sample_unknown();
+
+    sample.key = domain->key;
+    sample.started_us = domain->seen_us;
+    sample.maximum_bytes = domain->maximum_bytes;
+    sample.balloon_bytes = domain->balloon_bytes;
+    sample.resident_bytes = domain->sample.resident_bytes;
+    sample.merging_pages = domain->sample.merging_pages;
+    sample.rmap_items = domain->sample.rmap_items;
+    sample.mergeable_bp = domain_mergeable_bp(domain);
+    sample.weight = domain_weight(domain);
+    sample.latency_critical = domain_is_latency_critical(domain);
+    sample.wait_us = domain->wait_us;
+    sample.has_balloon = domain_has_balloon(domain);
+    sample.is_fixed = domain_is_fixed(domain);
+    sample.is_still = domain_is_still(domain);
+    reclaim_fill(agent, domain, &sample);
+    gather_hold_pinned(domain, &sample);
+    tell_guest(domain, wall_us, &sample);
+    tell_cgroup(domain, &sample);
+    return sample;
+}

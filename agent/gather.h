@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gather.h - what the kernel says of the domains, and what policy is told of them
+ */
+#ifndef AGENT_GATHER_H
+#define AGENT_GATHER_H
+
+#include "agent/domain.h"
+
+typedef struct Agent Agent;
+
+/**
+ * gather_all() - read the process of every domain, and what reclaim needs to know
+ *
+ * Processes that are not known yet are looked for. Cgroups are read only if reclaim is configured.
+ */
+void gather_all(Agent *agent);
+
+/**
+ * gather_pressed() - read what changes when memory is short: the domains' cgroups
+ *
+ * For an alarm, where there is no time for the rest. They are read only if reclaim is configured.
+ */
+void gather_pressed(Agent *agent);
+
+/**
+ * gather_sample() - what is known of a domain, as policy is told
+ * @domain:  as last read
+ * @wall_us: wall clock, which is what libvirt tells times by
+ */
+DomainSample gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us);
+
+/**
+ * gather_hold_pinned() - what policy is told of a domain whose memory devices of the host use
+ * @sample: its modes are those of the metadata; they and is_fixed are changed
+ *
+ * A mechanism that is on by name is on in spite of that, but no other is. Nothing happens to a
+ * domain that has no such device.
+ */
+void gather_hold_pinned(const Domain *domain, DomainSample *sample);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libvirt_figures.c - libvirt's figures, put into the table of domains */
+#include "agent/source/libvirt_figures.h"
+
+#include "agent/virt/stats.h"
+
+/* A busy domain is not asked; what its guest said before is what there is, and ages. */
+static void
+take_guest(Domain *domain, const VirtStats *stats)
+{
+    if (is_known(stats->guest_stats_s) || !domain_has_balloon(domain)) {
+        domain->guest_stats_s = stats->guest_stats_s;
+        domain->guest = stats->guest;
+    }
+    domain->unused_bytes = virt_stats_unused(
+        stats, domain->has_xml ? domain->xml.stats_period_s : 0, domain->balloon_moved_s);
+}
+
+static void
+take_one(Domain *domain, const VirtStats *stats, uint64_t now_us)
+{
+    domain->maximum_bytes = stats->maximum_bytes;
+    domain_set_balloon(domain, stats->balloon_bytes);
+    take_guest(domain, stats);
+    domain->has_job = domain->has_job && !stats->job_over;
+    domain->stats_us = now_us;
+    if (domain->state != DOMAIN_STOPPING)
+        domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
+}
+
+void
+libvirt_figures_take(const DomainTable *domains, const GArray *stats)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    for (guint i = 0; i < stats->len; i++) {
+        const VirtStats *one = &g_array_index(stats, VirtStats, i);
+        Domain *domain = domain_table_get(domains, one->uuid);
+
+        if (domain)
+            take_one(domain, one, now_us);
+    }
+}
