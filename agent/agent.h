@@ -8,6 +8,7 @@
 #include "agent/actuator/balloon.h"
 #include "agent/actuator/ksm.h"
 #include "agent/actuator/memory_high.h"
+#include "agent/actuator/stats_period.h"
 #include "agent/conf.h"
 #include "agent/domain.h"
 #include "agent/event.h"
@@ -74,6 +75,7 @@ struct Agent {
     KsmActuator ksm;
     MemoryHigh memory_high;
     Balloon balloon;
+    StatsPeriod stats_period;
     void *contexts[ACTUATOR_COUNT]; /* of the actuators, borrowed from the fields above */
 
     LibvirtSource *libvirt;       /* owned by its source; NULL: not opened */

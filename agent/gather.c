@@ -108,6 +108,13 @@ gather_pressed(Agent *agent)
         read_cgroup(agent, value);
 }
 
+static void
+gather_one(Agent *agent, Domain *domain, uint64_t now_us)
+{
+    domain->stats_period_s = reclaim_stats_period_s(agent, domain);
+    read_process(agent, domain, now_us);
+}
+
 void
 gather_all(Agent *agent)
 {
@@ -117,7 +124,7 @@ gather_all(Agent *agent)
 
     g_hash_table_iter_init(&iter, agent->domains.by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        read_process(agent, value, now_us);
+        gather_one(agent, value, now_us);
     gather_pressed(agent);
 }
 
@@ -128,8 +135,6 @@ tell_guest(const Domain *domain, uint64_t wall_us, DomainSample *sample)
 {
     const GuestStats *guest = &domain->guest;
 
-    sample->guest_period_us =
-        domain->has_xml ? (uint64_t)domain->xml.stats_period_s * G_USEC_PER_SEC : 0;
     if (domain->guest_stats_s == 0 || !is_known(domain->guest_stats_s))
         return;
     /* The clock may have been set back since. */

@@ -124,7 +124,8 @@ find_uri(const AgentOptions *options)
     return g_strdup(options->uri ? options->uri : conf->uri);
 }
 
-/* Limits and balloons. Return: whether nothing of ours is left; @ret_note: NULL: nothing was. */
+/* Limits, balloons and periods of statistics. Return: whether nothing of ours is left; @ret_note:
+ * NULL: nothing was. */
 static bool
 restore_domains(const AgentOptions *options, int root_fd, Originals *originals, char **ret_note)
 {
@@ -133,7 +134,8 @@ restore_domains(const AgentOptions *options, int root_fd, Originals *originals, 
     HighGuarded guarded = { root_fd, options->state_dir, NULL };
 
     if (!originals_has_group(originals, memory_high_actuator.name) &&
-        !originals_has_group(originals, balloon_actuator.name))
+        !originals_has_group(originals, balloon_actuator.name) &&
+        !originals_has_group(originals, stats_period_actuator.name))
         return true;
     guarded.uri = uri = find_uri(options);
     if (originals_prepare(originals, &error) &&

@@ -39,8 +39,10 @@ reclaim_open(Agent *agent)
 
     memory_high_init(&agent->memory_high, &needs);
     balloon_init(&agent->balloon, &agent->originals, &changer);
+    stats_period_init(&agent->stats_period, &agent->originals, &changer);
     agent->contexts[ACTUATOR_MEMORY_HIGH] = &agent->memory_high;
     agent->contexts[ACTUATOR_BALLOON] = &agent->balloon;
+    agent->contexts[ACTUATOR_STATS_PERIOD] = &agent->stats_period;
     reclaim_adopt(agent);
 }
 
@@ -56,6 +58,7 @@ reclaim_adopt(Agent *agent)
 
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);
+    stats_period_set_on(&agent->stats_period, balloon.is_on || high.is_on);
 }
 
 void
@@ -63,6 +66,7 @@ reclaim_close(Agent *agent)
 {
     balloon_done(&agent->balloon);
     memory_high_done(&agent->memory_high);
+    stats_period_done(&agent->stats_period);
 }
 
 Subject
@@ -79,12 +83,19 @@ reclaim_subject(const Domain *domain)
     };
 }
 
+uint64_t
+reclaim_stats_period_s(const Agent *agent, const Domain *domain)
+{
+    return stats_period_in_force(&agent->stats_period, domain->uuid,
+                                 domain->has_xml ? domain->xml.stats_period_s : 0);
+}
+
 void
 reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
-    (void)agent;
     sample->balloon_foreign = domain->balloon_foreign;
     sample->limit_foreign = domain->limit_foreign;
+    sample->guest_period_us = G_USEC_PER_SEC * reclaim_stats_period_s(agent, domain);
 }
 
 static void
@@ -145,6 +156,7 @@ reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret
     const Changer nobody = { ask_libvirt, NULL };
     g_autoptr(GString) note = g_string_new(NULL);
     HoldTable limits;
+    StatsPeriod period;
     Balloon balloon;
     bool ok;
 
@@ -152,7 +164,10 @@ reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret
     hold_table_load(&limits);
     balloon_init(&balloon, originals, &nobody);
     ok = restore_table(&limits, guarded->uri, note, error);
+    stats_period_init(&period, originals, &nobody);
     ok = restore_table(&balloon.holds, guarded->uri, note, ok ? error : NULL) && ok;
+    ok = restore_table(&period.holds, guarded->uri, note, ok ? error : NULL) && ok;
+    stats_period_done(&period);
     balloon_done(&balloon);
     hold_table_done(&limits);
     if (ok)

@@ -7,12 +7,13 @@
 
 #include "agent/actuator/balloon.h"
 #include "agent/actuator/memory_high.h"
+#include "agent/actuator/stats_period.h"
 #include "agent/domain.h"
 
 typedef struct Agent Agent;
 
 /**
- * reclaim_open() - both actuators, with what a killed run has left
+ * reclaim_open() - the actuators, with what a killed run has left
  * @agent: its root, originals and options are open
  */
 void reclaim_open(Agent *agent);
@@ -20,14 +21,20 @@ void reclaim_open(Agent *agent);
 /** reclaim_adopt() - as the configuration and the mode say, from the next decision on */
 void reclaim_adopt(Agent *agent);
 
-/** reclaim_close() - let go of both; restores nothing */
+/** reclaim_close() - let go of them; restores nothing */
 void reclaim_close(Agent *agent);
 
 /** reclaim_subject() - who a domain is, for actuators; texts are borrowed from it */
 Subject reclaim_subject(const Domain *domain);
 
-/** reclaim_fill() - whether somebody else drives a domain, for policy */
+/**
+ * reclaim_fill() - what actuators know of a domain, for policy
+ * @sample: foreign marks and the period of statistics are written
+ */
 void reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
+
+/** reclaim_stats_period_s() - at which a domain's guest is asked, by us or others; 0: it is not */
+uint64_t reclaim_stats_period_s(const Agent *agent, const Domain *domain);
 
 /**
  * reclaim_note() - after actuators were told of a decision: who drives the domains

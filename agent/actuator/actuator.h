@@ -49,9 +49,10 @@ typedef struct {
 
 /* All actuators, in the order in which they are applied; restored in reverse. */
 typedef enum {
-    ACTUATOR_KSM,         /* context: KsmActuator */
-    ACTUATOR_MEMORY_HIGH, /* context: MemoryHigh */
-    ACTUATOR_BALLOON,     /* context: Balloon */
+    ACTUATOR_KSM,          /* context: KsmActuator */
+    ACTUATOR_MEMORY_HIGH,  /* context: MemoryHigh */
+    ACTUATOR_BALLOON,      /* context: Balloon */
+    ACTUATOR_STATS_PERIOD, /* context: StatsPeriod */
     ACTUATOR_COUNT,
 } ActuatorId;
 

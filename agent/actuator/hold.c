@@ -77,6 +77,14 @@ hold_bytes_text(uint64_t bytes)
     return g_strdup_printf("%.5g MiB", (double)bytes / (1 << 20));
 }
 
+char *
+hold_value_text(const HoldTable *table, uint64_t value)
+{
+    if (table->kind == CHANGE_STATS_PERIOD)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " s", value);
+    return hold_bytes_text(value);
+}
+
 Hold *
 hold_find(const HoldTable *table, const char *uuid)
 {
@@ -147,9 +155,9 @@ hold_succeed(Hold *hold)
 static void
 enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
 {
-    g_autofree char *theirs = hold_bytes_text(bytes);
-    g_autofree char *ours = hold_bytes_text(hold->known.wrote_bytes);
-    g_autofree char *found = hold_bytes_text(hold->known.found_bytes);
+    g_autofree char *theirs = hold_value_text(table, bytes);
+    g_autofree char *ours = hold_value_text(table, hold->known.wrote_bytes);
+    g_autofree char *found = hold_value_text(table, hold->known.found_bytes);
 
     log_warning("%s: %s: the %s is %s, and virtksmd had set it to %s (found: %s): somebody else "
                 "has changed it, so it is left alone until the domain's settings are made anew "
@@ -259,7 +267,7 @@ is_in_force(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t w
 {
     if (hold->is_unsure)
         return false;
-    if (table->kind == CHANGE_LIMIT || hold->state == HOLD_IDLE)
+    if (table->kind != CHANGE_BALLOON || hold->state == HOLD_IDLE)
         return change_is_reached(table->kind, bytes, want);
     /* The device knows its target, and tells it to a driver that comes later, too. */
     return change_is_reached(table->kind, hold->known.wrote_bytes, want);
@@ -408,8 +416,8 @@ take_done(HoldTable *table, Hold *hold, const ChangeOutcome *outcome)
     hold->changed_us = now_us();
     hold->is_unsure = false;
     hold->state = HOLD_OURS;
-    /* A limit is in force at once; a balloon that is not waited for gets there by itself. */
-    if (is_back && (table->kind == CHANGE_LIMIT || table->closing)) {
+    /* All but balloons are in force at once; one that is not waited for gets there by itself. */
+    if (is_back && (table->kind != CHANGE_BALLOON || table->closing)) {
         hold_record_drop(table, hold);
         hold->state = HOLD_IDLE;
         hold->lease_us = 0;

@@ -168,6 +168,9 @@ bool hold_table_restore_now(HoldTable *table, const char *uri, guint *ret_count,
 
 /* --- shared by the files of this room --- */
 
+/** hold_value_text() - a value of @table for people: "512 MiB", "2 s" (the caller frees it) */
+char *hold_value_text(const HoldTable *table, uint64_t value);
+
 /** hold_bytes_text() - "512 MiB", "none" (the caller frees it) */
 char *hold_bytes_text(uint64_t bytes);
 

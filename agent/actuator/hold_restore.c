@@ -24,7 +24,7 @@ end_wait(gpointer is_over)
 static void
 add_note(GString *note, const HoldTable *table, const Hold *hold)
 {
-    g_autofree char *theirs = hold_bytes_text(hold->foreign_bytes);
+    g_autofree char *theirs = hold_value_text(table, hold->foreign_bytes);
 
     g_string_append_printf(note, "%s%s: the %s stays at %s, which somebody else has set",
                            note->len > 0 ? "; " : "", hold->name, table->noun, theirs);

@@ -8,12 +8,14 @@
 static void
 take_guest(Domain *domain, const VirtStats *stats)
 {
+    uint64_t defined_s = domain->has_xml ? domain->xml.stats_period_s : 0;
+
     if (is_known(stats->guest_stats_s) || !domain_has_balloon(domain)) {
         domain->guest_stats_s = stats->guest_stats_s;
         domain->guest = stats->guest;
     }
     domain->unused_bytes = virt_stats_unused(
-        stats, domain->has_xml ? domain->xml.stats_period_s : 0, domain->balloon_moved_s);
+        stats, (uint32_t)max_u64(defined_s, domain->stats_period_s), domain->balloon_moved_s);
 }
 
 static void

@@ -16,8 +16,12 @@
 
 #include "agent/error.h"
 #include "agent/virt/conn.h"
+#include "agent/virt/domain_xml.h"
 #include "policy/arith.h"
 #include "policy/sample.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* A guest returns and takes memory in its own pages, of up to 64 KiB, some at a time. */
 #define BALLOON_SLACK_BYTES (UINT64_C(1) << 20)
@@ -124,6 +128,26 @@ read_limit(virDomainPtr domain, uint64_t *ret_bytes)
 }
 
 static bool
+read_period(virDomainPtr domain, uint64_t *ret_s)
+{
+    g_auto(DomainXml) xml = { 0 };
+    char *text = virDomainGetXMLDesc(domain, 0);
+    bool is_read = text && domain_xml_parse(text, strlen(text), &xml, NULL);
+
+    free(text);
+    if (is_read)
+        *ret_s = xml.stats_period_s;
+    return is_read;
+}
+
+static bool
+set_period(virDomainPtr domain, uint64_t seconds)
+{
+    return virDomainSetMemoryStatsPeriod(domain, (int)min_u64(seconds, G_MAXINT),
+                                         VIR_DOMAIN_AFFECT_LIVE) == 0;
+}
+
+static bool
 set_balloon(virDomainPtr domain, uint64_t bytes)
 {
     return virDomainSetMemoryFlags(domain, (unsigned long)(bytes / 1024), VIR_DOMAIN_AFFECT_LIVE) ==
@@ -149,6 +173,7 @@ static const struct {
 } kinds[] = {
     [CHANGE_BALLOON] = { "the balloon", read_balloon, set_balloon },
     [CHANGE_LIMIT] = { "the soft limit", read_limit, set_limit },
+    [CHANGE_STATS_PERIOD] = { "the period of statistics", read_period, set_period },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == CHANGE_KIND_COUNT);
 

@@ -19,13 +19,14 @@ typedef struct VirtConn VirtConn; /* agent/virt/conn.h */
 #define CHANGE_UUID_BYTES 37
 
 typedef enum {
-    CHANGE_BALLOON, /* what the balloon is to leave to the guest */
-    CHANGE_LIMIT,   /* soft_limit: memory.high of its cgroup; LIMIT_NONE: none */
+    CHANGE_BALLOON,      /* what the balloon is to leave to the guest */
+    CHANGE_LIMIT,        /* soft_limit: memory.high of its cgroup; LIMIT_NONE: none */
+    CHANGE_STATS_PERIOD, /* seconds between two balloon statistics of the guest; 0: none */
     CHANGE_KIND_COUNT,
 } ChangeKind;
 
-/* The values that we know of. A balloon is on its way from one of ours to the next, so all
- * between them is ours as well. */
+/* The values that we know of, in bytes unless its kind says otherwise. A balloon is on its way from
+ * one of ours to the next, so all between them is ours as well. */
 typedef struct {
     uint64_t found_bytes; /* before our first change */
     uint64_t from_bytes;  /* in force when we last changed it */
@@ -93,6 +94,7 @@ bool change_is_reached(ChangeKind kind, uint64_t bytes, uint64_t want_bytes);
  * Source: libvirt's API reference, virDomainSetMemoryFlags(), virDomainSetMemoryParameters() with
  * VIR_DOMAIN_MEMORY_SOFT_LIMIT (memory.high, tried with libvirt 9.0 on cgroup v2), both with
  * VIR_DOMAIN_AFFECT_LIVE: the definition on disk stays as it is. Sizes are KiB.
+ * virDomainSetMemoryStatsPeriod(), and the definition of a running domain for what is in force.
  * Return: whether it was asked; @done is called only then.
  */
 bool change_ask(VirtConn *conn, const Change *change, ChangeDone done, gpointer user);

@@ -17,7 +17,8 @@ from fakehost import BURST  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
 SEED = 7
-OTHER_SOURCES = {"grpc": "open", "hook": "open", "directory": "closed"}
+OTHER_SOURCES = {"grpc": "open", "hook": "open", "directory": "closed", "psi": "closed",
+                 "vmpressure": "closed"}
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 
 
