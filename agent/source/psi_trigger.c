@@ -74,14 +74,15 @@ is_kernels(int fd)
            (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
 }
 
+/* @code: an errno; 0: it is not the kernel's file */
 static void
 fail(const char *path, int code, GError **error)
 {
-    bool is_absent = code == ENOENT || code == ENODEV || code == EOPNOTSUPP;
+    bool is_absent = code == 0 || code == ENOENT || code == ENODEV || code == EOPNOTSUPP;
 
     g_set_error(error, G_FILE_ERROR,
                 is_absent ? G_FILE_ERROR_NOENT : (int)g_file_error_from_errno(code),
-                "cannot watch %s: %s", path, g_strerror(code));
+                "cannot watch %s: %s", path, code == 0 ? "not the kernel's" : g_strerror(code));
 }
 
 /* Return: a descriptor that the caller owns; -1 with @error set. */
@@ -89,11 +90,12 @@ static int
 open_file(const PsiFile *file, GError **error)
 {
     int fd = openat(file->dir_fd, file->path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-    int code = fd < 0 ? errno : EOPNOTSUPP;
+    bool is_right = fd >= 0 && is_kernels(fd);
+    int code = fd < 0 ? errno : 0;
 
-    if (fd >= 0 && is_kernels(fd))
+    if (is_right)
         code = set_trigger(fd, file->kind);
-    if (fd >= 0 && code == 0)
+    if (is_right && code == 0)
         return fd;
     if (fd >= 0)
         close(fd);

@@ -32,7 +32,7 @@ class Sources(FakeTestCase):
         daemon = self.started("--mode", "observe", host=host)
         state, detail = self.sources(daemon)["psi"]
         self.assertEqual(state, "closed")
-        self.assertIn("proc/pressure/memory", detail)
+        self.assertEqual(detail, "cannot watch proc/pressure/memory: not the kernel's")
         state, detail = self.sources(daemon)["vmpressure"]
         self.assertEqual(state, "waiting")
         self.assertIn("not the kernel's", detail)
@@ -63,7 +63,7 @@ class Periods(FakeTestCase):
     @staticmethod
     def assert_decided(daemon):
         """The definition has been read, and decisions have been made on it since."""
-        wait_until(lambda: any(d["mergeable"] != "not known yet"
+        wait_until(lambda: any(d["merge"] != "not known yet"
                                for d in daemon.ask("list")["domains"]), "a definition is known")
         ticks = daemon.ask("status")["ticks"]
         wait_until(lambda: daemon.ask("status")["ticks"] > ticks + 2, "ticks go on")

@@ -35,6 +35,8 @@ class Reclaim(FakeTestCase):
         self.libvirtd = FakeLibvirtd(self.fake.base)
         self.addCleanup(self.libvirtd.close)
         self.libvirtd.start().hold()
+        # The daemon would set one, and keep what was found on record for as long as it runs.
+        self.libvirtd.virsh("dommemstat %s --period 5 --live" % TEST_NAME)
         process = self.fake.add_qemu(TEST_NAME, TEST_UUID)
         self.fake.write("proc/%d/cgroup" % process.pid, "0::%s/libvirt/emulator\n" % SCOPE)
         self.fake.write(HIGH, "max\n")

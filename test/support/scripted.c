@@ -35,8 +35,6 @@ size_of(const char *word)
 static void
 make_movable(DomainSample *sample, const char *in_force)
 {
-    sample->has_balloon = true;
-    sample->is_fixed = false;
     sample->can_limit = true;
     sample->can_reclaim = true;
     sample->cgroup_bytes = sample->maximum_bytes;

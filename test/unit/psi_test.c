@@ -284,7 +284,7 @@ a_file_that_is_not_the_kernels_is_not_written_to(void **state)
     kernel.is_real = true;
     g_file_get_contents(path, &before, NULL, NULL);
     psi_source.open(agent);
-    assert_state(agent, "a fabricated root", SOURCE_CLOSED, "proc/pressure/memory");
+    assert_state(agent, "a fabricated root", SOURCE_CLOSED, "memory: not the kernel's");
     g_file_get_contents(path, &after, NULL, NULL);
     assert_non_null(before);
     assert_string_equal(before, after);
