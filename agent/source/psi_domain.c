@@ -89,7 +89,7 @@ mark_limited(PsiDomains *domains, const GPtrArray *all)
         Domain *domain = g_ptr_array_index(all, i);
         Watched *watched = g_hash_table_lookup(domains->by_key, &domain->key);
 
-        if (domain->plan.lease_us == 0)
+        if (domain->plan.lease_us == 0 || !domain->plan.high_apply)
             continue;
         if (watched)
             watched->round = domains->round;

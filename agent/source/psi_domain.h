@@ -32,9 +32,10 @@ void psi_domains_done(PsiDomains *domains);
  * @domains: kept in line
  * @all:     every domain there is, after the last decision (borrowed Domain pointers)
  *
- * A limit of ours is one that has a lease. Where there is none, which is the usual, this costs a
- * look at a field of each domain and nothing else. The trigger of a domain that has ended is
- * closed by the next call, or at once when the kernel says that its cgroup is gone.
+ * A limit of ours is one that has a lease and is not only thought of. Where there is none, which is
+ * the usual, this costs a look at a field of each domain and nothing else. The trigger of a domain
+ * that has ended is closed by the next call, or at once when the kernel says that its cgroup is
+ * gone.
  */
 void psi_domains_follow(PsiDomains *domains, const GPtrArray *all);
 

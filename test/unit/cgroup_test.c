@@ -209,7 +209,7 @@ figures_of_version_2_are_those_of_libvirts_own_group(void **state)
     static const CgroupSample want = { 1000, 30, 500, 77, 7, 2000 };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
-    CgroupSample sample;
+    CgroupSample sample = { 0 };
 
     fakeroot_write_table(fixture->root, files, G_N_ELEMENTS(files));
     assert_true(read_cgroup(fixture, &cgroup, &sample));
@@ -235,7 +235,7 @@ figures_of_version_1_are_those_of_all_groups_below(void **state)
     static const CgroupSample want = { 1000, 30, 500, U, 7, U };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
-    CgroupSample sample;
+    CgroupSample sample = { 0 };
 
     fakeroot_write_table(fixture->root, files, G_N_ELEMENTS(files));
     assert_true(read_cgroup(fixture, &cgroup, &sample));
@@ -308,7 +308,7 @@ what_is_absent_or_makes_no_sense_is_unknown(void **state)
         g_autofree char *path =
             g_strconcat("sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/", rows[i].file, NULL);
         Cgroup cgroup = { 0 };
-        CgroupSample sample;
+        CgroupSample sample = { 0 };
 
         fakeroot_write_table(fixture->root, good, G_N_ELEMENTS(good));
         assert_true(cgroup_open(&cgroup, fakeroot_fd(fixture->root), &fixture->process));

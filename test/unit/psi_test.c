@@ -330,6 +330,7 @@ add_limited(Agent *agent, const char *uuid)
     Domain *domain = domain_table_add(&agent->domains, uuid, uuid, 1, 0);
 
     domain->plan.lease_us = 1;
+    domain->plan.high_apply = true;
     domain->cgroup = (Cgroup){ .version = CGROUP_V2, .dir_fd = dup(agent->root_fd) };
     return domain;
 }
@@ -359,6 +360,10 @@ a_domain_is_watched_while_it_is_under_a_limit(void **state)
     assert_true(is_closed(&kernel.files[2]));
 
     domain->plan.lease_us = 2;
+    domain->plan.high_apply = false; /* observed: there is no limit */
+    follow(agent);
+    assert_int_equal(kernel.n, 3);
+    domain->plan.high_apply = true;
     follow(agent);
     assert_int_equal(kernel.n, 4);
     assert_true(domain_table_remove(&agent->domains, "a"));

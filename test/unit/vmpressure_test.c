@@ -13,7 +13,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -45,24 +44,33 @@ ssize_t __wrap_write(int fd, const void *data, size_t size);
 int __wrap_fstatfs(int fd, struct statfs *fs);
 guint __wrap_g_timeout_add_seconds(guint interval_s, GSourceFunc function, gpointer data);
 
+/* What a descriptor is of (the caller frees it). */
+static char *
+path_of(const char *fd)
+{
+    g_autofree char *link = g_strconcat("/proc/self/fd/", fd, NULL);
+
+    return g_file_read_link(link, NULL);
+}
+
 /* As the kernel reads it: two descriptors of the writer, and a word. */
 ssize_t
 __wrap_write(int fd, const void *data, size_t size)
 {
     g_autofree char *line = g_strndup(data, size);
-    g_autofree char *link = NULL;
-    g_autofree char *path = NULL;
+    g_auto(GStrv) words = g_strsplit(line, " ", 3);
     Enrolled *next = &kernel.enrolled[kernel.n];
-    int level_fd;
+    g_autofree char *path = NULL;
 
-    if (sscanf(line, "%d %d %15s", &next->eventfd, &level_fd, next->level) != 3)
+    if (g_strv_length(words) != 3)
         return __real_write(fd, data, size);
     errno = kernel.write_errno;
     if (kernel.write_errno != 0)
         return -1;
-    link = g_strdup_printf("/proc/self/fd/%d", level_fd);
-    path = g_file_read_link(link, NULL);
+    path = path_of(words[1]);
     assert_true(path && g_str_has_suffix(path, "/memory.pressure_level"));
+    next->eventfd = (int)g_ascii_strtoll(words[0], NULL, 10);
+    g_strlcpy(next->level, words[2], sizeof(next->level));
     assert_true(++kernel.n < G_N_ELEMENTS(kernel.enrolled));
     return (ssize_t)size;
 }
