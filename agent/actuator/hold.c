@@ -112,6 +112,8 @@ hold_need(HoldTable *table, const Subject *subject)
 void
 hold_remove(HoldTable *table, Hold *hold)
 {
+    if (hold->is_busy)
+        table->busy--; /* nobody waits for that answer any more */
     hold_record_drop(table, hold);
     g_ptr_array_remove(table->pending, hold);
     g_hash_table_remove(table->by_uuid, hold->uuid);
@@ -134,7 +136,7 @@ hold_fail(HoldTable *table, Hold *hold, ApplyResult result, const char *detail)
     hold->failures++;
     if (hold->failures >= FAILURES_MAX || result == APPLY_REFUSED)
         hold->resume_us = now_us() + PAUSE_US;
-    if (is_news)
+    if (is_news || hold->failures == FAILURES_MAX)
         log_warning("%s: %s: %s%s", table->group, hold->name, detail,
                     hold_may_try(hold) ? "" : "; left alone for 5 minutes");
     g_free(hold->detail);
@@ -386,7 +388,7 @@ hold_give_back(HoldTable *table, Hold *hold)
 
     if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
         return;
-    if (hold->is_busy)
+    if (hold->is_busy || (hold->state == HOLD_LEFT && !hold_record_confirm(table, hold)))
         return;
     if (table->lift)
         table->lift(table->root_fd, hold);

@@ -177,6 +177,14 @@ char *hold_bytes_text(uint64_t bytes);
 /** hold_record_put() - make the record say what @hold says; on disk after hold_record_save() */
 void hold_record_put(HoldTable *table, const Hold *hold);
 
+/**
+ * hold_record_confirm() - whether what a run has left is ours to give back
+ * @hold: HOLD_LEFT; forgotten if the record does not have it any more, else as recorded
+ *
+ * The run may be alive: then it has the record locked, and what it has done is in good hands.
+ */
+bool hold_record_confirm(HoldTable *table, Hold *hold);
+
 /** hold_record_drop() - the record says nothing of @hold any more */
 void hold_record_drop(HoldTable *table, const Hold *hold);
 

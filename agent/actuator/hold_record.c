@@ -52,8 +52,8 @@ parse(const char *text, Hold *hold)
         !parse_number(fields[3], &hold->known.wrote_bytes))
         return false;
     hold->id = (int)id;
-    if (strcmp(fields[4], NO_CGROUP) != 0)
-        hold->cgroup = g_strdup(fields[4]);
+    g_free(hold->cgroup);
+    hold->cgroup = strcmp(fields[4], NO_CGROUP) != 0 ? g_strdup(fields[4]) : NULL;
     return true;
 }
 
@@ -77,6 +77,22 @@ hold_table_load(HoldTable *table)
             g_hash_table_remove(table->by_uuid, uuids[i]);
         }
     }
+}
+
+bool
+hold_record_confirm(HoldTable *table, Hold *hold)
+{
+    g_autofree char *text = NULL;
+
+    if (table->is_reader)
+        return true;
+    if (!originals_prepare(table->originals, NULL))
+        return false;
+    text = originals_get(table->originals, table->group, hold->uuid);
+    if (text && parse(text, hold))
+        return true;
+    g_hash_table_remove(table->by_uuid, hold->uuid);
+    return false;
 }
 
 void

@@ -107,8 +107,8 @@ typedef struct {
     const Subject *subject;     /* who it is */
     const DomainSample *sample; /* what is known of it */
     const DomainPlan *plan;     /* what is wanted of it */
-    uint64_t now_us;     /* CLOCK_MONOTONIC */
-    uint64_t page_bytes; /* of the host */
+    uint64_t now_us;            /* CLOCK_MONOTONIC */
+    uint64_t page_bytes;        /* of the host */
 } Case;
 
 static bool
@@ -232,9 +232,11 @@ apply_one(MemoryHigh *high, const Case *one)
 
 /* --- all -------------------------------------------------------------------------------- */
 
-/* When the first of our limits is to be gone; 0: there is none. */
+/* When the first of our limits is to be gone; 0: there is none. Those that should be gone already
+ * are raised in the kernel, and libvirt is asked to follow: that is no reason to lift the others.
+ */
 static uint64_t
-first_lease_us(const MemoryHigh *high)
+first_lease_us(const MemoryHigh *high, uint64_t now_us)
 {
     uint64_t first = 0;
     GHashTableIter iter;
@@ -244,8 +246,11 @@ first_lease_us(const MemoryHigh *high)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Hold *hold = value;
 
-        if (hold->state == HOLD_OURS && hold->lease_us > 0)
-            first = first == 0 ? hold->lease_us : min_u64(first, hold->lease_us);
+        if (hold->state == HOLD_OURS) {
+            uint64_t lease_us = hold->lease_us > now_us ? hold->lease_us : G_MAXINT64;
+
+            first = first == 0 ? lease_us : min_u64(first, lease_us);
+        }
     }
     return first;
 }
@@ -263,7 +268,7 @@ memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
         has_asked |= apply_one(high, &one);
     }
     hold_sweep(&high->holds);
-    if (!high_guard_tell(&high->guard, first_lease_us(high), error)) {
+    if (!high_guard_tell(&high->guard, first_lease_us(high, now_us), error)) {
         hold_drop_pending(&high->holds);
         return APPLY_RETRY;
     }

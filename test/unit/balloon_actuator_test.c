@@ -201,6 +201,52 @@ what_a_killed_run_has_left_of_a_domain_that_ended_is_forgotten(void **state)
 }
 
 static void
+what_a_living_run_has_done_is_left_to_it(void **state)
+{
+    HoldHost *host = *state;
+    Originals others;
+    Balloon balloon;
+
+    balloonhost_start_with_half(host, &balloon);
+    balloon_done(&balloon);
+    holdhost_reopen(host);
+    /* It has the record. */
+    originals_init(&others);
+    originals_open(&others, host->state_dir, HOLDHOST_BOOT, NULL);
+    assert_true(originals_prepare(&others, NULL));
+    balloonhost_start(host, &balloon);
+    host->plans[0].balloon_bytes = U;
+    balloonhost_apply(host, &balloon);
+    assert_int_equal(host->asked->len, 0);
+    /* It has ended, and given everything back. */
+    originals_drop(&others, "balloon", NULL);
+    assert_true(originals_save(&others, NULL));
+    originals_done(&others);
+    balloonhost_apply(host, &balloon);
+    assert_int_equal(host->asked->len, 0);
+    assert_null(balloonhost_hold(host, &balloon));
+    balloon_done(&balloon);
+}
+
+static void
+an_answer_about_an_earlier_start_is_no_answer(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    balloonhost_start(host, &balloon);
+    balloonhost_want(host, &balloon, 500 * MIB);
+    host->subjects[0].id = 9;
+    balloonhost_want(host, &balloon, 600 * MIB);
+    holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+    assert_true(balloonhost_hold(host, &balloon)->is_busy);
+    holdhost_answer(host, 600 * MIB, CHANGE_DONE, 1000 * MIB);
+    assert_int_equal(balloonhost_hold(host, &balloon)->known.wrote_bytes, 600 * MIB);
+    assert_int_equal(balloon.holds.busy, 0);
+    balloon_done(&balloon);
+}
+
+static void
 a_stop_gives_back_and_waits_but_not_for_ever(void **state)
 {
     HoldHost *host = *state;
@@ -316,6 +362,8 @@ main(void)
         ON_HOST(what_is_switched_off_goes_back),
         ON_HOST(what_a_killed_run_has_left_goes_back_first),
         ON_HOST(what_a_killed_run_has_left_of_a_domain_that_ended_is_forgotten),
+        ON_HOST(what_a_living_run_has_done_is_left_to_it),
+        ON_HOST(an_answer_about_an_earlier_start_is_no_answer),
         ON_HOST(a_stop_gives_back_and_waits_but_not_for_ever),
         ON_HOST(a_stop_without_libvirt_keeps_the_record),
         ON_HOST(a_domain_that_fails_three_times_is_left_alone_for_a_while),

@@ -217,6 +217,24 @@ a_limit_goes_when_its_lease_lapses_even_without_libvirt(void **state)
 }
 
 static void
+a_limit_that_should_be_gone_does_not_cost_others_theirs(void **state)
+{
+    HoldHost *host = *state;
+    uint64_t told_us;
+    Fixture fixture;
+
+    start_limited(host, &fixture);
+    told_us = fixture.high.guard.told_us;
+    assert_true(told_us > 0 && told_us <= host->plans[0].lease_us);
+    host->is_away = true;
+    host->plans[0].limit_bytes = LIMIT_NONE;
+    host->plans[0].lease_us = 0;
+    apply(&fixture);
+    assert_true(fixture.high.guard.told_us > told_us);
+    stop(&fixture);
+}
+
+static void
 a_renewed_lease_keeps_the_limit(void **state)
 {
     HoldHost *host = *state;
@@ -481,6 +499,7 @@ main(void)
         ON_HOST(no_limit_is_set_that_nobody_would_lift),
         ON_HOST(a_limit_goes_at_once_when_policy_lets_go_of_it),
         ON_HOST(a_limit_goes_when_its_lease_lapses_even_without_libvirt),
+        ON_HOST(a_limit_that_should_be_gone_does_not_cost_others_theirs),
         ON_HOST(a_renewed_lease_keeps_the_limit),
         ON_HOST(only_a_limit_of_ours_is_lifted),
         ON_HOST(a_domain_that_may_not_move_now_is_relieved_without_libvirt),

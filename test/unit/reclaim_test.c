@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* reclaim_test.c - who drives a domain: actuators, or somebody who has to be asked first */
+#define _GNU_SOURCE
+#include "agent/reclaim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "test/support/fakeagent.h"
+
+#define UUID           "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+#define OTHER          "c7a5fdbd-edaf-9455-926a-d65c16db1810"
+
+#define ON_AGENT(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
+
+static Domain *
+add_domain(Agent *agent, const char *uuid)
+{
+    Domain *domain = domain_table_add(&agent->domains, uuid, uuid, 7, 1);
+
+    domain->is_libvirts = true;
+    return domain;
+}
+
+/* As an actuator does when it finds another value than its own. */
+static void
+make_foreign(HoldTable *holds, const Domain *domain)
+{
+    const Subject subject = reclaim_subject(domain);
+
+    hold_need(holds, &subject)->state = HOLD_FOREIGN;
+}
+
+static void
+note(Agent *agent)
+{
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+
+    reclaim_note(agent, domains);
+}
+
+static void
+what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+    Domain *other = add_domain(agent, OTHER);
+
+    note(agent);
+    assert_false(domain->balloon_foreign || domain->limit_foreign);
+    make_foreign(&agent->balloon.holds, domain);
+    for (int i = 0; i < 3; i++) {
+        note(agent);
+        assert_true(domain->balloon_foreign);
+    }
+    assert_false(domain->limit_foreign);
+    assert_false(other->balloon_foreign);
+    domain_forget_foreign(domain);
+    for (int i = 0; i < 3; i++) {
+        note(agent);
+        assert_false(domain->balloon_foreign);
+    }
+    assert_null(domain_balloon_hold(agent, domain));
+    /* And again. */
+    make_foreign(&agent->balloon.holds, domain);
+    make_foreign(&agent->memory_high.holds, domain);
+    note(agent);
+    assert_true(domain->balloon_foreign && domain->limit_foreign);
+}
+
+static void
+policy_is_told_of_the_mark(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+    DomainSample sample = domain_sample_unknown();
+
+    domain->balloon_foreign = true;
+    reclaim_fill(agent, domain, &sample);
+    assert_true(sample.balloon_foreign);
+    assert_false(sample.limit_foreign);
+}
+
+static void
+only_a_domain_of_libvirts_can_be_changed(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+
+    assert_int_equal(reclaim_subject(domain).id, 7);
+    assert_null(reclaim_subject(domain).process);
+    domain->is_libvirts = false;
+    assert_int_equal(reclaim_subject(domain).id, DOMAIN_ID_UNKNOWN);
+}
+
+static void
+writing_needs_a_yes_and_no_mode_observe(void **state)
+{
+    static const struct {
+        const char *when;
+        KsmMode mode;
+        unsigned enable;
+        bool on;
+    } rows[] = {
+        { "default", KSM_MODE_AUTO, ENABLE_NO, false },
+        { "observed", KSM_MODE_AUTO, ENABLE_OBSERVE, false },
+        { "wanted", KSM_MODE_AUTO, ENABLE_YES, true },
+        { "wanted, KSM not", KSM_MODE_OFF, ENABLE_YES, true },
+        { "mode observe", KSM_MODE_OBSERVE, ENABLE_YES, false },
+    };
+    Agent *agent = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        agent->conf->policy.mode = rows[i].mode;
+        agent->conf->policy.balloon_enable = rows[i].enable;
+        agent->conf->policy.high_enable = rows[i].enable;
+        reclaim_adopt(agent);
+        if (agent->balloon.options.is_on != rows[i].on ||
+            agent->memory_high.options.is_on != rows[i].on)
+            fail_msg("%s", rows[i].when);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_AGENT(what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off),
+        ON_AGENT(policy_is_told_of_the_mark),
+        ON_AGENT(only_a_domain_of_libvirts_can_be_changed),
+        ON_AGENT(writing_needs_a_yes_and_no_mode_observe),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
