@@ -137,7 +137,8 @@ restore_domains(const AgentOptions *options, int root_fd, Originals *originals, 
         !originals_has_group(originals, balloon_actuator.name) &&
         !originals_has_group(originals, stats_period_actuator.name))
         return true;
-    guarded.uri = uri = find_uri(options);
+    uri = find_uri(options);
+    guarded.uri = uri;
     if (originals_prepare(originals, &error) &&
         reclaim_restore_now(&guarded, originals, ret_note, &error))
         return true;

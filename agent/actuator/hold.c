@@ -275,9 +275,29 @@ is_in_force(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t w
     return change_is_reached(table->kind, hold->known.wrote_bytes, want);
 }
 
+/*
+ * Where the value may be when we are killed before libvirt has answered: figures can be older than
+ * our last change, so what they show and what we have written count both. Of a balloon, the one
+ * that is farther from @want has the other on the way.
+ */
+static uint64_t
+way_begins(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t want)
+{
+    uint64_t wrote = hold->known.wrote_bytes;
+
+    if (table->kind == CHANGE_LIMIT)
+        return wrote;
+    return max_u64(wrote, want) - min_u64(wrote, want) > max_u64(bytes, want) - min_u64(bytes, want)
+               ? wrote
+               : bytes;
+}
+
 bool
 hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
 {
+    /* First it has to be certain where it stands. */
+    if (hold->is_unsure)
+        want = hold->known.wrote_bytes;
     if (hold->is_busy || hold->state == HOLD_LEFT || hold->state == HOLD_FOREIGN ||
         hold->odd_us > 0 || !hold_may_try(hold) || table->busy >= BUSY_MAX ||
         is_in_force(table, hold, bytes, want))
@@ -286,7 +306,8 @@ hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
     if (hold->is_new)
         hold->known = (ChangeKnown){ bytes, bytes, bytes };
     hold->before = hold->known;
-    hold->known.from_bytes = bytes;
+    if (!hold->is_unsure)
+        hold->known.from_bytes = way_begins(table, hold, bytes, want);
     hold->known.wrote_bytes = want;
     hold->want_bytes = want;
     hold->state = HOLD_OURS;
@@ -437,6 +458,10 @@ hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer u
     end_change(table, hold);
     if (outcome->result == CHANGE_DONE) {
         take_done(table, hold, outcome);
+    } else if (outcome->result == CHANGE_FOREIGN && hold->is_new) {
+        /* We have changed nothing yet: what we took for the value found was old. */
+        take_back(table, hold);
+        hold->result = APPLY_RETRY;
     } else if (outcome->result == CHANGE_FOREIGN) {
         enter_foreign(table, hold, outcome->found_bytes);
     } else if (outcome->result == CHANGE_GONE) {

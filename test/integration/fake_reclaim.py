@@ -7,6 +7,7 @@ limits as they come; what the kernel would do with a soft limit is played here. 
 to the domains is in a script that the daemon reads in the place of policy.
 """
 import os
+import random
 import signal
 import sys
 import time
@@ -25,6 +26,9 @@ FAST = "[libvirt]\nstats_period_ms = 100\n"
 ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
+# The seed is printed with a failure.
+SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
+LIFE_SECONDS = 0.4
 
 
 class Reclaim(FakeTestCase):
@@ -224,6 +228,32 @@ class Balloons(Reclaim):
         self.await_balloon(700, "after a pause of libvirtd")
         daemon.stop()
         self.assertEqual(self.balloon_mib(), FOUND_MIB)
+
+
+class RandomMoments(Reclaim):
+    """Half of the kills are followed by --restore, half by the next start and stop."""
+
+    def kill_once(self, number):
+        dice = random.Random(SEED + number)
+        daemon = self.running()
+        end = time.monotonic() + dice.uniform(0, LIFE_SECONDS)
+        while time.monotonic() < end:
+            self.script(balloon=dice.randint(500, FOUND_MIB), limit=dice.randint(600, 4000),
+                        lease=LONG_MS)
+            time.sleep(0.03)
+        daemon.kill()
+        self.script()
+        if number % 2:
+            self.assert_done(daemon.run("--restore"), 0)
+        else:
+            self.running().stop()
+        self.assertEqual((self.balloon_mib(), self.limit()), (FOUND_MIB, None),
+                         "number %d, seed %d: not as found" % (number, SEED))
+        self.assert_no_record(daemon)
+
+    def test_twelve_kills(self):
+        for number in range(12):
+            self.kill_once(number)
 
 
 class Limits(Reclaim):

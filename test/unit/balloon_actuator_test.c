@@ -287,6 +287,57 @@ a_stop_without_libvirt_keeps_the_record(void **state)
 }
 
 static void
+the_record_covers_all_that_may_be_in_force(void **state)
+{
+    static const struct {
+        const char *when;
+        uint64_t shown; /* by figures that may be old */
+        uint64_t want;
+        const char *entry;
+    } rows[] = {
+        { "on", 700 * MIB, 400 * MIB, "3 1048576000 734003200 419430400 -" },
+        { "on, there already", 500 * MIB, 400 * MIB, "3 1048576000 524288000 419430400 -" },
+        { "back", 700 * MIB, 900 * MIB, "3 1048576000 524288000 943718400 -" },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *entry = NULL;
+        Balloon balloon;
+
+        host->samples[0].balloon_bytes = 1000 * MIB;
+        balloonhost_start(host, &balloon);
+        balloonhost_want(host, &balloon, 500 * MIB);
+        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        host->samples[0].balloon_bytes = rows[i].shown;
+        balloonhost_want(host, &balloon, rows[i].want);
+        entry = holdhost_entry(host, "balloon");
+        if (g_strcmp0(entry, rows[i].entry) != 0)
+            fail_msg("%s: %s", rows[i].when, entry);
+        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
+        assert_true(originals_save(&host->originals, NULL));
+        balloon_done(&balloon);
+        g_array_set_size(host->asked, 0);
+    }
+}
+
+static void
+what_may_have_happened_is_made_certain_first(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    balloonhost_start(host, &balloon);
+    balloonhost_want(host, &balloon, 500 * MIB);
+    holdhost_answer_text(host, CHANGE_BUSY, "the connection broke");
+    balloonhost_want(host, &balloon, 300 * MIB);
+    holdhost_answer(host, 500 * MIB, CHANGE_DONE, 500 * MIB);
+    balloonhost_want(host, &balloon, 300 * MIB);
+    holdhost_answer(host, 300 * MIB, CHANGE_DONE, 500 * MIB);
+    balloon_done(&balloon);
+}
+
+static void
 a_domain_that_fails_three_times_is_left_alone_for_a_while(void **state)
 {
     HoldHost *host = *state;
@@ -366,6 +417,8 @@ main(void)
         ON_HOST(an_answer_about_an_earlier_start_is_no_answer),
         ON_HOST(a_stop_gives_back_and_waits_but_not_for_ever),
         ON_HOST(a_stop_without_libvirt_keeps_the_record),
+        ON_HOST(the_record_covers_all_that_may_be_in_force),
+        ON_HOST(what_may_have_happened_is_made_certain_first),
         ON_HOST(a_domain_that_fails_three_times_is_left_alone_for_a_while),
         ON_HOST(a_refusal_leaves_nothing_to_restore),
         ON_HOST(a_record_that_is_not_understood_moves_nothing),

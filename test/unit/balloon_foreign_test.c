@@ -144,6 +144,25 @@ what_somebody_else_has_set_stays_until_told(void **state)
 }
 
 static void
+an_old_figure_before_our_first_change_is_nobodys_fault(void **state)
+{
+    HoldHost *host = *state;
+    g_autofree char *entry = NULL;
+    Balloon balloon;
+
+    balloonhost_start(host, &balloon);
+    balloonhost_want(host, &balloon, 400 * MIB);
+    holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, 800 * MIB);
+    assert_false(hold_is_foreign(&balloon.holds, host->subjects[0].uuid));
+    host->samples[0].balloon_bytes = 800 * MIB;
+    balloonhost_want(host, &balloon, 400 * MIB);
+    entry = holdhost_entry(host, "balloon");
+    assert_string_equal(entry, "3 838860800 838860800 419430400 -");
+    holdhost_answer(host, 400 * MIB, CHANGE_DONE, 800 * MIB);
+    balloon_done(&balloon);
+}
+
+static void
 a_restart_of_the_domain_begins_anew(void **state)
 {
     HoldHost *host = *state;
@@ -181,6 +200,7 @@ main(void)
         ON_HOST(a_balloon_on_its_way_is_ours_and_another_value_is_not),
         ON_HOST(a_guest_may_make_its_balloon_larger_itself),
         ON_HOST(what_somebody_else_has_set_stays_until_told),
+        ON_HOST(an_old_figure_before_our_first_change_is_nobodys_fault),
         ON_HOST(a_restart_of_the_domain_begins_anew),
         ON_HOST(the_end_of_the_domain_leaves_nothing_to_restore),
     };
