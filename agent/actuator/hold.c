@@ -15,10 +15,8 @@
  * the change is enough to undo it: the number of the start, the value found, and the two values
  * between which it may be when we are killed.
  *
- * Nobody is fought. The value in force is held against what we know twice: here with the facts of
- * each decision, and in the worker (change.c) next to the change itself. After a reboot of the
- * guest, and where the device is allowed to give way, a balloon may be larger than we have set it
- * without anybody having done so.
+ * Nobody is fought. The value in force is held against what we know twice: with the facts of each
+ * decision (hold_look.c), and in the worker (change.c) next to the change itself.
  *
  * A domain whose changes fail is left alone for a while, so that it costs neither time nor log.
  */
@@ -31,8 +29,6 @@
 #define PAUSE_US     UINT64_C(300000000)
 /* Changes under way at once: libvirt answers other questions in between. */
 #define BUSY_MAX 64
-/* A rebooted guest has all its memory until its driver is there again. */
-#define REBOOT_US UINT64_C(120000000)
 
 static uint64_t
 now_us(void)
@@ -152,116 +148,6 @@ hold_succeed(Hold *hold)
     g_clear_pointer(&hold->detail, g_free);
 }
 
-/* --- other hands ------------------------------------------------------------------------ */
-
-static void
-enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
-{
-    g_autofree char *theirs = hold_value_text(table, bytes);
-    g_autofree char *ours = hold_value_text(table, hold->known.wrote_bytes);
-    g_autofree char *found = hold_value_text(table, hold->known.found_bytes);
-
-    log_warning("%s: %s: the %s is %s, and virtksmd had set it to %s (found: %s): somebody else "
-                "has changed it, so it is left alone until the domain's settings are made anew "
-                "(virtksm set) or it is restarted",
-                table->group, hold->name, table->noun, theirs, ours, found);
-    hold->state = HOLD_FOREIGN;
-    hold->foreign_bytes = bytes;
-    hold->result = APPLY_REFUSED;
-    hold_record_drop(table, hold);
-}
-
-/* Whether the guest itself can have made its balloon larger than we did. */
-static bool
-is_own_doing(const HoldTable *table, const Hold *hold, const Subject *subject, uint64_t bytes)
-{
-    uint64_t most = max_u64(hold->known.from_bytes, hold->known.wrote_bytes);
-
-    if (table->kind != CHANGE_BALLOON || bytes <= most)
-        return false;
-    return subject->deflates ||
-           (subject->rebooted_us > 0 && now_us() - subject->rebooted_us < REBOOT_US);
-}
-
-static void
-judge(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
-{
-    if (change_is_known(table->kind, &hold->known, bytes) ||
-        is_own_doing(table, hold, subject, bytes)) {
-        hold->odd_us = 0;
-        return;
-    }
-    if (hold->odd_us == 0)
-        hold->odd_us = subject->told_us;
-    else if (subject->told_us > hold->odd_us)
-        enter_foreign(table, hold, bytes);
-}
-
-/* What has arrived is no longer on its way: from now on only one value is ours. */
-static void
-note_arrival(HoldTable *table, Hold *hold, uint64_t bytes)
-{
-    if (hold->is_unsure || hold->known.from_bytes == hold->known.wrote_bytes ||
-        !change_is_reached(table->kind, bytes, hold->known.wrote_bytes))
-        return;
-    hold->known.from_bytes = hold->known.wrote_bytes;
-    hold_record_put(table, hold);
-}
-
-/* Whether the way back has come to its end. */
-static bool
-is_back(const HoldTable *table, const Hold *hold, uint64_t bytes)
-{
-    return !hold->is_unsure &&
-           change_is_reached(table->kind, hold->known.wrote_bytes, hold->known.found_bytes) &&
-           change_is_reached(table->kind, bytes, hold->known.found_bytes);
-}
-
-Hold *
-hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
-{
-    Hold *hold = hold_find(table, subject->uuid);
-
-    if (!hold)
-        return NULL;
-    if (subject->id >= 0 && hold->id != subject->id) {
-        hold_remove(table, hold);
-        return NULL;
-    }
-    hold->is_seen = true;
-    if (!g_str_equal(hold->name, subject->name)) {
-        g_free(hold->name);
-        hold->name = g_strdup(subject->name);
-    }
-    if (hold->is_busy || hold->state != HOLD_OURS || !is_known(bytes))
-        return hold;
-    if (is_back(table, hold, bytes)) {
-        hold_record_drop(table, hold);
-        hold->state = HOLD_IDLE;
-        return hold;
-    }
-    note_arrival(table, hold, bytes);
-    judge(table, hold, subject, bytes);
-    return hold;
-}
-
-void
-hold_forget_foreign(HoldTable *table, const char *uuid)
-{
-    Hold *hold = hold_find(table, uuid);
-
-    if (hold && hold->state == HOLD_FOREIGN)
-        hold_remove(table, hold);
-}
-
-bool
-hold_is_foreign(const HoldTable *table, const char *uuid)
-{
-    const Hold *hold = hold_find(table, uuid);
-
-    return hold && hold->state == HOLD_FOREIGN;
-}
-
 /* --- changes ---------------------------------------------------------------------------- */
 
 static bool
@@ -285,7 +171,7 @@ way_begins(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t wa
 {
     uint64_t wrote = hold->known.wrote_bytes;
 
-    if (table->kind == CHANGE_LIMIT)
+    if (table->kind != CHANGE_BALLOON)
         return wrote;
     return max_u64(wrote, want) - min_u64(wrote, want) > max_u64(bytes, want) - min_u64(bytes, want)
                ? wrote
@@ -463,7 +349,7 @@ hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer u
         take_back(table, hold);
         hold->result = APPLY_RETRY;
     } else if (outcome->result == CHANGE_FOREIGN) {
-        enter_foreign(table, hold, outcome->found_bytes);
+        hold_enter_foreign(table, hold, outcome->found_bytes);
     } else if (outcome->result == CHANGE_GONE) {
         hold_remove(table, hold);
         return;

@@ -182,6 +182,8 @@ void hold_record_put(HoldTable *table, const Hold *hold);
  * @hold: HOLD_LEFT; forgotten if the record does not have it any more, else as recorded
  *
  * The run may be alive: then it has the record locked, and what it has done is in good hands.
+ *
+ * Return: false as well if @hold was forgotten, and freed.
  */
 bool hold_record_confirm(HoldTable *table, Hold *hold);
 
@@ -193,6 +195,9 @@ bool hold_record_save(HoldTable *table, GError **error);
 
 /** hold_remove() - forget a value, in the record as well; @hold is freed */
 void hold_remove(HoldTable *table, Hold *hold);
+
+/** hold_enter_foreign() - somebody else has set it, to @bytes: say so, and leave it alone */
+void hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes);
 
 /** hold_take_outcome() - what became of a change; a ChangeDone, @user is the table */
 void hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer user);

@@ -3,24 +3,15 @@
 #define _GNU_SOURCE
 #include "agent/actuator/memory_high.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "agent/log.h"
-#include "test/support/holdhost.h"
+#include "test/support/highhost.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-#define CGROUP        "/machine.slice/machine-qemu\\x2d3\\x2dweb.scope"
-#define FOLDER        "sys/fs/cgroup" CGROUP
-#define PID           42
 
 static gint64 skipped_us;
 gint64 __real_g_get_monotonic_time(void);
@@ -32,98 +23,47 @@ __wrap_g_get_monotonic_time(void)
     return __real_g_get_monotonic_time() + skipped_us;
 }
 
-/* The agent's guard is a program that waits for its end and does nothing. */
-static const char *const waiting[] = { "/bin/sh", "sh", "-c", "exec cat >/dev/null", NULL };
 static const char *const missing[] = { "/no/such/guard", "guard", NULL };
-
-typedef struct {
-    HoldHost *host;
-    MemoryHigh high;
-    Process process;
-} Fixture;
-
-static void
-start(HoldHost *host, Fixture *fixture, const char *const *guard_run)
-{
-    static const MemoryHighOptions options = { true, 2500 };
-    const MemoryHighNeeds needs = { fakeroot_fd(host->root), &host->originals, host->changer,
-                                    guard_run };
-
-    fixture->host = host;
-    fakeroot_write(host->root, "proc/42/cgroup", "0::" CGROUP "/libvirt/emulator\n");
-    fakeroot_write(host->root, FOLDER "/libvirt/memory.high", "max\n");
-    fakeroot_write(host->root, FOLDER "/memory.reclaim", "%s", "");
-    fixture->process =
-        (Process){ .pid = PID,
-                   .dir_fd = openat(fakeroot_fd(host->root), "proc/42", O_PATH | O_DIRECTORY) };
-    host->subjects[0].process = &fixture->process;
-    memory_high_init(&fixture->high, &needs);
-    memory_high_set_options(&fixture->high, &options);
-}
-
-static void
-stop(Fixture *fixture)
-{
-    memory_high_done(&fixture->high);
-    close(fixture->process.dir_fd);
-}
-
-static ApplyResult
-apply(Fixture *fixture)
-{
-    g_autoptr(GError) error = NULL;
-    ApplyResult result = memory_high_apply(&fixture->high, &fixture->host->decided, &error);
-
-    if (error)
-        fail_msg("%s", error->message);
-    return result;
-}
 
 /* What libvirt does when it sets a limit. */
 static void
-limit_is(Fixture *fixture, uint64_t bytes)
+limit_is(HighHost *fixture, uint64_t bytes)
 {
     if (bytes == LIMIT_NONE)
-        fakeroot_write(fixture->host->root, FOLDER "/libvirt/memory.high", "max\n");
+        fakeroot_write(fixture->host->root, HIGHHOST_FOLDER "/libvirt/memory.high", "max\n");
     else
-        fakeroot_write(fixture->host->root, FOLDER "/libvirt/memory.high", "%lu\n",
+        fakeroot_write(fixture->host->root, HIGHHOST_FOLDER "/libvirt/memory.high", "%lu\n",
                        (unsigned long)bytes);
     fixture->host->samples[0].limit_bytes = bytes;
 }
 
 static void
-assert_limit(Fixture *fixture, const char *want)
+assert_limit(HighHost *fixture, const char *want)
 {
     char text[SYSFILE_TEXT_BYTES];
 
     assert_int_equal(sysfile_get_text(fakeroot_fd(fixture->host->root),
-                                      FOLDER "/libvirt/memory.high", text, NULL),
+                                      HIGHHOST_FOLDER "/libvirt/memory.high", text, NULL),
                      APPLY_UNCHANGED);
     assert_string_equal(text, want);
 }
 
 static ApplyResult
-want_limit(Fixture *fixture, uint64_t bytes, uint64_t lease_s)
+want_limit(HighHost *fixture, uint64_t bytes, uint64_t lease_s)
 {
     DomainPlan *plan = &fixture->host->plans[0];
 
     plan->high_apply = true;
     plan->limit_bytes = bytes;
     plan->lease_us = (uint64_t)g_get_monotonic_time() + lease_s * G_USEC_PER_SEC;
-    return apply(fixture);
-}
-
-static const Hold *
-hold_of(const Fixture *fixture)
-{
-    return hold_find(&fixture->high.holds, fixture->host->subjects[0].uuid);
+    return highhost_apply(fixture);
 }
 
 /* A limit of 700 MiB is in force, for a minute. */
 static void
-start_limited(HoldHost *host, Fixture *fixture)
+start_limited(HoldHost *host, HighHost *fixture)
 {
-    start(host, fixture, waiting);
+    highhost_start(host, fixture, highhost_waiting);
     assert_int_equal(want_limit(fixture, 700 * MIB, 60), APPLY_DONE);
     holdhost_answer(host, 700 * MIB, CHANGE_DONE, LIMIT_NONE);
     limit_is(fixture, 700 * MIB);
@@ -135,17 +75,17 @@ a_limit_is_on_disk_and_guarded_before_it_is_set(void **state)
 {
     HoldHost *host = *state;
     g_autofree char *entry = NULL;
-    Fixture fixture;
+    HighHost fixture;
 
-    start(host, &fixture, waiting);
-    assert_int_equal(apply(&fixture), APPLY_UNCHANGED);
+    highhost_start(host, &fixture, highhost_waiting);
+    assert_int_equal(highhost_apply(&fixture), APPLY_UNCHANGED);
     assert_int_equal(fixture.high.guard.fd, -1);
     want_limit(&fixture, 700 * MIB, 60);
     assert_false(host->is_unguarded);
     assert_true(fixture.high.guard.fd >= 0);
     entry = holdhost_entry(host, "memory_high");
-    assert_string_equal(entry, "3 none none 734003200 " CGROUP);
-    stop(&fixture);
+    assert_string_equal(entry, "3 none none 734003200 " HIGHHOST_CGROUP);
+    highhost_stop(&fixture);
 }
 
 static void
@@ -154,9 +94,9 @@ no_limit_is_set_that_nobody_would_lift(void **state)
     HoldHost *host = *state;
     g_autoptr(GError) error = NULL;
     g_autofree char *entry = NULL;
-    Fixture fixture;
+    HighHost fixture;
 
-    start(host, &fixture, missing);
+    highhost_start(host, &fixture, missing);
     host->plans[0].high_apply = true;
     host->plans[0].limit_bytes = 700 * MIB;
     host->plans[0].lease_us = (uint64_t)g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
@@ -165,55 +105,55 @@ no_limit_is_set_that_nobody_would_lift(void **state)
     assert_int_equal(host->asked->len, 0);
     entry = holdhost_entry(host, "memory_high");
     assert_null(entry);
-    assert_int_equal(hold_of(&fixture)->state, HOLD_IDLE);
-    stop(&fixture);
+    assert_int_equal(highhost_hold(&fixture)->state, HOLD_IDLE);
+    highhost_stop(&fixture);
 }
 
 static void
 a_limit_goes_at_once_when_policy_lets_go_of_it(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     host->plans[0].limit_bytes = LIMIT_NONE;
     host->plans[0].lease_us = 0;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "max"); /* libvirt has not answered yet */
     assert_true(fixture.high.guard.fd >= 0);
     holdhost_answer(host, LIMIT_NONE, CHANGE_DONE, LIMIT_NONE);
     host->samples[0].limit_bytes = LIMIT_NONE;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_int_equal(fixture.high.guard.fd, -1);
-    assert_int_equal(hold_of(&fixture)->state, HOLD_IDLE);
+    assert_int_equal(highhost_hold(&fixture)->state, HOLD_IDLE);
     assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
 a_limit_goes_when_its_lease_lapses_even_without_libvirt(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     host->is_away = true;
     host->plans[0].limit_bytes = U;
     host->plans[0].lease_us = 0;
     skipped_us += 59 * G_USEC_PER_SEC;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "734003200");
     skipped_us += 2 * G_USEC_PER_SEC;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "max");
     /* libvirt has to follow: the way back is still on record. */
     assert_true(g_file_test(host->record, G_FILE_TEST_EXISTS));
     host->is_away = false;
-    apply(&fixture);
+    highhost_apply(&fixture);
     holdhost_answer(host, LIMIT_NONE, CHANGE_DONE, LIMIT_NONE);
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
@@ -221,7 +161,7 @@ a_limit_that_should_be_gone_does_not_cost_others_theirs(void **state)
 {
     HoldHost *host = *state;
     uint64_t told_us;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     told_us = fixture.high.guard.told_us;
@@ -229,16 +169,16 @@ a_limit_that_should_be_gone_does_not_cost_others_theirs(void **state)
     host->is_away = true;
     host->plans[0].limit_bytes = LIMIT_NONE;
     host->plans[0].lease_us = 0;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_true(fixture.high.guard.told_us > told_us);
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
 a_renewed_lease_keeps_the_limit(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     for (int i = 0; i < 5; i++) {
@@ -247,38 +187,38 @@ a_renewed_lease_keeps_the_limit(void **state)
     }
     assert_limit(&fixture, "734003200");
     assert_int_equal(host->asked->len, 0);
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
 only_a_limit_of_ours_is_lifted(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
-    fakeroot_write(host->root, FOLDER "/libvirt/memory.high", "734007296\n");
-    assert_false(memory_high_lift(fakeroot_fd(host->root), hold_of(&fixture)));
+    fakeroot_write(host->root, HIGHHOST_FOLDER "/libvirt/memory.high", "734007296\n");
+    assert_false(memory_high_lift(fakeroot_fd(host->root), highhost_hold(&fixture)));
     assert_limit(&fixture, "734007296");
     /* Without systemd it is one folder up. */
-    fakeroot_write(host->root, FOLDER "/memory.high", "734003200\n");
-    assert_true(memory_high_lift(fakeroot_fd(host->root), hold_of(&fixture)));
-    stop(&fixture);
+    fakeroot_write(host->root, HIGHHOST_FOLDER "/memory.high", "734003200\n");
+    assert_true(memory_high_lift(fakeroot_fd(host->root), highhost_hold(&fixture)));
+    highhost_stop(&fixture);
 }
 
 static void
 a_domain_that_may_not_move_now_is_relieved_without_libvirt(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     host->samples[0].is_still = true;
     host->plans[0].limit_bytes = LIMIT_NONE;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "max");
     assert_int_equal(host->asked->len, 0);
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
@@ -286,7 +226,7 @@ a_limit_that_somebody_else_has_set_stays(void **state)
 {
     HoldHost *host = *state;
     g_autofree char *note = NULL;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
     limit_is(&fixture, 600 * MIB);
@@ -296,11 +236,11 @@ a_limit_that_somebody_else_has_set_stays(void **state)
     }
     assert_true(hold_is_foreign(&fixture.high.holds, host->subjects[0].uuid));
     host->plans[0].limit_bytes = LIMIT_NONE;
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "629145600");
     assert_true(hold_table_restore(&fixture.high.holds, 1000, &note, NULL));
     assert_string_equal(note, "web: the soft limit stays at 600 MiB, which somebody else has set");
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 static void
@@ -330,9 +270,9 @@ limits_out_of_bounds_are_not_set(void **state)
     HoldHost *host = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        Fixture fixture;
+        HighHost fixture;
 
-        start(host, &fixture, waiting);
+        highhost_start(host, &fixture, highhost_waiting);
         host->samples[0].limit_bytes = rows[i].found;
         host->samples[0].is_fixed = rows[i].fixed;
         host->samples[0].is_still = rows[i].still;
@@ -343,152 +283,32 @@ limits_out_of_bounds_are_not_set(void **state)
         want_limit(&fixture, rows[i].want, rows[i].lease_s);
         if (host->asked->len > 0)
             fail_msg("%s: it was asked for", rows[i].when);
-        stop(&fixture);
+        highhost_stop(&fixture);
     }
     assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
-}
-
-static bool
-is_reclaiming(const Fixture *fixture)
-{
-    return hold_of(fixture) && hold_of(fixture)->is_reclaiming;
-}
-
-/* Runs the loop until the thread has come back. */
-static void
-await_reclaim(Fixture *fixture)
-{
-    while (is_reclaiming(fixture))
-        g_main_context_iteration(NULL, TRUE);
-}
-
-static void
-memory_is_reclaimed_in_chunks_and_leaves_no_record(void **state)
-{
-    HoldHost *host = *state;
-    char text[SYSFILE_TEXT_BYTES];
-    Fixture fixture;
-
-    start(host, &fixture, waiting);
-    host->plans[0].high_apply = true;
-    host->plans[0].reclaim_bytes = 40 * MIB;
-    assert_int_equal(apply(&fixture), APPLY_DONE);
-    assert_int_equal(apply(&fixture), APPLY_UNCHANGED); /* one at a time */
-    await_reclaim(&fixture);
-    assert_int_equal(hold_of(&fixture)->reclaimed_bytes, 40 * MIB);
-    /* The last of three writes. */
-    assert_int_equal(sysfile_get_text(fakeroot_fd(host->root), FOLDER "/memory.reclaim", text,
-                                      NULL),
-                     APPLY_UNCHANGED);
-    assert_string_equal(text, "8388608");
-    assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
-    assert_int_equal(fixture.high.guard.fd, -1);
-    stop(&fixture);
-}
-
-static void
-reclaiming_knows_its_bounds(void **state)
-{
-    static const struct {
-        const char *when;
-        uint64_t want;
-        uint64_t usage;
-        bool cannot, still, off;
-        bool taken;
-    } rows[] = {
-        { "down to the floor", 100 * MIB, 300 * MIB, false, false, false, true },
-        { "below the floor", 101 * MIB, 300 * MIB, false, false, false, false },
-        { "usage not known", 10 * MIB, U, false, false, false, false },
-        { "older kernel", 10 * MIB, 300 * MIB, true, false, false, false },
-        { "migrating", 10 * MIB, 300 * MIB, false, true, false, false },
-        { "observed only", 10 * MIB, 300 * MIB, false, false, true, false },
-        { "nothing", 0, 300 * MIB, false, false, false, false },
-    };
-    HoldHost *host = *state;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        Fixture fixture;
-
-        start(host, &fixture, waiting);
-        host->samples[0].cgroup_bytes = rows[i].usage;
-        host->samples[0].can_reclaim = !rows[i].cannot;
-        host->samples[0].is_still = rows[i].still;
-        host->plans[0].high_apply = !rows[i].off;
-        host->plans[0].reclaim_bytes = rows[i].want;
-        apply(&fixture);
-        if (is_reclaiming(&fixture) != rows[i].taken)
-            fail_msg("%s", rows[i].when);
-        await_reclaim(&fixture);
-        stop(&fixture);
-    }
-}
-
-static int write_errno;
-ssize_t __real_pwrite(int fd, const void *data, size_t length, off_t offset);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t length, off_t offset);
-
-ssize_t
-__wrap_pwrite(int fd, const void *data, size_t length, off_t offset)
-{
-    if (write_errno == 0)
-        return __real_pwrite(fd, data, length, offset);
-    errno = write_errno;
-    return -1;
-}
-
-static void
-less_than_was_asked_for_is_no_failure_and_others_are(void **state)
-{
-    static const struct {
-        int code;
-        unsigned failures;
-        ApplyResult result;
-    } rows[] = {
-        { EAGAIN, 0, APPLY_DONE },
-        { EINTR, 0, APPLY_DONE },
-        { EPERM, 1, APPLY_RETRY },
-        { ENOMEM, 1, APPLY_RETRY },
-    };
-    HoldHost *host = *state;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        Fixture fixture;
-
-        start(host, &fixture, waiting);
-        host->plans[0].high_apply = true;
-        host->plans[0].reclaim_bytes = 40 * MIB;
-        write_errno = rows[i].code;
-        apply(&fixture);
-        await_reclaim(&fixture);
-        write_errno = 0;
-        if (hold_of(&fixture)->failures != rows[i].failures ||
-            hold_of(&fixture)->result != rows[i].result || hold_of(&fixture)->reclaimed_bytes != 0)
-            fail_msg("%s", g_strerror(rows[i].code));
-        stop(&fixture);
-    }
 }
 
 static void
 what_a_killed_run_has_left_is_lifted_before_libvirt_is_there(void **state)
 {
     HoldHost *host = *state;
-    Fixture fixture;
+    HighHost fixture;
 
     start_limited(host, &fixture);
-    stop(&fixture);
+    highhost_stop(&fixture);
     holdhost_reopen(host);
-    start(host, &fixture, waiting);
+    highhost_start(host, &fixture, highhost_waiting);
     limit_is(&fixture, 700 * MIB);
     host->is_away = true;
     host->plans[0] = (DomainPlan){ .balloon_bytes = U, .limit_bytes = U };
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_limit(&fixture, "max");
     host->is_away = false;
-    apply(&fixture);
+    highhost_apply(&fixture);
     holdhost_answer(host, LIMIT_NONE, CHANGE_DONE, LIMIT_NONE);
-    apply(&fixture);
+    highhost_apply(&fixture);
     assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
-    stop(&fixture);
+    highhost_stop(&fixture);
 }
 
 int
@@ -505,9 +325,6 @@ main(void)
         ON_HOST(a_domain_that_may_not_move_now_is_relieved_without_libvirt),
         ON_HOST(a_limit_that_somebody_else_has_set_stays),
         ON_HOST(limits_out_of_bounds_are_not_set),
-        ON_HOST(memory_is_reclaimed_in_chunks_and_leaves_no_record),
-        ON_HOST(reclaiming_knows_its_bounds),
-        ON_HOST(less_than_was_asked_for_is_no_failure_and_others_are),
         ON_HOST(what_a_killed_run_has_left_is_lifted_before_libvirt_is_there),
     };
 
