@@ -89,22 +89,27 @@ typedef struct {
     char uuid[VIR_UUID_STRING_BUFLEN]; /* of the domain in question */
 } XmlUser;
 
-static void
-xml_free(gpointer data)
+void
+ask_definition_free(gpointer xml)
 {
-    domain_xml_clear(data);
-    g_free(data);
+    domain_xml_clear(xml);
+    g_free(xml);
 }
 
-static char *
-read_text(virConnectPtr conn, const char *uuid, GError **error)
+DomainXml *
+ask_definition(virDomainPtr domain, GError **error)
 {
-    g_autoptr(VirDomainHandle) domain = virDomainLookupByUUIDString(conn, uuid);
-    char *text = domain ? virDomainGetXMLDesc(domain, 0) : NULL;
+    char *text = virDomainGetXMLDesc(domain, 0);
+    g_autofree DomainXml *xml = g_new0(DomainXml, 1);
+    bool valid;
 
-    if (!text)
+    if (!text) {
         virt_set_error(error, "cannot read the definition");
-    return text;
+        return NULL;
+    }
+    valid = domain_xml_parse(text, strlen(text), xml, error);
+    free(text);
+    return valid ? g_steal_pointer(&xml) : NULL;
 }
 
 static gpointer
@@ -112,12 +117,14 @@ xml_work(gpointer data, GError **error)
 {
     XmlQuestion *question = data;
     virConnectPtr conn = virt_question_conn(&question->base, error);
-    char *text = conn ? read_text(conn, question->uuid, error) : NULL;
-    g_autofree DomainXml *xml = g_new0(DomainXml, 1);
-    bool valid = text && domain_xml_parse(text, strlen(text), xml, error);
+    g_autoptr(VirDomainHandle) domain = NULL;
 
-    free(text);
-    return valid ? g_steal_pointer(&xml) : NULL;
+    if (!conn)
+        return NULL;
+    domain = virDomainLookupByUUIDString(conn, question->uuid);
+    if (!domain)
+        virt_set_error(error, "cannot read the definition");
+    return domain ? ask_definition(domain, error) : NULL;
 }
 
 static void
@@ -128,7 +135,7 @@ xml_done(gpointer output, const GError *error, gpointer data)
     asked->done(asked->uuid, output, error, asked->user);
 }
 
-static const WorkerJob xml_job = { xml_work, question_free, xml_free, g_free, xml_done };
+static const WorkerJob xml_job = { xml_work, question_free, ask_definition_free, g_free, xml_done };
 
 bool
 ask_xml(VirtConn *conn, const char *uuid, AskedXml done, gpointer user)

@@ -33,4 +33,16 @@ bool ask_stats(VirtConn *conn, GHashTable *job_uuids, AskedStats done, gpointer 
  */
 bool ask_xml(VirtConn *conn, const char *uuid, AskedXml done, gpointer user);
 
+/**
+ * ask_definition() - what other jobs make of a domain's definition, in the worker
+ * @domain: borrowed
+ * @error:  as virt_set_error() and domain_xml_parse() say it
+ *
+ * Return: for ask_definition_free(); NULL with @error set. Blocks.
+ */
+DomainXml *ask_definition(virDomainPtr domain, GError **error);
+
+/** ask_definition_free() - a DomainXml on the heap, with what it owns */
+void ask_definition_free(gpointer xml);
+
 #endif

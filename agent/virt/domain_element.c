@@ -18,7 +18,8 @@ static_assert(G_N_ELEMENTS(access_names) == DOMAIN_ACCESS_COUNT, "access_names[]
 void
 domain_element_init(DomainReading *reading)
 {
-    *reading = (DomainReading){ .xml.policy.weight = DOMAIN_WEIGHT_NORMAL };
+    *reading = (DomainReading){ .xml.policy = { .weight = DOMAIN_WEIGHT_NORMAL,
+                                                .shares = SHARES_NORMAL } };
     domain_memory_init(&reading->memory);
 }
 
@@ -123,6 +124,7 @@ domain_element_finish(DomainReading *reading)
     if (xml->current_bytes == 0 || xml->current_bytes > xml->maximum_bytes)
         xml->current_bytes = xml->maximum_bytes;
     domain_memory_finish(&reading->memory, xml, error);
+    domain_policy_finish(reading);
 }
 
 /* --- for the rows ------------------------------------------------------------------------- */

@@ -25,7 +25,12 @@ typedef struct {
     uint64_t seen;       /* bit per row of the tables: has appeared in its parent */
     char *unit;          /* owned; of the size that is being read; NULL: not said */
     char *argument;      /* owned; the QEMU argument before this one; NULL: none */
-    bool has_ksm_policy; /* the metadata has said something of KSM */
+
+    /* private: to domain_policy.c */
+    unsigned policy_seen; /* bit per element of ours: has appeared */
+    bool policy_has_text; /* text in them was a fault already */
+    bool balloon_faulty;  /* a mistake that may have been meant to restrain the balloon */
+    bool high_faulty;     /* likewise, memory.high */
 } DomainReading;
 
 /* One known element: a row of a table. */

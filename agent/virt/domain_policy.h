@@ -17,8 +17,20 @@ extern const DomainElementTable domain_policy;
  * domain_policy_unknown() - an element begins that is in no table
  * @reading: its policy gets a fault if the element stands where only ours may stand
  * @parent:  the element around it; NULL: it is the root
- * @is_ours: whether it is in DOMAIN_POLICY_NAMESPACE
+ * @ours:    whether it is in DOMAIN_POLICY_NAMESPACE
  */
-void domain_policy_unknown(DomainReading *reading, const DomainElement *parent, bool is_ours);
+void domain_policy_unknown(DomainReading *reading, const DomainElement *parent, bool ours);
+
+/**
+ * domain_policy_text() - text in an element whose text does not matter
+ * @reading: its policy gets a fault if the element is ours and the text no white space
+ * @element: its row
+ * @text:    @length bytes; may be a part of the whole
+ */
+void domain_policy_text(DomainReading *reading, const DomainElement *element, const char *text,
+                        size_t length);
+
+/** domain_policy_finish() - all is read: what has mistakes is switched off */
+void domain_policy_finish(DomainReading *reading);
 
 #endif

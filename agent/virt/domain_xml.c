@@ -207,8 +207,10 @@ take_text(void *data, const xmlChar *text, int length)
     if (reader->reading.error || reader->known == 0 || reader->known != reader->depth)
         return;
     element = reader->path[reader->known - 1];
-    if (!element->close)
+    if (!element->close) {
+        domain_policy_text(&reader->reading, element, (const char *)text, (size_t)length);
         return;
+    }
     if (reader->text->len + (gsize)length > TEXT_MAX) {
         domain_element_fail(&reader->reading, element, "at most 4096 bytes of text");
         xmlStopParser(reader->parser);
@@ -368,6 +370,7 @@ domain_xml_clear(DomainXml *xml)
     g_free(xml->uuid);
     g_free(xml->title);
     g_free(xml->policy.fault);
+    g_free(xml->policy.group);
     g_free(xml->backends);
     *xml = (DomainXml){ 0 };
 }

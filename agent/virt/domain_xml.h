@@ -9,6 +9,8 @@
 #ifndef AGENT_VIRT_DOMAIN_XML_H
 #define AGENT_VIRT_DOMAIN_XML_H
 
+#include "policy/sample.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,10 +78,18 @@ typedef enum {
 
 /* What the definition asks of virtksmd in its metadata; see domain_policy.c. */
 typedef struct {
-    uint32_t weight;       /* percent of normal; DOMAIN_WEIGHT_NORMAL where not said */
+    uint32_t weight;       /* for KSM, percent of normal; DOMAIN_WEIGHT_NORMAL where not said */
     bool latency_critical; /* ksmd gives way when it waits for a CPU */
-    uint32_t faults;       /* mistakes in it; each left a default in force */
-    char *fault;           /* owned; the first, for people, never the tenant's text; NULL: none */
+    char *group;           /* owned; domains that trust each other; NULL: not said */
+
+    MechanismMode balloon_mode; /* MECHANISM_INHERIT where not said, MECHANISM_OFF after mistakes */
+    MechanismMode high_mode;    /* of memory.high, likewise */
+    uint64_t floor_bytes;       /* no reclaim below it; 0: not said */
+    uint64_t ceiling_bytes;     /* its balloon leaves no more to it; 0: not said */
+    uint32_t shares; /* under pressure, percent of normal; SHARES_NORMAL where not said */
+
+    uint32_t faults; /* mistakes in it; each left a default in force */
+    char *fault;     /* owned; the first, for people, never the tenant's text; NULL: none */
 } DomainXmlPolicy;
 
 /* What a domain's definition says; all zero is none at all. */

@@ -2,8 +2,10 @@
 /*
  * domain_xml_fuzz.c - any bytes as the definition of a domain: refused with a reason, or understood
  *
- * What is understood must make sense, because policy and reports calculate with it.
+ * What is understood must make sense, because policy and reports calculate with it. The same bytes
+ * are given to who changes the metadata in a definition: refused, or changed as was asked.
  */
+#include "agent/virt/domain_metadata.h"
 #include "agent/virt/domain_xml.h"
 
 #include <assert.h>
@@ -25,14 +27,30 @@ check_sense(const DomainXml *xml)
     assert(xml->shared_bytes <= xml->ram_bytes - xml->huge_bytes);
     assert((merge == DOMAIN_MERGE_YES) == (bp > 0) && bp <= 10000);
     assert(domain_merge_name(merge));
-    assert(xml->policy.weight <= 10000);
+    assert(xml->policy.weight <= 10000 && xml->policy.shares <= 10000);
+    assert(xml->policy.balloon_mode < MECHANISM_COUNT && xml->policy.high_mode < MECHANISM_COUNT);
+    assert(!xml->policy.group || (*xml->policy.group && strlen(xml->policy.group) <= 64));
     assert((xml->policy.faults > 0) == (xml->policy.fault != NULL));
     assert(!xml->policy.fault || strlen(xml->policy.fault) < 200);
+}
+
+static void
+check_metadata(const char *text)
+{
+    static const char *const settings[] = { "balloon.floor=5", "ksm.weight=", NULL };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *edited = NULL;
+
+    if (domain_metadata_edit(text, settings, &edited, &error))
+        assert(strstr(edited, "floor=\"5\""));
+    else
+        assert(error && strlen(error->message) < 200);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    g_autofree char *text = g_strndup((const char *)data, size);
     g_auto(DomainXml) xml = { 0 };
     g_autoptr(GError) error = NULL;
 
@@ -43,5 +61,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strlen(error->message) < 200);
         assert(!xml.name);
     }
+    check_metadata(text);
     return 0;
 }

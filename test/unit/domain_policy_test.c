@@ -17,6 +17,9 @@
 #define METADATA(body) DOMAIN("<metadata>" body "</metadata>")
 #define POLICY(body)   METADATA("<v:policy " NS ">" body "</v:policy>")
 #define KSM(values)    POLICY("<v:ksm " values "/>")
+#define BALLOON(v)     POLICY("<v:balloon " v "/>")
+#define HIGH(values)   POLICY("<v:memory_high " values "/>")
+#define MIB            UINT64_C(1048576)
 
 /* What the tenant wrote and no message may repeat. */
 #define SECRET "hunter2"
@@ -77,9 +80,9 @@ reads_weight_and_latency_wherever_the_namespace_is_named(void **unused)
 
 #define EXPECT_WEIGHT  "virtksm:ksm: attribute weight: expected a whole number from 0 to 10000"
 #define EXPECT_LATENCY "virtksm:ksm: attribute latency_critical: expected 'no' or 'yes'"
-#define EXPECT_NAMES   "virtksm:ksm: expected no attribute but weight and latency_critical"
+#define EXPECT_NAMES   "virtksm:ksm: expected no attribute but weight, latency_critical and group"
 #define EXPECT_ONE     "virtksm:ksm: expected one such element, not two"
-#define EXPECT_KSM     "virtksm:policy: expected no element but ksm, in the namespace urn:virtksm"
+#define EXPECT_KSM     "virtksm:policy: expected no element but ksm, balloon and memory_high, in the"
 #define EXPECT_POLICY  "domain/metadata: expected no element of urn:virtksm:domain:1 but policy"
 
 static const struct {
@@ -135,8 +138,102 @@ a_mistake_is_named_and_leaves_its_default_and_all_else_in_force(void **unused)
         if (policy->weight != mistakes[i].weight || policy->latency_critical)
             fail_msg("%s: weight %u, critical %d", mistakes[i].text, policy->weight,
                      policy->latency_critical);
-        if (strstr(policy->fault, SECRET) || strlen(policy->fault) > 200)
+        if (policy->fault && (strstr(policy->fault, SECRET) || strlen(policy->fault) > 200))
             fail_msg("%s: repeats the text: %s", mistakes[i].text, policy->fault);
+    }
+}
+
+static void
+reads_what_is_asked_of_reclaim(void **unused)
+{
+    static const struct {
+        const char *text;
+        MechanismMode balloon;
+        MechanismMode high;
+        uint64_t floor_mib;
+        uint64_t ceiling_mib;
+        uint32_t shares;
+        const char *group;
+    } rows[] = {
+        { DOMAIN(""), MECHANISM_INHERIT, MECHANISM_INHERIT, 0, 0, 100, NULL },
+        { POLICY("<v:balloon/><v:memory_high/>"), MECHANISM_INHERIT, MECHANISM_INHERIT, 0, 0, 100,
+          NULL },
+        { BALLOON("mode='off'"), MECHANISM_OFF, MECHANISM_INHERIT, 0, 0, 100, NULL },
+        { BALLOON("mode='observe'"), MECHANISM_OBSERVE, MECHANISM_INHERIT, 0, 0, 100, NULL },
+        { BALLOON("mode='on' floor='512' ceiling='2048' shares='0'"), MECHANISM_ON,
+          MECHANISM_INHERIT, 512, 2048, 0, NULL },
+        { BALLOON("floor='9999999999' shares='10000'"), MECHANISM_INHERIT, MECHANISM_INHERIT,
+          UINT64_C(9999999999), 0, 10000, NULL },
+        { HIGH("mode='on'"), MECHANISM_INHERIT, MECHANISM_ON, 0, 0, 100, NULL },
+        { HIGH("mode='off'"), MECHANISM_INHERIT, MECHANISM_OFF, 0, 0, 100, NULL },
+        { KSM("group='a.B-9_'"), MECHANISM_INHERIT, MECHANISM_INHERIT, 0, 0, 100, "a.B-9_" },
+        { POLICY("<v:memory_high mode='observe'/><v:balloon mode='on' shares='7'/>"), MECHANISM_ON,
+          MECHANISM_OBSERVE, 0, 0, 7, NULL },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(DomainXml) xml = parse(rows[i].text);
+        const DomainXmlPolicy *policy = &xml.policy;
+
+        if (policy->faults != 0 || policy->balloon_mode != rows[i].balloon ||
+            policy->high_mode != rows[i].high || policy->shares != rows[i].shares ||
+            policy->floor_bytes != rows[i].floor_mib * MIB ||
+            policy->ceiling_bytes != rows[i].ceiling_mib * MIB ||
+            g_strcmp0(policy->group, rows[i].group) != 0)
+            fail_msg("%s: %s", rows[i].text, policy->fault ? policy->fault : "other values");
+    }
+}
+
+static void
+a_mistake_switches_off_what_it_may_have_been_about(void **unused)
+{
+    static const struct {
+        const char *text;
+        const char *want; /* part of the first fault */
+        bool balloon_off;
+        bool high_off;
+    } rows[] = {
+        { POLICY("<v:ksm weight='x'/><v:balloon mode='on'/>"), EXPECT_WEIGHT, false, false },
+        { KSM("group='a b'"), "attribute group: expected 1 to 64 of", false, false },
+        { KSM("group='" SECRET "/'"), "attribute group: expected 1 to 64 of", false, false },
+        { BALLOON("mode='yes'"),
+          "attribute mode: expected 'off', 'observe' or 'on'; reclaim is off", true, true },
+        { BALLOON("mode='on' floor='" SECRET "'"),
+          "virtksm:balloon: attribute floor: expected a whole number of MiB, from 1 to", true,
+          true },
+        { BALLOON("mode='on' ceiling='0'"), "attribute ceiling: expected a whole number", true,
+          true },
+        { BALLOON("mode='on' shares='10001'"), "attribute shares: expected", true, true },
+        { BALLOON("mode='on' flor='512'"),
+          "virtksm:balloon: expected no attribute but mode, floor, ceiling and shares", true,
+          true },
+        { POLICY("<v:balloon mode='on'/><v:balloon floor='9'/>"), "expected one such element", true,
+          true },
+        { POLICY("<v:balloon mode='on'/><v:memory_high mode='" SECRET "'/>"),
+          "virtksm:memory_high: attribute mode: expected 'off', 'observe' or 'on'; memory.high",
+          false, true },
+        { POLICY("<v:balloon mode='on'/><v:memory_high high='on'/>"),
+          "virtksm:memory_high: expected no attribute but mode", false, true },
+        { POLICY("<v:ballon floor='9'/><v:memory_high mode='on'/>"), EXPECT_KSM, true, true },
+        { POLICY("<v:balloon mode='on'>" SECRET "</v:balloon>"), "balloon: expected no text", true,
+          true },
+        { POLICY("floor=512<v:balloon mode='on'/>"), "policy: expected no text", true, true },
+        { METADATA("<v:balloon " NS " mode='on'/>"), EXPECT_POLICY, true, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(DomainXml) xml = parse(rows[i].text);
+        const DomainXmlPolicy *policy = &xml.policy;
+
+        if (policy->faults != 1 || !policy->fault || !strstr(policy->fault, rows[i].want) ||
+            strstr(policy->fault, SECRET) || strlen(policy->fault) > 200)
+            fail_msg("%s: %u: %s", rows[i].text, policy->faults, policy->fault);
+        if ((policy->balloon_mode == MECHANISM_OFF) != rows[i].balloon_off ||
+            (policy->high_mode == MECHANISM_OFF) != rows[i].high_off)
+            fail_msg("%s: balloon %d, memory.high %d", rows[i].text, policy->balloon_mode,
+                     policy->high_mode);
     }
 }
 
@@ -183,6 +280,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_weight_and_latency_wherever_the_namespace_is_named),
         cmocka_unit_test(a_mistake_is_named_and_leaves_its_default_and_all_else_in_force),
+        cmocka_unit_test(reads_what_is_asked_of_reclaim),
+        cmocka_unit_test(a_mistake_switches_off_what_it_may_have_been_about),
         cmocka_unit_test(elsewhere_our_names_mean_nothing),
         cmocka_unit_test(any_number_of_mistakes_is_one_message),
     };
