@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* domain.c - the table of running domains */
 #include "agent/domain.h"
+#include "policy/rule.h"
 
 #include <string.h>
 
@@ -193,6 +194,52 @@ bool
 domain_is_latency_critical(const Domain *domain)
 {
     return domain->has_xml && domain->xml.policy.latency_critical;
+}
+
+uint64_t
+domain_floor_bytes(const Domain *domain)
+{
+    uint64_t bytes = domain->has_xml ? domain->xml.policy.floor_bytes : 0;
+
+    if (domain->has_xml && bytes == 0)
+        bytes = domain->xml.min_guarantee_bytes;
+    return bytes > 0 ? bytes : VALUE_UNKNOWN;
+}
+
+uint64_t
+domain_ceiling_bytes(const Domain *domain)
+{
+    uint64_t bytes = domain->has_xml ? domain->xml.policy.ceiling_bytes : 0;
+
+    return bytes > 0 ? bytes : VALUE_UNKNOWN;
+}
+
+void
+domain_tell_wishes(const Domain *domain, DomainSample *sample)
+{
+    const DomainXmlPolicy *policy = &domain->xml.policy;
+
+    sample->floor_bytes = domain_floor_bytes(domain);
+    sample->ceiling_bytes = domain_ceiling_bytes(domain);
+    sample->shares = domain->has_xml ? policy->shares : SHARES_NORMAL;
+    sample->balloon_mode = domain->has_xml ? policy->balloon_mode : MECHANISM_OFF;
+    sample->high_mode = domain->has_xml ? policy->high_mode : MECHANISM_OFF;
+}
+
+const char *
+domain_mode_word(const Domain *domain, ReclaimKind kind, const PolicyConf *conf)
+{
+    static const char *const words[] = {
+        [ENABLE_NO] = "off", [ENABLE_OBSERVE] = "observe", [ENABLE_YES] = "on"
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(words) == ENABLE_COUNT);
+    unsigned enable = kind == RECLAIM_BALLOON ? conf->balloon_enable : conf->high_enable;
+    DomainSample sample = domain_sample_unknown();
+    uint32_t mode;
+
+    domain_tell_wishes(domain, &sample);
+    mode = kind == RECLAIM_BALLOON ? sample.balloon_mode : sample.high_mode;
+    return words[mechanism_of(enable, mode)];
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef AGENT_DOMAIN_H
 #define AGENT_DOMAIN_H
 
+#include "agent/decision.h"
 #include "agent/facts/cgroup.h"
 #include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
@@ -85,8 +86,9 @@ typedef struct {
     bool balloon_foreign; /* somebody else set its balloon: hands off until told */
     bool limit_foreign;   /* likewise its memory.high */
 
-    DomainTrack track; /* policy's memory of it */
-    DomainPlan plan;   /* policy's last word on it */
+    DomainTrack track;   /* policy's memory of it */
+    DomainPlan plan;     /* policy's last word on it */
+    ReclaimRing reclaim; /* its last words on balloon and memory.high that differ */
 } Domain;
 
 typedef struct {
@@ -205,6 +207,33 @@ GHashTable *domain_table_with_jobs(const DomainTable *table);
 
 /** domain_is_latency_critical() - whether its metadata says so */
 bool domain_is_latency_critical(const Domain *domain);
+
+/**
+ * domain_floor_bytes() - what reclaim leaves to it at least
+ *
+ * Return: of its metadata, else of <memtune><min_guarantee>; VALUE_UNKNOWN: neither says.
+ */
+uint64_t domain_floor_bytes(const Domain *domain);
+
+/** domain_ceiling_bytes() - of its metadata, what its balloon may leave to it; VALUE_UNKNOWN */
+uint64_t domain_ceiling_bytes(const Domain *domain);
+
+/**
+ * domain_tell_wishes() - what is asked for in its definition, for policy
+ * @sample: floor, ceiling, shares and modes are written
+ *
+ * Without a definition the mechanisms are off: it may be one that must be left alone.
+ */
+void domain_tell_wishes(const Domain *domain, DomainSample *sample);
+
+/**
+ * domain_mode_word() - what becomes of a mechanism for a domain
+ * @kind: the mechanism
+ * @conf: may allow less than the domain asks for, never more
+ *
+ * Return: "off", "observe" or "on"; static.
+ */
+const char *domain_mode_word(const Domain *domain, ReclaimKind kind, const PolicyConf *conf);
 
 /** domain_forget_foreign() - whoever has changed its balloon or limit: we are told to go on */
 void domain_forget_foreign(Domain *domain);

@@ -199,6 +199,7 @@ gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us)
     sample.has_balloon = domain_has_balloon(domain);
     sample.is_fixed = domain_is_fixed(domain);
     sample.is_still = domain_is_still(domain);
+    domain_tell_wishes(domain, &sample);
     reclaim_fill(agent, domain, &sample);
     gather_hold_pinned(domain, &sample);
     tell_guest(domain, wall_us, &sample);

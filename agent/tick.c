@@ -102,6 +102,8 @@ take_back(Tick *tick, GPtrArray *domains)
 
         domain->track = g_array_index(tick->tracks, DomainTrack, i);
         domain->plan = g_array_index(tick->plans, DomainPlan, i);
+        decision_note_reclaim(&domain->reclaim, &g_array_index(tick->samples, DomainSample, i),
+                              &domain->plan, tick->decided_us);
     }
 }
 

@@ -100,6 +100,88 @@ the_oldest_goes_when_there_are_too_many(void **unused)
     assert_null(decision_at(&ring, DECISIONS_KEPT));
 }
 
+/* A tick on a domain: its balloon and limit, and what is wanted. */
+static void
+note(ReclaimRing *ring, uint64_t now_us, const DomainPlan *plan)
+{
+    const DomainSample before = { .balloon_bytes = 1000 + now_us, .limit_bytes = LIMIT_NONE };
+
+    decision_note_reclaim(ring, &before, plan, now_us);
+}
+
+static void
+steps_of_reclaim_for_one_reason_are_one_entry(void **unused)
+{
+    ReclaimRing ring = { 0 };
+    DomainPlan plan = { .balloon_reason = REASON_TAKE,
+                        .balloon_apply = true,
+                        .balloon_bytes = 900,
+                        .high_reason = REASON_PROBE_DOWN,
+                        .limit_bytes = VALUE_UNKNOWN,
+                        .reclaim_bytes = 5 };
+    const ReclaimDecision *balloon;
+    const ReclaimDecision *high;
+    (void)unused;
+
+    note(&ring, 1, &plan);
+    plan.balloon_bytes = 800;
+    plan.reclaim_bytes = 7;
+    note(&ring, 2, &plan);
+    balloon = decision_reclaim_at(&ring, RECLAIM_BALLOON, 0);
+    high = decision_reclaim_at(&ring, RECLAIM_HIGH, 0);
+    assert_int_equal(balloon->first_us, 1);
+    assert_int_equal(balloon->last_us, 2);
+    assert_int_equal(balloon->count, 2);
+    assert_int_equal(balloon->before_bytes, 1001);
+    assert_int_equal(balloon->wanted_bytes, 800);
+    assert_true(balloon->apply);
+    assert_int_equal(high->before_bytes, LIMIT_NONE);
+    assert_int_equal(high->wanted_bytes, VALUE_UNKNOWN);
+    assert_int_equal(high->reclaim_bytes, 12);
+    assert_false(high->apply);
+    assert_null(decision_reclaim_at(&ring, RECLAIM_BALLOON, 1));
+    assert_null(decision_reclaim_at(&ring, RECLAIM_HIGH, 1));
+}
+
+static void
+another_reason_or_permission_is_another_entry(void **unused)
+{
+    ReclaimRing ring = { 0 };
+    DomainPlan plan = { .balloon_reason = REASON_TAKE, .balloon_bytes = 900 };
+    (void)unused;
+
+    note(&ring, 1, &plan);
+    plan.balloon_apply = true;
+    note(&ring, 2, &plan);
+    plan.balloon_reason = REASON_GIVE_BACK;
+    note(&ring, 3, &plan);
+    assert_int_equal(decision_reclaim_at(&ring, RECLAIM_BALLOON, 0)->before_bytes, 1003);
+    assert_true(decision_reclaim_at(&ring, RECLAIM_BALLOON, 1)->apply);
+    assert_false(decision_reclaim_at(&ring, RECLAIM_BALLOON, 2)->apply);
+    assert_null(decision_reclaim_at(&ring, RECLAIM_BALLOON, 3));
+    assert_null(decision_reclaim_at(&ring, RECLAIM_HIGH, 0)); /* nobody decided on it */
+}
+
+static void
+a_mechanism_that_changes_all_the_time_does_not_push_out_the_other(void **unused)
+{
+    ReclaimRing ring = { 0 };
+    (void)unused;
+
+    for (uint64_t i = 1; i <= RECLAIM_DECISIONS_KEPT + 3; i++) {
+        DomainPlan plan = { .balloon_reason = i % 2 ? REASON_TAKE : REASON_DWELL,
+                            .high_reason = REASON_CALM };
+
+        note(&ring, i, &plan);
+    }
+    for (size_t i = 0; i < RECLAIM_DECISIONS_KEPT; i++)
+        assert_int_equal(decision_reclaim_at(&ring, RECLAIM_BALLOON, i)->first_us,
+                         RECLAIM_DECISIONS_KEPT + 3 - i);
+    assert_null(decision_reclaim_at(&ring, RECLAIM_BALLOON, RECLAIM_DECISIONS_KEPT));
+    assert_int_equal(decision_reclaim_at(&ring, RECLAIM_HIGH, 0)->count,
+                     RECLAIM_DECISIONS_KEPT + 3);
+}
+
 int
 main(void)
 {
@@ -108,6 +190,9 @@ main(void)
         cmocka_unit_test(only_what_differs_is_another_decision),
         cmocka_unit_test(what_was_done_after_being_in_place_is_a_change),
         cmocka_unit_test(the_oldest_goes_when_there_are_too_many),
+        cmocka_unit_test(steps_of_reclaim_for_one_reason_are_one_entry),
+        cmocka_unit_test(another_reason_or_permission_is_another_entry),
+        cmocka_unit_test(a_mechanism_that_changes_all_the_time_does_not_push_out_the_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

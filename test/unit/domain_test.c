@@ -255,6 +255,96 @@ what_a_guest_said_is_void_when_its_balloon_moves(void **unused)
     }
 }
 
+static void
+the_floor_is_that_of_the_metadata_or_else_what_is_guaranteed(void **unused)
+{
+    static const struct {
+        const char *when;
+        bool has_xml;
+        uint64_t floor_bytes;
+        uint64_t min_guarantee_bytes;
+        uint64_t want;
+    } rows[] = {
+        { "nothing is known", false, 0, 0, VALUE_UNKNOWN },
+        { "neither says", true, 0, 0, VALUE_UNKNOWN },
+        { "the metadata", true, 5, 0, 5 },
+        { "guaranteed", true, 0, 7, 7 },
+        { "both: the metadata", true, 5, 7, 5 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Domain domain = { .has_xml = rows[i].has_xml,
+                                .xml = { .min_guarantee_bytes = rows[i].min_guarantee_bytes,
+                                         .policy.floor_bytes = rows[i].floor_bytes } };
+
+        if (domain_floor_bytes(&domain) != rows[i].want)
+            fail_msg("%s: %" G_GUINT64_FORMAT, rows[i].when, domain_floor_bytes(&domain));
+    }
+}
+
+static void
+policy_is_told_what_the_definition_asks_for(void **unused)
+{
+    Domain domain = { 0 };
+    DomainSample sample = domain_sample_unknown();
+    (void)unused;
+
+    domain_tell_wishes(&domain, &sample);
+    assert_int_equal(sample.balloon_mode, MECHANISM_OFF); /* it may have to be left alone */
+    assert_int_equal(sample.high_mode, MECHANISM_OFF);
+    assert_int_equal(sample.shares, SHARES_NORMAL);
+    assert_int_equal(sample.ceiling_bytes, VALUE_UNKNOWN);
+    domain.has_xml = true;
+    domain.xml.policy = (DomainXmlPolicy){ .balloon_mode = MECHANISM_ON,
+                                           .high_mode = MECHANISM_OBSERVE,
+                                           .floor_bytes = 3,
+                                           .ceiling_bytes = 4,
+                                           .shares = 5 };
+    domain_tell_wishes(&domain, &sample);
+    assert_int_equal(sample.balloon_mode, MECHANISM_ON);
+    assert_int_equal(sample.high_mode, MECHANISM_OBSERVE);
+    assert_int_equal(sample.floor_bytes, 3);
+    assert_int_equal(sample.ceiling_bytes, 4);
+    assert_int_equal(sample.shares, 5);
+}
+
+static void
+a_domain_gets_no_more_than_the_configuration_allows(void **unused)
+{
+    static const struct {
+        Enable enable;
+        MechanismMode mode;
+        const char *want;
+    } rows[] = {
+        { ENABLE_NO, MECHANISM_INHERIT, "off" },
+        { ENABLE_NO, MECHANISM_ON, "off" },
+        { ENABLE_OBSERVE, MECHANISM_INHERIT, "observe" },
+        { ENABLE_OBSERVE, MECHANISM_OFF, "off" },
+        { ENABLE_OBSERVE, MECHANISM_OBSERVE, "observe" },
+        { ENABLE_OBSERVE, MECHANISM_ON, "observe" },
+        { ENABLE_YES, MECHANISM_INHERIT, "on" },
+        { ENABLE_YES, MECHANISM_OFF, "off" },
+        { ENABLE_YES, MECHANISM_OBSERVE, "observe" },
+        { ENABLE_YES, MECHANISM_ON, "on" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Domain balloon = { .has_xml = true, .xml.policy.balloon_mode = rows[i].mode };
+        Domain high = { .has_xml = true, .xml.policy.high_mode = rows[i].mode };
+        PolicyConf balloon_conf = { .balloon_enable = rows[i].enable };
+        PolicyConf high_conf = { .high_enable = rows[i].enable };
+        const char *is = domain_mode_word(&balloon, RECLAIM_BALLOON, &balloon_conf);
+
+        if (strcmp(is, rows[i].want) != 0)
+            fail_msg("balloon, %d, %d: %s", rows[i].enable, rows[i].mode, is);
+        is = domain_mode_word(&high, RECLAIM_HIGH, &high_conf);
+        if (strcmp(is, rows[i].want) != 0)
+            fail_msg("memory.high, %d, %d: %s", rows[i].enable, rows[i].mode, is);
+    }
+}
+
 int
 main(void)
 {
@@ -268,6 +358,9 @@ main(void)
         cmocka_unit_test(a_definition_says_whether_a_domain_merges_and_what_it_counts),
         cmocka_unit_test(every_state_has_its_word),
         cmocka_unit_test(what_a_guest_said_is_void_when_its_balloon_moves),
+        cmocka_unit_test(the_floor_is_that_of_the_metadata_or_else_what_is_guaranteed),
+        cmocka_unit_test(policy_is_told_what_the_definition_asks_for),
+        cmocka_unit_test(a_domain_gets_no_more_than_the_configuration_allows),
         cmocka_unit_test(claims_are_a_set_and_the_last_one_counts_unless_libvirt_knows_the_domain),
     };
 
