@@ -53,6 +53,7 @@ typedef struct Command Command;
 typedef struct {
     const Command *command; /* borrowed, static; NULL: none was named (--help, --version) */
     char *argument;         /* owned; the word behind the command; NULL: none */
+    char **more;            /* owned; the words behind that; NULL: none */
     GHashTable *options;    /* owned; of the command's own options those given: name -> text */
     char *socket;           /* owned; path of the daemon's full socket */
     Format format;          /* of what goes to standard output */

@@ -54,10 +54,14 @@ static const Command commands[] = {
     {
         .name = "explain",
         .arguments = "[DOMAIN]",
-        .help = "Why KSM has the settings it has",
+        .help = "Why KSM has its settings, and domains their memory",
         .details = "The last decision with what went into it, the bound that held, what would "
                    "change it, what\n"
-                   "each domain brings to it, and the decisions before it, as far as they differ.\n"
+                   "each domain brings to it, and the decisions before it, as far as they differ; "
+                   "and what is\n"
+                   "done, or in mode observe would be done, by balloon and memory.high. Of one "
+                   "domain with\n"
+                   "what was decided before.\n"
                    "DOMAIN is a name or a uuid; without it every domain is shown. CSV has a row "
                    "for the host\n"
                    "and one for each domain, told apart by the column \"kind\".",
@@ -124,7 +128,9 @@ static const Command commands[] = {
             "keys. The columns are those of the report; NET is SAVED less COST, KSM's records; "
             "KSMD\n"
             "is the time that ksmd spent on a domain, BROKEN how many of its merges it broke, AGE\n"
-            "how old the figures of libvirt are.\n"
+            "how old the figures of libvirt are; NEED is what a guest is thought to need, TARGET "
+            "what its\n"
+            "balloon is to leave to it, or would be in mode observe.\n"
             "\n"
             "When the daemon goes away, the last figures stay until it is back. Where standard\n"
             "output or input is no terminal, and with --format json, it prints a report each time.",
@@ -148,6 +154,34 @@ static const Command commands[] = {
                    "KSM again if it had yielded to another program.",
         .has_argument = true,
         .run = mode_run,
+    },
+    {
+        .name = "set",
+        .arguments = "DOMAIN KEY=VALUE...",
+        .help = "Change what a domain asks of the daemon",
+        .details =
+            "Writes the domain's metadata in libvirt, where 'virsh metadata DOMAIN\n"
+            "urn:virtksm:domain:1' shows it; 'KEY=' takes a setting out. It holds at once. If "
+            "somebody\n"
+            "else had changed the balloon or the limit of the domain, so that the daemon left it "
+            "alone,\n"
+            "it goes on.\n"
+            "\n"
+            "  ksm.weight            how much its memory counts for KSM, percent of normal, 0 to "
+            "10000\n"
+            "  ksm.latency_critical  yes: ksmd gives way when it waits for a CPU; no\n"
+            "  ksm.group             name of those that trust each other\n"
+            "  balloon.mode          off, observe or on, as far as [balloon] enable allows it\n"
+            "  balloon.floor         MiB that are left to it, also by memory.high\n"
+            "  balloon.ceiling       MiB that its balloon leaves to it at most\n"
+            "  balloon.shares        how much of what is short is its, percent of normal, 0 to "
+            "10000\n"
+            "  memory_high.mode      off, observe or on, as far as [memory_high] enable allows it",
+        .has_argument = true,
+        .needs_argument = true,
+        .has_more = true,
+        .run = set_run,
+        .options = { { "persist", 0, NULL, "Also for its next start, as virsh --config does" } },
     },
     {
         .name = "events",
@@ -216,7 +250,7 @@ command_list(void)
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         g_autofree char *usage = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
 
-        g_string_append_printf(out, "\n  %-18s %s", usage, commands[i].help);
+        g_string_append_printf(out, "\n  %-23s %s", usage, commands[i].help);
     }
     g_string_append(out, "\n\n'virtksm COMMAND --help' tells more about a command.");
     return g_string_free(out, FALSE);
@@ -233,6 +267,7 @@ cli_done(Cli *cli)
 {
     g_clear_pointer(&cli->options, g_hash_table_unref);
     g_free(cli->argument);
+    g_strfreev(cli->more);
     g_free(cli->socket);
     *cli = (Cli){ 0 };
 }

@@ -11,7 +11,7 @@
 typedef struct {
     const char *name;     /* behind "--" */
     char letter;          /* behind "-"; 0: none */
-    const char *argument; /* what its text is, for the help */
+    const char *argument; /* what its text is, for the help; NULL: it has none */
     const char *help;     /* one line */
 } CommandOption;
 
@@ -25,6 +25,7 @@ struct Command {
     const char *details;                         /* more, in its own --help */
     bool has_argument;                           /* takes one word */
     bool needs_argument;                         /* which may not be left out */
+    bool has_more;                               /* and one or more words behind it */
     bool has_csv;                                /* its result has rows */
     bool has_exit_codes;                         /* of its own, in its details */
     bool has_html;                               /* its result can be a page */
@@ -72,6 +73,9 @@ bool kick_run(const Cli *cli, GError **error);
 
 /** mode_run() - show or set the mode */
 bool mode_run(const Cli *cli, GError **error);
+
+/** set_run() - change what a domain asks of the daemon */
+bool set_run(const Cli *cli, GError **error);
 
 /** trace_run() - write decisions to a file, until it is interrupted */
 bool trace_run(const Cli *cli, GError **error);

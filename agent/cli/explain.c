@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * explain.c - "virtksm explain": why KSM has the settings it has
+ * explain.c - "virtksm explain": why KSM has the settings it has, and domains the memory they have
  *
  * Pages become bytes with this program's own page size: client and daemon share a kernel, since
  * they talk over a UNIX socket.
@@ -9,6 +9,7 @@
 #include "agent/cli/call.h"
 #include "agent/cli/command.h"
 #include "agent/cli/csv.h"
+#include "agent/cli/memory.h"
 #include "agent/cli/result.h"
 #include "agent/cli/settings.h"
 #include "agent/cli/table.h"
@@ -50,6 +51,7 @@ append_decision(GString *out, const Virtksm__V1__ExplainResponse *explain)
     text_append_line(out, "wanted", wanted ? wanted : "everything left as it is");
     text_append_line(out, "in force", in_force);
     text_append_line(out, "applied", applied);
+    memory_append_host(out, explain->memory);
 }
 
 /* The figures that went into the decision, a sentence for each. */
@@ -143,10 +145,13 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     const Virtksm__V1__ExplainResponse *explain = (const Virtksm__V1__ExplainResponse *)message;
 
-    (void)cli;
     append_decision(out, explain);
     append_inputs(out, explain);
     append_domains(out, explain);
+    if (!cli->argument)
+        memory_append_domains(out, explain);
+    for (size_t i = 0; cli->argument && i < explain->n_domains; i++)
+        memory_append_domain(out, explain->domains[i]);
     append_earlier(out, explain);
 }
 

@@ -14,9 +14,9 @@ static void
 append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     static const TableColumn columns[] = {
-        { "DOMAIN", TABLE_LEFT, 0 }, { "ID", TABLE_RIGHT, 0 },   { "PID", TABLE_RIGHT, 0 },
-        { "STATE", TABLE_LEFT, 0 },  { "SEEN", TABLE_RIGHT, 0 }, { "MERGE", TABLE_LEFT, 0 },
-        { "UUID", TABLE_LEFT, 0 },
+        { "DOMAIN", TABLE_LEFT, 0 },  { "ID", TABLE_RIGHT, 0 },         { "PID", TABLE_RIGHT, 0 },
+        { "STATE", TABLE_LEFT, 0 },   { "SEEN", TABLE_RIGHT, 0 },       { "MERGE", TABLE_LEFT, 0 },
+        { "BALLOON", TABLE_LEFT, 0 }, { "MEMORY.HIGH", TABLE_LEFT, 0 }, { "UUID", TABLE_LEFT, 0 },
     };
     const Virtksm__V1__ListResponse *list = (const Virtksm__V1__ListResponse *)message;
     g_autoptr(Table) table = table_new(columns, G_N_ELEMENTS(columns));
@@ -31,6 +31,8 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
         table_text(table, domain->state);
         table_duration(table, domain->has_seen_ms, domain->seen_ms);
         table_text(table, domain->merge);
+        table_text(table, domain->balloon_mode);
+        table_text(table, domain->high_mode);
         table_text(table, domain->uuid);
     }
     table_append_to(table, out);

@@ -71,10 +71,10 @@ static gboolean
 take_own_option(const char *dashed, const char *value, gpointer data, GError **error)
 {
     Raw *raw = data;
-    const char *name = dashed + strspn(dashed, "-");
+    const CommandOption *option = find_own_option(NULL, dashed + strspn(dashed, "-"));
 
     (void)error;
-    g_hash_table_insert(raw->own, g_strdup(find_own_option(NULL, name)->name), g_strdup(value));
+    g_hash_table_insert(raw->own, g_strdup(option->name), g_strdup(value ? value : "yes"));
     return TRUE;
 }
 
@@ -85,8 +85,9 @@ add_own_options(GOptionGroup *group, const Command *command)
     const CommandOption *option;
 
     for (size_t i = 0; (option = own_option(command, i)) != NULL; i++) {
+        int flags = option->argument ? G_OPTION_FLAG_FILENAME : G_OPTION_FLAG_NO_ARG;
         const GOptionEntry entries[] = {
-            { option->name, option->letter, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
+            { option->name, option->letter, flags, G_OPTION_ARG_CALLBACK,
               (gpointer)(gsize)take_own_option, option->help, option->argument },
             { 0 },
         };
@@ -149,13 +150,15 @@ set_command(Cli *cli, char **words, GError **error)
                     words[0]);
         return false;
     }
-    if (n_words > (cli->command->has_argument ? 2 : 1)) {
+    if (n_words > (cli->command->has_argument ? 2 : 1) && !cli->command->has_more) {
         g_set_error(error, CLI_ERROR, CLI_USAGE,
                     "'%s' is one word too many for '%s'; see 'virtksm %s --help'",
                     words[n_words - 1], words[0], words[0]);
         return false;
     }
     cli->argument = g_strdup(words[1]);
+    if (n_words > 2)
+        cli->more = g_strdupv(words + 2);
     return true;
 }
 
@@ -200,7 +203,34 @@ check_format(const Cli *cli, GError **error)
     return true;
 }
 
-/* What is right by itself, but not together. An empty DOMAIN would ask the daemon for all. */
+/* Empty, or nothing that could be sent. */
+static bool
+is_no_word(const char *word)
+{
+    return !*word || !g_utf8_validate(word, -1, NULL);
+}
+
+/* An empty DOMAIN would ask the daemon for all. */
+static bool
+check_words(const Cli *cli, GError **error)
+{
+    const Command *command = cli->command;
+    bool is_bad = cli->argument && is_no_word(cli->argument);
+
+    for (size_t i = 0; cli->more && cli->more[i]; i++)
+        is_bad |= is_no_word(cli->more[i]);
+    if (is_bad)
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' needs %s in UTF-8; see 'virtksm %s --help'",
+                    command->name, command->has_more ? "words" : "a word", command->name);
+    else if ((command->needs_argument && !cli->argument) || (command->has_more && !cli->more))
+        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' needs %s; see 'virtksm %s --help'",
+                    command->name, command->arguments, command->name);
+    else
+        return true;
+    return false;
+}
+
+/* What is right by itself, but not together. */
 static bool
 check(const Cli *cli, GError **error)
 {
@@ -210,20 +240,7 @@ check(const Cli *cli, GError **error)
         g_set_error_literal(error, CLI_ERROR, CLI_USAGE, "no command; see 'virtksm --help'");
         return false;
     }
-    if (!check_format(cli, error))
-        return false;
-    if (cli->argument && (!*cli->argument || !g_utf8_validate(cli->argument, -1, NULL))) {
-        g_set_error(error, CLI_ERROR, CLI_USAGE,
-                    "'%s' needs a word in UTF-8; see 'virtksm %s --help'", cli->command->name,
-                    cli->command->name);
-        return false;
-    }
-    if (cli->command->needs_argument && !cli->argument) {
-        g_set_error(error, CLI_ERROR, CLI_USAGE, "'%s' needs %s; see 'virtksm %s --help'",
-                    cli->command->name, cli->command->arguments, cli->command->name);
-        return false;
-    }
-    return check_own_options(cli, error);
+    return check_format(cli, error) && check_words(cli, error) && check_own_options(cli, error);
 }
 
 bool

@@ -127,6 +127,20 @@ append_headroom(GString *out, const Virtksm__V1__HostReport *host)
                            host->unshare_bytes > host->available_bytes ? ": too much" : "");
 }
 
+/* Whether the host wants memory back. */
+static void
+append_level(GString *out, const Virtksm__V1__HostReport *host)
+{
+    g_autofree char *level = NULL;
+    g_autofree char *reason = NULL;
+
+    if (!host || !host->memory_level)
+        return;
+    level = text_escape(host->memory_level);
+    reason = text_escape(host->memory_reason);
+    g_string_append_printf(out, "Memory is %s: %s.\n", level, reason);
+}
+
 static void
 append_notes(GString *out, const Virtksm__V1__ReportResponse *report)
 {
@@ -159,6 +173,7 @@ append_all(const Virtksm__V1__ReportResponse *report, GString *out)
     add_row(table, "host", &host, report);
     table_append_to(table, out);
     append_headroom(out, report->host);
+    append_level(out, report->host);
 }
 
 static void

@@ -2,6 +2,7 @@
 /* status.c - "virtksm status": what the daemon is doing, and with what */
 #include "agent/cli/call.h"
 #include "agent/cli/command.h"
+#include "agent/cli/memory.h"
 #include "agent/cli/result.h"
 #include "agent/cli/settings.h"
 #include "agent/cli/table.h"
@@ -158,6 +159,7 @@ append_status(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "phase", status->phase);
     text_append_line(out, "reason", status->reason);
     append_ksm(out, status);
+    memory_append_host(out, status->memory);
     append_libvirt(out, status->libvirt);
     append_metrics(out, status->metrics);
     append_history(out, status->history);

@@ -40,8 +40,9 @@ memory_line(const Virtksm__V1__ReportResponse *report, TopUnit unit)
     total = amount(host->has_total_bytes, host->total_bytes, unit);
     available = amount(host->has_available_bytes, host->available_bytes, unit);
     unshare = amount(host->has_unshare_bytes, host->unshare_bytes, unit);
-    return g_strdup_printf("memory %s, available %s, needed if sharing broke %s", total, available,
-                           unshare);
+    return g_strdup_printf("memory %s, available %s%s%s, needed if sharing broke %s", total,
+                           available, host->memory_level ? ": " : "",
+                           host->memory_level ? host->memory_level : "", unshare);
 }
 
 static char *

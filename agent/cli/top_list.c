@@ -57,6 +57,8 @@ READER(metadata_bytes)
 READER(ksmd_cpu_us)
 READER(merges_broken_pages)
 READER(stats_age_ms)
+READER(need_bytes)
+READER(balloon_target_bytes)
 
 static Figure
 read_saved(const Report *report, const Domain *domain)
@@ -90,6 +92,8 @@ static const Row rows[] = {
     { { "KSMD", 9, false }, KIND_US, read_ksmd_cpu_us },
     { { "BROKEN", 9, false }, KIND_COUNT, read_merges_broken_pages },
     { { "AGE", 8, false }, KIND_MS, read_stats_age_ms },
+    { { "NEED", 11, false }, KIND_BYTES, read_need_bytes },
+    { { "TARGET", 11, false }, KIND_BYTES, read_balloon_target_bytes },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(rows) == TOP_COLUMNS);
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /* How many columns there are; the first is the name of the domain. */
-#define TOP_COLUMNS 12
+#define TOP_COLUMNS 14
 
 typedef enum {
     TOP_UNIT_AUTO, /* of each figure the one that suits it */

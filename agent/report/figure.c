@@ -57,6 +57,19 @@ static const Figure domain_figures[] = {
       "For <hard_limit>, if there has to be one: maximum, one and a half "
       "times the peak of the overhead, page tables, and 64 MiB." },
     { "stats_age_ms", "Age of the figures that come from libvirt: maximum, balloon, free." },
+    { "need_bytes", "What the guest is thought to need, with headroom, from what it tells." },
+    { "floor_bytes", "What reclaim leaves to it, as its definition says." },
+    { "ceiling_bytes", "What its balloon may leave to it at most, as its definition says." },
+    { "shares", "How much of what is short is its, percent of normal." },
+    { "balloon_mode", "Of the balloon: off, observe or on." },
+    { "balloon_target_bytes",
+      "What its balloon is to leave to it; in mode observe, would be. None if it is left alone." },
+    { "balloon_reason", "Why." },
+    { "high_mode", "Of memory.high: off, observe or on." },
+    { "limit_bytes", "memory.high that is wanted; in mode observe, would be. None: no limit." },
+    { "reclaim_bytes",
+      "Asked of memory.reclaim by the last decision; in mode observe, would have been." },
+    { "high_reason", "Why." },
 };
 
 static const Figure host_figures[] = {
@@ -84,6 +97,8 @@ static const Figure host_figures[] = {
     { "ksmd_full_scans", "Passes of ksmd over all memory that may be merged, since boot." },
     { "cow_ksm_breaks",
       "Merged pages that were copied because somebody wrote to them, since boot." },
+    { "memory_level", "How short of memory it is: calm, tight or critical." },
+    { "memory_reason", "Why." },
 };
 
 static const struct {

@@ -66,8 +66,74 @@ explain_decisions(const Tick *tick, Virtksm__V1__ExplainResponse *message)
         message->decisions[message->n_decisions++] = explain_decision(decision);
 }
 
+static Virtksm__V1__ReclaimDecision *
+explain_reclaim_decision(ReclaimKind kind, const ReclaimDecision *decision)
+{
+    Virtksm__V1__ReclaimDecision *message = g_new(Virtksm__V1__ReclaimDecision, 1);
+
+    virtksm__v1__reclaim_decision__init(message);
+    message->mechanism = g_strdup(decision_reclaim_name(kind));
+    MESSAGE_SET(message, first_ms, method_age_ms(decision->first_us));
+    MESSAGE_SET(message, last_ms, method_age_ms(decision->last_us));
+    MESSAGE_SET(message, decisions, decision->count);
+    message->reason_name = g_strdup(reason_name(decision->reason));
+    message->reason = g_strdup(reason_text(decision->reason));
+    MESSAGE_SET(message, observed, !decision->apply);
+    MESSAGE_SET_KNOWN(message, before_bytes, method_limit(decision->before_bytes));
+    MESSAGE_SET_KNOWN(message, wanted_bytes, method_limit(decision->wanted_bytes));
+    if (kind == RECLAIM_HIGH)
+        MESSAGE_SET(message, reclaim_bytes, decision->reclaim_bytes);
+    return message;
+}
+
+static void
+explain_reclaim_decisions(const Domain *domain, Virtksm__V1__DomainExplanation *message)
+{
+    const ReclaimDecision *decision;
+
+    message->reclaim =
+        g_new(Virtksm__V1__ReclaimDecision *, RECLAIM_COUNT * RECLAIM_DECISIONS_KEPT);
+    for (ReclaimKind kind = 0; kind < RECLAIM_COUNT; kind++)
+        for (size_t i = 0; (decision = decision_reclaim_at(&domain->reclaim, kind, i)); i++)
+            message->reclaim[message->n_reclaim++] = explain_reclaim_decision(kind, decision);
+}
+
+static void
+explain_plan(const DomainPlan *plan, Virtksm__V1__DomainExplanation *message)
+{
+    if (plan->balloon_reason != REASON_NONE) {
+        MESSAGE_SET_KNOWN(message, need_bytes, plan->need_bytes);
+        MESSAGE_SET_KNOWN(message, balloon_target_bytes, plan->balloon_bytes);
+        message->balloon_reason = g_strdup(reason_text(plan->balloon_reason));
+        message->balloon_change = g_strdup(reason_change(plan->balloon_reason));
+    }
+    if (plan->high_reason != REASON_NONE) {
+        MESSAGE_SET_KNOWN(message, limit_bytes, method_limit(plan->limit_bytes));
+        MESSAGE_SET(message, reclaim_bytes, plan->reclaim_bytes);
+        message->high_reason = g_strdup(reason_text(plan->high_reason));
+        message->high_change = g_strdup(reason_change(plan->high_reason));
+    }
+}
+
+/* What is done about its memory beside merging, and what its metadata has to say to it. */
+static void
+explain_reclaim(const PolicyConf *conf, const Domain *domain,
+                Virtksm__V1__DomainExplanation *message)
+{
+    MESSAGE_SET_KNOWN(message, floor_bytes, domain_floor_bytes(domain));
+    MESSAGE_SET_KNOWN(message, ceiling_bytes, domain_ceiling_bytes(domain));
+    message->balloon_mode = g_strdup(domain_mode_word(domain, RECLAIM_BALLOON, conf));
+    message->high_mode = g_strdup(domain_mode_word(domain, RECLAIM_HIGH, conf));
+    explain_plan(&domain->plan, message);
+    if (!domain->has_xml)
+        return;
+    MESSAGE_SET(message, shares, domain->xml.policy.shares);
+    message->group = g_strdup(domain->xml.policy.group);
+    message->fault = g_strdup(domain->xml.policy.fault);
+}
+
 static Virtksm__V1__DomainExplanation *
-explain_domain(const Domain *domain)
+explain_domain(const PolicyConf *conf, const Domain *domain)
 {
     Virtksm__V1__DomainExplanation *message = g_new(Virtksm__V1__DomainExplanation, 1);
 
@@ -82,6 +148,7 @@ explain_domain(const Domain *domain)
     }
     MESSAGE_SET(message, weight, domain_weight(domain));
     MESSAGE_SET(message, latency_critical, domain_is_latency_critical(domain));
+    explain_reclaim(conf, domain, message);
     return message;
 }
 
@@ -93,9 +160,14 @@ explain_domains(const Agent *agent, const Domain *only, Virtksm__V1__ExplainResp
     message->domains = g_new(Virtksm__V1__DomainExplanation *, domains->len);
     for (guint i = 0; i < domains->len; i++) {
         const Domain *domain = g_ptr_array_index(domains, i);
+        Virtksm__V1__DomainExplanation *row;
 
-        if (!only || domain == only)
-            message->domains[message->n_domains++] = explain_domain(domain);
+        if (only && domain != only)
+            continue;
+        row = explain_domain(&agent->conf->policy, domain);
+        if (only)
+            explain_reclaim_decisions(domain, row);
+        message->domains[message->n_domains++] = row;
     }
 }
 
@@ -124,6 +196,7 @@ explain_host(const Agent *agent, Virtksm__V1__ExplainResponse *message)
         MESSAGE_SET(message, budget_bp, plan->budget_bp);
     if (plan->cost_ns > 0)
         MESSAGE_SET(message, cost_ns, plan->cost_ns);
+    message->memory = method_memory(agent);
 }
 
 static void

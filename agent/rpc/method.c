@@ -40,6 +40,7 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("Trace", GRPC_SERVER_STREAM, false, trace),
     AGENT_METHOD("Kick", GRPC_UNARY, false, kick),
     AGENT_METHOD("SetMode", GRPC_UNARY, false, set_mode),
+    AGENT_METHOD("Set", GRPC_UNARY, false, set),
     { "/ksm.KSMThrottler/Kick", GRPC_UNARY, false, &google__protobuf__empty__descriptor,
       &google__protobuf__empty__descriptor, &kata_kick_handler },
     { "/KSMThrottler/Register", GRPC_UNARY, false, &register_request__descriptor,
@@ -125,4 +126,29 @@ method_ksm_settings(const KsmKnobs *knobs)
     MESSAGE_SET_KNOWN(message, smart_scan, knobs->smart_scan);
     MESSAGE_SET_KNOWN(message, use_zero_pages, knobs->use_zero_pages);
     return message;
+}
+
+Virtksm__V1__MemoryStatus *
+method_memory(const Agent *agent)
+{
+    Virtksm__V1__MemoryStatus *message = g_new(Virtksm__V1__MemoryStatus, 1);
+    const HostPlan *plan = &agent->plan.host;
+
+    virtksm__v1__memory_status__init(message);
+    message->balloon = g_strdup(enable_words[agent->conf->policy.balloon_enable]);
+    message->memory_high = g_strdup(enable_words[agent->conf->policy.high_enable]);
+    if (plan->reason == REASON_NONE)
+        return message;
+    message->level = g_strdup(memory_level_name(plan->level));
+    message->reason = g_strdup(reason_text(plan->reason));
+    MESSAGE_SET(message, wanted_bytes, plan->wanted_bytes);
+    MESSAGE_SET(message, reclaim_bytes, plan->reclaim_bytes);
+    MESSAGE_SET(message, balloon_bytes, plan->balloon_bytes);
+    return message;
+}
+
+uint64_t
+method_limit(uint64_t bytes)
+{
+    return bytes == LIMIT_NONE ? VALUE_UNKNOWN : bytes;
 }

@@ -40,6 +40,12 @@ bool method_find_domain(GrpcCall *call, const char *word, const Domain **ret_dom
 /** method_age_ms() - milliseconds since a moment of CLOCK_MONOTONIC in microseconds */
 uint64_t method_age_ms(uint64_t then_us);
 
+/** method_memory() - what was decided of the host's memory as a message, owned by the caller */
+Virtksm__V1__MemoryStatus *method_memory(const Agent *agent);
+
+/** method_limit() - a limit for a message: VALUE_UNKNOWN, which is absent there, if it is none */
+uint64_t method_limit(uint64_t bytes);
+
 /** method_ksm_settings() - @knobs as a message, owned by the caller; unknown members are absent */
 Virtksm__V1__KsmSettings *method_ksm_settings(const KsmKnobs *knobs);
 
@@ -54,6 +60,7 @@ extern const GrpcHandler watch_handler;
 extern const GrpcHandler trace_handler;
 extern const GrpcHandler kick_handler;
 extern const GrpcHandler set_mode_handler;
+extern const GrpcHandler set_handler;
 extern const GrpcHandler kata_kick_handler;
 extern const GrpcHandler register_handler;
 extern const GrpcHandler events_handler;

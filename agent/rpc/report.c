@@ -52,8 +52,32 @@ describe_cost(const LedgerRow *row, Virtksm__V1__DomainReport *message)
     MESSAGE_SET_KNOWN(message, merges_broken_pages, row->domain->cost.broken_pages);
 }
 
+static void
+describe_reclaim(const Agent *agent, const Domain *domain, Virtksm__V1__DomainReport *message)
+{
+    const PolicyConf *conf = &agent->conf->policy;
+    const DomainPlan *plan = &domain->plan;
+
+    MESSAGE_SET_KNOWN(message, floor_bytes, domain_floor_bytes(domain));
+    MESSAGE_SET_KNOWN(message, ceiling_bytes, domain_ceiling_bytes(domain));
+    if (domain->has_xml)
+        MESSAGE_SET(message, shares, domain->xml.policy.shares);
+    message->balloon_mode = g_strdup(domain_mode_word(domain, RECLAIM_BALLOON, conf));
+    message->high_mode = g_strdup(domain_mode_word(domain, RECLAIM_HIGH, conf));
+    if (plan->balloon_reason != REASON_NONE) {
+        MESSAGE_SET_KNOWN(message, need_bytes, plan->need_bytes);
+        MESSAGE_SET_KNOWN(message, balloon_target_bytes, plan->balloon_bytes);
+        message->balloon_reason = g_strdup(reason_text(plan->balloon_reason));
+    }
+    if (plan->high_reason != REASON_NONE) {
+        MESSAGE_SET_KNOWN(message, limit_bytes, method_limit(plan->limit_bytes));
+        MESSAGE_SET(message, reclaim_bytes, plan->reclaim_bytes);
+        message->high_reason = g_strdup(reason_text(plan->high_reason));
+    }
+}
+
 static Virtksm__V1__DomainReport *
-describe_row(const Ledger *ledger, const LedgerRow *row)
+describe_row(const Agent *agent, const Ledger *ledger, const LedgerRow *row)
 {
     const Domain *domain = row->domain;
     Virtksm__V1__DomainReport *message = g_new(Virtksm__V1__DomainReport, 1);
@@ -75,14 +99,16 @@ describe_row(const Ledger *ledger, const LedgerRow *row)
     describe_memory(row, message);
     describe_overhead(row, message);
     describe_cost(row, message);
+    describe_reclaim(agent, domain, message);
     if (domain->stats_us != 0)
         MESSAGE_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
 }
 
 static Virtksm__V1__HostReport *
-describe_host(const Ledger *ledger)
+describe_host(const Agent *agent, const Ledger *ledger)
 {
+    const HostPlan *plan = &agent->plan.host;
     Virtksm__V1__HostReport *message = g_new(Virtksm__V1__HostReport, 1);
     int64_t net_bytes = 0;
 
@@ -105,6 +131,10 @@ describe_host(const Ledger *ledger)
     MESSAGE_SET_KNOWN(message, ksmd_cpu_us, ledger->ksmd_cpu_us);
     MESSAGE_SET_KNOWN(message, ksmd_full_scans, ledger->full_scans);
     MESSAGE_SET_KNOWN(message, cow_ksm_breaks, ledger->vm.cow_ksm);
+    if (plan->reason != REASON_NONE) {
+        message->memory_level = g_strdup(memory_level_name(plan->level));
+        message->memory_reason = g_strdup(reason_text(plan->reason));
+    }
     return message;
 }
 
@@ -135,14 +165,14 @@ report_message(GrpcCall *call, const ProtobufCMessage *data)
     virtksm__v1__report_response__init(message);
     MESSAGE_SET(message, page_size, ledger.page_bytes);
     MESSAGE_SET(message, steady, ledger.steady);
-    message->host = describe_host(&ledger);
+    message->host = describe_host(agent, &ledger);
     message->others = describe_others(&ledger);
     message->domains = g_new(Virtksm__V1__DomainReport *, ledger.rows->len);
     for (guint i = 0; i < ledger.rows->len; i++) {
         const LedgerRow *row = &g_array_index(ledger.rows, LedgerRow, i);
 
         if (!only || row->domain == only)
-            message->domains[message->n_domains++] = describe_row(&ledger, row);
+            message->domains[message->n_domains++] = describe_row(agent, &ledger, row);
     }
     method_reply(call, &message->base);
 }

@@ -126,14 +126,16 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
     if (agent->tick.reaction_us > 0)
         MESSAGE_SET(message, reaction_us, agent->tick.reaction_us);
     message->metrics = describe_metrics(agent);
+    message->memory = method_memory(agent);
     method_reply(call, &message->base);
 }
 
 const GrpcHandler status_handler = { .message = status_message };
 
 static Virtksm__V1__ListedDomain *
-describe_domain(const Domain *domain)
+describe_domain(const Agent *agent, const Domain *domain)
 {
+    const PolicyConf *conf = &agent->conf->policy;
     Virtksm__V1__ListedDomain *message = g_new(Virtksm__V1__ListedDomain, 1);
 
     virtksm__v1__listed_domain__init(message);
@@ -146,13 +148,16 @@ describe_domain(const Domain *domain)
     message->state = g_strdup(domain_state_name(domain->state));
     message->merge = g_strdup(domain_merge_text(domain));
     MESSAGE_SET(message, seen_ms, method_age_ms(domain->seen_us));
+    message->balloon_mode = g_strdup(domain_mode_word(domain, RECLAIM_BALLOON, conf));
+    message->high_mode = g_strdup(domain_mode_word(domain, RECLAIM_HIGH, conf));
     return message;
 }
 
 static void
 list_message(GrpcCall *call, const ProtobufCMessage *request)
 {
-    g_autoptr(GPtrArray) domains = domain_table_sorted(&method_agent(call)->domains);
+    const Agent *agent = method_agent(call);
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
     Virtksm__V1__ListResponse *message = g_new(Virtksm__V1__ListResponse, 1);
 
     (void)request;
@@ -160,7 +165,7 @@ list_message(GrpcCall *call, const ProtobufCMessage *request)
     message->n_domains = domains->len;
     message->domains = g_new(Virtksm__V1__ListedDomain *, domains->len);
     for (guint i = 0; i < domains->len; i++)
-        message->domains[i] = describe_domain(g_ptr_array_index(domains, i));
+        message->domains[i] = describe_domain(agent, g_ptr_array_index(domains, i));
     method_reply(call, &message->base);
 }
 

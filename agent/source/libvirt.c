@@ -15,8 +15,8 @@
  * callbacks.
  */
 #include "agent/agent.h"
-#include "agent/error.h"
 #include "agent/log.h"
+#include "agent/source/libvirt_definition.h"
 #include "agent/source/libvirt_figures.h"
 #include "agent/source/libvirt_starts.h"
 #include "agent/source/source.h"
@@ -51,46 +51,6 @@ static const struct {
     [LIFECYCLE_ENDED] = { EVENT_DESTROYED, true },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(lifecycle_events) == LIFECYCLE_KIND_COUNT);
-
-/* --- definitions ------------------------------------------------------------------------ */
-
-/* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
- * read again whenever anything in it changes. */
-static void
-warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
-{
-    const char *told = domain->has_xml ? domain->xml.policy.fault : NULL;
-
-    if (!policy->fault || g_strcmp0(policy->fault, told) == 0)
-        return;
-    if (policy->faults > 1)
-        log_warning("%s: metadata: %s (and %" G_GUINT32_FORMAT " more)", domain->name,
-                    policy->fault, policy->faults - 1);
-    else
-        log_warning("%s: metadata: %s", domain->name, policy->fault);
-}
-
-static void
-take_xml(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
-{
-    LibvirtSource *self = data;
-    Domain *domain = domain_table_get(&self->agent->domains, uuid);
-
-    if (!xml && domain && !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
-        log_warning("%s: definition not understood, assuming it can merge: %s", domain->name,
-                    error->message);
-    if (xml && domain) {
-        warn_of_policy(domain, &xml->policy);
-        if (domain->has_xml)
-            domain_xml_clear(&domain->xml);
-        domain->xml = *xml; /* the domain owns what it points to from here */
-        domain->has_xml = true;
-        tick_want(self->agent, 0);
-    } else if (xml) {
-        domain_xml_clear(xml);
-    }
-    g_free(xml);
-}
 
 /* --- callbacks -------------------------------------------------------------------------- */
 
@@ -156,7 +116,7 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
     event_post(self->agent, &out);
     note_state(self, uuid, life.kind);
     if (life.kind == LIFECYCLE_STARTED)
-        ask_xml(self->conn, uuid, take_xml, self);
+        ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
     return 0;
 }
 
@@ -178,7 +138,7 @@ post_redefinition(LibvirtSource *self, virDomainPtr dom, const char *detail, boo
 
     post_change(self, dom, detail, scan);
     if (virDomainGetUUIDString(dom, uuid) == 0)
-        ask_xml(self->conn, uuid, take_xml, self);
+        ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
 }
 
 static void
@@ -340,7 +300,7 @@ post_found(LibvirtSource *self, const VirtListed *listed)
     libvirt_starts_begin(&self->starts, listed->uuid, listed->id);
     if (!known || known->id != listed->id)
         event_post(self->agent, &event);
-    ask_xml(self->conn, listed->uuid, take_xml, self);
+    ask_xml(self->conn, listed->uuid, libvirt_definition_take, self->agent);
 }
 
 /* Another source may have told of a start since. */
@@ -381,7 +341,7 @@ ask_missing_definitions(LibvirtSource *self)
         const Domain *domain = g_ptr_array_index(known, i);
 
         if (domain->is_libvirts && !domain->has_xml)
-            ask_xml(self->conn, domain->uuid, take_xml, self);
+            ask_xml(self->conn, domain->uuid, libvirt_definition_take, self->agent);
     }
 }
 
@@ -446,6 +406,13 @@ libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer 
         return false;
     source->asking++;
     return true;
+}
+
+bool
+libvirt_source_set(Agent *agent, const SetOrder *order, GError **error)
+{
+    return libvirt_definition_set(agent, agent->libvirt ? agent->libvirt->conn : NULL, order,
+                                  error);
 }
 
 /* --- source ----------------------------------------------------------------------------- */

@@ -55,6 +55,28 @@ bool libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpoi
 /** libvirt_source_conn() - its connection, for changes; borrowed; NULL: no libvirt */
 VirtConn *libvirt_source_conn(const LibvirtSource *source);
 
+/* A change of what a domain's metadata asks of virtksmd. */
+typedef struct {
+    const char *uuid;            /* of a running domain; copied */
+    const char *const *settings; /* "balloon.floor=512", "balloon.floor=": not any more; copied */
+    bool persist;                /* for its next start as well */
+    /* On the loop, once the agent knows what was set; @error: borrowed, NULL on success. */
+    void (*done)(Agent *agent, const GError *error, gpointer user);
+    gpointer user;          /* for done; ownership passes on success */
+    GDestroyNotify destroy; /* of user; also called after done */
+} SetOrder;
+
+/**
+ * libvirt_source_set() - change what a domain's metadata asks of virtksmd
+ * @order: what, and who is told
+ * @error: AGENT_ERROR_CONF: a setting is none, in words for the client; AGENT_ERROR_VIRT
+ *
+ * Also lifts the hands off what somebody else had changed, see domain_forget_foreign().
+ *
+ * Return: whether libvirt was asked; @order->done is called only then.
+ */
+bool libvirt_source_set(Agent *agent, const SetOrder *order, GError **error);
+
 /** libvirt_source_reconnects() - connections after the first; 0 without libvirt */
 guint libvirt_source_reconnects(const LibvirtSource *source);
 

@@ -41,6 +41,8 @@ word_of(const ProtobufCMessage *request)
         return ((const Virtksm__V1__DoctorRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__history_request__descriptor)
         return ((const Virtksm__V1__HistoryRequest *)request)->domain;
+    if (request->descriptor == &virtksm__v1__set_request__descriptor)
+        return ((const Virtksm__V1__SetRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__set_mode_request__descriptor)
         return ((const Virtksm__V1__SetModeRequest *)request)->mode;
     return NULL;
@@ -92,6 +94,7 @@ static const GrpcMethod methods[] = {
     UNARY("History", true, history),
     UNARY("Kick", false, kick),
     UNARY("SetMode", false, set_mode),
+    UNARY("Set", false, set),
     { SERVICE "Watch", GRPC_SERVER_STREAM, true, &virtksm__v1__watch_request__descriptor,
       &virtksm__v1__watch_response__descriptor, &stream },
 };

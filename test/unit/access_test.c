@@ -52,6 +52,7 @@ static const struct {
     { "/virtksm.v1.Agent/Trace", 'c' },
     { "/virtksm.v1.Agent/Kick", 'c' },
     { "/virtksm.v1.Agent/SetMode", 'c' },
+    { "/virtksm.v1.Agent/Set", 'c' },
     { "/ksm.KSMThrottler/Kick", 'c' },
     { "/KSMThrottler/Register", 'c' },
     { "/KSMThrottler/Events", 'c' },

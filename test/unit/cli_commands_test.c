@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cli_commands_test.c - status, list, kick and mode, by the real program */
+/* cli_commands_test.c - status, list, kick, mode and set, by the real program */
 #include "proto/virtksm.pb-c.h"
 #include "test/support/fakedaemon.h"
 
@@ -166,6 +166,43 @@ status_shows_a_line_for_each_fact_and_the_sources(void **state)
 }
 
 static void
+status_tells_how_short_of_memory_the_host_is(void **state)
+{
+    static const struct {
+        uint64_t wanted_bytes;
+        const char *want;
+    } rows[] = {
+        { 0, "\nmemory:      tight: It is short.\nreclaim:     balloon yes, memory.high no\n" },
+        { UINT64_C(3) << 20, "\nmemory:      tight: It is short.\n"
+                             "wanted back: 3.0 MiB: cold memory 1.0 MiB, balloons 2.0 MiB\n"
+                             "reclaim:     balloon yes, memory.high no\n" },
+    };
+    static const char *const words[] = { "status", NULL };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
+        Virtksm__V1__MemoryStatus memory = VIRTKSM__V1__MEMORY_STATUS__INIT;
+        char level[] = "tight", why[] = "It is short.", yes[] = "yes", no[] = "no";
+        g_autoptr(Child) child = NULL;
+
+        memory.level = level;
+        memory.reason = why;
+        memory.balloon = yes;
+        memory.memory_high = no;
+        memory.has_wanted_bytes = memory.has_reclaim_bytes = memory.has_balloon_bytes = true;
+        memory.wanted_bytes = rows[i].wanted_bytes;
+        memory.reclaim_bytes = UINT64_C(1) << 20;
+        memory.balloon_bytes = UINT64_C(2) << 20;
+        status.memory = &memory;
+        fakedaemon_answer(*state, "Status", &status.base);
+        child = fakedaemon_client(*state, words);
+        assert_int_equal(child_wait(child), 0);
+        if (!strstr(child_out(child), rows[i].want))
+            fail_msg("row %zu: %s", i, child_out(child));
+    }
+}
+
+static void
 status_tells_where_the_metrics_are_or_why_not(void **state)
 {
     static const struct {
@@ -219,7 +256,8 @@ a_daemon_that_says_nothing_is_shown_with_nothing_made_up(void **state)
         "domains:     -\ndecisions:   -\n"
         "\n"
         "SOURCE  STATE  EVENTS  LAST EVENT  DETAIL\n");
-    fakedaemon_expect(*state, "list", "DOMAIN  ID  PID  STATE  SEEN  MERGE  UUID\n");
+    fakedaemon_expect(*state, "list",
+                      "DOMAIN  ID  PID  STATE  SEEN  MERGE  BALLOON  MEMORY.HIGH  UUID\n");
     fakedaemon_expect(*state, "explain",
                       "mode:        -\nphase:       -\nwhy:         -\ndecided:     - ago\n"
                       "wanted:      everything left as it is\nin force:    -\napplied:     -\n"
@@ -244,6 +282,7 @@ list_shows_each_domain_in_every_format(void **state)
     char running[] = "running";
     char merge[] = "can merge";
     char uuid[] = "1-2-3";
+    char on[] = "on", observe[] = "observe";
 
     web.name = name;
     web.uuid = uuid;
@@ -253,27 +292,32 @@ list_shows_each_domain_in_every_format(void **state)
     web.state = running;
     web.merge = merge;
     web.seen_ms = 65000;
+    web.balloon_mode = on;
+    web.high_mode = observe;
     odd.name = odd_name;
     list.domains = domains;
     list.n_domains = 2;
     fakedaemon_answer(*state, "List", &list.base);
-    fakedaemon_expect(*state, "list",
-                      "DOMAIN     ID   PID  STATE     SEEN  MERGE      UUID\n"
-                      "web         7  4711  running  1 min  can merge  1-2-3\n"
-                      "a, \"b\"\\nc   -     -  -            -  -          -\n");
+    fakedaemon_expect(
+        *state, "list",
+        "DOMAIN     ID   PID  STATE     SEEN  MERGE      BALLOON  MEMORY.HIGH  UUID\n"
+        "web         7  4711  running  1 min  can merge  on       observe      1-2-3\n"
+        "a, \"b\"\\nc   -     -  -            -  -          -        -            -\n");
     fakedaemon_expect(*state, "list --format csv",
-                      "name,uuid,id,pid,state,merge,seen_ms\n"
-                      "web,1-2-3,7,4711,running,can merge,65000\n"
-                      "\"a, \"\"b\"\"\nc\",,,,,,\n");
+                      "name,uuid,id,pid,state,merge,seen_ms,balloon_mode,high_mode\n"
+                      "web,1-2-3,7,4711,running,can merge,65000,on,observe\n"
+                      "\"a, \"\"b\"\"\nc\",,,,,,,,\n");
     fakedaemon_expect(
         *state, "list --format json",
         "{\n  \"domains\": [\n"
         "    {\n      \"name\": \"web\",\n      \"uuid\": \"1-2-3\",\n      \"id\": 7,\n"
         "      \"pid\": 4711,\n      \"state\": \"running\",\n      \"merge\": \"can merge\",\n"
-        "      \"seen_ms\": 65000\n    },\n"
+        "      \"seen_ms\": 65000,\n      \"balloon_mode\": \"on\",\n"
+        "      \"high_mode\": \"observe\"\n    },\n"
         "    {\n      \"name\": \"a, \\\"b\\\"\\nc\",\n      \"uuid\": null,\n      \"id\": null,\n"
         "      \"pid\": null,\n      \"state\": null,\n      \"merge\": null,\n"
-        "      \"seen_ms\": null\n    }\n  ]\n}\n");
+        "      \"seen_ms\": null,\n      \"balloon_mode\": null,\n      \"high_mode\": null\n"
+        "    }\n  ]\n}\n");
 }
 
 static void
@@ -321,11 +365,68 @@ mode_prints_the_word_and_sets_it(void **state)
                       "\"hint\": null\n}\n");
 }
 
+static void
+set_shows_what_was_written_and_what_is_still_wrong(void **state)
+{
+    Virtksm__V1__SetResponse set = VIRTKSM__V1__SET_RESPONSE__INIT;
+    char name[] = "web", floor[] = "balloon.floor=512", mode[] = "balloon.mode=";
+    char fault[] = "ksm: expected\nbetter";
+    char *settings[] = { floor, mode };
+
+    set.name = name;
+    set.settings = settings;
+    set.n_settings = 2;
+    fakedaemon_answer(*state, "Set", &set.base);
+    fakedaemon_expect(*state, "set web balloon.floor=512 balloon.mode=",
+                      "domain:      web\nset:         balloon.floor=512\n"
+                      "set:         balloon.mode=\nholds:       until it ends\n");
+    assert_string_equal(fakedaemon_asked(*state), "Set web");
+    set.has_persist = set.persist = true;
+    set.n_settings = 1;
+    set.fault = fault;
+    fakedaemon_expect(*state, "set web balloon.floor=512 --persist",
+                      "domain:      web\nset:         balloon.floor=512\n"
+                      "holds:       now, and when it starts again\n"
+                      "mistake:     ksm: expected\\nbetter\n");
+    fakedaemon_expect(*state, "set web --format=json balloon.floor=512",
+                      "{\n  \"name\": \"web\",\n  \"uuid\": null,\n  \"settings\": [\n"
+                      "    \"balloon.floor=512\"\n  ],\n  \"persist\": true,\n"
+                      "  \"fault\": \"ksm: expected\\nbetter\"\n}\n");
+}
+
+static void
+what_set_is_refused_has_an_exit_code(void **state)
+{
+    static const struct {
+        GrpcStatus status;
+        int exit_code;
+        const char *want;
+    } rows[] = {
+        { GRPC_STATUS_INVALID_ARGUMENT, 2, "virtksm: so it is\n" },
+        { GRPC_STATUS_NOT_FOUND, 3, "virtksm: so it is\n" },
+        { GRPC_STATUS_FAILED_PRECONDITION, 1, "failed: so it is\n" },
+    };
+    static const char *const words[] = { "set", "web", "ksm.weight=1", NULL };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        g_autoptr(Child) child = NULL;
+        int code;
+
+        fakedaemon_refuse(*state, "Set", rows[i].status, "so it is");
+        child = fakedaemon_client(*state, words);
+        code = child_wait(child);
+        if (code != rows[i].exit_code || !strstr(child_err(child), rows[i].want))
+            fail_msg("row %zu: %d: %s", i, code, child_err(child));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(status_shows_a_line_for_each_fact_and_the_sources, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(status_tells_how_short_of_memory_the_host_is, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(status_tells_where_the_metrics_are_or_why_not, setup,
                                         teardown),
@@ -334,6 +435,9 @@ main(void)
         cmocka_unit_test_setup_teardown(list_shows_each_domain_in_every_format, setup, teardown),
         cmocka_unit_test_setup_teardown(kick_prints_the_settings_after_it, setup, teardown),
         cmocka_unit_test_setup_teardown(mode_prints_the_word_and_sets_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(set_shows_what_was_written_and_what_is_still_wrong, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_set_is_refused_has_an_exit_code, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,9 +181,13 @@ explain_gives_rows_of_raw_figures_to_programs(void **state)
     fill(&decision);
     fakedaemon_answer(*state, "Explain", &decision.explain.base);
     csv = g_strdup_printf(
-        "kind,name,uuid,reason,merge,mergeable_pages,debt_pages,weight,latency_critical\n"
-        "host,,,A domain started.,,,%" G_GUINT64_FORMAT ",,\n"
-        "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",50,true\n",
+        "kind,name,uuid,reason,merge,mergeable_pages,debt_pages,weight,latency_critical,group,"
+        "fault,need_bytes,floor_bytes,ceiling_bytes,shares,balloon_mode,balloon_target_bytes,"
+        "balloon_reason,balloon_change,high_mode,limit_bytes,reclaim_bytes,high_reason,"
+        "high_change\n"
+        "host,,,A domain started.,,,%" G_GUINT64_FORMAT ",,,,,,,,,,,,,,,,,\n"
+        "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT
+        ",50,true,,,,,,,,,,,,,,,\n",
         (guint64)decision.explain.debt_pages, (guint64)decision.web.mergeable_pages,
         (guint64)decision.web.debt_pages);
     fakedaemon_expect(*state, "explain --format csv", csv);
@@ -218,6 +222,168 @@ explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known(void **state)
                       "web      64.0 MiB       32.0 MiB       -  -        can merge  It is new.\n");
 }
 
+/* A domain that is reclaimed from, and the same in mode observe. */
+typedef struct {
+    Virtksm__V1__ExplainResponse explain;
+    Virtksm__V1__DomainExplanation on;
+    Virtksm__V1__DomainExplanation observed;
+    Virtksm__V1__DomainExplanation off;
+    Virtksm__V1__DomainExplanation *domains[3];
+    Virtksm__V1__MemoryStatus memory;
+    Virtksm__V1__ReclaimDecision steps;
+    Virtksm__V1__ReclaimDecision probe;
+    Virtksm__V1__ReclaimDecision *decisions[2];
+} Reclaim;
+
+static char name_web[] = "web", name_db[] = "db", name_old[] = "old", words_on[] = "on";
+static char words_observe[] = "observe", words_off[] = "off", words_tight[] = "tight";
+static char words_take[] = "It is idle.", words_probe[] = "It is cold.", words_time[] = "time";
+static char words_balloon[] = "balloon", words_high[] = "memory.high", words_none[] = "It is off.";
+
+static void
+fill_reclaim_of(Virtksm__V1__DomainExplanation *domain, char *name, char *mode)
+{
+    virtksm__v1__domain_explanation__init(domain);
+    domain->name = name;
+    domain->balloon_mode = domain->high_mode = mode;
+    domain->has_need_bytes = domain->has_floor_bytes = domain->has_balloon_target_bytes = true;
+    domain->need_bytes = UINT64_C(300) << 20;
+    domain->floor_bytes = UINT64_C(256) << 20;
+    domain->balloon_target_bytes = UINT64_C(512) << 20;
+    domain->balloon_reason = words_take;
+    domain->balloon_change = words_time;
+    domain->has_limit_bytes = domain->has_reclaim_bytes = domain->has_shares = true;
+    domain->limit_bytes = UINT64_C(400) << 20;
+    domain->reclaim_bytes = UINT64_C(4) << 20;
+    domain->high_reason = words_probe;
+    domain->shares = 200;
+}
+
+static void
+fill_reclaim_decisions(Reclaim *reclaim)
+{
+    virtksm__v1__reclaim_decision__init(&reclaim->steps);
+    reclaim->steps.mechanism = words_balloon;
+    reclaim->steps.has_first_ms = reclaim->steps.has_decisions = true;
+    reclaim->steps.first_ms = 120000;
+    reclaim->steps.decisions = 7;
+    reclaim->steps.has_before_bytes = reclaim->steps.has_wanted_bytes = true;
+    reclaim->steps.before_bytes = UINT64_C(1024) << 20;
+    reclaim->steps.wanted_bytes = UINT64_C(512) << 20;
+    reclaim->steps.reason = words_take;
+    virtksm__v1__reclaim_decision__init(&reclaim->probe);
+    reclaim->probe.mechanism = words_high;
+    reclaim->probe.has_observed = reclaim->probe.observed = true;
+    reclaim->probe.has_reclaim_bytes = true;
+    reclaim->probe.reclaim_bytes = UINT64_C(9) << 20;
+    reclaim->probe.reason = words_probe;
+    reclaim->decisions[0] = &reclaim->steps;
+    reclaim->decisions[1] = &reclaim->probe;
+}
+
+static void
+fill_reclaim(Reclaim *reclaim)
+{
+    fill_reclaim_of(&reclaim->on, name_web, words_on);
+    fill_reclaim_of(&reclaim->observed, name_db, words_observe);
+    virtksm__v1__domain_explanation__init(&reclaim->off);
+    reclaim->off.name = name_old;
+    reclaim->off.balloon_mode = reclaim->off.high_mode = words_off;
+    reclaim->off.balloon_reason = reclaim->off.high_reason = words_none;
+    fill_reclaim_decisions(reclaim);
+    virtksm__v1__memory_status__init(&reclaim->memory);
+    reclaim->memory.level = words_tight;
+    reclaim->memory.balloon = reclaim->memory.memory_high = words_on;
+    virtksm__v1__explain_response__init(&reclaim->explain);
+    reclaim->explain.memory = &reclaim->memory;
+    reclaim->domains[0] = &reclaim->on;
+    reclaim->domains[1] = &reclaim->observed;
+    reclaim->domains[2] = &reclaim->off;
+    reclaim->explain.domains = reclaim->domains;
+    reclaim->explain.n_domains = 3;
+}
+
+#define NOTHING_OF_KSM                                                                             \
+    "mode:        -\nphase:       -\nwhy:         -\ndecided:     - ago\n"                         \
+    "wanted:      everything left as it is\nin force:    -\napplied:     -\n"                      \
+    "memory:      tight: -\nreclaim:     balloon on, memory.high on\n\n"
+
+static void
+explain_tells_what_is_taken_and_what_would_be(void **state)
+{
+    Reclaim reclaim;
+
+    fill_reclaim(&reclaim);
+    fakedaemon_answer(*state, "Explain", &reclaim.explain.base);
+    fakedaemon_expect(*state, "explain",
+                      NOTHING_OF_KSM
+                      "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n"
+                      "web             -              -       -  -        -      -\n"
+                      "db              -              -       -  -        -      -\n"
+                      "old             -              -       -  -        -      -\n"
+                      "\n"
+                      "DOMAIN       NEED      FLOOR  BALLOON     TARGET  WHY\n"
+                      "web     300.0 MiB  256.0 MiB  on       512.0 MiB  It is idle.\n"
+                      "db      300.0 MiB  256.0 MiB  observe  512.0 MiB  It is idle.\n"
+                      "old             -          -  off              -  It is off.\n"
+                      "\n"
+                      "DOMAIN  MEMORY.HIGH      LIMIT  RECLAIM  WHY\n"
+                      "web     on           400.0 MiB  4.0 MiB  It is cold.\n"
+                      "db      observe      400.0 MiB  4.0 MiB  It is cold.\n"
+                      "old     off                  -        -  It is off.\n");
+    reclaim.domains[0] = &reclaim.off;
+    reclaim.explain.n_domains = 1;
+    fakedaemon_expect(*state, "explain",
+                      NOTHING_OF_KSM
+                      "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n"
+                      "old             -              -       -  -        -      -\n");
+}
+
+static void
+explain_of_one_domain_has_its_bounds_and_what_was_decided_before(void **state)
+{
+    Reclaim reclaim;
+
+    fill_reclaim(&reclaim);
+    reclaim.explain.n_domains = 1;
+    reclaim.on.reclaim = reclaim.decisions;
+    reclaim.on.n_reclaim = 2;
+    reclaim.on.group = name_db;
+    reclaim.on.fault = words_none;
+    fakedaemon_answer(*state, "Explain", &reclaim.explain.base);
+    fakedaemon_expect(
+        *state, "explain web",
+        NOTHING_OF_KSM
+        "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n"
+        "web             -              -       -  -        -      -\n"
+        "\n"
+        "domain:      web\n"
+        "group:       db\n"
+        "need:        300.0 MiB\n"
+        "bounds:      floor 256.0 MiB, ceiling its maximum, shares 200\n"
+        "balloon:     on, to be 512.0 MiB: It is idle.\n"
+        "changed by:  time\n"
+        "memory.high: on, limit to 400.0 MiB, reclaim 4.0 MiB: It is cold.\n"
+        "mistake:     It is off.\n"
+        "\n"
+        "SINCE  TIMES  DONE BY       BEFORE     WANTED  RECLAIM  WRITTEN  WHY\n"
+        "2 min      7  balloon      1.0 GiB  512.0 MiB        -  yes      It is idle.\n"
+        "    -      -  memory.high        -          -  9.0 MiB  no       It is cold.\n");
+    reclaim.domains[0] = &reclaim.observed;
+    fakedaemon_expect(
+        *state, "explain db",
+        NOTHING_OF_KSM
+        "DOMAIN  MERGEABLE  TO BE SCANNED  WEIGHT  LATENCY  MERGE  REASON\n"
+        "db              -              -       -  -        -      -\n"
+        "\n"
+        "domain:      db\n"
+        "need:        300.0 MiB\n"
+        "bounds:      floor 256.0 MiB, ceiling its maximum, shares 200\n"
+        "balloon:     observe, would be 512.0 MiB: It is idle.\n"
+        "changed by:  time\n"
+        "memory.high: observe, would limit to 400.0 MiB, would reclaim 4.0 MiB: It is cold.\n");
+}
+
 int
 main(void)
 {
@@ -228,6 +394,10 @@ main(void)
             explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_tells_the_bound_and_what_was_decided_before, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(explain_tells_what_is_taken_and_what_would_be, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            explain_of_one_domain_has_its_bounds_and_what_was_decided_before, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_gives_rows_of_raw_figures_to_programs, setup,
                                         teardown),
     };

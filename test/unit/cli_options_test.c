@@ -42,6 +42,9 @@ options_may_stand_before_and_behind_the_command(void **unused)
         { "virtksm events --format csv", "events", NULL, CLI_SOCKET_DEFAULT, FORMAT_CSV },
         { "virtksm report -o /x --format html", "report", NULL, CLI_SOCKET_DEFAULT, FORMAT_HTML },
         { "virtksm --interval 2 top --format json", "top", NULL, CLI_SOCKET_DEFAULT, FORMAT_JSON },
+        { "virtksm set web ksm.weight=1", "set", "web", CLI_SOCKET_DEFAULT, FORMAT_TABLE },
+        { "virtksm set --persist web a=1 b= --format json", "set", "web", CLI_SOCKET_DEFAULT,
+          FORMAT_JSON },
     };
 
     (void)unused;
@@ -76,6 +79,13 @@ wrong_usage_is_refused_with_a_hint(void **unused)
         { "virtksm mode --format csv", "'mode' has no rows to print as csv" },
         { "virtksm list --format html", "only 'report' can be printed as html, not 'list'" },
         { "virtksm top --format csv", "'top' has no rows to print as csv" },
+        { "virtksm set", "'set' needs DOMAIN KEY=VALUE...; see 'virtksm set --help'" },
+        { "virtksm set web", "'set' needs DOMAIN KEY=VALUE...; see 'virtksm set --help'" },
+        { "virtksm set web ", "'set' needs words in UTF-8; see 'virtksm set --help'" },
+        { "virtksm set web a=\xff", "'set' needs words in UTF-8; see 'virtksm set --help'" },
+        { "virtksm set web a=1 --format csv", "'set' has no rows to print as csv" },
+        { "virtksm list --persist", "'list' takes no --persist; see 'virtksm list --help'" },
+        { "virtksm report web db", "'db' is one word too many for 'report'" },
         { "virtksm list -o x", "'list' takes no --output; see 'virtksm list --help'" },
         { "virtksm report --output ", "--output needs FILE; see 'virtksm report --help'" },
         { "virtksm report --count 3", "'report' takes no --count" },
@@ -154,6 +164,22 @@ options_of_one_command_get_to_it(void **unused)
 }
 
 static void
+words_behind_the_argument_and_a_flag_get_to_their_command(void **unused)
+{
+    g_auto(Cli) with = { 0 };
+    g_auto(Cli) without = { 0 };
+    (void)unused;
+
+    assert_true(parse("virtksm set web a=1 --persist b=", &with, NULL));
+    assert_non_null(cli_option(&with, "persist"));
+    assert_int_equal(g_strv_length(with.more), 2);
+    assert_string_equal(with.more[0], "a=1");
+    assert_string_equal(with.more[1], "b=");
+    assert_true(parse("virtksm set web a=1", &without, NULL));
+    assert_null(cli_option(&without, "persist"));
+}
+
+static void
 the_help_of_a_command_shows_its_own_options(void **unused)
 {
     g_autofree char *top = options_help(command_find("top"));
@@ -200,6 +226,7 @@ the_help_names_every_command_option_and_exit_code(void **unused)
         "history [DOMAIN]",
         "kick ",
         "mode [MODE]",
+        "set DOMAIN KEY=VALUE...",
         "events ",
         "--socket=PATH",
         CLI_SOCKET_DEFAULT,
@@ -244,6 +271,7 @@ main(void)
         cmocka_unit_test(wrong_usage_is_refused_with_a_hint),
         cmocka_unit_test(commands_check_what_their_options_say),
         cmocka_unit_test(options_of_one_command_get_to_it),
+        cmocka_unit_test(words_behind_the_argument_and_a_flag_get_to_their_command),
         cmocka_unit_test(the_help_of_a_command_shows_its_own_options),
         cmocka_unit_test(help_and_version_need_no_command),
         cmocka_unit_test(the_help_names_every_command_option_and_exit_code),

@@ -247,6 +247,21 @@ what_would_be_needed_is_held_against_what_is_available(void **state)
 }
 
 static void
+how_short_of_memory_the_host_is_stands_below_the_table(void **state)
+{
+    char level[] = "tight", reason[] = "it is\nso";
+    World *world = *state;
+    g_autofree char *unknown = report(world, NULL, NULL);
+    g_autofree char *known = NULL;
+
+    world->host.memory_level = level;
+    world->host.memory_reason = reason;
+    known = report(world, NULL, NULL);
+    assert_non_null(strstr(known, "\nMemory is tight: it is\\nso.\n"));
+    assert_null(strstr(unknown, "Memory is"));
+}
+
+static void
 one_domain_of_a_host_that_saves_nothing_is_no_share_of_it(void **state)
 {
     World *world = *state;
@@ -320,13 +335,15 @@ csv_has_a_row_of_raw_figures_for_each(void **state)
              "zswapped_bytes,zswap_bytes,untouched_bytes,guest_free_bytes,unshare_bytes,"
              "overhead_peak_bytes,overhead_sampled_ago_ms,overhead_video_bytes,"
              "overhead_translation_bytes,overhead_heap_bytes,overhead_stack_bytes,"
-             "overhead_other_bytes,hard_limit_advice_bytes,ksmd_cpu_us,merges_broken_pages\n"
+             "overhead_other_bytes,hard_limit_advice_bytes,ksmd_cpu_us,merges_broken_pages,"
+             "need_bytes,floor_bytes,ceiling_bytes,shares,balloon_mode,balloon_target_bytes,"
+             "balloon_reason,high_mode,limit_bytes,reclaim_bytes,high_reason\n"
              "domain,4096,true,web,11111111-2222-4333-8444-555555555555,4711,10240,7680,,"
-             "1572864,29884416,1073741824,536870912,734003200,,800,,,,,,,,,,,,,,,,,,\n"
+             "1572864,29884416,1073741824,536870912,734003200,,800,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
              "domain,4096,true,\"a "
-             "\"\"b\"\",\n\xc3\xbc\xe4\xb8\xad\",,,,,,,-4096,,,,,,,,,,,,,,,,,,,,,,,\n"
-             "others,4096,true,,,,5120,2560,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
-             "host,4096,true,,,,15360,10240,,2097152,39845888,,,,,,,,,,,,,,,,,,,,,,,\n");
+             "\"\"b\"\",\n\xc3\xbc\xe4\xb8\xad\",,,,,,,-4096,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+             "others,4096,true,,,,5120,2560,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+             "host,4096,true,,,,15360,10240,,2097152,39845888,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 static void
@@ -346,7 +363,10 @@ json_is_the_message_with_null_for_what_is_not_known(void **state)
         "bytes\":null,\"unshare_bytes\":null,\"overhead_peak_bytes\":null,\"overhead_sampled_ago_"
         "ms\":null,\"overhead_video_bytes\":null,\"overhead_translation_bytes\":null,\"overhead_"
         "heap_bytes\":null,\"overhead_stack_bytes\":null,\"overhead_other_bytes\":null,\"hard_"
-        "limit_advice_bytes\":null,\"ksmd_cpu_us\":null,\"merges_broken_pages\":null}",
+        "limit_advice_bytes\":null,\"ksmd_cpu_us\":null,\"merges_broken_pages\":null,"
+        "\"need_bytes\":null,\"floor_bytes\":null,\"ceiling_bytes\":null,\"shares\":null,"
+        "\"balloon_mode\":null,\"balloon_target_bytes\":null,\"balloon_reason\":null,"
+        "\"high_mode\":null,\"limit_bytes\":null,\"reclaim_bytes\":null,\"high_reason\":null}",
         NULL);
 
     world->host.has_ksm_zero_pages = true;
@@ -375,6 +395,8 @@ main(void)
                                         teardown),
         cmocka_unit_test(every_figure_is_explained),
         cmocka_unit_test_setup_teardown(what_would_be_needed_is_held_against_what_is_available,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(how_short_of_memory_the_host_is_stands_below_the_table,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(one_domain_of_a_host_that_saves_nothing_is_no_share_of_it,
                                         setup, teardown),

@@ -119,8 +119,9 @@ cells_have_units(void **unused)
         const char *title;
         const char *want;
     } rows[] = {
-        { "DOMAIN", "a\\nb" }, { "SAVED", "28.0 KiB" }, { "NET", "-5 B" },  { "MAX", "1.0 KiB" },
-        { "KSMD", "1.5 s" },   { "BROKEN", "12345" },   { "AGE", "2 min" },
+        { "DOMAIN", "a\\nb" }, { "SAVED", "28.0 KiB" }, { "NET", "-5 B" },
+        { "MAX", "1.0 KiB" },  { "KSMD", "1.5 s" },     { "BROKEN", "12345" },
+        { "AGE", "2 min" },    { "NEED", "2.0 KiB" },   { "TARGET", "3.0 KiB" },
     };
     Virtksm__V1__ReportResponse report = VIRTKSM__V1__REPORT_RESPONSE__INIT;
     Virtksm__V1__DomainReport domain = VIRTKSM__V1__DOMAIN_REPORT__INIT;
@@ -138,6 +139,9 @@ cells_have_units(void **unused)
     domain.ksmd_cpu_us = 1500000;
     domain.merges_broken_pages = 12345;
     domain.stats_age_ms = 120000;
+    domain.has_need_bytes = domain.has_balloon_target_bytes = true;
+    domain.need_bytes = 2048;
+    domain.balloon_target_bytes = 3072;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *cell = top_cell(&report, &domain, column(rows[i].title), TOP_UNIT_AUTO);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvirt_definition.c - what is made of a definition that libvirt gave
+ *
+ * A change that a client asked for goes to libvirt first and comes back as the definition after it,
+ * so that the client is answered when the agent knows what it has set. libvirt's event about it
+ * comes as well, and changes nothing more.
+ */
+#include "agent/source/libvirt_definition.h"
+#include "agent/agent.h"
+#include "agent/error.h"
+#include "agent/log.h"
+#include "agent/virt/domain_metadata.h"
+#include "agent/virt/set.h"
+
+/* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
+ * read again whenever anything in it changes. */
+static void
+warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
+{
+    const char *told = domain->has_xml ? domain->xml.policy.fault : NULL;
+
+    if (!policy->fault || g_strcmp0(policy->fault, told) == 0)
+        return;
+    if (policy->faults > 1)
+        log_warning("%s: metadata: %s (and %" G_GUINT32_FORMAT " more)", domain->name,
+                    policy->fault, policy->faults - 1);
+    else
+        log_warning("%s: metadata: %s", domain->name, policy->fault);
+}
+
+void
+libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
+{
+    Agent *agent = data;
+    Domain *domain = domain_table_get(&agent->domains, uuid);
+
+    if (!xml && domain && !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
+        log_warning("%s: definition not understood, assuming it can merge: %s", domain->name,
+                    error->message);
+    if (xml && domain) {
+        warn_of_policy(domain, &xml->policy);
+        if (domain->has_xml)
+            domain_xml_clear(&domain->xml);
+        domain->xml = *xml; /* the domain owns what it points to from here */
+        domain->has_xml = true;
+        tick_want(agent, 0);
+    } else if (xml) {
+        domain_xml_clear(xml);
+    }
+    g_free(xml);
+}
+
+/* --- changes ---------------------------------------------------------------------------- */
+
+typedef struct {
+    Agent *agent;                                                   /* borrowed */
+    void (*done)(Agent *agent, const GError *error, gpointer user); /* see SetOrder */
+    gpointer user;                                                  /* owned through destroy */
+    GDestroyNotify destroy;                                         /* of user */
+} Pending;
+
+static void
+pending_free(gpointer data)
+{
+    Pending *pending = data;
+
+    pending->destroy(pending->user);
+    g_free(pending);
+}
+
+static void
+pending_done(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
+{
+    Pending *pending = data;
+    Domain *domain = domain_table_get(&pending->agent->domains, uuid);
+
+    if (domain && xml)
+        domain_forget_foreign(domain);
+    if (xml)
+        libvirt_definition_take(uuid, xml, NULL, pending->agent);
+    pending->done(pending->agent, error, pending->user);
+    pending_free(pending);
+}
+
+bool
+libvirt_definition_set(Agent *agent, VirtConn *conn, const SetOrder *order, GError **error)
+{
+    const VirtSettings settings = { order->uuid, order->settings, order->persist };
+    g_autoptr(GError) reason = NULL;
+    Pending *pending;
+
+    if (!domain_metadata_check(order->settings, &reason)) {
+        g_set_error_literal(error, AGENT_ERROR, AGENT_ERROR_CONF, reason->message);
+        return false;
+    }
+    pending = g_new(Pending, 1);
+    *pending = (Pending){ agent, order->done, order->user, order->destroy };
+    if (conn && virt_set(conn, &settings, pending_done, pending, pending_free))
+        return true; /* the job owns it from here */
+    g_free(pending);
+    g_set_error_literal(error, AGENT_ERROR, AGENT_ERROR_VIRT,
+                        conn ? "libvirt is not connected, or does not answer"
+                             : "libvirt is not used, see [libvirt] uri");
+    return false;
+}
