@@ -54,6 +54,10 @@ typedef struct {
     bool hook_open;             /* it listens */
     const char *hook_detail;    /* what is wrong with it; NULL: nothing */
     uint64_t hook_events;       /* told by the hook since the agent started */
+    Enable balloon_enable;      /* [balloon] enable */
+    Enable high_enable;         /* [memory_high] enable */
+    size_t balloons;            /* domains with a balloon that had time to boot */
+    size_t telling;             /* of those, whose guest tells of its memory */
     uint64_t now_us;            /* CLOCK_MONOTONIC */
     uint64_t now_s;             /* wall clock, since 1970 */
 } DoctorHost;
@@ -69,8 +73,14 @@ const char *doctor_severity_name(DoctorSeverity severity);
 GArray *doctor_findings_new(void);
 
 /**
+ * doctor_count_domain() - what checks of the host have to know of a domain
+ * @host: its counts grow; its clocks are set
+ */
+void doctor_count_domain(DoctorHost *host, const Domain *domain);
+
+/**
  * doctor_examine_host() - check the host
- * @host:     what is known
+ * @host:     what is known; every domain has been counted
  * @findings: from doctor_findings_new(); appended to, in the order of the table
  *
  * Return: how many checks were made.

@@ -261,6 +261,40 @@ find_guest_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
     return age_s > max_u64(STALE_PERIODS * period_s, STALE_S);
 }
 
+void
+doctor_count_domain(DoctorHost *host, const Domain *domain)
+{
+    uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
+
+    if (!has_balloon(domain) || !is_running_for(host, domain, BOOT_S))
+        return;
+    host->balloons++;
+    if (is_known(domain->guest_stats_s) && domain->guest_stats_s != 0 &&
+        age_s <= max_u64(STALE_PERIODS * (uint64_t)domain->xml.stats_period_s, STALE_S))
+        host->telling++;
+}
+
+static bool
+find_stuck(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    if (domain->plan.balloon_reason != REASON_STUCK)
+        return false;
+    if (is_known(domain->balloon_bytes))
+        doctor_say(&finding->value, "at %" PRIu64 " MiB", mib_of(domain->balloon_bytes));
+    return true;
+}
+
+static bool
+find_foreign(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)host;
+    doctor_say(&finding->value, "%s%s%s", domain->balloon_foreign ? "balloon" : "",
+               domain->balloon_foreign && domain->limit_foreign ? ", " : "",
+               domain->limit_foreign ? "memory.high" : "");
+    return domain->balloon_foreign || domain->limit_foreign;
+}
+
 static bool
 find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
@@ -316,8 +350,9 @@ static const DoctorCheck checks[] = {
         "Give it another weight in its metadata; 100 is normal." },
       find_opted_out },
     { { "policy-fault", DOCTOR_WARNING, "<metadata><virtksm:policy>",
-        "What it asks of virtksmd has mistakes; for each the default holds.",
-        "Mend its metadata." },
+        "What it asks of virtksmd has mistakes; for each the default holds, and reclaim that it "
+        "may have been about is off.",
+        "Mend its metadata: 'virtksm set' writes it without mistakes, and a schema is installed." },
       find_policy_fault },
     { { "process-unknown", DOCTOR_WARNING, "/run/libvirt/qemu/NAME.pid, /proc/PID/cmdline",
         "Its QEMU process was not found, so nothing can be said of its memory.",
@@ -358,6 +393,16 @@ static const DoctorCheck checks[] = {
         "The guest's own statistics are old.",
         "See whether the guest hangs, or has unloaded virtio_balloon." },
       find_guest_stale },
+    { { "balloon-stuck", DOCTOR_WARNING, "virsh dommemstat",
+        "Its balloon was asked to move, and hardly does: it is not counted upon.",
+        "See whether the guest has memory to give, and whether virtio_balloon runs in it." },
+      find_stuck },
+    { { "reclaim-foreign", DOCTOR_WARNING, "virsh dominfo, virsh memtune",
+        "Somebody else has changed what virtksmd had set: it leaves this alone until it is told "
+        "to go on.",
+        "Find out who sets it; 'virtksm set DOMAIN balloon.mode=on' lets virtksmd go on, with "
+        "another mode too." },
+      find_foreign },
     { { "libvirt-statistics-stale", DOCTOR_WARNING, "virsh domstats",
         "libvirt has given no fresh figures of it.",
         "See whether its QEMU answers (virsh qemu-monitor-command), or a job holds it "

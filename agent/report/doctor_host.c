@@ -164,10 +164,19 @@ find_thp(const DoctorHost *host, const Domain *domain, Finding *finding)
 
 /* --- reclaim ------------------------------------------------------------------------------ */
 
+/* What is good to know of any host is in the way of one that is to reclaim cold memory. */
+static void
+weigh_high(const DoctorHost *host, Finding *finding)
+{
+    if (host->high_enable != ENABLE_NO)
+        finding->severity = DOCTOR_WARNING;
+}
+
 static bool
 find_no_swap(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)domain;
+    weigh_high(host, finding);
     doctor_say(&finding->value, "SwapTotal: 0 kB");
     return host->setup->swap_bytes == 0;
 }
@@ -189,9 +198,18 @@ static bool
 find_cgroup(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)domain;
+    weigh_high(host, finding);
     if (host->setup->cgroup == SETUP_CGROUP_V1)
         doctor_say(&finding->value, "cgroup v1 in /sys/fs/cgroup/memory");
     return host->setup->cgroup != SETUP_CGROUP_V2;
+}
+
+static bool
+find_silent(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    doctor_say(&finding->value, "0 of %zu", host->balloons);
+    return host->balloon_enable != ENABLE_NO && host->balloons > 0 && host->telling == 0;
 }
 
 static bool
@@ -334,6 +352,10 @@ static const DoctorCheck checks[] = {
         "Memory is not controlled by cgroup v2, so memory.high cannot be used.",
         "Boot with systemd.unified_cgroup_hierarchy=1." },
       find_cgroup },
+    { { "balloons-silent", DOCTOR_WARNING, "virsh dommemstat",
+        "Ballooning is enabled, but no guest tells of its memory, so no balloon is moved.",
+        "Load virtio_balloon in the guests; see 'virtksm doctor DOMAIN'." },
+      find_silent },
     { { "nested-host", DOCTOR_INFO, "/proc/cpuinfo",
         "This host is itself a virtual machine: its own host may page or merge the same memory, "
         "and takes CPU time that ksmd seems to use.",

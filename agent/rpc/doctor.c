@@ -24,6 +24,8 @@ describe_host(const Agent *agent, const HostSetup *setup)
         .mode = agent->conf->policy.mode,
         .mode_is_clients = agent->mode_override != NULL,
         .reason = agent->plan.ksm.reason,
+        .balloon_enable = (Enable)agent->conf->policy.balloon_enable,
+        .high_enable = (Enable)agent->conf->policy.high_enable,
         .libvirt_wanted = strcmp(agent->conf->uri, NO_LIBVIRT) != 0,
         .libvirt_uri = agent->conf->uri,
         .hook_wanted = agent->conf->hook_enable,
@@ -95,6 +97,8 @@ doctor_message(GrpcCall *call, const ProtobufCMessage *data)
         return;
     setup_read(agent->root_fd, &setup);
     host = describe_host(agent, &setup);
+    for (guint i = 0; i < domains->len; i++)
+        doctor_count_domain(&host, g_ptr_array_index(domains, i));
     checks = doctor_examine_host(&host, findings);
     for (guint i = 0; i < domains->len; i++) {
         const Domain *domain = g_ptr_array_index(domains, i);

@@ -119,6 +119,12 @@ static void script(Patient *p) { p->setup.hook = SETUP_HOOK_SCRIPT; }
 static void late_hook(Patient *p) { p->setup.hook_changed_s = NOW_S - 400; }
 static void late_and_alone(Patient *p) { late_hook(p); no_libvirt(p); }
 static void late_and_heard(Patient *p) { late_hook(p); p->host.hook_events = 1; }
+static void no_swap_for_high(Patient *p) { no_swap(p); p->host.high_enable = ENABLE_YES; }
+static void v1_for_high(Patient *p) { cgroup_v1(p); p->host.high_enable = ENABLE_OBSERVE; }
+static void silent(Patient *p) { p->host.balloon_enable = ENABLE_OBSERVE; p->host.balloons = 3; }
+static void silent_unasked(Patient *p) { silent(p); p->host.balloon_enable = ENABLE_NO; }
+static void one_tells(Patient *p) { silent(p); p->host.telling = 1; }
+static void no_balloons(Patient *p) { silent(p); p->host.balloons = 0; }
 static void late_for_nobody(Patient *p) { late_hook(p); p->setup.libvirtd_started_s = VALUE_UNKNOWN; }
 /* clang-format on */
 
@@ -158,6 +164,11 @@ static void slow(Patient *p) { p->domain.guest_stats_s = NOW_S - 60; }
 static void long_period(Patient *p) { hangs(p); p->domain.xml.stats_period_s = 60; }
 static void paused(Patient *p) { hangs(p); p->domain.state = DOMAIN_PAUSED; }
 static void ahead(Patient *p) { p->domain.guest_stats_s = NOW_S + 60; }
+static void stuck(Patient *p) { p->domain.plan.balloon_reason = REASON_STUCK; p->domain.balloon_bytes = GIB; }
+static void unknown_stuck(Patient *p) { stuck(p); p->domain.balloon_bytes = VALUE_UNKNOWN; }
+static void foreign_balloon(Patient *p) { p->domain.balloon_foreign = true; }
+static void foreign_limit(Patient *p) { p->domain.limit_foreign = true; }
+static void both_foreign(Patient *p) { foreign_balloon(p); foreign_limit(p); }
 static void stale(Patient *p) { p->domain.stats_us = 1939 * US_PER_S - 1; }
 static void fresh(Patient *p) { p->domain.stats_us = 1940 * US_PER_S; }
 static void never(Patient *p) { p->domain.stats_us = 0; }
@@ -194,10 +205,17 @@ static const Row host_rows[] = {
     { "huge pages everywhere", thp, "thp-always info always" },
     { "no swap", no_swap, "no-swap info SwapTotal: 0 kB" },
     { "swap not known", unknown_swap, "" },
+    { "no swap for cold memory", no_swap_for_high, "no-swap warning SwapTotal: 0 kB" },
     { "a kernel without PSI", no_psi, "pressure-unknown warning -" },
     { "psi=0", psi_off, "pressure-unknown warning switched off" },
     { "pressure closed", psi_closed, "pressure-unknown warning not permitted" },
     { "cgroup v1", cgroup_v1, "no-cgroup-v2 info cgroup v1 in /sys/fs/cgroup/memory" },
+    { "cgroup v1, and memory.high wanted", v1_for_high,
+      "no-cgroup-v2 warning cgroup v1 in /sys/fs/cgroup/memory" },
+    { "no guest tells", silent, "balloons-silent warning 0 of 3" },
+    { "no guest is asked", silent_unasked, "" },
+    { "one guest tells", one_tells, "" },
+    { "no guest could tell", no_balloons, "" },
     { "a host in a host", nested, "nested-host info flags: hypervisor; product: VM" },
     { "no connection", libvirt_away, "libvirt-away warning no such file" },
     { "none wanted", no_libvirt, "" },
@@ -252,6 +270,11 @@ static const Row domain_rows[] = {
     { "a long period", long_period, "" },
     { "paused", paused, "" },
     { "a clock that was set back", ahead, "" },
+    { "a stuck balloon", stuck, "balloon-stuck warning at 1024 MiB" },
+    { "a stuck balloon of no known size", unknown_stuck, "balloon-stuck warning -" },
+    { "somebody's balloon", foreign_balloon, "reclaim-foreign warning balloon" },
+    { "somebody's limit", foreign_limit, "reclaim-foreign warning memory.high" },
+    { "both", both_foreign, "reclaim-foreign warning balloon, memory.high" },
     { "old figures", stale, "libvirt-statistics-stale warning 61 s old" },
     { "fresh figures", fresh, "" },
     { "no figures", never, "libvirt-statistics-stale warning none in 1000 s" },
@@ -367,6 +390,34 @@ who_has_stopped_ksm_is_told(void **unused)
 }
 
 static void
+balloons_are_counted_when_their_guests_had_time_to_boot(void **unused)
+{
+    static const struct {
+        const char *when;
+        void (*change)(Patient *patient);
+        size_t balloons;
+        size_t telling;
+    } rows[] = {
+        { "all is well", fresh, 1, 1 },       { "no driver", no_driver, 1, 0 },
+        { "booting", booting, 0, 0 },         { "no balloon", no_balloon, 0, 0 },
+        { "no definition", undefined, 0, 0 }, { "the guest hangs", hangs, 1, 0 },
+        { "not told", not_told, 1, 0 },       { "a long period", long_period, 1, 1 },
+        { "paused", paused, 0, 0 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Patient patient;
+
+        patient_init(&patient);
+        rows[i].change(&patient);
+        doctor_count_domain(&patient.host, &patient.domain);
+        if (patient.host.balloons != rows[i].balloons || patient.host.telling != rows[i].telling)
+            fail_msg("%s: %zu of %zu", rows[i].when, patient.host.telling, patient.host.balloons);
+    }
+}
+
+static void
 nothing_is_found_where_nothing_is_wrong(void **unused)
 {
     g_autofree char *host = NULL;
@@ -416,6 +467,7 @@ main(void)
         cmocka_unit_test(what_is_wrong_with_a_domain_is_found),
         cmocka_unit_test(two_things_that_are_wrong_are_two_findings),
         cmocka_unit_test(who_has_stopped_ksm_is_told),
+        cmocka_unit_test(balloons_are_counted_when_their_guests_had_time_to_boot),
         cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
         cmocka_unit_test(every_finding_has_a_row_here),
     };
