@@ -104,6 +104,25 @@ list_phase(const MetricsView *view, MetricsSamples *samples)
                              view->agent->plan.ksm.phase == phase);
 }
 
+/* None is 1 before the first decision. */
+static void
+list_memory_level(const MetricsView *view, MetricsSamples *samples)
+{
+    const HostPlan *plan = &view->agent->plan.host;
+
+    for (MemoryLevel level = 0; level < MEMORY_LEVEL_COUNT; level++)
+        metrics_samples_word(samples, "level", memory_level_name(level),
+                             plan->reason != REASON_NONE && plan->level == level);
+}
+
+static double
+get_wanted(const MetricsView *view)
+{
+    const HostPlan *plan = &view->agent->plan.host;
+
+    return plan->reason != REASON_NONE ? (double)plan->wanted_bytes : NAN;
+}
+
 static double
 get_debt(const MetricsView *view)
 {
@@ -308,6 +327,12 @@ static const HostMetric rows[] = {
       "1 for the phase that the controller of KSM is in, 0 for the others. The last four belong to "
       "mode classic.",
       NULL, list_phase },
+    { "virtksm_memory_level", METRIC_GAUGE, "",
+      "1 for how short of memory the host is (calm, tight, critical), 0 for the others.", NULL,
+      list_memory_level },
+    { "virtksm_memory_wanted_bytes", METRIC_GAUGE, "bytes",
+      "Memory that the host wants back from its domains, beyond what is on its way.", get_wanted,
+      NULL },
     { "virtksm_debt_bytes", METRIC_GAUGE, "bytes",
       "Debt: mergeable memory of all domains that two passes of ksmd have not covered yet.",
       get_debt, NULL },

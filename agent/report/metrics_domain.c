@@ -183,6 +183,58 @@ get_domain_debt(const MetricsView *view, const LedgerRow *row)
     return row->domain->plan.key ? metrics_bytes(view, row->domain->plan.debt_pages) : NAN;
 }
 
+/* What was not decided on, or what is left alone, gives no sample. */
+static double
+get_domain_need(const MetricsView *view, const LedgerRow *row)
+{
+    const DomainPlan *plan = &row->domain->plan;
+
+    (void)view;
+    return plan->balloon_reason != REASON_NONE ? metrics_known(plan->need_bytes) : NAN;
+}
+
+static double
+get_domain_target(const MetricsView *view, const LedgerRow *row)
+{
+    const DomainPlan *plan = &row->domain->plan;
+
+    (void)view;
+    return plan->balloon_reason != REASON_NONE ? metrics_known(plan->balloon_bytes) : NAN;
+}
+
+static double
+get_domain_limit(const MetricsView *view, const LedgerRow *row)
+{
+    const DomainPlan *plan = &row->domain->plan;
+
+    (void)view;
+    return plan->high_reason != REASON_NONE && plan->limit_bytes != LIMIT_NONE
+               ? metrics_known(plan->limit_bytes)
+               : NAN;
+}
+
+static double
+get_domain_floor(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(domain_floor_bytes(row->domain));
+}
+
+static double
+get_domain_ceiling(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return metrics_known(domain_ceiling_bytes(row->domain));
+}
+
+/* 1 while somebody else drives its balloon or limit. */
+static double
+get_domain_foreign(const MetricsView *view, const LedgerRow *row)
+{
+    (void)view;
+    return row->domain->balloon_foreign || row->domain->limit_foreign;
+}
+
 static const DomainMetric domain_rows[] = {
     { "virtksm_domain_merged_bytes", METRIC_GAUGE, "bytes",
       "Memory of the domain's QEMU process that is merged (its ksm_merging_pages). Not a saving: "
@@ -231,6 +283,26 @@ static const DomainMetric domain_rows[] = {
     { "virtksm_domain_debt_bytes", METRIC_GAUGE, "bytes",
       "Debt: mergeable memory of the domain that two passes of ksmd have not covered yet.",
       get_domain_debt },
+    { "virtksm_domain_need_bytes", METRIC_GAUGE, "bytes",
+      "Memory that the guest is thought to need, with headroom, from what it tells.",
+      get_domain_need },
+    { "virtksm_domain_balloon_target_bytes", METRIC_GAUGE, "bytes",
+      "What the balloon of the domain is to leave to it, or would be in mode observe. Absent where "
+      "it is left alone.",
+      get_domain_target },
+    { "virtksm_domain_limit_bytes", METRIC_GAUGE, "bytes",
+      "memory.high that is wanted for the domain, or would be in mode observe. Absent where there "
+      "is none.",
+      get_domain_limit },
+    { "virtksm_domain_floor_bytes", METRIC_GAUGE, "bytes",
+      "What reclaim leaves to the domain, where its definition says.", get_domain_floor },
+    { "virtksm_domain_ceiling_bytes", METRIC_GAUGE, "bytes",
+      "What the balloon may leave to the domain at most, where its definition says.",
+      get_domain_ceiling },
+    { "virtksm_domain_reclaim_foreign", METRIC_GAUGE, "",
+      "1 while the balloon or the limit of the domain is left alone, because somebody else has "
+      "changed it.",
+      get_domain_foreign },
 };
 
 const DomainMetric *

@@ -239,6 +239,75 @@ beyond_the_limit_the_first_that_started_keep_their_series(void **state)
     }
 }
 
+/* A sample of a domain's metric, without name and labels; NULL: there is none. */
+static char *
+sample_of(const char *text, const char *name)
+{
+    g_autofree char *begin = g_strconcat("\n", name, "{", NULL);
+    const char *line = strstr(text, begin);
+    const char *value = line ? strstr(line, "} ") : NULL;
+
+    return value ? g_strndup(value + 2, strcspn(value + 2, "\n")) : NULL;
+}
+
+/* A domain that is reclaimed from on a host that is short. */
+static void
+reclaim_from(Agent *agent, Domain *domain)
+{
+    agent->plan.host = (HostPlan){ MEMORY_TIGHT, REASON_HOST_TIGHT, 77, 0, 0 };
+    domain->has_xml = domain->limit_foreign = true;
+    domain->xml.policy = (DomainXmlPolicy){ .floor_bytes = 14, .ceiling_bytes = 15 };
+    domain->plan = (DomainPlan){ .need_bytes = 11,
+                                 .balloon_bytes = 12,
+                                 .balloon_reason = REASON_TAKE,
+                                 .limit_bytes = 13,
+                                 .high_reason = REASON_PROBE_DOWN };
+}
+
+static void
+reclaim_has_a_series_for_what_is_wanted_and_none_for_what_is_left_alone(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *undecided; /* NULL: none */
+        const char *wanted;    /* likewise */
+        const char *left_alone;
+    } rows[] = {
+        { "virtksm_domain_need_bytes", NULL, "11", NULL },
+        { "virtksm_domain_balloon_target_bytes", NULL, "12", NULL },
+        { "virtksm_domain_limit_bytes", NULL, "13", NULL },
+        { "virtksm_domain_floor_bytes", NULL, "14", "14" },
+        { "virtksm_domain_ceiling_bytes", NULL, "15", "15" },
+        { "virtksm_domain_reclaim_foreign", "0", "1", "1" },
+    };
+    Agent *agent = *state;
+    Domain *domain = add(agent, "a");
+    g_auto(Ledger) ledger = ledger_of(agent);
+    g_autofree char *undecided = text_of(agent, &ledger, true);
+    g_autofree char *wanted = NULL;
+    g_autofree char *left_alone = NULL;
+
+    reclaim_from(agent, domain);
+    wanted = text_of(agent, &ledger, true);
+    domain->plan.need_bytes = domain->plan.balloon_bytes = VALUE_UNKNOWN;
+    domain->plan.limit_bytes = LIMIT_NONE;
+    left_alone = text_of(agent, &ledger, true);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *first = sample_of(undecided, rows[i].name);
+        g_autofree char *second = sample_of(wanted, rows[i].name);
+        g_autofree char *third = sample_of(left_alone, rows[i].name);
+
+        if (g_strcmp0(first, rows[i].undecided) != 0 || g_strcmp0(second, rows[i].wanted) != 0 ||
+            g_strcmp0(third, rows[i].left_alone) != 0)
+            fail_msg("%s: %s, %s, %s", rows[i].name, first, second, third);
+    }
+    assert_has(undecided, "virtksm_memory_level{level=\"calm\"} 0");
+    assert_int_equal(count_lines(undecided, "virtksm_memory_wanted_bytes "), 0);
+    assert_has(wanted, "virtksm_memory_level{level=\"tight\"} 1");
+    assert_has(wanted, "virtksm_memory_level{level=\"calm\"} 0");
+    assert_has(wanted, "virtksm_memory_wanted_bytes 77");
+}
+
 static void
 who_may_not_see_single_domains_is_told_how_many_there_are(void **state)
 {
@@ -368,6 +437,7 @@ main(void)
         ON_AGENT(figures_have_their_units),
         ON_AGENT(what_is_not_known_is_absent_and_not_zero),
         ON_AGENT(beyond_the_limit_the_first_that_started_keep_their_series),
+        ON_AGENT(reclaim_has_a_series_for_what_is_wanted_and_none_for_what_is_left_alone),
         ON_AGENT(who_may_not_see_single_domains_is_told_how_many_there_are),
         ON_AGENT(a_domain_that_has_ended_or_started_again_has_no_series_left),
         cmocka_unit_test(every_row_is_named_after_its_unit_and_explained),
