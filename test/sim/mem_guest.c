@@ -384,7 +384,7 @@ mem_guest_start(MemGuest *guest, const MemSpec *spec, uint64_t seed, uint64_t no
     mem_load_start(&guest->load, spec, seed, now_us);
     guest->anon_bytes = mem_load_at(&guest->load, spec, now_us);
     guest->cache_bytes = min_u64(spec->cache_bytes, free_bytes(guest) / 2);
-    if (spec->kind == MEM_WINDOWS)
+    if (spec->kind == MEM_WINDOWS || spec->is_fixed)
         guest->size[MEM_STALE] = spec->maximum_bytes;
     show_host(guest, 0);
 }

@@ -5,6 +5,9 @@
 
 #include <assert.h>
 
+/* No program takes memory faster. */
+#define FASTEST_BYTES_S (500 * MEM_MIB)
+
 static const char *const kind_names[] = {
     [MEM_STEADY] = "steady",       [MEM_BURSTY] = "bursty",
     [MEM_IDLE] = "idle",           [MEM_LEAKING] = "leaking",
@@ -46,8 +49,8 @@ roll_common(Dice *dice, MemKind kind, uint64_t maximum_bytes)
     spec.low_bytes = percent(maximum_bytes, between(dice, 20, 50));
     spec.high_bytes = spec.low_bytes;
     spec.cache_bytes = percent(maximum_bytes, between(dice, 10, 30));
-    spec.grow_bytes_s = percent(maximum_bytes, between(dice, 1, 4));
-    spec.balloon_bytes_s = between(dice, 100, 1000) * MEM_MIB;
+    spec.grow_bytes_s = min_u64(percent(maximum_bytes, between(dice, 1, 4)), FASTEST_BYTES_S);
+    spec.balloon_bytes_s = max_u64(between(dice, 100, 1000) * MEM_MIB, spec.grow_bytes_s);
     spec.balloon_lag_us = between(dice, 0, 2) * MEM_S;
     spec.period_us = between(dice, 1, 5) * MEM_S;
     spec.floor_bytes = VALUE_UNKNOWN;
@@ -94,7 +97,9 @@ make_windows(Dice *dice, MemSpec *spec)
     spec->cache_bytes = percent(spec->maximum_bytes, between(dice, 10, 25));
     spec->quiet_us = between(dice, 300, 3600) * MEM_S;
     spec->busy_us = between(dice, 300, 3600) * MEM_S;
-    spec->grow_bytes_s = percent(spec->maximum_bytes, between(dice, 3, 8));
+    spec->grow_bytes_s =
+        min_u64(percent(spec->maximum_bytes, between(dice, 3, 8)), FASTEST_BYTES_S);
+    spec->balloon_bytes_s = max_u64(spec->balloon_bytes_s, spec->grow_bytes_s);
     spec->swap_bytes = percent(spec->maximum_bytes, between(dice, 50, 100));
     spec->touched_bp = BP_ONE;
     spec->period_us = 10 * MEM_S;
@@ -150,6 +155,7 @@ begin_stretch(MemLoad *load, const MemSpec *spec, uint64_t now_us)
     uint64_t mean_us = load->busy ? spec->busy_us : spec->quiet_us;
     uint64_t room = spec->high_bytes - spec->low_bytes;
 
+    load->stretches++;
     load->since_us = now_us;
     load->until_us = now_us + stretch_us(&load->dice, mean_us);
     load->wanted_bytes = load->busy ? spec->high_bytes : spec->low_bytes;

@@ -69,6 +69,7 @@ typedef struct {
     uint64_t since_us;     /* beginning of the present stretch */
     uint64_t until_us;     /* end of it */
     uint64_t wanted_bytes; /* in the present stretch */
+    unsigned stretches;    /* that have begun */
     bool busy;             /* the present stretch is a busy one */
 } MemLoad;
 

@@ -20,7 +20,7 @@ MemSpec
 mem_scene_spec(Dice *dice, const MemScene *scene, uint64_t total_bytes)
 {
     uint64_t mean = total_bytes / 100 * scene->overcommit / scene->n;
-    uint64_t maximum = mean / 2 + dice_below(dice, mean + 1);
+    uint64_t maximum = min_u64(mean / 2 + dice_below(dice, mean + 1), total_bytes / 10 * 9);
 
     return mem_spec_roll(dice, roll_kind(dice, scene),
                          max_u64(maximum, LEAST_BYTES) / MEM_MIB * MEM_MIB);

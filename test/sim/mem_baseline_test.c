@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mem_baseline_test.c - against the published rules of MOM, guest by guest the same lives
+ *
+ * Each scenario is lived through three times on the same hosts: without control, with MOM's rules,
+ * with the policy library as shipped, but enabled. Pages swapped, both ways, are counted in guests
+ * and in the host. The table is printed; nowhere may the policy library swap more than MOM.
+ */
+#include "test/sim/mem_agent.h"
+#include "test/sim/mem_scene.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define GIB   MEM_GIB
+#define SEEDS 4
+#define LIFE  (4 * MEM_HOUR)
+
+/* Beside the kinds of guests: the experiment of the prototype of 2013, and hosts of other sizes. */
+static const struct {
+    const char *name;
+    uint64_t total_bytes;
+    MemScene scene;
+} scenarios[] = {
+    { "steady", 16 * GIB, { MEM_STEADY, 12, 150 } },
+    { "bursty", 16 * GIB, { MEM_BURSTY, 12, 140 } },
+    { "idle", 16 * GIB, { MEM_IDLE, 12, 150 } },
+    { "leaking", 16 * GIB, { MEM_LEAKING, 12, 130 } },
+    { "stuck balloons", 16 * GIB, { MEM_STUCK, 12, 130 } },
+    { "slow balloons", 16 * GIB, { MEM_SLOW, 12, 130 } },
+    { "lying", 16 * GIB, { MEM_LYING, 12, 130 } },
+    { "intermittent", 16 * GIB, { MEM_INTERMITTENT, 12, 130 } },
+    { "no driver", 16 * GIB, { MEM_NO_DRIVER, 12, 130 } },
+    { "Windows-like", 16 * GIB, { MEM_WINDOWS, 12, 130 } },
+    { "all kinds", 16 * GIB, { MEM_KIND_ANY, 12, 130 } },
+    { "few hungry", 8 * GIB, { MEM_BURSTY, 4, 160 } },
+    { "256 GiB", 256 * GIB, { MEM_KIND_ANY, 60, 130 } },
+};
+
+/* What one way to decide led to. */
+typedef struct {
+    uint64_t guest_pages;
+    uint64_t host_pages;
+    uint64_t stall_ppm; /* share of the time in which guests waited, in millionths */
+    unsigned killed;    /* programs and domains */
+} Result;
+
+static Result
+live(size_t row, MemControl control)
+{
+    PolicyConf conf = mem_agent_conf();
+    MemScore sum = { 0 };
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        Dice dice = { seed, seed };
+        MemHostSpec spec = mem_host_spec(scenarios[row].total_bytes);
+        MemHost *host = mem_scene_new(&dice, &scenarios[row].scene, &spec);
+        MemAgent *agent = mem_agent_new(host, control, &conf);
+        MemScore score;
+
+        mem_agent_run(agent, LIFE);
+        score = mem_host_score(host);
+        sum.guest_in_bytes += score.guest_in_bytes + score.guest_out_bytes;
+        sum.host_in_bytes += score.host_in_bytes + score.host_out_bytes;
+        sum.guest_stall_us += score.guest_stall_us;
+        sum.guest_us += score.guest_us;
+        sum.guest_ooms += score.guest_ooms + score.host_ooms;
+        mem_agent_free(agent);
+        mem_host_free(host);
+    }
+    return (Result){ sum.guest_in_bytes / MEM_PAGE, sum.host_in_bytes / MEM_PAGE,
+                     mul_div(sum.guest_stall_us, 1000000, sum.guest_us), sum.guest_ooms };
+}
+
+static void
+print_header(void)
+{
+    printf("%-15s %35s %32s %26s %17s\n", "", "pages swapped in guests", "in the host",
+           "waiting, percent", "killed");
+    printf("%-15s", "scenario");
+    printf(" %11s %11s %11s %10s %10s %10s", "none", "MOM", "virtksmd", "none", "MOM", "virtksmd");
+    printf(" %8s %8s %8s %5s %5s %5s\n", "none", "MOM", "virtksmd", "none", "MOM", "ours");
+}
+
+static void
+print_row(const char *name, const Result r[3])
+{
+    printf("%-15s %11" PRIu64 " %11" PRIu64 " %11" PRIu64, name, r[MEM_CONTROL_NONE].guest_pages,
+           r[MEM_CONTROL_MOM].guest_pages, r[MEM_CONTROL_POLICY].guest_pages);
+    printf(" %10" PRIu64 " %10" PRIu64 " %10" PRIu64, r[MEM_CONTROL_NONE].host_pages,
+           r[MEM_CONTROL_MOM].host_pages, r[MEM_CONTROL_POLICY].host_pages);
+    for (int i = MEM_CONTROL_NONE; i <= MEM_CONTROL_POLICY; i++)
+        printf(" %8.4f", (double)r[i].stall_ppm / 10000);
+    for (int i = MEM_CONTROL_NONE; i <= MEM_CONTROL_POLICY; i++)
+        printf(" %5u", r[i].killed);
+    printf("\n");
+}
+
+static void
+guests_and_host_swap_less_than_under_the_rules_of_mom(void **unused)
+{
+    unsigned worse = 0;
+    (void)unused;
+
+    print_header();
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        Result results[3];
+        const Result *mom = &results[MEM_CONTROL_MOM];
+        const Result *ours = &results[MEM_CONTROL_POLICY];
+
+        for (int j = MEM_CONTROL_NONE; j <= MEM_CONTROL_POLICY; j++)
+            results[j] = live(i, (MemControl)j);
+        print_row(scenarios[i].name, results);
+        worse += ours->guest_pages > mom->guest_pages || ours->host_pages > mom->host_pages ||
+                 ours->killed > mom->killed;
+    }
+    assert_int_equal(worse, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guests_and_host_swap_less_than_under_the_rules_of_mom),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

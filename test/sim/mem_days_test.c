@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mem_days_test.c - random days of random hosts, on which no guest may lose a program
+ *
+ * Domains of any kind come and go, migrate, are passed devices through; hosts have much swap,
+ * little or none, and old and new kernels. VIRTKSM_DAYS says how many days, VIRTKSM_SEED which. A
+ * day that fails names its own seed: with VIRTKSM_DAYS=1 it is the first and only day.
+ */
+#define _GNU_SOURCE
+#include "test/sim/mem_agent.h"
+#include "test/sim/mem_scene.h"
+#include "test/support/dice.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* A few seconds of real time. */
+#define DAYS 40
+
+typedef struct {
+    Dice dice;
+    MemScene scene;
+    MemHost *host;
+    MemAgent *agent;
+} Day;
+
+static MemHostSpec
+roll_host(Dice *dice)
+{
+    MemHostSpec spec = mem_host_spec((8 + dice_below(dice, 57)) * MEM_GIB);
+
+    spec.swap_bytes = spec.total_bytes / 8 * dice_below(dice, 5);
+    spec.has_limit = dice_below(dice, 8) > 0;
+    spec.has_reclaim = spec.has_limit && dice_below(dice, 2) == 0;
+    return spec;
+}
+
+/* What all guests want at most; more than that and nobody could help. */
+static uint64_t
+peak_bytes(const MemHost *host)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < host->n; i++) {
+        const MemSpec *spec = &host->guests[i].spec;
+        bool stays = spec->is_fixed || spec->balloon_bytes_s == 0;
+
+        sum += MEM_OVERHEAD + (stays ? spec->maximum_bytes
+                                     : spec->high_bytes + spec->maximum_bytes / 20 + 32 * MEM_MIB);
+    }
+    return sum;
+}
+
+static void
+start_some(Day *day)
+{
+    while (day->host->n < day->scene.n) {
+        MemSpec spec = mem_scene_spec(&day->dice, &day->scene, day->host->spec.total_bytes);
+
+        spec.is_fixed = dice_below(&day->dice, 12) == 0;
+        mem_host_start(day->host, &spec, dice_roll(&day->dice));
+        if (peak_bytes(day->host) > day->host->spec.total_bytes / 10 * 8) {
+            mem_host_stop(day->host, day->host->n - 1);
+            return;
+        }
+    }
+}
+
+static void
+quarter_of_an_hour(Day *day)
+{
+    MemHost *host = day->host;
+
+    if (host->n > 0 && dice_below(&day->dice, 4) == 0)
+        mem_host_stop(host, dice_below(&day->dice, host->n));
+    start_some(day);
+    for (size_t i = 0; i < host->n; i++)
+        host->guests[i].is_still = dice_below(&day->dice, 50) == 0;
+    mem_agent_run(day->agent, MEM_HOUR / 4);
+}
+
+static void
+fail_day(const Day *day, const char *what)
+{
+    fail_msg("VIRTKSM_DAYS=1 VIRTKSM_SEED=%" PRIu64 ": %s, %zu domains on %" PRIu64 " GiB, %" PRIu64
+             " s after its boot",
+             day->dice.seed, what, day->host->n, day->host->spec.total_bytes / MEM_GIB,
+             day->host->now_us / MEM_S);
+}
+
+static void
+look_back(const Day *day)
+{
+    MemStory story = mem_agent_story(day->agent);
+
+    for (size_t i = 0; i < day->host->n; i++)
+        if (day->host->guests[i].ooms > 0)
+            fail_day(day, mem_kind_name(day->host->guests[i].spec.kind));
+    if (mem_host_score(day->host).guest_ooms > 0)
+        fail_day(day, "a guest has killed a program");
+    if (mem_host_score(day->host).host_ooms > 0)
+        fail_day(day, "the host has killed a domain");
+    if (story.broken[0] != '\0')
+        fail_day(day, story.broken);
+}
+
+static void
+one_day(uint64_t seed)
+{
+    PolicyConf conf = mem_agent_conf();
+    Day day = { .dice = { seed, seed } };
+    MemHostSpec spec = roll_host(&day.dice);
+
+    day.scene = (MemScene){ MEM_KIND_ANY, 2 + dice_below(&day.dice, 15),
+                            110 + (unsigned)dice_below(&day.dice, 60) };
+    day.host = mem_host_new(&spec);
+    day.agent = mem_agent_new(day.host, MEM_CONTROL_POLICY, &conf);
+    for (unsigned i = 0; i < 24 * 4; i++) {
+        quarter_of_an_hour(&day);
+        look_back(&day);
+    }
+    mem_agent_free(day.agent);
+    mem_host_free(day.host);
+}
+
+static void
+no_guest_loses_a_program_on_any_day(void **unused)
+{
+    const char *given = getenv("VIRTKSM_DAYS");
+    unsigned long days = given ? strtoul(given, NULL, 10) : DAYS;
+    Dice dice = dice_new();
+    uint64_t seed = dice.seed;
+    (void)unused;
+
+    assert_true(days > 0);
+    for (unsigned long i = 0; i < days; i++) {
+        one_day(seed);
+        seed = dice_roll(&dice);
+    }
+    printf("%lu days\n", days);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_guest_loses_a_program_on_any_day),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
