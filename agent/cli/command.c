@@ -211,11 +211,15 @@ static const Command commands[] = {
         .name = "simulate",
         .arguments = "TRACE",
         .help = "Decide again on recorded facts, also with other settings",
-        .details = "TRACE is a file of 'virtksm trace record'. Needs no daemon. Prints when the "
-                   "plan for KSM\n"
-                   "changed and why; DEBT and SAVED in pages, times in seconds. Fails if the "
-                   "policy of this\n"
-                   "version decides otherwise than was recorded. CSV has a row for each change.",
+        .details =
+            "TRACE is a file of 'virtksm trace record'. Needs no daemon. Prints when the plan for "
+            "KSM\n"
+            "changed and why; DEBT and SAVED in pages, times in seconds; then what it wanted of\n"
+            "balloons, memory.high and memory.reclaim of each domain, if anything. Fails if the "
+            "policy\n"
+            "of this version decides otherwise than was recorded. CSV has a row for each change "
+            "of\n"
+            "the plan for KSM.",
         .has_argument = true,
         .needs_argument = true,
         .has_csv = true,

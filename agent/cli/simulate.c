@@ -10,6 +10,7 @@
 #include "agent/cli/command.h"
 #include "agent/cli/csv.h"
 #include "agent/cli/result.h"
+#include "agent/cli/simulate_moves.h"
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
 #include "agent/conf.h"
@@ -28,6 +29,7 @@ typedef struct {
     const char *name;               /* borrowed; of the plan */
     const PolicyConf *conf;         /* borrowed; NULL: the recorded one */
     TraceReplay *replay;            /* owned */
+    SimulateMoves *moves;           /* owned */
     Virtksm__V1__SimulatedSum *sum; /* owned by the result */
     KsmPlan last;                   /* the plan before this one */
     uint64_t last_us;               /* when it was made; 0: there was none */
@@ -36,6 +38,7 @@ typedef struct {
 typedef struct {
     Virtksm__V1__Simulation *result; /* owned */
     GPtrArray *steps;                /* owned; of SimulatedStep, which go into the result */
+    GPtrArray *moves;                /* owned; of SimulatedMove, which go into the result */
     Runner runners[2];               /* with the recorded settings, and with others */
     size_t n_runners;                /* 1 or 2 */
     uint64_t first_us;               /* CLOCK_MONOTONIC of the first decision */
@@ -45,9 +48,12 @@ typedef struct {
 static void
 simulator_done(Simulator *simulator)
 {
-    for (size_t i = 0; i < simulator->n_runners; i++)
+    for (size_t i = 0; i < simulator->n_runners; i++) {
+        simulate_moves_free(simulator->runners[i].moves);
         trace_replay_free(simulator->runners[i].replay);
+    }
     g_clear_pointer(&simulator->steps, g_ptr_array_unref);
+    g_clear_pointer(&simulator->moves, g_ptr_array_unref);
     if (simulator->result)
         virtksm__v1__simulation__free_unpacked(simulator->result, NULL);
 }
@@ -154,6 +160,8 @@ decide(Simulator *simulator, const TraceMoment *moment)
         if (!runner->conf)
             compare(simulator, moment, plan);
         add_up(runner, &plan->ksm, host->now_us);
+        simulate_moves_add(runner->moves, sat_sub(host->now_us, simulator->first_us), plan,
+                           moment->sample->n, simulator->moves);
         if (is_news(runner, &plan->ksm))
             add_step(simulator, runner, &plan->ksm, host);
         runner->last = plan->ksm;
@@ -169,8 +177,11 @@ add_runner(Simulator *simulator, const char *name, const PolicyConf *conf)
     Virtksm__V1__SimulatedSum *sum = simulator->result->sums[simulator->n_runners];
 
     sum->plan = g_strdup(name);
-    simulator->runners[simulator->n_runners++] =
-        (Runner){ .name = name, .conf = conf, .replay = trace_replay_new(), .sum = sum };
+    simulator->runners[simulator->n_runners++] = (Runner){ .name = name,
+                                                           .conf = conf,
+                                                           .replay = trace_replay_new(),
+                                                           .moves = simulate_moves_new(name, sum),
+                                                           .sum = sum };
 }
 
 static void
@@ -194,6 +205,7 @@ prepare(Simulator *simulator, const char *name, const PolicyConf *conf)
         simulator->result->sums[i] = sum;
     }
     simulator->steps = g_ptr_array_new();
+    simulator->moves = g_ptr_array_new();
     add_runner(simulator, "recorded", NULL);
     if (conf)
         add_runner(simulator, name, conf);
@@ -209,6 +221,9 @@ finish(Simulator *simulator, const TraceReader *reader)
     result->n_steps = simulator->steps->len;
     result->steps =
         (Virtksm__V1__SimulatedStep **)g_ptr_array_free(g_steal_pointer(&simulator->steps), FALSE);
+    result->n_moves = simulator->moves->len;
+    result->moves =
+        (Virtksm__V1__SimulatedMove **)g_ptr_array_free(g_steal_pointer(&simulator->moves), FALSE);
 }
 
 static bool
@@ -339,6 +354,7 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
     (void)cli;
     append_steps(out, result);
     append_sums(out, result);
+    simulate_moves_append(out, result);
     append_verdict(out, result);
 }
 

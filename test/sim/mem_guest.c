@@ -24,7 +24,8 @@ static const uint64_t period_us[MEM_STALE] = { MEM_S, 60 * MEM_S, 2 * MEM_HOUR }
 
 /* From the death of a program to its next start. */
 #define RESTART_US (60 * MEM_S)
-/* In so many seconds a guest has written all its memory once, as far as it ever does. */
+/* In so many seconds a guest has written all its memory once, as far as it ever does; Windows,
+ * which clears it after its boot, in a tenth of that. */
 #define SPREAD_S 2000
 /* What a disk inside brings back at most, a second. */
 #define OWN_SWAP_BYTES_S (100 * MEM_MIB)
@@ -260,7 +261,8 @@ resize(MemGuest *guest, const uint64_t want[MEM_AGE_COUNT])
 static uint64_t
 spread(const MemGuest *guest, uint64_t backed, uint64_t step_us)
 {
-    uint64_t most = mul_div(guest->spec.maximum_bytes / SPREAD_S, step_us, MEM_S);
+    uint64_t slowness = guest->spec.kind == MEM_WINDOWS ? SPREAD_S / 10 : SPREAD_S;
+    uint64_t most = mul_div(guest->spec.maximum_bytes / slowness, step_us, MEM_S);
     uint64_t end = mul_div(guest->balloon_bytes, guest->spec.touched_bp, BP_ONE);
 
     return min_u64(most, sat_sub(end, backed));
@@ -384,7 +386,7 @@ mem_guest_start(MemGuest *guest, const MemSpec *spec, uint64_t seed, uint64_t no
     mem_load_start(&guest->load, spec, seed, now_us);
     guest->anon_bytes = mem_load_at(&guest->load, spec, now_us);
     guest->cache_bytes = min_u64(spec->cache_bytes, free_bytes(guest) / 2);
-    if (spec->kind == MEM_WINDOWS || spec->is_fixed)
+    if (spec->is_fixed)
         guest->size[MEM_STALE] = spec->maximum_bytes;
     show_host(guest, 0);
 }

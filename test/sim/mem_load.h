@@ -28,7 +28,7 @@ typedef enum {
     MEM_LYING,        /* its statistics are not true */
     MEM_INTERMITTENT, /* its statistics stop now and then */
     MEM_NO_DRIVER,    /* nobody drives its balloon, nobody tells statistics */
-    MEM_WINDOWS,      /* touched all at boot, has much free, takes and frees large steps */
+    MEM_WINDOWS,      /* touches all after its boot, has much free, takes and frees large steps */
     MEM_KIND_COUNT,
 } MemKind;
 
