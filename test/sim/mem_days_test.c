@@ -41,19 +41,25 @@ roll_host(Dice *dice)
     return spec;
 }
 
-/* What all guests want at most; more than that and nobody could help. */
+/* Memory that can be taken from it goes no lower than that. */
+static uint64_t
+peak_of(const MemSpec *spec)
+{
+    uint64_t wanted = spec->high_bytes + spec->maximum_bytes / 20 + 32 * MEM_MIB;
+    bool stays = spec->is_fixed || spec->balloon_bytes_s == 0 || spec->lie == MEM_LIE_ABSURD ||
+                 spec->lie == MEM_LIE_POOR;
+
+    return stays ? spec->maximum_bytes : max_u64(wanted, spec->maximum_bytes / 4);
+}
+
+/* What all guests want at most; more than the host has and nobody could help. */
 static uint64_t
 peak_bytes(const MemHost *host)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < host->n; i++) {
-        const MemSpec *spec = &host->guests[i].spec;
-        bool stays = spec->is_fixed || spec->balloon_bytes_s == 0;
-
-        sum += MEM_OVERHEAD + (stays ? spec->maximum_bytes
-                                     : spec->high_bytes + spec->maximum_bytes / 20 + 32 * MEM_MIB);
-    }
+    for (size_t i = 0; i < host->n; i++)
+        sum += MEM_OVERHEAD + peak_of(&host->guests[i].spec);
     return sum;
 }
 
@@ -63,7 +69,9 @@ start_some(Day *day)
     while (day->host->n < day->scene.n) {
         MemSpec spec = mem_scene_spec(&day->dice, &day->scene, day->host->spec.total_bytes);
 
-        spec.is_fixed = dice_below(&day->dice, 12) == 0;
+        /* Nobody starts what has to be in memory as a whole where it does not fit. */
+        spec.is_fixed = dice_below(&day->dice, 12) == 0 &&
+                        spec.maximum_bytes < mem_host_available(day->host) / 2;
         mem_host_start(day->host, &spec, dice_roll(&day->dice));
         if (peak_bytes(day->host) > day->host->spec.total_bytes / 10 * 8) {
             mem_host_stop(day->host, day->host->n - 1);

@@ -384,8 +384,6 @@ mem_guest_start(MemGuest *guest, const MemSpec *spec, uint64_t seed, uint64_t no
     guest->balloon_bytes = guest->target_bytes = spec->maximum_bytes;
     guest->limit_bytes = MEM_NO_LIMIT;
     mem_load_start(&guest->load, spec, seed, now_us);
-    guest->anon_bytes = mem_load_at(&guest->load, spec, now_us);
-    guest->cache_bytes = min_u64(spec->cache_bytes, free_bytes(guest) / 2);
     if (spec->is_fixed)
         guest->size[MEM_STALE] = spec->maximum_bytes;
     show_host(guest, 0);

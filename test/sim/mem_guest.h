@@ -63,7 +63,7 @@ typedef struct {
     unsigned ooms;                /* programs that its kernel has killed */
 } MemGuest;
 
-/** mem_guest_start() - a guest that booted some time ago and has all its memory */
+/** mem_guest_start() - a guest boots, with all its memory */
 void mem_guest_start(MemGuest *guest, const MemSpec *spec, uint64_t seed, uint64_t now_us);
 
 /**
