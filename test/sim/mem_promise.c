@@ -68,7 +68,10 @@ high_broken(const PolicyConf *conf, const Sample *sample, const DomainSample *do
     return NULL;
 }
 
-/* What is granted in one plan must be there, and what is taken must be held by somebody. */
+/*
+ * What is granted in one plan must be there: in memory, or in swap for what others have cold, where
+ * a guest would kill a program otherwise. What is taken must be held by somebody.
+ */
 static const char *
 sums_broken(const Sample *sample, const Plan *plan)
 {
@@ -86,7 +89,7 @@ sums_broken(const Sample *sample, const Plan *plan)
             reclaimed += domain->reclaim_bytes;
         held += sample->domains[i].cgroup_bytes;
     }
-    if (granted > sample->host.mem_available_bytes)
+    if (granted > sat_add(sample->host.mem_available_bytes, sample->host.swap_free_bytes))
         return "more is granted than the host has";
     if (reclaimed > sample->host.swap_free_bytes)
         return "more is reclaimed than fits into swap";
