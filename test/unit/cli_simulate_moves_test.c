@@ -37,6 +37,7 @@ teardown(void **state)
     for (guint i = 0; i < own->out->len; i++)
         virtksm__v1__simulated_move__free_unpacked(own->out->pdata[i], NULL);
     g_ptr_array_unref(own->out);
+    g_free(own->sum.plan);
     simulate_moves_free(own->moves);
     g_free(own);
     return 0;
@@ -146,7 +147,7 @@ nothing_is_printed_where_memory_is_left_alone(void **state)
     Plan plan = { .domains = &domain };
     g_autoptr(GString) out = g_string_new(NULL);
 
-    own->sum.plan = (char *)(gpointer) "recorded";
+    own->sum.plan = g_strdup("recorded");
     virtksm__v1__simulation__init(&result);
     result.n_sums = 1;
     result.sums = sums;
