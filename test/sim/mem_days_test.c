@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 /* A few seconds of real time. */
-#define DAYS 40
+#define DAYS 25
 
 typedef struct {
     Dice dice;

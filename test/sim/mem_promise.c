@@ -55,7 +55,8 @@ high_broken(const PolicyConf *conf, const Sample *sample, const DomainSample *do
         return "memory is reclaimed that must stay";
     if (plan->reclaim_bytes > 0 && !domain->can_reclaim)
         return "memory.reclaim is written that is not there";
-    if (sat_sub(domain->cgroup_bytes, plan->reclaim_bytes) < mem_floor(conf, domain))
+    if (plan->reclaim_bytes > 0 &&
+        sat_sub(domain->cgroup_bytes, plan->reclaim_bytes) < mem_floor(conf, domain))
         return "reclaim goes below the floor";
     if (!limits)
         return NULL;
@@ -78,6 +79,7 @@ sums_broken(const Sample *sample, const Plan *plan)
     uint64_t granted = 0;
     uint64_t reclaimed = 0;
     uint64_t held = 0;
+    uint64_t files = 0; /* need no swap */
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainPlan *domain = &plan->domains[i];
@@ -88,10 +90,11 @@ sums_broken(const Sample *sample, const Plan *plan)
         if (domain->high_apply)
             reclaimed += domain->reclaim_bytes;
         held += sample->domains[i].cgroup_bytes;
+        files += sample->domains[i].cgroup_file_bytes;
     }
     if (granted > sat_add(sample->host.mem_available_bytes, sample->host.swap_free_bytes))
         return "more is granted than the host has";
-    if (reclaimed > sample->host.swap_free_bytes)
+    if (reclaimed > sat_add(sample->host.swap_free_bytes, files))
         return "more is reclaimed than fits into swap";
     if (plan->host.balloon_bytes > held || plan->host.reclaim_bytes > held)
         return "more is asked for than all domains hold";

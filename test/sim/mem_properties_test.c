@@ -264,8 +264,9 @@ a_dead_agent_leaves_no_limit_behind(void **unused)
         MemHostSpec spec = mem_host_spec(sizes[0].bytes);
         Ward ward;
 
-        spec.has_reclaim = false; /* so that limits are needed */
-        ward = ward_new(&dice, &sizes[0], MEM_IDLE, &spec);
+        /* Limits are set where memory.reclaim is missing and balloons do not help. */
+        spec.has_reclaim = false;
+        ward = ward_new(&dice, &sizes[0], MEM_NO_DRIVER, &spec);
         mem_agent_run(ward.agent, 10 * MIN + dice_below(&dice, 50 * MIN));
         with_limits += has_limits(ward.host);
         mem_agent_die(ward.agent);
