@@ -22,7 +22,7 @@ typedef enum {
 
 /* What happened since mem_agent_watch(). */
 typedef struct {
-    uint64_t decisions;
+    uint64_t decisions;       /* made */
     uint64_t balloon_orders;  /* that differ from the one before, of all domains */
     uint64_t limits;          /* set or lifted */
     uint64_t reclaimed_bytes; /* through memory.reclaim */
@@ -33,8 +33,13 @@ typedef struct {
     char broken[160];         /* the first promise that a plan broke; "": none did */
 } MemStory;
 
-/** mem_agent_new() - somebody in charge of @host (borrowed); end with mem_agent_free()
- * @conf: of the policy library; copied */
+/**
+ * mem_agent_new() - somebody in charge of a host
+ * @host: borrowed
+ * @conf: of the policy library; copied
+ *
+ * Return: owned by the caller, end with mem_agent_free()
+ */
 MemAgent *mem_agent_new(MemHost *host, MemControl control, const PolicyConf *conf);
 
 /** mem_agent_free() - accepts NULL; the host stays */

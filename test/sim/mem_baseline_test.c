@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #define GIB   MEM_GIB
-#define SEEDS 4
+#define SEEDS 3
 #define LIFE  (4 * MEM_HOUR)
 
 /* Beside the kinds of guests: the experiment of the prototype of 2013, and hosts of other sizes. */

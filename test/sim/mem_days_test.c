@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 /* A few seconds of real time. */
-#define DAYS 25
+#define DAYS 16
 
 typedef struct {
     Dice dice;

@@ -13,7 +13,7 @@
 #define MEM_OVERHEAD (40 * MEM_MIB)
 
 typedef struct {
-    uint64_t total_bytes;
+    uint64_t total_bytes;  /* its memory */
     uint64_t swap_bytes;   /* size of its swap; 0: none */
     uint64_t swap_bytes_s; /* what the device under it moves in a second, each way */
     uint64_t step_us;      /* how finely time passes */
@@ -35,7 +35,7 @@ typedef struct {
 
 typedef struct {
     MemHostSpec spec;
-    uint64_t now_us;
+    uint64_t now_us;  /* since its boot */
     MemGuest *guests; /* owned; n of them, in the order of their starts */
     size_t n;
     uint64_t files_bytes;     /* the host's own page cache */

@@ -31,9 +31,9 @@ typedef struct {
 } Size;
 
 static const Size sizes[] = {
-    { "8 GiB", 8 * GIB, 1, 14, 8, 8 * MEM_HOUR },
-    { "256 GiB", 256 * GIB, 1, 200, 4, 2 * MEM_HOUR },
-    { "4 TiB", 4096 * GIB, 500, 2000, 1, MEM_HOUR / 2 },
+    { "8 GiB", 8 * GIB, 1, 14, 6, 6 * MEM_HOUR },
+    { "256 GiB", 256 * GIB, 1, 200, 2, MEM_HOUR },
+    { "4 TiB", 4096 * GIB, 500, 2000, 1, 20 * MIN },
 };
 
 /* A host with somebody in charge. */
@@ -167,12 +167,12 @@ relieves(Dice *dice, const Size *size)
     MemSpec hungry = mem_spec_roll(dice, MEM_STEADY, size->bytes / 4);
     uint64_t end_us;
 
-    mem_agent_run(ward.agent, MEM_HOUR / 2);
+    mem_agent_run(ward.agent, 20 * MIN);
     hungry.low_bytes = hungry.high_bytes = size->bytes / 6;
     mem_host_start(ward.host, &hungry, 1);
-    end_us = ward.host->now_us + MEM_HOUR / 2;
+    end_us = ward.host->now_us + 20 * MIN;
     while (ward.host->now_us < end_us) {
-        if (relief_us(&ward, MEM_HOUR / 2) > longest_us)
+        if (relief_us(&ward, 20 * MIN) > longest_us)
             fail_ward(&ward, "memory stays critical although others have enough");
         mem_agent_run(ward.agent, MEM_S);
     }
@@ -196,10 +196,10 @@ comes_to_rest(Dice *dice, const Size *size)
     MemScore before;
     MemStory story;
 
-    mem_agent_run(ward.agent, 2 * MEM_HOUR);
+    mem_agent_run(ward.agent, MEM_HOUR); /* by then all memory has been written once */
     mem_agent_watch(ward.agent);
     before = mem_host_score(ward.host);
-    mem_agent_run(ward.agent, MEM_HOUR);
+    mem_agent_run(ward.agent, size->us);
     story = mem_agent_story(ward.agent);
     if (story.most_turns > 1)
         fail_ward(&ward, "a balloon goes to and fro although nothing happens");
