@@ -222,12 +222,20 @@ find_no_balloon(const DoctorHost *host, const Domain *domain, Finding *finding)
     return domain->has_xml && !has_balloon(domain);
 }
 
+/* By its definition, or because the agent asks by itself while reclaim is on; 0: it is not asked.
+ */
+static uint64_t
+period_of(const Domain *domain)
+{
+    return max_u64(domain->xml.stats_period_s, domain->stats_period_s);
+}
+
 static bool
 find_no_period(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
     (void)finding;
-    return has_balloon(domain) && domain->xml.stats_period_s == 0;
+    return has_balloon(domain) && period_of(domain) == 0;
 }
 
 static bool
@@ -240,7 +248,7 @@ is_running_for(const DoctorHost *host, const Domain *domain, uint64_t seconds)
 static bool
 find_no_driver(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
-    if (!has_balloon(domain) || domain->xml.stats_period_s == 0 || domain->guest_stats_s != 0 ||
+    if (!has_balloon(domain) || period_of(domain) == 0 || domain->guest_stats_s != 0 ||
         !is_running_for(host, domain, BOOT_S))
         return false;
     doctor_say(&finding->value, "last_update 0");
@@ -250,7 +258,7 @@ find_no_driver(const DoctorHost *host, const Domain *domain, Finding *finding)
 static bool
 find_guest_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
-    uint64_t period_s = domain->xml.stats_period_s;
+    uint64_t period_s = period_of(domain);
     uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
 
     if (!has_balloon(domain) || period_s == 0 || !is_known(domain->guest_stats_s) ||
@@ -270,7 +278,7 @@ doctor_count_domain(DoctorHost *host, const Domain *domain)
         return;
     host->balloons++;
     if (is_known(domain->guest_stats_s) && domain->guest_stats_s != 0 &&
-        age_s <= max_u64(STALE_PERIODS * (uint64_t)domain->xml.stats_period_s, STALE_S))
+        age_s <= max_u64(STALE_PERIODS * period_of(domain), STALE_S))
         host->telling++;
 }
 

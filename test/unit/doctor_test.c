@@ -156,6 +156,7 @@ static void scanned(Patient *p) { p->domain.plan.debt_pages = 250; }
 static void undecided(Patient *p) { unscanned(p); p->domain.plan.reason = REASON_NONE; }
 static void no_balloon(Patient *p) { p->domain.xml.balloon = DOMAIN_BALLOON_NONE; }
 static void no_period(Patient *p) { p->domain.xml.stats_period_s = 0; p->domain.guest_stats_s = 0; }
+static void asked_by_us(Patient *p) { no_period(p); p->domain.stats_period_s = 5; p->domain.guest_stats_s = NOW_S - 5; }
 static void no_driver(Patient *p) { p->domain.guest_stats_s = 0; }
 static void booting(Patient *p) { no_driver(p); p->domain.seen_us = 1900 * US_PER_S; }
 static void not_told(Patient *p) { p->domain.guest_stats_s = VALUE_UNKNOWN; }
@@ -261,6 +262,7 @@ static const Row domain_rows[] = {
     { "nothing decided", undecided, "" },
     { "no balloon", no_balloon, "no-balloon info model='none'" },
     { "no period", no_period, "no-balloon-statistics info -" },
+    { "no period but ours", asked_by_us, "" },
     { "no driver", no_driver, "no-balloon-driver warning last_update 0" },
     { "booting", booting, "" },
     { "not told", not_told, "" },
