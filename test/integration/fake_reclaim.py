@@ -175,6 +175,22 @@ class Balloons(Reclaim):
         self.assertEqual(self.balloon_mib(), 1536)
         self.assertIn("the balloon stays at 1536 MiB", daemon.log())
 
+    def test_set_lets_the_agent_go_on_with_what_somebody_else_has_changed(self):
+        daemon = self.with_balloon(1024)
+
+        def is_found():
+            return "[reclaim-foreign]" in daemon.client("doctor", TEST_NAME).out
+
+        self.assertFalse(is_found())
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        wait_until(is_found, "it is found")
+        self.script(balloon=800)
+        time.sleep(0.5)
+        self.assertEqual(self.balloon_mib(), 1536)
+        daemon.ask("set", TEST_NAME, "balloon.mode=on")
+        self.await_balloon(800, "told to go on")
+        wait_until(lambda: not is_found(), "it is mended")
+
     def test_what_virsh_has_set_while_the_daemon_was_dead_stays(self):
         daemon = self.with_balloon(1024)
         daemon.kill()
