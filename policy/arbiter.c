@@ -22,8 +22,9 @@
  * Reclaim before balloons would be the simpler order, but free memory of a guest that was once
  * used is the coldest of all in the host's eyes: reclaim writes it to swap, and reads it again when
  * the guest uses it, where a balloon would have taken it for nothing. So cold memory is reclaimed
- * for what idle memory does not cover; where balloons are in use, only below half the critical
- * mark, where the kernel would soon swap by itself, and for guests that are short now.
+ * for what idle memory does not cover. Where balloons are in use, that is only for guests that are
+ * short now, below half the critical mark, where the kernel would soon swap by itself, and below
+ * the critical mark where balloons have nothing left to give.
  *
  * How the three keep out of each other's way: a domain that is probed is not ballooned in the same
  * decision, and one whose balloon is on its way is not probed. Memory that is still to be merged
@@ -111,7 +112,7 @@ idle_bytes(const PolicyConf *conf, const Sample *sample, const PolicyState *stat
 
 /* Of what is missing to the relief mark, what is not worth writing to swap for. */
 static uint64_t
-not_for_swap(const PolicyConf *conf, const HostSample *host)
+not_for_swap(const PolicyConf *conf, const HostSample *host, bool exhausted)
 {
     MemoryMarks marks = memory_marks(conf, host);
     uint64_t low_bytes = marks.tight_bytes;
@@ -119,7 +120,7 @@ not_for_swap(const PolicyConf *conf, const HostSample *host)
     if (!memory_is_known(host))
         return 0;
     if (conf->balloon_enable == ENABLE_YES)
-        low_bytes = marks.critical_bytes / 2;
+        low_bytes = exhausted ? marks.critical_bytes : marks.critical_bytes / 2;
     return sat_sub(marks.relief_bytes, max_u64(host->mem_available_bytes, low_bytes));
 }
 
@@ -128,15 +129,17 @@ arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
 {
     uint64_t offered = high_offer(conf, sample, state, plan);
     uint64_t wanted = missing_bytes(conf, sample, &state->memory);
-    uint64_t idle = 0;
+    uint64_t idle = idle_bytes(conf, sample, state, plan);
+    bool crisis = plan->host.level == MEMORY_CRITICAL;
+    uint64_t spared;
 
     wanted = sat_sub(wanted, coming_bytes(sample, state));
     plan->host.wanted_bytes = wanted;
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
-    if (state->memory.unmet_bytes == 0 && plan->host.level < MEMORY_CRITICAL)
-        idle = idle_bytes(conf, sample, state, plan);
-    idle = sat_add(idle, not_for_swap(conf, &sample->host));
-    plan->host.reclaim_bytes = min_u64(sat_sub(wanted, idle), offered);
+    spared = not_for_swap(conf, &sample->host, crisis && idle == 0);
+    if (!crisis && state->memory.unmet_bytes == 0)
+        spared = sat_add(spared, idle);
+    plan->host.reclaim_bytes = min_u64(sat_sub(wanted, spared), offered);
     if (conf->balloon_enable != ENABLE_NO)
         plan->host.balloon_bytes = wanted - plan->host.reclaim_bytes;
 }

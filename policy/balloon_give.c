@@ -53,7 +53,7 @@ wish_short(const BalloonCase *c)
     if (!is_known(c->part->need_bytes) || !c->is_short ||
         (balloon_is_dwelling(c) && !balloon_has_told(c)))
         return 0;
-    return max_u64(min_u64(clamp_u64(c->fair_bytes, stake->shrink_bytes, stake->grow_bytes),
+    return max_u64(min_u64(min_u64(max_u64(c->fair_bytes, stake->shrink_bytes), stake->grow_bytes),
                            sat_sub(stake->high_bytes, stake->end_bytes)),
                    sat_sub(stake->low_bytes, stake->end_bytes));
 }

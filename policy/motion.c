@@ -117,6 +117,9 @@ follow_promise(const DomainSample *domain, BalloonTrack *balloon)
     if (is_known(resident_bytes) && is_known(balloon->resident_bytes))
         balloon->promise_bytes =
             sat_sub(balloon->promise_bytes, sat_sub(resident_bytes, balloon->resident_bytes));
+    /* What the balloon has not yet left to the guest it cannot have touched. */
+    balloon->promise_bytes =
+        max_u64(balloon->promise_bytes, sat_sub(balloon->asked_bytes, domain->balloon_bytes));
     balloon->resident_bytes = resident_bytes;
 }
 

@@ -44,11 +44,12 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
         .low_bytes = stake_floor(conf, domain),
         .end_bytes = max_u64(domain->balloon_bytes, track->balloon.asked_bytes),
         .band_bytes = share_of_maximum(domain, conf->balloon_dead_band_bp),
-        .grow_bytes = share_of_maximum(domain, conf->balloon_grow_bp),
         .shrink_bytes = level == MEMORY_CRITICAL ? shrink_bytes * 2 : shrink_bytes,
     };
     uint64_t kept_bytes = need_bytes;
 
+    stake.grow_bytes = sat_sub(share_of_maximum(domain, conf->balloon_grow_bp),
+                               stake.end_bytes - domain->balloon_bytes);
     stake.high_bytes =
         clamp_u64(known_or(domain->ceiling_bytes, maximum), stake.low_bytes, maximum);
     stake.need_bytes = stake.low_bytes;

@@ -14,7 +14,7 @@ typedef struct {
     uint64_t spare_bytes;  /* beyond that, or while the host's state is critical beyond need with
                               half the headroom; 0 if need is not known */
     uint64_t band_bytes;   /* dead band */
-    uint64_t grow_bytes;   /* largest step up */
+    uint64_t grow_bytes;   /* largest step up, less what is on its way */
     uint64_t shrink_bytes; /* largest step down */
 } Stake;
 

@@ -54,7 +54,7 @@ who_is_short_is_given_large_steps_at_once(void **unused)
     assert_target(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
     memcase_after(&one, S / 2);
     assert_target(&one, 0, U, REASON_GUEST_SHORT, "has not told yet");
-    memcase_obey(&one);
+    one.domains[0].balloon_bytes = 650 * MIB;
     memcase_uses(&one, 0, 645);
     memcase_after(&one, 2 * S);
     assert_target(&one, 0, 900, REASON_GIVE_BACK, "told that it is not enough");
@@ -66,6 +66,27 @@ who_is_short_is_given_large_steps_at_once(void **unused)
     memcase_uses(&one, 0, 500);
     memcase_after(&one, 2 * S);
     assert_target(&one, 0, U, REASON_GUEST_SHORT, "was short a moment ago");
+}
+
+static void
+a_slow_balloon_is_not_asked_for_more_than_a_step_ahead(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.domains[0].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 395);
+    memcase_decide(&one);
+    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a step");
+    one.domains[0].resident_bytes += 200 * MIB; /* of its own, since the balloon is where it was */
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, U, REASON_GUEST_SHORT, "nothing has come");
+    assert_int_equal(one.tracks[0].balloon.promise_bytes, 250 * MIB);
+    one.domains[0].balloon_bytes = 500 * MIB;
+    memcase_uses(&one, 0, 495);
+    memcase_after(&one, 2 * S);
+    assert_target(&one, 0, 750, REASON_GIVE_BACK, "a part of it has");
 }
 
 static void
@@ -234,6 +255,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_short_is_given_large_steps_at_once),
+        cmocka_unit_test(a_slow_balloon_is_not_asked_for_more_than_a_step_ahead),
         cmocka_unit_test(first_what_is_free_then_what_others_gave),
         cmocka_unit_test(what_was_promised_is_not_given_twice),
         cmocka_unit_test(a_guest_about_to_kill_its_programs_may_have_what_the_host_must_swap_for),
