@@ -24,7 +24,7 @@
  * the guest uses it, where a balloon would have taken it for nothing. So cold memory is reclaimed
  * for what idle memory does not cover. Where balloons are in use, that is only for guests that are
  * short now, below half the critical mark, where the kernel would soon swap by itself, and below
- * the critical mark where balloons have nothing left to give.
+ * the critical mark, until it is left behind, where balloons have nothing left to give.
  *
  * How the three keep out of each other's way: a domain that is probed is not ballooned in the same
  * decision, and one whose balloon is on its way is not probed. Memory that is still to be merged
@@ -120,7 +120,7 @@ not_for_swap(const PolicyConf *conf, const HostSample *host, bool exhausted)
     if (!memory_is_known(host))
         return 0;
     if (conf->balloon_enable == ENABLE_YES)
-        low_bytes = exhausted ? marks.critical_bytes : marks.critical_bytes / 2;
+        low_bytes = exhausted ? marks.critical_bytes / 4 * 5 : marks.critical_bytes / 2;
     return sat_sub(marks.relief_bytes, max_u64(host->mem_available_bytes, low_bytes));
 }
 
