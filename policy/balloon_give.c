@@ -34,7 +34,7 @@ typedef enum {
     TURN_COUNT,
 } Turn;
 
-/* It may be in need, and cannot say so: it is served as those that are short, after them. */
+/* It may be in need, and cannot say so: it is served after those that are short. */
 static uint64_t
 wish_silent(const BalloonCase *c)
 {
@@ -49,7 +49,9 @@ wish_short(const BalloonCase *c)
     const Stake *stake = &c->stake;
 
     if (c->is_silent)
-        return balloon_is_moving(c) || balloon_is_dwelling(c) ? 0 : wish_silent(c);
+        return c->level == MEMORY_CRITICAL || balloon_is_moving(c) || balloon_is_dwelling(c)
+                   ? 0
+                   : wish_silent(c);
     if (!is_known(c->part->need_bytes) || !c->is_short ||
         (balloon_is_dwelling(c) && !balloon_has_told(c)))
         return 0;
@@ -131,7 +133,7 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
     MemoryMarks marks = memory_marks(conf, &sample->host);
     const uint64_t mark_of[TURN_COUNT] = {
         [TURN_SHORT] = marks.critical_bytes / 2,
-        [TURN_DIRE] = 0,
+        [TURN_DIRE] = marks.critical_bytes / 4,
         [TURN_NEED] = marks.tight_bytes,
         [TURN_HOME] = marks.idle_bytes,
     };
