@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* balloon_actuator_test.c - balloons move within bounds, with a way back on disk, and nobody is fought */
+/* balloon_actuator_test.c - balloons move within bounds, with a way back on disk, and nobody is
+ * fought */
 #define _GNU_SOURCE
 #include "agent/actuator/balloon.h"
 
