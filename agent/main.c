@@ -8,6 +8,7 @@
 #include "agent/reclaim.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -226,6 +227,8 @@ main(int argc, char **argv)
     AgentOptions options;
 
     log_open(LOG_LEVEL_INFO);
+    /* libvirt's library writes to a connection that libvirtd may just have closed. */
+    signal(SIGPIPE, SIG_IGN);
     if (!parse_arguments(&argc, &argv, &args, &error)) {
         log_error("%s (see --help)", error->message);
         return EX_USAGE;

@@ -180,6 +180,12 @@ class Signals(FakeTestCase):
         daemon.send(signal.SIGHUP)
         self.assert_settings(host, (1, 3003, 3), "after the second SIGHUP")
 
+    def test_somebody_who_hangs_up_while_it_writes_does_not_end_it(self):
+        daemon = self.started(host=self.host())
+        daemon.send(signal.SIGPIPE)
+        self.assertEqual(daemon.ask("status")["mode"], "auto")
+        daemon.stop()
+
     def test_sighup_keeps_the_mode_that_a_client_has_set(self):
         host = self.host()
         daemon = self.started(host=host, config=FIXED % (1001, 21))
