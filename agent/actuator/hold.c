@@ -178,6 +178,20 @@ way_begins(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t wa
                : bytes;
 }
 
+/*
+ * Whether a balloon may be on either side of what is wanted now, between its last figure and our
+ * last change: two values cannot tell where it may be then, so it has to get on first. To stop it
+ * where it is, or to turn it round, needs no waiting.
+ */
+static bool
+is_in_between(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t want)
+{
+    uint64_t wrote = hold->known.wrote_bytes;
+
+    return table->kind == CHANGE_BALLOON && hold->state == HOLD_OURS && !hold->is_unsure &&
+           want > min_u64(wrote, bytes) && want < max_u64(wrote, bytes);
+}
+
 bool
 hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
 {
@@ -186,7 +200,7 @@ hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
         want = hold->known.wrote_bytes;
     if (hold->is_busy || hold->state == HOLD_LEFT || hold->state == HOLD_FOREIGN ||
         hold->odd_us > 0 || !hold_may_try(hold) || table->busy >= BUSY_MAX ||
-        is_in_force(table, hold, bytes, want))
+        is_in_force(table, hold, bytes, want) || is_in_between(table, hold, bytes, want))
         return false;
     hold->is_new = hold->state == HOLD_IDLE;
     if (hold->is_new)

@@ -323,6 +323,22 @@ the_record_covers_all_that_may_be_in_force(void **state)
 }
 
 static void
+what_is_wanted_in_the_middle_of_its_way_waits_until_it_is_there(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    balloonhost_start_with_half(host, &balloon);
+    host->samples[0].balloon_bytes = 700 * MIB;
+    balloonhost_want(host, &balloon, 600 * MIB);
+    assert_int_equal(host->asked->len, 0); /* it may be at 500 or at 700 MiB */
+    host->samples[0].balloon_bytes = 500 * MIB;
+    balloonhost_want(host, &balloon, 600 * MIB);
+    assert_int_equal(host->asked->len, 1);
+    balloon_done(&balloon);
+}
+
+static void
 what_may_have_happened_is_made_certain_first(void **state)
 {
     HoldHost *host = *state;
@@ -419,6 +435,7 @@ main(void)
         ON_HOST(a_stop_gives_back_and_waits_but_not_for_ever),
         ON_HOST(a_stop_without_libvirt_keeps_the_record),
         ON_HOST(the_record_covers_all_that_may_be_in_force),
+        ON_HOST(what_is_wanted_in_the_middle_of_its_way_waits_until_it_is_there),
         ON_HOST(what_may_have_happened_is_made_certain_first),
         ON_HOST(a_domain_that_fails_three_times_is_left_alone_for_a_while),
         ON_HOST(a_refusal_leaves_nothing_to_restore),
