@@ -53,6 +53,9 @@
 #define PROBE_MIN MIB
 /* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
+/* The kernel takes more than it is asked for: a fifth more was seen, and little is doubled by huge
+ * pages. So only this part of what is above the floor is asked for. */
+#define FLOOR_DIVISOR 2
 /* Part of the cache of files that can go. */
 #define FILES_DIVISOR 2
 
@@ -166,14 +169,20 @@ most_bytes(const HostSample *host, const MemoryState *memory)
     return has_swap(host) ? min_u64(memory->swap_budget_bytes, swap_room_bytes(host)) : UINT64_MAX;
 }
 
+/* What a domain may be asked for before it is at its floor. */
+static uint64_t
+room_bytes(const PolicyConf *conf, const DomainSample *domain)
+{
+    return sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) / FLOOR_DIVISOR;
+}
+
 /* The next probe: a step, as far as floor and files allow. */
 static uint64_t
 probe_bytes(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
 {
-    uint64_t room_bytes = sat_sub(domain->cgroup_bytes, stake_floor(conf, domain));
     uint64_t step_bytes = mul_div(domain->cgroup_bytes, conf->high_step_bp, BP_ONE);
 
-    step_bytes = min_u64(step_bytes, room_bytes);
+    step_bytes = min_u64(step_bytes, room_bytes(conf, domain));
     if (!has_swap(host))
         step_bytes = min_u64(step_bytes, known_or(domain->cgroup_file_bytes, 0) / FILES_DIVISOR);
     return step_bytes;
@@ -204,7 +213,7 @@ why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
     if (track->balloon.asked_bytes > 0 ||
         is_resting(conf, sample->host.now_us, plan->host.level, &track->high))
         return REASON_DWELL;
-    if (sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) < PROBE_MIN)
+    if (room_bytes(conf, domain) < PROBE_MIN)
         return REASON_AT_FLOOR;
     if (has_swap(&sample->host))
         return most_bytes(&sample->host, &state->memory) < PROBE_MIN ? REASON_SWAP_RATE
