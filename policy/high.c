@@ -87,10 +87,18 @@ is_over(const PolicyConf *conf, const DomainSample *domain, const HighTrack *hig
            refaults >= conf->high_refault * (WINDOW_US / US_PER_S);
 }
 
+/* Whether there is nothing to compare with before now. */
+static bool
+is_first(const DomainSample *domain, const HighTrack *high)
+{
+    return high->at_us == 0 || (is_known(domain->cgroup_stall_us) && !is_known(high->stall_us)) ||
+           (is_known(domain->cgroup_refaults) && !is_known(high->refaults));
+}
+
 static void
 follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, HighTrack *high)
 {
-    bool first = high->at_us == 0;
+    bool first = is_first(domain, high);
     bool over = !first && is_over(conf, domain, high);
     bool ended = first || sat_sub(now_us, high->at_us) >= WINDOW_US;
 
@@ -99,6 +107,8 @@ follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, High
             min_u64(max_u64(high->pause_us, dwell_us(conf)) * 2, dwell_us(conf) * PAUSE_MAX);
     if (over)
         high->rested_us = max_u64(now_us, 1);
+    if (first)
+        high->back_count = domain->cgroup_refaults; /* what came back before is not our doing */
     high->hurt = over || (high->hurt && !ended);
     if (!over && !ended)
         return;
