@@ -117,6 +117,13 @@ bend_near_floor(MemCase *one)
     one->domains[0].floor_bytes = 990 * MIB;
 }
 
+/* A huge page more than is asked for, and it would be below. */
+static void
+bend_nearly_floor(MemCase *one)
+{
+    one->domains[0].floor_bytes = 1000 * MIB - MIB * 3 / 2;
+}
+
 static void
 bend_no_swap(MemCase *one)
 {
@@ -204,7 +211,8 @@ whoever_is_not_probed_has_a_reason(void **unused)
         { "no maximum", bend_no_maximum, 0, REASON_FACT_MISSING },
         { "short", bend_short, 0, REASON_GUEST_SHORT },
         { "at its floor", bend_floor, 0, REASON_AT_FLOOR },
-        { "near its floor", bend_near_floor, 10, REASON_PROBE_DOWN },
+        { "near its floor", bend_near_floor, 5, REASON_PROBE_DOWN },
+        { "nearly at its floor", bend_nearly_floor, 0, REASON_AT_FLOOR },
         { "no swap", bend_no_swap, 0, REASON_NO_SWAP },
         { "swap not known", bend_swap_unknown, 0, REASON_NO_SWAP },
         { "swap full", bend_swap_full, 0, REASON_NO_SWAP },
@@ -231,6 +239,38 @@ whoever_is_not_probed_has_a_reason(void **unused)
         assert_false(is_known(one.plans[0].limit_bytes));
         assert_int_equal(one.plans[0].lease_us, 0);
     }
+}
+
+static void
+it_hurts_from_the_first_figures_on(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    one.domains[0].cgroup_stall_us = one.domains[0].cgroup_refaults = U;
+    memcase_decide(&one);
+    one.domains[0].cgroup_stall_us = 0;
+    one.domains[0].cgroup_refaults = 1000000;
+    memcase_after(&one, S / 4);
+    assert_int_not_equal(one.plans[0].high_reason, REASON_BACK_OFF);
+    one.domains[0].cgroup_refaults += 400;
+    memcase_after(&one, S / 4);
+    assert_int_equal(one.plans[0].high_reason, REASON_BACK_OFF);
+}
+
+static void
+what_came_back_before_the_first_probe_is_not_held_against_it(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init_tight(&one, 1);
+    one.domains[0].cgroup_refaults = 1000000;
+    memcase_decide(&one);
+    assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
+    memcase_after(&one, one.conf.high_dwell_s * S);
+    assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
 }
 
 static void
@@ -307,6 +347,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_is_not_probed_has_a_reason),
+        cmocka_unit_test(it_hurts_from_the_first_figures_on),
+        cmocka_unit_test(what_came_back_before_the_first_probe_is_not_held_against_it),
         cmocka_unit_test(memory_that_is_still_to_be_merged_waits),
         cmocka_unit_test(domains_take_turns_within_what_may_go_to_swap),
         cmocka_unit_test(what_is_observed_is_planned_and_not_applied),
