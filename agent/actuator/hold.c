@@ -309,10 +309,13 @@ hold_give_back(HoldTable *table, Hold *hold)
 
     if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
         return;
-    if (hold->is_busy || (hold->state == HOLD_LEFT && !hold_record_confirm(table, hold)))
+    if (hold->state == HOLD_LEFT && !hold->is_busy && !hold_record_confirm(table, hold))
         return;
+    /* libvirt may still be setting it: that takes as long as the kernel takes to reclaim. */
     if (table->lift)
         table->lift(table->root_fd, hold);
+    if (hold->is_busy)
+        return;
     if (!table->closing && (!hold_may_try(hold) || table->busy >= BUSY_MAX))
         return;
     /* It is on its way back. */

@@ -127,6 +127,11 @@ a_limit_goes_at_once_when_policy_lets_go_of_it(void **state)
     assert_int_equal(fixture.high.guard.fd, -1);
     assert_int_equal(highhost_hold(&fixture)->state, HOLD_IDLE);
     assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
+    want_limit(&fixture, 700 * MIB, 60);
+    limit_is(&fixture, 700 * MIB);
+    host->plans[0].limit_bytes = LIMIT_NONE;
+    highhost_apply(&fixture);
+    assert_limit(&fixture, "max"); /* libvirt still waits for the kernel to reclaim */
     highhost_stop(&fixture);
 }
 
