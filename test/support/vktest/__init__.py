@@ -10,6 +10,7 @@ that an earlier, killed run left behind.
     hook.py     virtksm-hook where libvirtd looks for it
     domain.py   domains that run the guest of test/support/guest
     ksm.py      KSM's knobs and counters, of the host and of a process
+    memory.py   a host that is short of memory, and the memory cgroup of a domain
     daemon.py   virtksmd and virtksm as a test starts them
     case.py     RealTestCase and main()
 """
