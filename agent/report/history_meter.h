@@ -35,7 +35,7 @@ typedef struct {
 typedef struct HistoryMeter HistoryMeter;
 
 /** history_record_free() - of a HistoryRecord, as a GDestroyNotify */
-void history_record_free(gpointer record);
+void history_record_free(gpointer data);
 
 /** history_batch_free() - accepts NULL */
 void history_batch_free(HistoryBatch *batch);

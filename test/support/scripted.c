@@ -48,19 +48,20 @@ play_line(const char *line, DomainSample *sample, uint64_t now_us, DomainPlan *p
 {
     char balloon[32];
     char limit[32];
+    char lease[32];
+    char reclaim[32];
     char in_force[32];
-    unsigned long lease_ms;
-    unsigned long reclaim_mib;
+    uint64_t lease_ms;
 
-    if (sscanf(line, "%31s %31s %lu %lu %31s", balloon, limit, &lease_ms, &reclaim_mib, in_force) !=
-        5)
+    if (sscanf(line, "%31s %31s %31s %31s %31s", balloon, limit, lease, reclaim, in_force) != 5)
         abort();
+    lease_ms = strtoull(lease, NULL, 10);
     make_movable(sample, in_force);
     plan->balloon_bytes = size_of(balloon);
     plan->balloon_apply = true;
     plan->limit_bytes = size_of(limit);
     plan->lease_us = lease_ms > 0 ? now_us + lease_ms * 1000 : 0;
-    plan->reclaim_bytes = reclaim_mib * MIB;
+    plan->reclaim_bytes = strtoull(reclaim, NULL, 10) * MIB;
     plan->high_apply = true;
 }
 
