@@ -336,6 +336,7 @@ agent_close(Agent *agent)
     g_clear_pointer(&agent->server, server_free);
     tick_done(&agent->tick);
     trace_hub_done(&agent->traces);
+    partition_clear(&agent->partition);
     domain_table_done(&agent->domains);
     event_hub_done(&agent->events);
     g_clear_pointer(&agent->conf, conf_free);

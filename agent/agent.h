@@ -13,6 +13,7 @@
 #include "agent/domain.h"
 #include "agent/event.h"
 #include "agent/facts/host.h"
+#include "agent/facts/partition.h"
 #include "agent/report/cost.h"
 #include "agent/sampler.h"
 #include "agent/tick.h"
@@ -65,6 +66,7 @@ struct Agent {
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */
+    Partition partition;     /* what the groups around all domains leave to them */
     CpuMark cpu_marks[2];    /* older and newer; where ksmd's run time stood */
     double ksmd_cpu_percent; /* of one CPU since the older mark; < 0: not known */
     CostMark cost;           /* where the costs that domains bear were last noted */

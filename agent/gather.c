@@ -103,9 +103,22 @@ gather_pressed(Agent *agent)
     GHashTableIter iter;
     gpointer value;
 
+    partition_clear(&agent->partition);
     g_hash_table_iter_init(&iter, agent->domains.by_uuid);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        read_cgroup(agent, value);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Domain *domain = value;
+
+        read_cgroup(agent, domain);
+        if (domain->has_process && is_reclaiming(agent))
+            partition_join(&agent->partition, &domain->cgroup);
+    }
+}
+
+void
+gather_host(Agent *agent)
+{
+    host_read(&agent->host_facts, &agent->host);
+    partition_bound(&agent->partition, agent->root_fd, &agent->host);
 }
 
 static void

@@ -24,6 +24,14 @@ void gather_all(Agent *agent);
 void gather_pressed(Agent *agent);
 
 /**
+ * gather_host() - read the host, and how much of its memory domains may use
+ *
+ * The groups around the domains are those that the last of the above has found: none unless reclaim
+ * is configured.
+ */
+void gather_host(Agent *agent);
+
+/**
  * gather_sample() - what is known of a domain, as policy is told
  * @domain:  as last read
  * @wall_us: wall clock, which is what libvirt tells times by

@@ -221,7 +221,7 @@ tick_decide(Agent *agent)
     g_array_set_size(tick->plans, domains->len);
 
     agent->host = host_sample_unknown();
-    host_read(&agent->host_facts, &agent->host);
+    gather_host(agent);
     agent->host.now_us = (uint64_t)g_get_monotonic_time();
     measure_ksmd(agent);
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);

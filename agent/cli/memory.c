@@ -28,6 +28,20 @@ is_off(const char *mode)
     return !mode || g_strcmp0(mode, "off") == 0;
 }
 
+static void
+append_bound(GString *out, const Virtksm__V1__MemoryStatus *memory)
+{
+    g_autofree char *limit = text_bytes(memory->limit_bytes);
+    g_autofree char *available =
+        memory->has_available_bytes ? text_bytes(memory->available_bytes) : g_strdup(TEXT_UNKNOWN);
+    g_autofree char *text = NULL;
+
+    if (!memory->bounded_by)
+        return;
+    text = g_strdup_printf("%s by cgroup %s, available %s", limit, memory->bounded_by, available);
+    text_append_line(out, "limited to", text);
+}
+
 void
 memory_append_host(GString *out, const Virtksm__V1__MemoryStatus *memory)
 {
@@ -40,6 +54,7 @@ memory_append_host(GString *out, const Virtksm__V1__MemoryStatus *memory)
     enabled = g_strdup_printf("balloon %s, memory.high %s", word(memory->balloon),
                               word(memory->memory_high));
     text_append_line(out, "memory", level);
+    append_bound(out, memory);
     if (memory->wanted_bytes > 0) {
         g_autofree char *wanted = text_bytes(memory->wanted_bytes);
         g_autofree char *cold = text_bytes(memory->reclaim_bytes);

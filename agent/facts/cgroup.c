@@ -28,7 +28,7 @@
 #define OWN_GROUP "libvirt"
 /* Counters of the kernel hold no more: pages of a signed long, in bytes. */
 #define MOST_BYTES ((uint64_t)INT64_MAX)
-/* memory.high of a group without a limit. */
+/* What is written where there is no limit. */
 #define NO_LIMIT         "max"
 #define LIMIT_TEXT_BYTES 32
 
@@ -112,22 +112,36 @@ open_group(int dir_fd, const char *path, const char *probe)
     return -1;
 }
 
+static const char *
+usage_file(CgroupVersion version)
+{
+    return version == CGROUP_V2 ? "memory.current" : "memory.usage_in_bytes";
+}
+
+int
+cgroup_open_path(int root_fd, CgroupVersion version, const char *path)
+{
+    g_autofree char *full =
+        g_strconcat(version == CGROUP_V2 ? MOUNT_POINT : MOUNT_POINT_V1, path, NULL);
+
+    return open_group(root_fd, full, usage_file(version));
+}
+
 bool
 cgroup_open(Cgroup *cgroup, int root_fd, const Process *process)
 {
     CgroupVersion version = cgroup_is_v2(root_fd) ? CGROUP_V2 : CGROUP_V1;
-    const char *probe = version == CGROUP_V2 ? "memory.current" : "memory.usage_in_bytes";
     g_autofree char *path = cgroup_find(process, version);
-    g_autofree char *full =
-        g_strconcat(version == CGROUP_V2 ? MOUNT_POINT : MOUNT_POINT_V1, path, NULL);
-    int scope_fd = path ? open_group(root_fd, full, probe) : -1;
-    int own_fd = scope_fd >= 0 ? open_group(scope_fd, OWN_GROUP, probe) : -1;
+    int scope_fd = path ? cgroup_open_path(root_fd, version, path) : -1;
+    int own_fd = scope_fd >= 0 ? open_group(scope_fd, OWN_GROUP, usage_file(version)) : -1;
 
     if (scope_fd < 0)
         return false;
     if (own_fd >= 0)
         close(scope_fd);
-    *cgroup = (Cgroup){ .version = version, .dir_fd = own_fd >= 0 ? own_fd : scope_fd };
+    *cgroup = (Cgroup){ .version = version,
+                        .dir_fd = own_fd >= 0 ? own_fd : scope_fd,
+                        .parent = g_path_get_dirname(path) };
     if (version == CGROUP_V2) {
         cgroup->can_reclaim = faccessat(cgroup->dir_fd, "memory.reclaim", W_OK, AT_EACCESS) == 0;
         cgroup->can_limit = faccessat(cgroup->dir_fd, "memory.high", F_OK, 0) == 0;
@@ -140,6 +154,7 @@ cgroup_close(Cgroup *cgroup)
 {
     if (cgroup->version != CGROUP_NONE)
         close(cgroup->dir_fd);
+    g_free(cgroup->parent);
     *cgroup = (Cgroup){ .version = CGROUP_NONE };
 }
 
@@ -165,13 +180,13 @@ sum(uint64_t a, uint64_t b)
     return is_known(a) && is_known(b) ? sat_add(a, b) : VALUE_UNKNOWN;
 }
 
-static uint64_t
-read_limit(int dir_fd)
+uint64_t
+cgroup_limit(int dir_fd, const char *name)
 {
     char text[LIMIT_TEXT_BYTES];
     uint64_t bytes;
 
-    if (procfile_read_text(dir_fd, "memory.high", text, sizeof(text)) != PROCFILE_READ)
+    if (procfile_read_text(dir_fd, name, text, sizeof(text)) != PROCFILE_READ)
         return VALUE_UNKNOWN;
     if (g_str_equal(g_strchomp(text), NO_LIMIT))
         return LIMIT_NONE;
@@ -187,7 +202,7 @@ read_v2(int dir_fd, const char *stat, CgroupSample *sample)
     sample->stall_us = stall_us(dir_fd, "memory.pressure");
     sample->refaults = sum(procfile_key_u64(stat, "workingset_refault_anon"),
                            procfile_key_u64(stat, "workingset_refault_file"));
-    sample->limit_bytes = read_limit(dir_fd);
+    sample->limit_bytes = cgroup_limit(dir_fd, "memory.high");
 }
 
 static void

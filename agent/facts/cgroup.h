@@ -19,6 +19,7 @@ typedef enum {
 typedef struct {
     CgroupVersion version;
     int dir_fd;       /* owned if there is a version; the group that libvirt sets limits of */
+    char *parent;     /* owned; path, below the mount point, of what the domain's group is in */
     bool can_reclaim; /* memory.reclaim is there and may be written */
     bool can_limit;   /* memory.high is there */
 } Cgroup;
@@ -68,6 +69,25 @@ char *cgroup_find(const Process *process, CgroupVersion version);
  * Return: whether there is one.
  */
 bool cgroup_open(Cgroup *cgroup, int root_fd, const Process *process);
+
+/**
+ * cgroup_open_path() - hold any memory cgroup
+ * @root_fd: "/" or a test's fake root (borrowed)
+ * @version: its hierarchy
+ * @path:    below the mount point: "/machine"
+ *
+ * Return: a descriptor that the caller closes; -1: there is no such group.
+ */
+int cgroup_open_path(int root_fd, CgroupVersion version, const char *path);
+
+/**
+ * cgroup_limit() - a limit of memory
+ * @dir_fd: of the group (borrowed)
+ * @name:   of the file
+ *
+ * Return: bytes; LIMIT_NONE: it has none; VALUE_UNKNOWN: that could not be had.
+ */
+uint64_t cgroup_limit(int dir_fd, const char *name);
 
 /** cgroup_close() - hold it no more; leaves @cgroup reusable; harmless if it holds none */
 void cgroup_close(Cgroup *cgroup);

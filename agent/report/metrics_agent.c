@@ -395,10 +395,13 @@ static const HostMetric rows[] = {
       "Connections to libvirt after the first.", get_reconnects, NULL },
     { "virtksm_domains", METRIC_GAUGE, "", "Domains that run, as far as the agent knows.",
       get_domains, NULL },
-    { "virtksm_host_memory_bytes", METRIC_GAUGE, "bytes", "Memory of the host (MemTotal).",
+    { "virtksm_host_memory_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the host (MemTotal), or the limit that all domains have in common, if that is "
+      "less and reclaim is configured.",
       get_total, NULL },
     { "virtksm_host_available_bytes", METRIC_GAUGE, "bytes",
-      "Memory of the host that can be had without swapping (MemAvailable), at the last tick.",
+      "Of that, what can be had without swapping (MemAvailable, or what the limit leaves), at the "
+      "last tick.",
       get_available, NULL },
 };
 

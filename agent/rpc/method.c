@@ -137,6 +137,11 @@ method_memory(const Agent *agent)
     virtksm__v1__memory_status__init(message);
     message->balloon = g_strdup(enable_words[agent->conf->policy.balloon_enable]);
     message->memory_high = g_strdup(enable_words[agent->conf->policy.high_enable]);
+    if (agent->partition.bound_path) {
+        message->bounded_by = g_strdup(agent->partition.bound_path);
+        MESSAGE_SET(message, limit_bytes, agent->partition.limit_bytes);
+        MESSAGE_SET_KNOWN(message, available_bytes, agent->host.mem_available_bytes);
+    }
     if (plan->reason == REASON_NONE)
         return message;
     message->level = g_strdup(memory_level_name(plan->level));

@@ -170,12 +170,19 @@ status_tells_how_short_of_memory_the_host_is(void **state)
 {
     static const struct {
         uint64_t wanted_bytes;
+        const char *bounded_by; /* NULL: no cgroup */
         const char *want;
     } rows[] = {
-        { 0, "\nmemory:      tight: It is short.\nreclaim:     balloon yes, memory.high no\n" },
-        { UINT64_C(3) << 20, "\nmemory:      tight: It is short.\n"
-                             "wanted back: 3.0 MiB: cold memory 1.0 MiB, balloons 2.0 MiB\n"
-                             "reclaim:     balloon yes, memory.high no\n" },
+        { 0, NULL,
+          "\nmemory:      tight: It is short.\nreclaim:     balloon yes, memory.high no\n" },
+        { UINT64_C(3) << 20, NULL,
+          "\nmemory:      tight: It is short.\n"
+          "wanted back: 3.0 MiB: cold memory 1.0 MiB, balloons 2.0 MiB\n"
+          "reclaim:     balloon yes, memory.high no\n" },
+        { 0, "/machine",
+          "\nmemory:      tight: It is short.\n"
+          "limited to:  8.0 MiB by cgroup /machine, available 512.0 KiB\n"
+          "reclaim:     balloon yes, memory.high no\n" },
     };
     static const char *const words[] = { "status", NULL };
 
@@ -183,6 +190,7 @@ status_tells_how_short_of_memory_the_host_is(void **state)
         Virtksm__V1__StatusResponse status = VIRTKSM__V1__STATUS_RESPONSE__INIT;
         Virtksm__V1__MemoryStatus memory = VIRTKSM__V1__MEMORY_STATUS__INIT;
         char level[] = "tight", why[] = "It is short.", yes[] = "yes", no[] = "no";
+        g_autofree char *bounded_by = NULL;
         g_autoptr(Child) child = NULL;
 
         memory.level = level;
@@ -191,6 +199,11 @@ status_tells_how_short_of_memory_the_host_is(void **state)
         memory.memory_high = no;
         memory.has_wanted_bytes = memory.has_reclaim_bytes = memory.has_balloon_bytes = true;
         memory.wanted_bytes = rows[i].wanted_bytes;
+        bounded_by = g_strdup(rows[i].bounded_by);
+        memory.bounded_by = bounded_by;
+        memory.has_limit_bytes = memory.has_available_bytes = true;
+        memory.limit_bytes = UINT64_C(8) << 20;
+        memory.available_bytes = UINT64_C(1) << 19;
         memory.reclaim_bytes = UINT64_C(1) << 20;
         memory.balloon_bytes = UINT64_C(2) << 20;
         status.memory = &memory;

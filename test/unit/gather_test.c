@@ -241,6 +241,37 @@ figures_of_the_cgroup_are_told_one_by_one(void **state)
 }
 
 static void
+a_limit_around_all_domains_counts_only_if_reclaim_is_configured(void **state)
+{
+    Agent *agent = *state;
+    FakeRoot *root = fakeagent_root(agent);
+    uint64_t total;
+
+    make_cgroup(agent, V2);
+    fakeroot_write(root, "sys/fs/cgroup/machine.slice/memory.current", "10240\n");
+    fakeroot_write(root, "sys/fs/cgroup/machine.slice/memory.max", "12288\n");
+    fakeroot_write(root, "sys/fs/cgroup/machine.slice/memory.stat",
+                   "active_file 100\ninactive_file 200\n");
+    gather_all(agent);
+    gather_host(agent);
+    total = agent->host.mem_total_bytes;
+    assert_true(is_known(total) && total > 12288);
+    assert_null(agent->partition.bound_path);
+
+    agent->conf->policy.balloon_enable = ENABLE_OBSERVE;
+    gather_all(agent);
+    gather_host(agent);
+    assert_int_equal(agent->host.mem_total_bytes, 12288);
+    assert_int_equal(agent->host.mem_available_bytes, 2348);
+    assert_string_equal(agent->partition.bound_path, "/machine.slice");
+
+    agent->conf->policy.balloon_enable = ENABLE_NO;
+    gather_pressed(agent);
+    gather_host(agent);
+    assert_int_equal(agent->host.mem_total_bytes, total);
+}
+
+static void
 a_cgroup_that_is_gone_is_looked_for_again(void **state)
 {
     Agent *agent = *state;
@@ -340,6 +371,7 @@ main(void)
         ON_HOST(the_age_of_what_a_guest_said_is_told),
         ON_HOST(cgroups_are_read_only_if_reclaim_is_configured),
         ON_HOST(figures_of_the_cgroup_are_told_one_by_one),
+        ON_HOST(a_limit_around_all_domains_counts_only_if_reclaim_is_configured),
         ON_HOST(a_cgroup_that_is_gone_is_looked_for_again),
         ON_HOST(an_alarm_is_decided_upon_with_fresh_figures_of_cgroups),
         ON_HOST(alarms_that_come_in_a_storm_are_few_decisions_on_the_worst),
