@@ -107,8 +107,7 @@ static struct Statistic statistics[TAG_COUNT];
 static uint32_t page_numbers[PAGES_PER_REQUEST];
 
 static uint16_t io_base;
-static struct Region free_region;
-static uint32_t ballooned_pages;
+static struct Stock *stock;
 static uint32_t memory_pages; /* of the whole guest */
 
 static bool
@@ -153,8 +152,8 @@ is_returned(enum Queue number)
 static void
 submit_statistics(void)
 {
-    uint64_t free_bytes = (uint64_t)(free_region.pages - ballooned_pages) * PAGE_BYTES;
-    uint64_t total_bytes = (uint64_t)(memory_pages - ballooned_pages) * PAGE_BYTES;
+    uint64_t free_bytes = (uint64_t)stock->free * PAGE_BYTES;
+    uint64_t total_bytes = (uint64_t)(memory_pages - stock->ballooned) * PAGE_BYTES;
 
     for (uint16_t tag = 0; tag < TAG_COUNT; tag++)
         statistics[tag] = (struct Statistic){ .tag = tag, .value = 0 };
@@ -165,7 +164,7 @@ submit_statistics(void)
 }
 
 bool
-balloon_init(const struct Region *free, uint32_t total_pages)
+balloon_init(struct Stock *pages, uint32_t total_pages)
 {
     uint32_t address = pci_find(VIRTIO_VENDOR, VIRTIO_BALLOON);
     uint32_t features;
@@ -173,7 +172,7 @@ balloon_init(const struct Region *free, uint32_t total_pages)
     if (address == 0)
         return false;
 
-    free_region = *free;
+    stock = pages;
     memory_pages = total_pages;
     io_base = (uint16_t)(pci_read(address, PCI_BAR0) & 0xFFFC);
     pci_write(address, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_BUS_MASTER);
@@ -192,12 +191,12 @@ balloon_init(const struct Region *free, uint32_t total_pages)
     return true;
 }
 
-/* Hands over @pages pages from page @first on and waits, which takes the device no time. */
+/* Hands over @pages pages from slot @first on and waits, which takes the device no time. */
 static void
 move_pages(enum Queue number, uint32_t first, uint32_t pages)
 {
     for (uint32_t i = 0; i < pages; i++)
-        page_numbers[i] = first + i;
+        page_numbers[i] = stock_page(stock, first + i);
     submit(number, page_numbers, pages * sizeof(page_numbers[0]));
     while (!is_returned(number))
         __asm__ volatile("pause");
@@ -212,23 +211,23 @@ step_towards(uint32_t missing_pages)
 static void
 follow_target(uint32_t target_pages)
 {
-    uint32_t end = free_region.first_page + free_region.pages;
+    while (stock->ballooned < target_pages && stock->free > 0) {
+        uint32_t pages = step_towards(target_pages - stock->ballooned);
 
-    if (target_pages > free_region.pages)
-        target_pages = free_region.pages;
-    while (ballooned_pages < target_pages) {
-        uint32_t pages = step_towards(target_pages - ballooned_pages);
-
-        ballooned_pages += pages;
-        move_pages(QUEUE_INFLATE, end - ballooned_pages, pages);
-        out32(io_base + REG_ACTUAL_PAGES, ballooned_pages);
+        if (pages > stock->free)
+            pages = stock->free;
+        stock->free -= pages;
+        stock->ballooned += pages;
+        move_pages(QUEUE_INFLATE, stock->free, pages);
+        out32(io_base + REG_ACTUAL_PAGES, stock->ballooned);
     }
-    while (ballooned_pages > target_pages) {
-        uint32_t pages = step_towards(ballooned_pages - target_pages);
+    while (stock->ballooned > target_pages) {
+        uint32_t pages = step_towards(stock->ballooned - target_pages);
 
-        move_pages(QUEUE_DEFLATE, end - ballooned_pages, pages);
-        ballooned_pages -= pages;
-        out32(io_base + REG_ACTUAL_PAGES, ballooned_pages);
+        move_pages(QUEUE_DEFLATE, stock->free, pages);
+        stock->free += pages;
+        stock->ballooned -= pages;
+        out32(io_base + REG_ACTUAL_PAGES, stock->ballooned);
     }
 }
 

@@ -4,21 +4,21 @@
  */
 #pragma once
 
-#include "test/support/guest/content.h"
+#include "test/support/guest/stock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /**
  * balloon_init() - find the device and start to listen to it
- * @free:        pages that may be given away, taken from the end first (copied)
+ * @pages:       of these, free ones are given away, the last first (borrowed for ever)
  * @total_pages: memory of the guest, for its statistics
  *
  * The driver obeys no target by itself; call balloon_serve() after every machine_wait().
  *
  * Return: whether there is a balloon that this driver can use.
  */
-bool balloon_init(const struct Region *free, uint32_t total_pages);
+bool balloon_init(struct Stock *pages, uint32_t total_pages);
 
 /**
  * balloon_serve() - answer a request for statistics and follow the host's target

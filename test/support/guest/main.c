@@ -18,18 +18,25 @@
  *   late=SECONDS  after READY: unique becomes content that every guest has alike
  *   split=SECONDS after READY: common becomes content of this seed alone
  *   balloon=0     leave the balloon device alone, as a guest without driver does
+ *   work=MIB      what a program needs that is busy for busy=SECONDS (default 10) of each
+ *                 period=SECONDS (default 30), having begun shift=SECONDS before the guest
+ *   calm=MIB      what it needs otherwise
+ *   growrate=     PAGES per second that the program takes, any free ones (default 4096)
+ *   workrate=     PAGES per second of its own that it writes to (default 20000)
  *
  * The regions follow each other in this order from 4 MiB on, free= at the end of memory, and what
  * is left between them is never touched. READY on the first serial port says that all is written,
- * LATE and SPLIT that the change is done. Seconds are counted by a timer of the guest: a busy host
- * may stretch them.
+ * LATE and SPLIT that the change is done, WORK how far the program is (work.h). Seconds are counted
+ * by a timer of the guest: a busy host may stretch them.
  *
  * Source: Multiboot Specification 0.6.96, 3.3
  */
 #include "test/support/guest/balloon.h"
 #include "test/support/guest/content.h"
 #include "test/support/guest/machine.h"
+#include "test/support/guest/pace.h"
 #include "test/support/guest/parameter.h"
+#include "test/support/guest/work.h"
 
 #include <stddef.h>
 
@@ -57,14 +64,6 @@ struct Change {
     const char *message;   /* for the console */
 };
 
-/* Something that goes on for ever, so many pages a second. */
-struct Pace {
-    uint32_t rate;   /* pages per second */
-    uint32_t cursor; /* pages written so far */
-    uint32_t credit; /* written too little so far, in 1/TICKS_PER_10_SECONDS page */
-    uint32_t ticks;  /* when pages were written last */
-};
-
 struct Guest {
     const char *line;     /* command line */
     uint32_t end_page;    /* of memory */
@@ -76,8 +75,10 @@ struct Guest {
     struct Region free;
     uint32_t used_end; /* page behind the regions that stay in use */
     uint32_t seed;
-    struct Pace stir; /* of the volatile pages */
-    struct Pace turn; /* of the churn */
+    struct Pace stir;   /* of the volatile pages */
+    struct Pace turn;   /* of the churn */
+    struct Stock stock; /* pages that the regions do not use */
+    struct Work work;
     struct Change late;
     struct Change split;
     bool has_balloon;
@@ -156,7 +157,8 @@ offer_free_pages(void)
 {
     struct Region spare = { guest.used_end, guest.end_page - guest.used_end };
 
-    return parameter(guest.line, "balloon", 1) && balloon_init(&spare, guest.end_page);
+    stock_init(&guest.stock, &spare, guest.work.busy_pages > 0);
+    return parameter(guest.line, "balloon", 1) && balloon_init(&guest.stock, guest.end_page);
 }
 
 static void
@@ -178,32 +180,11 @@ make_change(struct Change *change)
     console_print(change->message);
 }
 
-/* Pages to write now, so that @pace is kept. */
-static uint32_t
-pages_due(struct Pace *pace)
-{
-    uint32_t ticks = machine_ticks() - pace->ticks;
-    uint32_t pages;
-
-    pace->ticks += ticks;
-    pace->credit += ticks * pace->rate * 10;
-    pages = pace->credit / TICKS_PER_10_SECONDS;
-    pace->credit %= TICKS_PER_10_SECONDS;
-    return pages;
-}
-
-static void
-set_pace(struct Pace *pace, const char *name)
-{
-    pace->rate = parameter(guest.line, name, RATE_DEFAULT);
-    pace->ticks = machine_ticks();
-}
-
 static void
 plan_changes(void)
 {
-    set_pace(&guest.stir, "rate");
-    set_pace(&guest.turn, "churnrate");
+    pace_set(&guest.stir, guest.line, "rate", RATE_DEFAULT);
+    pace_set(&guest.turn, guest.line, "churnrate", RATE_DEFAULT);
     guest.late = (struct Change){ 0, &guest.unique, SEED_COMMON, "LATE\n" };
     guest.split = (struct Change){ 0, &guest.common, guest.seed, "SPLIT\n" };
     plan_change(&guest.late, "late");
@@ -215,7 +196,7 @@ live(void)
 {
     for (;;) {
         bool needs_time = guest.vola.pages > 0 || guest.churn.pages > 0 || guest.late.due_ticks ||
-                          guest.split.due_ticks;
+                          guest.split.due_ticks || guest.work.busy_pages > 0;
 
         machine_run_timer(needs_time);
         machine_wait();
@@ -224,9 +205,11 @@ live(void)
         make_change(&guest.late);
         make_change(&guest.split);
         if (guest.vola.pages > 0)
-            content_stir(&guest.vola, pages_due(&guest.stir), &guest.stir.cursor);
+            content_stir(&guest.vola, pace_due(&guest.stir), &guest.stir.cursor);
         if (guest.churn.pages > 0)
-            content_turn(&guest.churn, pages_due(&guest.turn), &guest.turn.cursor);
+            content_turn(&guest.churn, pace_due(&guest.turn), &guest.turn.cursor);
+        if (guest.work.busy_pages > 0)
+            work_step(&guest.work, &guest.stock);
     }
 }
 
@@ -244,6 +227,7 @@ guest_main(uint32_t magic, const uint32_t *info)
         sleep_seconds(parameter(guest.line, "delay", 0));
     plan_memory();
     fill_memory();
+    work_plan(&guest.work, guest.line, guest.seed);
     guest.has_balloon = offer_free_pages();
     plan_changes();
     console_print("READY ");

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""reclaim_run.py - one run after the other, in random order, appended to a file of JSON lines
+
+A record is written for every run, also for one that failed: {"error": "..."} instead of samples.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import random
+import sys
+import threading
+import time
+
+from vktest import Daemon, Domain
+from vktest.host import Host
+from reclaim_host import Limit, Swap, memory_stall_us, swapped_pages
+
+GUESTS = 5
+MEMORY_MIB = 256
+# All of its memory has been written to: the free part, too, as in a guest that has been up for a
+# while. 2/5 of it is needed while the program is busy, 1/10 otherwise.
+CONTENT = {"free": 248, "work": 104, "calm": 24, "period": 30, "busy": 12}
+# All of the programs at their busiest and QEMU beside them fit; all of the guests' memory does not.
+LIMIT_MIB = 960
+WINDOW_SECONDS = 60
+READY_SECONDS = 40
+CONFIG = "[balloon]\nenable = yes\n"
+FIELDS = ("seconds", "swap_in", "swap_out", "units", "failures", "stall_us", "given_mib")
+
+
+class Guests:
+    def __init__(self):
+        shift = CONTENT["period"] // GUESTS
+        self.domains = [Domain("reclaim-%d" % number, MEMORY_MIB,
+                               dict(CONTENT, seed=number + 1, shift=number * shift))
+                        for number in range(GUESTS)]
+
+    def start(self, limit):
+        # The group is there with the first.
+        self.domains[0].start(wait=False)
+        limit.set()
+        threads = [threading.Thread(target=domain.start, args=(False,))
+                   for domain in self.domains[1:]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for domain in self.domains:
+            domain.wait_for("READY", READY_SECONDS)
+
+    def told(self):
+        """Units and failures of all guests so far, as they last told."""
+        units = failures = 0
+        for domain in self.domains:
+            lines = [line.split() for line in domain.console_text().splitlines(keepends=True)
+                     if line.startswith("WORK ") and line.endswith("\n")]
+            if lines:
+                units += int(lines[-1][1])
+                failures += int(lines[-1][2])
+        return units, failures
+
+
+def _given_mib(daemon):
+    """What the balloons have taken from the guests; None without an agent."""
+    if not daemon:
+        return None
+    domains = daemon.ask("report")["domains"]
+    return sum((d["maximum_bytes"] or 0) - (d["balloon_bytes"] or 0) for d in domains) / 2 ** 20
+
+
+def _sample(seconds, guests, daemon):
+    return [round(seconds, 2), *swapped_pages(), *guests.told(), memory_stall_us(),
+            _given_mib(daemon)]
+
+
+def _watch(record, guests, daemon):
+    begin, samples = time.monotonic(), []
+    record.update(fields=FIELDS, samples=samples)
+    while not samples or samples[-1][0] < WINDOW_SECONDS:
+        time.sleep(max(0, begin + len(samples) - time.monotonic()))
+        samples.append(_sample(time.monotonic() - begin, guests, daemon))
+
+
+def _run(record):
+    """Fills in the record; whatever happens, the guests, the limit and the swap are gone then."""
+    with contextlib.ExitStack() as stack:
+        host, swap, limit, guests = Host(), Swap(), Limit(LIMIT_MIB), Guests()
+        stack.callback(host.close)
+        host.open()
+        stack.callback(swap.off)
+        swap.on()
+        stack.callback(limit.lift)
+        stack.callback(host.remove_domains)
+        daemon = None
+        if record["with_agent"]:
+            daemon = Daemon(config=CONFIG)
+            stack.callback(daemon.close)
+            daemon.start()
+        guests.start(limit)
+        _watch(record, guests, daemon)
+        if daemon:
+            record["status"] = daemon.ask("status").get("memory")
+
+
+def _one(with_agent, options):
+    record = {"with_agent": with_agent, "guests": GUESTS, "memory_mib": MEMORY_MIB,
+              "limit_mib": LIMIT_MIB, "content": CONTENT, "kernel": os.uname().release,
+              "when": int(time.time())}
+    with contextlib.ExitStack() as stack:
+        if options.lock:
+            file = stack.enter_context(open(options.lock, "w", encoding="ascii"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        try:
+            _run(record)
+        except Exception as error:  # pylint: disable=broad-except # it is counted and shown
+            record["error"] = "%s: %s" % (type(error).__name__, error)
+            record.pop("samples", None)
+        record["took"] = round(time.monotonic() - begin, 1)
+    return record
+
+
+def run_all(options):
+    """The runs; returns the records."""
+    dice = random.Random(options.seed)
+    print("seed %d, %d pairs" % (options.seed, options.pairs), file=sys.stderr)
+    records = []
+    for pair in range(options.pairs):
+        for with_agent in dice.sample([False, True], 2):
+            record = dict(_one(with_agent, options), seed=options.seed, pair=pair)
+            records.append(record)
+            with open(options.results, "a", encoding="ascii") as file:
+                file.write(json.dumps(record, separators=(",", ":")) + "\n")
+            print("pair %d, %s: %s, %g s" % (pair + 1, "with" if with_agent else "without",
+                                             record.get("error", "done"), record["took"]),
+                  file=sys.stderr)
+    return records
+
+
+def read_all(paths):
+    """The records of files that run_all() wrote."""
+    records = []
+    for path in paths:
+        with open(path, encoding="ascii") as file:
+            records += [json.loads(line) for line in file]
+    return records
