@@ -234,6 +234,23 @@ cgroup_read(const Cgroup *cgroup, CgroupSample *sample)
     return true;
 }
 
+uint64_t
+cgroup_remnants(const Cgroup *cgroup, uint64_t charged_bytes)
+{
+    bool is_v1 = cgroup->version == CGROUP_V1;
+    char stat[STAT_BYTES];
+    uint64_t kernel_bytes;
+    uint64_t told_bytes;
+
+    if (procfile_read_text(cgroup->dir_fd, "memory.stat", stat, sizeof(stat)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    kernel_bytes = is_v1 ? procfile_u64(cgroup->dir_fd, "memory.kmem.usage_in_bytes", MOST_BYTES)
+                         : stat_bytes(stat, "kernel");
+    told_bytes = sum(kernel_bytes, sum(stat_bytes(stat, is_v1 ? "total_rss" : "anon"),
+                                       stat_bytes(stat, is_v1 ? "total_cache" : "file")));
+    return is_known(told_bytes) ? sat_sub(charged_bytes, told_bytes) : VALUE_UNKNOWN;
+}
+
 void
 cgroup_read_zswap(int root_fd, const char *cgroup, CgroupZswap *ret_zswap)
 {

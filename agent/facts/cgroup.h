@@ -114,6 +114,22 @@ void cgroup_sample_clear(CgroupSample *sample);
 bool cgroup_read(const Cgroup *cgroup, CgroupSample *sample);
 
 /**
+ * cgroup_remnants() - memory that it is charged for and that nobody has mapped
+ * @cgroup:        open
+ * @charged_bytes: CgroupSample.bytes of now
+ *
+ * A balloon gives back small pages. A huge page of which some were given back stays charged as a
+ * whole until memory is short; then the kernel splits it, and what is not mapped any more is free
+ * without any swapping. Pages in the swap cache may count twice, so this is rather too little.
+ *
+ * Source: deferred_split_folio() in mm/huge_memory.c; "anon", "file" (with the swap cache) and
+ * "kernel" (5.18) in Documentation/admin-guide/cgroup-v2.rst; "rss", "cache" and
+ * memory.kmem.usage_in_bytes in Documentation/admin-guide/cgroup-v1/memory.rst
+ * Return: bytes; VALUE_UNKNOWN: this kernel does not tell.
+ */
+uint64_t cgroup_remnants(const Cgroup *cgroup, uint64_t charged_bytes);
+
+/**
  * cgroup_read_zswap() - what zswap holds of it
  * @root_fd:   "/" or a test's fake root (borrowed)
  * @cgroup:    from cgroup_find(); NULL: nothing is known

@@ -4,12 +4,12 @@
  *
  * libvirt puts domains into a group of their own ("machine", or "machine.slice" with systemd), and
  * some hosts give that one a limit, to keep memory for storage or other services. Then domains swap
- * while the host has plenty. The limit counts as all memory that there is; what it leaves, and what
- * cache of files inside could be dropped, as available.
+ * while the host has plenty. The limit counts as all memory that there is. Available is what it
+ * leaves, cache of files inside, and what ballooned guests left of huge pages (cgroup_remnants()).
  *
- *     limit |------------- usage -------------|--- left ---|
- *           |   anonymous   | cache of files  |
- *                           |-------- available -----------|
+ *     limit |------------------- usage -------------------|--- left ---|
+ *           |  anonymous  |  remnants  |  cache of files  |
+ *                         |----------------- available ----------------|
  *
  * Groups around that one may have limits, too: whichever leaves least counts. A limit of something
  * that only some of the domains live in does not bind the others and is not looked at.
@@ -84,6 +84,7 @@ bound_by(Partition *partition, const Cgroup *level, const char *path, HostSample
         !cgroup_read(level, &used) || !is_known(used.bytes))
         return;
     room_bytes = sat_add(sat_sub(limit_bytes, used.bytes), known_or(used.file_bytes, 0));
+    room_bytes = sat_add(room_bytes, known_or(cgroup_remnants(level, used.bytes), 0));
     sample->mem_total_bytes = limit_bytes;
     sample->mem_available_bytes = min_u64(sample->mem_available_bytes, room_bytes);
     g_free(partition->bound_path);

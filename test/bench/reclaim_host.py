@@ -35,6 +35,19 @@ class Limit:
         raise AssertionError("there is no memory cgroup of domains: none of %s" %
                              ", ".join(group for group, _, _ in PLACES))
 
+    def used(self):
+        """What the group is charged for, and what of it is in swap and in huge pages; MiB."""
+        is_v1 = self._path.endswith("limit_in_bytes")
+        stat = dict(line.split() for line in self._text("memory.stat").splitlines())
+        charged = self._text("memory.usage_in_bytes" if is_v1 else "memory.current")
+        swapped = stat["total_swap"] if is_v1 else self._text("memory.swap.current")
+        huge = stat["total_rss_huge" if is_v1 else "anon_thp"]
+        return [round(int(text) / MIB) for text in (charged, swapped, huge)]
+
+    def _text(self, name):
+        with open(os.path.join(os.path.dirname(self._path), name), encoding="ascii") as file:
+            return file.read()
+
     def lift(self):
         if self._path and os.path.exists(self._path):
             self._write(self._none)

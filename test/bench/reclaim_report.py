@@ -69,10 +69,16 @@ def _ratio_cell(pairs, key):
 
 
 def print_report(records):
+    """One section for each load."""
+    print(LEGEND)
+    for load in dict.fromkeys(record["load"] for record in records):
+        _print_load(load, [record for record in records if record["load"] == load])
+
+
+def _print_load(load, records):
     pairs = pairs_of(records)
     failed = [record["error"] for record in records if "error" in record]
-    print(LEGEND)
-    print("\n%d pairs; %d of %d runs failed" % (len(pairs), len(failed), len(records)))
+    print("\n== %s: %d pairs; %d of %d runs failed" % (load, len(pairs), len(failed), len(records)))
     print("%-26s %22s %22s %18s" % ("", "without", "with", "ratio"))
     for key, head in ROWS:
         if pairs:

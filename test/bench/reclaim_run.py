@@ -20,20 +20,27 @@ GUESTS = 5
 MEMORY_MIB = 256
 # All of its memory has been written to: the free part, too, as in a guest that has been up for a
 # while. 2/5 of it is needed while the program is busy, 1/10 otherwise.
-CONTENT = {"free": 248, "work": 104, "calm": 24, "period": 30, "busy": 12}
+_CONTENT = {"free": 248, "work": 104, "calm": 24}
+# How fast a program takes memory, pages a second, and for how long it is busy. In a second 1.5 % of
+# the guest's memory are much (in one of 4 GiB, 64 MiB), 6 % very much.
+LOADS = {
+    "gradual": dict(_CONTENT, growrate=1024, period=40, busy=24),
+    "sudden": dict(_CONTENT, growrate=4096, period=30, busy=12),
+}
 # All of the programs at their busiest and QEMU beside them fit; all of the guests' memory does not.
 LIMIT_MIB = 960
 WINDOW_SECONDS = 60
 READY_SECONDS = 40
 CONFIG = "[balloon]\nenable = yes\n"
-FIELDS = ("seconds", "swap_in", "swap_out", "units", "failures", "stall_us", "given_mib")
+FIELDS = ("seconds", "swap_in", "swap_out", "units", "failures", "stall_us", "given_mib",
+          "charged_mib", "swapped_mib", "huge_mib")
 
 
 class Guests:
-    def __init__(self):
-        shift = CONTENT["period"] // GUESTS
+    def __init__(self, content):
+        shift = content["period"] // GUESTS
         self.domains = [Domain("reclaim-%d" % number, MEMORY_MIB,
-                               dict(CONTENT, seed=number + 1, shift=number * shift))
+                               dict(content, seed=number + 1, shift=number * shift))
                         for number in range(GUESTS)]
 
     def start(self, limit):
@@ -69,23 +76,24 @@ def _given_mib(daemon):
     return sum((d["maximum_bytes"] or 0) - (d["balloon_bytes"] or 0) for d in domains) / 2 ** 20
 
 
-def _sample(seconds, guests, daemon):
+def _sample(seconds, guests, daemon, limit):
     return [round(seconds, 2), *swapped_pages(), *guests.told(), memory_stall_us(),
-            _given_mib(daemon)]
+            _given_mib(daemon), *limit.used()]
 
 
-def _watch(record, guests, daemon):
+def _watch(record, guests, daemon, limit):
     begin, samples = time.monotonic(), []
     record.update(fields=FIELDS, samples=samples)
     while not samples or samples[-1][0] < WINDOW_SECONDS:
         time.sleep(max(0, begin + len(samples) - time.monotonic()))
-        samples.append(_sample(time.monotonic() - begin, guests, daemon))
+        samples.append(_sample(time.monotonic() - begin, guests, daemon, limit))
 
 
 def _run(record):
     """Fills in the record; whatever happens, the guests, the limit and the swap are gone then."""
     with contextlib.ExitStack() as stack:
-        host, swap, limit, guests = Host(), Swap(), Limit(LIMIT_MIB), Guests()
+        host, swap, limit = Host(), Swap(), Limit(LIMIT_MIB)
+        guests = Guests(record["content"])
         stack.callback(host.close)
         host.open()
         stack.callback(swap.off)
@@ -98,15 +106,15 @@ def _run(record):
             stack.callback(daemon.close)
             daemon.start()
         guests.start(limit)
-        _watch(record, guests, daemon)
+        _watch(record, guests, daemon, limit)
         if daemon:
             record["status"] = daemon.ask("status").get("memory")
 
 
 def _one(with_agent, options):
-    record = {"with_agent": with_agent, "guests": GUESTS, "memory_mib": MEMORY_MIB,
-              "limit_mib": LIMIT_MIB, "content": CONTENT, "kernel": os.uname().release,
-              "when": int(time.time())}
+    record = {"load": options.load, "with_agent": with_agent, "guests": GUESTS,
+              "memory_mib": MEMORY_MIB, "limit_mib": LIMIT_MIB, "content": LOADS[options.load],
+              "kernel": os.uname().release, "when": int(time.time())}
     with contextlib.ExitStack() as stack:
         if options.lock:
             file = stack.enter_context(open(options.lock, "w", encoding="ascii"))
@@ -124,7 +132,7 @@ def _one(with_agent, options):
 def run_all(options):
     """The runs; returns the records."""
     dice = random.Random(options.seed)
-    print("seed %d, %d pairs" % (options.seed, options.pairs), file=sys.stderr)
+    print("%s, seed %d, %d pairs" % (options.load, options.seed, options.pairs), file=sys.stderr)
     records = []
     for pair in range(options.pairs):
         for with_agent in dice.sample([False, True], 2):

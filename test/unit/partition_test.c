@@ -233,6 +233,50 @@ version_1_has_a_limit_of_its_own_kind(void **state)
 }
 
 static void
+remnants_of_huge_pages_are_available(void **state)
+{
+    static const struct {
+        const char *when;
+        CgroupVersion version;
+        const char *stat; /* behind the figures of files, which are 30 in all */
+        const char *kmem; /* NULL: no such file */
+        uint64_t want;
+    } rows[] = {
+        { "version 1", CGROUP_V1, "total_rss 2000\ntotal_cache 100\n", "50\n", 1030 + 850 },
+        { "version 1, none", CGROUP_V1, "total_rss 2900\ntotal_cache 100\n", "50\n", 1030 },
+        { "version 1, no kernel", CGROUP_V1, "total_rss 2000\ntotal_cache 100\n", NULL, 1030 },
+        { "version 1, no cache", CGROUP_V1, "total_rss 2000\n", "50\n", 1030 },
+        { "version 2", CGROUP_V2, "anon 2000\nfile 100\nkernel 50\n", NULL, 1030 + 850 },
+        { "version 2, none", CGROUP_V2, "anon 2900\nfile 100\nkernel 50\n", NULL, 1030 },
+        { "version 2, no kernel", CGROUP_V2, "anon 2000\nfile 100\n", NULL, 1030 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        FakeRoot *root = fakeroot_new();
+        HostSample sample = { .mem_total_bytes = 10000, .mem_available_bytes = 5000 };
+        const HostSample want = { .mem_total_bytes = 4000, .mem_available_bytes = rows[i].want };
+        Partition partition = { 0 };
+
+        fakeroot_write(root, V1 "memory.usage_in_bytes", "3000\n");
+        fakeroot_write(root, V1 "memory.limit_in_bytes", "4000\n");
+        fakeroot_write(root, V1 "memory.stat", "total_active_file 10\ntotal_inactive_file 20\n%s",
+                       rows[i].stat);
+        fakeroot_write(root, MOUNT "/machine/memory.current", "3000\n");
+        fakeroot_write(root, MOUNT "/machine/memory.max", "4000\n");
+        fakeroot_write(root, MOUNT "/machine/memory.stat", "active_file 10\ninactive_file 20\n%s",
+                       rows[i].stat);
+        if (rows[i].kmem)
+            fakeroot_write(root, V1 "memory.kmem.usage_in_bytes", "%s", rows[i].kmem);
+        join(&partition, rows[i].version, "/machine");
+        partition_bound(&partition, fakeroot_fd(root), &sample);
+        assert_bound(rows[i].when, &partition, &sample, &want, "/machine");
+        partition_clear(&partition);
+        fakeroot_free(root);
+    }
+}
+
+static void
 nobody_is_bound_by_what_cannot_be_read(void **state)
 {
     const HostSample host = { .mem_total_bytes = 10000, .mem_available_bytes = 5000 };
@@ -260,6 +304,7 @@ main(void)
         cmocka_unit_test(the_least_of_limit_and_host_counts_in_version_2),
         cmocka_unit_test_setup_teardown(each_level_of_the_path_may_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(version_1_has_a_limit_of_its_own_kind, setup, teardown),
+        cmocka_unit_test(remnants_of_huge_pages_are_available),
         cmocka_unit_test_setup_teardown(nobody_is_bound_by_what_cannot_be_read, setup, teardown),
     };
 
