@@ -14,19 +14,18 @@
  *
  * The other witnesses speak of the time and not of the amount. Tasks that wait for memory, and
  * memory that comes back from swap, mean a shortage only where there is little left: reclaim of
- * our own makes tasks wait too, and what was swapped out in bad times comes back in good ones. So
- * they are heard below twice the tight mark. Notifications may come from a cgroup with a limit of
- * its own, of which the host's figures know nothing: they make the host tight by themselves, but
- * critical only where the host's figures agree that there is little left. A notification says
- * how bad it is, not how often it was said: a hundred of them are the worst of them. The lowest
- * kind only keeps the level from falling.
+ * our own makes tasks wait too, what was swapped out in bad times comes back in good ones, and one
+ * group of tasks may have a limit of its own. So they are heard below twice the tight mark, and the
+ * kernel's notifications as well. A notification says how bad it is, not how often it was said: a
+ * hundred of them are the worst of them. The lowest kind only keeps the level from falling.
  *
  * A domain that is short and gets nothing, because the host has nothing to give, makes the host
  * tight as well: then others, who need theirs less, are asked.
  *
  * Here, too, is the account of what may be written to swap: high_swap_rate for each second, of
  * which two may be saved up. It is charged when reclaim is planned, and put right by the kernel's
- * own counter at the next look: what others swap out counts, what went to files does not.
+ * own counter at the next look, where there is one: what others swap out counts, what went to files
+ * does not.
  *
  * Source: Documentation/accounting/psi.rst; Documentation/admin-guide/cgroup-v1/memory.rst,
  * "Memory Pressure"; pswpin and pswpout of /proc/vmstat.
@@ -99,12 +98,14 @@ follow_swap(const PolicyConf *conf, const HostSample *host, MemoryState *memory)
     uint64_t most_bytes = rate_bytes * SWAP_BURST_S;
     uint64_t out_bytes = swapped_bytes(host, host->swap_out_pages, memory->swap_out_pages);
     uint64_t in_bytes = swapped_bytes(host, host->swap_in_pages, memory->swap_in_pages);
-    uint64_t budget_bytes = sat_add(memory->swap_budget_bytes, memory->swap_planned_bytes);
+    uint64_t budget_bytes = memory->swap_budget_bytes;
 
     if (memory->at_us > 0 && elapsed_us < SPAN_US)
         return;
     if (memory->at_us > 0) {
         memory->swap_in_rate = mul_div(in_bytes, US_PER_S, elapsed_us);
+        if (is_known(host->swap_out_pages) && is_known(memory->swap_out_pages))
+            budget_bytes = sat_add(budget_bytes, memory->swap_planned_bytes);
         budget_bytes = sat_add(budget_bytes, mul_div(rate_bytes, elapsed_us, US_PER_S));
         memory->swap_budget_bytes = min_u64(sat_sub(budget_bytes, out_bytes), most_bytes);
     } else {
@@ -140,9 +141,10 @@ level_by_signs(const MemoryMarks *marks, const HostSample *host, const PolicySta
 
     if ((near && stall_bp >= STALL_CRITICAL_BP) || (!far && host->alarm >= ALARM_CRITICAL))
         return MEMORY_CRITICAL;
-    if (!far && (stall_bp >= STALL_TIGHT_BP || state->memory.swap_in_rate >= SWAP_IN_TIGHT))
+    if (!far && (stall_bp >= STALL_TIGHT_BP || state->memory.swap_in_rate >= SWAP_IN_TIGHT ||
+                 host->alarm >= ALARM_MEDIUM))
         return MEMORY_TIGHT;
-    if (host->alarm >= ALARM_MEDIUM || state->memory.unmet_bytes > 0)
+    if (state->memory.unmet_bytes > 0)
         return MEMORY_TIGHT;
     return MEMORY_CALM;
 }

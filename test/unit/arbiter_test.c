@@ -28,7 +28,7 @@ the_sum_is_what_is_missing_to_relief(void **unused)
         { "calm, near the mark", 1001, ALARM_NONE, 0, 0 },
         { "tight", 900, ALARM_NONE, 0, 350 },
         { "critical", 300, ALARM_NONE, 0, 950 },
-        { "an alarm with plenty", 5000, ALARM_MEDIUM, 0, 20 },
+        { "an alarm with plenty", 5000, ALARM_MEDIUM, 0, 0 },
         { "an alarm near the mark", 1100, ALARM_MEDIUM, 0, 150 },
         { "the worst of them", 1500, ALARM_CRITICAL, 0, 100 },
         { "a guest is short", 5000, ALARM_NONE, 70, 70 },

@@ -40,8 +40,10 @@ every_witness_is_heard_where_it_is_to_be_believed(void **unused)
         { "swapping in", 1500, 0, 9999, ALARM_NONE, MEMORY_TIGHT, REASON_HOST_TIGHT },
         { "a little", 1500, 0, 9, ALARM_NONE, MEMORY_CALM, REASON_CALM },
         { "a low alarm", 1500, 0, 0, ALARM_LOW, MEMORY_CALM, REASON_CALM },
-        { "an alarm, with plenty", 5000, 0, 0, ALARM_MEDIUM, MEMORY_TIGHT, REASON_HOST_TIGHT },
-        { "the worst, with plenty", 5000, 0, 0, ALARM_CRITICAL, MEMORY_TIGHT, REASON_HOST_TIGHT },
+        { "an alarm, with plenty", 2000, 0, 0, ALARM_MEDIUM, MEMORY_CALM, REASON_CALM },
+        { "an alarm, not far off", 1999, 0, 0, ALARM_MEDIUM, MEMORY_TIGHT, REASON_HOST_TIGHT },
+        { "an alarm, no figures", U, 0, 0, ALARM_MEDIUM, MEMORY_TIGHT, REASON_HOST_TIGHT },
+        { "the worst, with plenty", 2000, 0, 0, ALARM_CRITICAL, MEMORY_CALM, REASON_CALM },
         { "the worst", 1500, 0, 0, ALARM_CRITICAL, MEMORY_CRITICAL, REASON_HOST_CRITICAL },
         { "no figures, calm", U, 0, 0, ALARM_NONE, MEMORY_CALM, REASON_CALM },
         { "no figures, waiting", U, S / 50, 0, ALARM_NONE, MEMORY_TIGHT, REASON_HOST_TIGHT },
@@ -118,6 +120,7 @@ a_storm_of_alarms_is_one_alarm(void **unused)
     (void)unused;
 
     memcase_init(&one, 2);
+    memcase_available(&one, 1200);
     one.host.alarm = ALARM_MEDIUM;
     memcase_decide(&one);
     wanted = one.plan.host.wanted_bytes;
