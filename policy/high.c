@@ -136,6 +136,14 @@ why_not(const PolicyConf *conf, const HostSample *host, const DomainSample *doma
     return REASON_NONE;
 }
 
+/* A limit squeezes for as long as it is there: how the domain fares under it has to be seen. */
+static bool
+is_blind(const DomainSample *domain)
+{
+    return !domain->can_reclaim &&
+           (!is_known(domain->cgroup_stall_us) || !is_known(domain->cgroup_refaults));
+}
+
 /* Why a domain is to be held down no longer; REASON_NONE: no need to. */
 static Reason
 why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state, const Plan *plan,
@@ -152,7 +160,7 @@ why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
         return plan->host.reason;
     if (need_was_short(track, sample->host.now_us))
         return REASON_GUEST_SHORT;
-    if (!is_known(sample->domains[i].maximum_bytes))
+    if (!is_known(sample->domains[i].maximum_bytes) || is_blind(&sample->domains[i]))
         return REASON_FACT_MISSING;
     return REASON_NONE;
 }

@@ -104,6 +104,18 @@ bend_refaults(MemCase *one)
 }
 
 static void
+bend_no_stall(MemCase *one)
+{
+    one->domains[0].cgroup_stall_us = U;
+}
+
+static void
+bend_no_refaults(MemCase *one)
+{
+    one->domains[0].cgroup_refaults = U;
+}
+
+static void
 bend_observe(MemCase *one)
 {
     one->domains[0].high_mode = MECHANISM_OBSERVE;
@@ -169,6 +181,8 @@ a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
     } rows[] = {
         { "it waits for memory", bend_stall, REASON_BACK_OFF },
         { "memory comes back", bend_refaults, REASON_BACK_OFF },
+        { "nobody tells whether it waits", bend_no_stall, REASON_FACT_MISSING },
+        { "nobody tells what comes back", bend_no_refaults, REASON_FACT_MISSING },
         { "its guest is short", bend_short, REASON_GUEST_SHORT },
         { "it migrates", bend_still, REASON_HOLD_STILL },
         { "it is switched off", bend_mode_off, REASON_MECHANISM_OFF },
