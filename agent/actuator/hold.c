@@ -195,8 +195,11 @@ is_in_between(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t
 bool
 hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
 {
-    /* First it has to be certain where it stands. */
-    if (hold->is_unsure)
+    bool is_grant = table->kind == CHANGE_BALLOON && want > hold->known.wrote_bytes;
+
+    /* First it has to be certain where it stands; but nobody who is to be given more is asked to
+     * go down first. */
+    if (hold->is_unsure && !is_grant)
         want = hold->known.wrote_bytes;
     if (hold->is_busy || hold->state == HOLD_LEFT || hold->state == HOLD_FOREIGN ||
         hold->odd_us > 0 || !hold_may_try(hold) || table->busy >= BUSY_MAX ||
@@ -208,6 +211,8 @@ hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
     hold->before = hold->known;
     if (!hold->is_unsure)
         hold->known.from_bytes = way_begins(table, hold, bytes, want);
+    else if (is_grant)
+        hold->known.from_bytes = min_u64(hold->known.from_bytes, hold->known.wrote_bytes);
     hold->known.wrote_bytes = want;
     hold->want_bytes = want;
     hold->state = HOLD_OURS;

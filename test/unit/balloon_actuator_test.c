@@ -355,6 +355,23 @@ what_may_have_happened_is_made_certain_first(void **state)
 }
 
 static void
+a_grant_does_not_wait_for_certainty(void **state)
+{
+    HoldHost *host = *state;
+    g_autofree char *entry = NULL;
+    Balloon balloon;
+
+    balloonhost_start(host, &balloon);
+    balloonhost_want(host, &balloon, 500 * MIB);
+    holdhost_answer_text(host, CHANGE_BUSY, "a job");
+    balloonhost_want(host, &balloon, 950 * MIB); /* never 500 once more */
+    entry = holdhost_entry(host, "balloon");
+    assert_string_equal(entry, "3 1048576000 524288000 996147200 -"); /* from 500 on */
+    holdhost_answer(host, 950 * MIB, CHANGE_DONE, 1000 * MIB);
+    balloon_done(&balloon);
+}
+
+static void
 a_domain_that_fails_three_times_is_left_alone_for_a_while(void **state)
 {
     HoldHost *host = *state;
@@ -437,6 +454,7 @@ main(void)
         ON_HOST(the_record_covers_all_that_may_be_in_force),
         ON_HOST(what_is_wanted_in_the_middle_of_its_way_waits_until_it_is_there),
         ON_HOST(what_may_have_happened_is_made_certain_first),
+        ON_HOST(a_grant_does_not_wait_for_certainty),
         ON_HOST(a_domain_that_fails_three_times_is_left_alone_for_a_while),
         ON_HOST(a_refusal_leaves_nothing_to_restore),
         ON_HOST(a_record_that_is_not_understood_moves_nothing),
