@@ -108,13 +108,13 @@ restore_one(Agent *agent, ActuatorId id)
         log_info("%s: %s", actuators[id]->name, note);
 }
 
-/* In reverse: what was moved last goes back first. Limits do so however the agent is configured:
- * without it nobody would raise them when the domain needs that. */
+/* In reverse: what was moved last goes back first. What was moved of domains goes back however the
+ * agent is configured: without it nobody would give them more when they need it. */
 static void
 restore_all(Agent *agent)
 {
     for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
-        if (agent->conf->restore_at_stop || id == ACTUATOR_MEMORY_HIGH)
+        if (agent->conf->restore_at_stop || id != ACTUATOR_KSM)
             restore_one(agent, (ActuatorId)id);
 }
 

@@ -127,6 +127,11 @@ class Balloons(Reclaim):
         self.assertEqual(self.balloon_mib(), FOUND_MIB)
         self.assert_no_record(daemon)
 
+    def test_a_stop_gives_it_back_even_if_ksm_is_left_as_it_is(self):
+        daemon = self.with_balloon(1024, config=ON + "[agent]\nrestore_at_stop = false\n")
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), FOUND_MIB)
+
     def test_after_a_kill_restore_gives_it_back_and_can_be_repeated(self):
         daemon = self.with_balloon(1024)
         daemon.kill()
