@@ -14,6 +14,7 @@
  */
 #include "agent/event.h"
 #include "agent/agent.h"
+#include "agent/gather.h"
 #include "agent/log.h"
 
 #include <string.h>
@@ -308,7 +309,8 @@ event_post(Agent *agent, const Event *event)
 void
 event_memory_alarm(Agent *agent, const char *source, MemoryAlarm alarm)
 {
-    if (agent->closing)
+    /* KSM alone is not in such a hurry: stalls are among the facts of its regular decisions. */
+    if (agent->closing || !gather_is_reclaiming(agent))
         return;
     count_event(&agent->events, source, (uint64_t)g_get_monotonic_time());
     tick_alarm(agent, alarm);

@@ -72,8 +72,8 @@ read_process(Agent *agent, Domain *domain, uint64_t now_us)
 
 /* --- reclaim ---------------------------------------------------------------------------- */
 
-static bool
-is_reclaiming(const Agent *agent)
+bool
+gather_is_reclaiming(const Agent *agent)
 {
     const PolicyConf *conf = &agent->conf->policy;
 
@@ -86,7 +86,7 @@ read_cgroup(const Agent *agent, Domain *domain)
     Cgroup *cgroup = &domain->cgroup;
 
     cgroup_sample_clear(&domain->cgroup_sample);
-    if (!domain->has_process || !is_reclaiming(agent)) {
+    if (!domain->has_process || !gather_is_reclaiming(agent)) {
         cgroup_close(cgroup);
         return;
     }
@@ -109,7 +109,7 @@ gather_pressed(Agent *agent)
         Domain *domain = value;
 
         read_cgroup(agent, domain);
-        if (domain->has_process && is_reclaiming(agent))
+        if (domain->has_process && gather_is_reclaiming(agent))
             partition_join(&agent->partition, &domain->cgroup);
     }
 }
@@ -118,6 +118,8 @@ void
 gather_host(Agent *agent)
 {
     host_read(&agent->host_facts, &agent->host);
+    if (gather_is_reclaiming(agent))
+        host_read_swapping(&agent->host_facts, &agent->host);
     partition_bound(&agent->partition, agent->root_fd, &agent->host);
 }
 

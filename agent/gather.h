@@ -23,6 +23,9 @@ void gather_all(Agent *agent);
  */
 void gather_pressed(Agent *agent);
 
+/** gather_is_reclaiming() - whether balloon or memory_high is configured, if only to observe */
+bool gather_is_reclaiming(const Agent *agent);
+
 /**
  * gather_host() - read the host, and how much of its memory domains may use
  *

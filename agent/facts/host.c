@@ -122,12 +122,12 @@ read_memory(int root_fd, HostSample *sample)
         sample->swap_free_bytes = VALUE_UNKNOWN;
 }
 
-static void
-read_swapping(int root_fd, HostSample *sample)
+void
+host_read_swapping(const HostFacts *facts, HostSample *sample)
 {
     g_autofree char *vmstat = NULL;
 
-    procfile_read_long(root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
+    procfile_read_long(facts->root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
     sample->swap_in_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpin");
     sample->swap_out_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpout");
 }
@@ -207,7 +207,8 @@ host_read(HostFacts *facts, HostSample *sample)
     sample->cpus = read_cpus(facts->root_fd);
     sample->page_bytes = facts->page_bytes;
     read_memory(facts->root_fd, sample);
-    read_swapping(facts->root_fd, sample);
+    sample->swap_in_pages = VALUE_UNKNOWN;
+    sample->swap_out_pages = VALUE_UNKNOWN;
     read_stalls(facts->root_fd, sample);
 }
 

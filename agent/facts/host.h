@@ -57,6 +57,17 @@ void host_done(HostFacts *facts);
 void host_read(HostFacts *facts, HostSample *sample);
 
 /**
+ * host_read_swapping() - take the counters of pages that were swapped, which host_read() leaves out
+ * @facts:  from host_init()
+ * @sample: its @swap_in_pages and @swap_out_pages are filled
+ *
+ * They are in a file that takes longer than all others together.
+ *
+ * Source: pswpin and pswpout of /proc/vmstat
+ */
+void host_read_swapping(const HostFacts *facts, HostSample *sample);
+
+/**
  * host_read_knobs() - take the settings of KSM alone
  * @facts:  from host_init()
  * @sample: its @has_ksm and @knobs are filled

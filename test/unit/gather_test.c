@@ -313,6 +313,9 @@ alarms_that_come_in_a_storm_are_few_decisions_on_the_worst(void **state)
 {
     Agent *agent = *state;
 
+    event_memory_alarm(agent, "test", ALARM_CRITICAL); /* nobody is to give any memory */
+    assert_int_equal(agent->tick.count, 0);
+    agent->conf->policy.balloon_enable = ENABLE_OBSERVE;
     for (unsigned i = 0; i < 1000; i++)
         event_memory_alarm(agent, "test", i == 500 ? ALARM_CRITICAL : ALARM_LOW);
     assert_int_equal(agent->tick.count, 1); /* at once, of the first */

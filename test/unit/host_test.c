@@ -414,6 +414,7 @@ swap_is_told_and_how_much_goes_there(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         HostSample sample;
+        HostFacts facts;
 
         fakeroot_write(root, "proc/meminfo", "MemTotal: 1 kB\n%s", rows[i].meminfo);
         if (rows[i].vmstat)
@@ -421,6 +422,10 @@ swap_is_told_and_how_much_goes_there(void **unused)
         else
             fakeroot_remove(root, "proc/vmstat");
         sample = sample_of(root);
+        assert_value(rows[i].when, "not asked for", sample.swap_in_pages, VALUE_UNKNOWN);
+        host_init(&facts, fakeroot_fd(root));
+        host_read_swapping(&facts, &sample);
+        host_done(&facts);
         assert_value(rows[i].when, "total", sample.swap_total_bytes, rows[i].total);
         assert_value(rows[i].when, "free", sample.swap_free_bytes, rows[i].free);
         assert_value(rows[i].when, "in", sample.swap_in_pages, rows[i].in);

@@ -144,7 +144,10 @@ setup(void **state)
 {
     memset(&kernel, 0, sizeof(kernel));
     kernel.is_privileged = true;
-    return fakeagent_setup(state);
+    if (fakeagent_setup(state) != 0)
+        return -1;
+    ((Agent *)*state)->conf->policy.balloon_enable = ENABLE_OBSERVE;
+    return 0;
 }
 
 static int

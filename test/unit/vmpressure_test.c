@@ -105,6 +105,7 @@ setup(void **state)
 {
     memset(&kernel, 0, sizeof(kernel));
     fakeagent_setup(state);
+    ((Agent *)*state)->conf->policy.balloon_enable = ENABLE_OBSERVE;
     make_group(*state, "");
     return 0;
 }
