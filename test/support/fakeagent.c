@@ -66,6 +66,7 @@ fakeagent_teardown(void **state)
 
     tick_done(&agent->tick);
     trace_hub_done(&agent->traces);
+    partition_clear(&agent->partition);
     reclaim_close(agent);
     ksm_actuator_done(&agent->ksm);
     originals_done(&agent->originals);
