@@ -7,7 +7,9 @@
  * on which line a key stood, so line_of() looks it up again, for messages only.
  */
 #include "agent/conf.h"
+#include "agent/conf_check.h"
 #include "agent/error.h"
+#include "agent/facts/working_set_histogram.h"
 #include "agent/log.h"
 
 #include <errno.h>
@@ -85,6 +87,30 @@ static const Knob agent_rows[] = {
       "Folders in which each entry is a running domain, with colons between them, such as "
       "/run/vc/sbs. They need not exist yet.",
       NULL, offsetof(Conf, directory_paths) },
+    /*
+     * On by default: it costs its budget and nothing else. What it asks of the kernel changes no
+     * limit and no page; it does take off marks that reclaim looks at too, for pages that are
+     * marked again as soon as they are used.
+     */
+    { "working_set", "enable", KNOB_BOOL, "", 0, 0, "true",
+      "Measure how much memory each domain has used lately, by the best means that this kernel "
+      "has.",
+      NULL, offsetof(Conf, working_set) },
+    { "working_set", "bins", KNOB_TEXT, "seconds", 1, 128, "1,10,60,300,1200,3600",
+      "Bounds of the ages by which memory is counted: up to 15 whole numbers, ascending, with "
+      "commas between.",
+      NULL, offsetof(Conf, working_bins) },
+    { "working_set", "age", KNOB_UINT, "seconds", 1, 604800, "300",
+      "Memory that was used within this time is the working set, and the rest is cold. At most the "
+      "last of the bins.",
+      NULL, offsetof(Conf, working_age_s) },
+    { "working_set", "budget", KNOB_PERCENT, "percent of one CPU", 1, 1000, "0.5",
+      "Most that measuring may take, of all domains together. With many domains each is measured "
+      "less often.",
+      NULL, offsetof(Conf, working_bp) },
+    { "working_set", "interval", KNOB_UINT, "seconds", 1, 3600, "60",
+      "Shortest time between two measurements of a domain.", NULL,
+      offsetof(Conf, working_every_s) },
     { "metrics", "listen", KNOB_TEXT, "", 1, 64, "127.0.0.1:9876",
       "Numeric address and port at which Prometheus can fetch /metrics, such as 127.0.0.1:9876 or "
       "[::1]:9876; off: do not listen.",
@@ -220,12 +246,21 @@ set_text(const Knob *knob, const char *value, void *field, GError **error)
 {
     size_t length = strlen(value);
     char **text = (char **)field;
+    WorkingSetEdges edges;
 
     if (length < knob->min || length > knob->max) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
                     "[%s] %s = %s: expected %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
                     " characters",
                     knob->section, knob->key, value, (guint64)knob->min, (guint64)knob->max);
+        return false;
+    }
+    if (g_str_equal(knob->section, "working_set") && !working_set_edges_parse(value, &edges)) {
+        g_set_error(
+            error, AGENT_ERROR, AGENT_ERROR_CONF,
+            "[%s] %s = %s: expected up to %d whole numbers of seconds, each larger than the "
+            "one before, with commas between",
+            knob->section, knob->key, value, WORKING_SET_EDGES_MAX);
         return false;
     }
     g_free(*text);
@@ -279,6 +314,7 @@ conf_free(Conf *conf)
     g_free(conf->kata_socket);
     g_free(conf->metrics_listen);
     g_free(conf->directory_paths);
+    g_free(conf->working_bins);
     g_free(conf);
 }
 
@@ -448,7 +484,8 @@ conf_load(const char *path, Conf **ret_conf, GError **error)
     g_autoptr(Conf) conf = conf_new();
     const char *main_file = path ? path : CONF_FILE_DEFAULT;
 
-    if (!load_file(conf, main_file, path != NULL, error) || !load_drop_ins(conf, main_file, error))
+    if (!load_file(conf, main_file, path != NULL, error) ||
+        !load_drop_ins(conf, main_file, error) || !conf_check_together(conf, main_file, error))
         return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;

@@ -43,6 +43,11 @@ typedef struct {
     uint64_t keep_hours;      /* days for which single hours are kept */
     uint64_t keep_days;       /* days for which single days are kept */
     uint64_t history_mib;     /* most that the database may take */
+    bool working_set;         /* measure how much memory each domain has used lately */
+    char *working_bins;       /* owned; bounds of ages, for working_set_edges_parse() */
+    uint64_t working_age_s;   /* what was used within it is the working set */
+    uint64_t working_bp;      /* of one CPU, that measuring may take, basis points */
+    uint64_t working_every_s; /* shortest time between two measurements of a domain */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 

@@ -32,14 +32,6 @@
 #define NO_LIMIT         "max"
 #define LIMIT_TEXT_BYTES 32
 
-/* How the line of a hierarchy goes on behind its number. */
-static const char *const line_marks[] = {
-    [CGROUP_NONE] = NULL,
-    [CGROUP_V1] = ":memory:",
-    [CGROUP_V2] = "::",
-};
-G_STATIC_ASSERT(G_N_ELEMENTS(line_marks) == CGROUP_VERSION_COUNT);
-
 bool
 cgroup_is_v2(int root_fd)
 {
@@ -68,16 +60,26 @@ cut_behind_domain(const char *path)
     return NULL;
 }
 
-/* The path on a line "4:memory:/machine"; NULL: the line is of another hierarchy. */
+/* Whether version 1 has the memory controller in the hierarchy of "cpuset,memory". */
+static bool
+has_memory(const char *controllers)
+{
+    g_auto(GStrv) names = g_strsplit(controllers, ",", -1);
+
+    return g_strv_contains((const char *const *)names, "memory");
+}
+
+/* The path on a line "4:cpuset,memory:/machine"; NULL: the line is of another hierarchy. */
 static const char *
 path_on(const char *line, CgroupVersion version)
 {
-    const char *mark = line_marks[version];
-    size_t digits = strspn(line, "0123456789");
+    g_auto(GStrv) fields = g_strsplit(line, ":", 3);
 
-    if (digits == 0 || !g_str_has_prefix(line + digits, mark))
+    if (g_strv_length(fields) < 3 || fields[0][0] == '\0')
         return NULL;
-    return line + digits + strlen(mark);
+    if (version == CGROUP_V2 ? fields[1][0] != '\0' : !has_memory(fields[1]))
+        return NULL;
+    return line + strlen(fields[0]) + strlen(fields[1]) + 2;
 }
 
 char *

@@ -46,7 +46,7 @@ bool cgroup_is_v2(int root_fd);
 /**
  * cgroup_find() - the cgroup that libvirt has made for a domain
  * @process:  its QEMU
- * @version:  in which hierarchy: CGROUP_V1 is that of the memory controller
+ * @version:  in which hierarchy: CGROUP_V1 is that of the memory controller, alone or with others
  *
  * With systemd the scope of the domain, else the folder called after it: what is in it is the
  * domain's alone.

@@ -73,6 +73,7 @@ OPENING = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|(?:f|fd|freo)?open(?=\s*\([^;]
                      r"|g_file_create\w*|g_fopen)\b")
 FILE_WRITERS = {
     "agent/actuator/sysfile.c": "kernel files: the only one",
+    "agent/facts/working_set_write.c": "what asks the kernel to count the use of pages",
     "agent/actuator/originals.c": "the record of originals in the state directory",
     "agent/cli/trace.c": "the trace that is recorded",
     "agent/cli/output.c": "/dev/null in place of a closed standard stream, and --output",

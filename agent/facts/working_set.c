@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * working_set.c - the list of backends, and the meter that uses the best one that works
+ *
+ * Which backend works is found out by using it: open() looks for its files, and a step may still
+ * find them taken, refused or gone. Whatever the failure, the answer is the same: close it, keep
+ * the reason, leave it alone for some minutes, and go down the list. A meter that has found one
+ * stays with it, because long ages take long to learn; it goes through the list from the top when
+ * its backend fails, and once more when none has worked and the minutes are over.
+ */
+#define _GNU_SOURCE
+
+#include "agent/facts/working_set_backend.h"
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/facts/procfile.h"
+#include "policy/arith.h"
+
+/* A backend that failed is left alone for so long. */
+#define RETRY_US UINT64_C(600000000)
+/* A list of nodes such as "0-1,4". */
+#define NODES_BYTES 1024
+
+/* Best first. */
+static const WorkingSetBackend *const backends[] = {
+    &working_set_page_age, &working_set_lru_gen,    &working_set_damon,
+    &working_set_idle,     &working_set_referenced, &working_set_guest,
+};
+
+static const char *const state_names[] = {
+    [WORKING_SET_NONE] = "none",
+    [WORKING_SET_WARMING] = "warming",
+    [WORKING_SET_MEASURED] = "measured",
+    [WORKING_SET_GUEST] = "guest",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == WORKING_SET_STATE_COUNT);
+
+/* A backend, as one meter knows it. */
+typedef struct {
+    uint64_t not_before_us; /* CLOCK_MONOTONIC; 0: at once */
+    char *reason;           /* owned; why it was left; NULL: it was not */
+} Slot;
+
+struct WorkingSetMeter {
+    WorkingSetTarget target;
+    Slot slots[G_N_ELEMENTS(backends)];
+    size_t current;               /* backend in use; G_N_ELEMENTS(backends): none */
+    gpointer state;               /* owned by that backend */
+    WorkingSetGuest guest_before; /* the guest's word at the last fusion */
+    WorkingSetTurn turn;          /* the next step */
+    uint64_t measuring_us;        /* CPU time of the measurement under way */
+    WorkingSetReport report;
+};
+
+const char *
+working_set_state_name(WorkingSetState state)
+{
+    return (unsigned)state < WORKING_SET_STATE_COUNT ? state_names[state] : "unknown";
+}
+
+bool
+working_set_fail(GError **error, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, text);
+    return false;
+}
+
+WorkingSetBytes *
+working_set_node(WorkingSetReading *reading, int64_t node)
+{
+    uint32_t i = 0;
+
+    while (i < reading->n_nodes && reading->nodes[i].node != node)
+        i++;
+    if (i == reading->n_nodes && i < WORKING_SET_NODES_MAX - 1)
+        reading->nodes[reading->n_nodes++].node = (int32_t)node;
+    else if (i == reading->n_nodes)
+        return working_set_node(reading, WORKING_SET_NODE_UNKNOWN);
+    return reading->nodes[i].bins;
+}
+
+int32_t
+working_set_only_node(int root_fd)
+{
+    char text[NODES_BYTES];
+
+    if (procfile_read_text(root_fd, "sys/devices/system/node/online", text, sizeof(text)) !=
+        PROCFILE_READ)
+        return 0; /* a kernel without NUMA */
+    if (procfile_count_list(text) != 1)
+        return WORKING_SET_NODE_UNKNOWN;
+    return (int32_t)g_ascii_strtoll(text, NULL, 10);
+}
+
+static uint64_t
+thread_cpu_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+WorkingSetMeter *
+working_set_meter_new(WorkingSetHost *host, pid_t pid, int dir_fd, const char *cgroup, bool is_v2)
+{
+    WorkingSetMeter *meter = g_new0(WorkingSetMeter, 1);
+
+    meter->target = (WorkingSetTarget){
+        .host = host,
+        .pid = pid,
+        .dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0),
+        .cgroup = g_strdup(cgroup),
+        .is_v2 = is_v2,
+        .guest = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
+                   VALUE_UNKNOWN, 0 },
+    };
+    meter->current = G_N_ELEMENTS(backends);
+    meter->guest_before = meter->target.guest;
+    meter->report = (WorkingSetReport){ .backend = "none",
+                                        .edges = host->edges,
+                                        .guest = meter->target.guest,
+                                        .resident_bytes = VALUE_UNKNOWN,
+                                        .working_set_bytes = VALUE_UNKNOWN,
+                                        .cold_bytes = VALUE_UNKNOWN };
+    host->n_meters++;
+    return meter;
+}
+
+/* Closes the backend in use, if there is one. */
+static void
+leave(WorkingSetMeter *meter)
+{
+    if (meter->current < G_N_ELEMENTS(backends))
+        backends[meter->current]->close(meter->state, &meter->target);
+    meter->state = NULL;
+    meter->current = G_N_ELEMENTS(backends);
+}
+
+void
+working_set_meter_free(WorkingSetMeter *meter)
+{
+    if (!meter)
+        return;
+    leave(meter);
+    meter->target.host->n_meters--;
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
+        g_free(meter->slots[i].reason);
+    if (meter->target.dir_fd >= 0)
+        close(meter->target.dir_fd);
+    g_free(meter->target.cgroup);
+    g_free(meter);
+}
+
+void
+working_set_meter_set_guest(WorkingSetMeter *meter, const WorkingSetGuest *guest)
+{
+    meter->target.guest = *guest;
+}
+
+/* Why it is not used: "lru_gen: ...". */
+static void
+give_up(WorkingSetMeter *meter, size_t i, uint64_t now_us, const GError *error)
+{
+    meter->slots[i].not_before_us = now_us + RETRY_US;
+    g_free(meter->slots[i].reason);
+    meter->slots[i].reason = g_strdup(error->message);
+}
+
+/* Whether there is a backend in use now. */
+static bool
+choose(WorkingSetMeter *meter, uint64_t now_us)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (meter->slots[i].not_before_us > now_us)
+            continue;
+        if (backends[i]->open(&meter->target, &meter->state, &error)) {
+            meter->current = i;
+            return true;
+        }
+        give_up(meter, i, now_us, error);
+    }
+    return false;
+}
+
+/* The reasons of those that are better than the one in use. */
+static void
+write_reasons(WorkingSetMeter *meter)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (size_t i = 0; i < meter->current; i++)
+        if (meter->slots[i].reason)
+            g_string_append_printf(text, "%s%s: %s", text->len > 0 ? "; " : "", backends[i]->name,
+                                   meter->slots[i].reason);
+    g_strlcpy(meter->report.reason, text->str, sizeof(meter->report.reason));
+}
+
+/* No backend: nothing of what was measured counts any more. */
+static void
+report_nothing(WorkingSetMeter *meter, uint64_t now_us)
+{
+    WorkingSetReport *report = &meter->report;
+
+    *report = (WorkingSetReport){ .backend = "none",
+                                  .edges = meter->target.host->edges,
+                                  .guest = meter->target.guest };
+    working_set_fuse(report, &meter->guest_before, meter->target.host->age_us);
+    meter->guest_before = report->guest;
+    meter->turn = (WorkingSetTurn){ .due_us = now_us + RETRY_US };
+    write_reasons(meter);
+}
+
+static void
+take_reading(WorkingSetMeter *meter, const WorkingSetReading *reading, uint64_t now_us)
+{
+    WorkingSetReport *report = &meter->report;
+    bool is_guest = backends[meter->current] == &working_set_guest;
+
+    report->backend = backends[meter->current]->name;
+    report->guest = meter->target.guest;
+    if (reading->has_bins) {
+        report->n_nodes = reading->n_nodes;
+        memcpy(report->nodes, reading->nodes, sizeof(report->nodes));
+        report->horizon_us = reading->horizon_us;
+        report->moment_us = now_us;
+    }
+    if (is_guest)
+        report->moment_us = report->guest.told_us;
+    if (is_guest)
+        report->state = WORKING_SET_GUEST;
+    else
+        report->state = report->horizon_us > 0 ? WORKING_SET_MEASURED : WORKING_SET_WARMING;
+    report->confidence_bp =
+        report->state == WORKING_SET_WARMING ? 0 : backends[meter->current]->confidence_bp;
+    working_set_fuse(report, &meter->guest_before, meter->target.host->age_us);
+    meter->guest_before = report->guest;
+    write_reasons(meter);
+}
+
+static void
+set_turn(WorkingSetMeter *meter, const WorkingSetReading *reading, uint64_t cpu_us, uint64_t now_us)
+{
+    const WorkingSetHost *host = meter->target.host;
+
+    meter->turn.due_us = reading->next_us > 0 ? reading->next_us : now_us + host->interval_us;
+    meter->turn.is_under_way = reading->goes_on;
+    meter->measuring_us = sat_add(meter->measuring_us, cpu_us);
+    if (reading->goes_on)
+        return;
+    meter->turn.expect_us = meter->measuring_us;
+    meter->report.cpu_us = meter->measuring_us;
+    meter->measuring_us = 0;
+}
+
+uint64_t
+working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
+{
+    uint64_t start_us = thread_cpu_us();
+    g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
+    uint64_t cpu_us = 0;
+
+    while (meter->current < G_N_ELEMENTS(backends) || choose(meter, now_us)) {
+        g_autoptr(GError) error = NULL;
+        size_t i = meter->current;
+
+        if (backends[i]->step(meter->state, &meter->target, now_us, reading, &error))
+            break;
+        leave(meter);
+        give_up(meter, i, now_us, error);
+        report_nothing(meter, now_us);
+        *reading = (WorkingSetReading){ .other_cpu_us = reading->other_cpu_us };
+    }
+    if (meter->current < G_N_ELEMENTS(backends))
+        take_reading(meter, reading, now_us);
+    else
+        report_nothing(meter, now_us);
+    cpu_us = sat_add(thread_cpu_us() - start_us, reading->other_cpu_us);
+    if (meter->current < G_N_ELEMENTS(backends))
+        set_turn(meter, reading, cpu_us, now_us);
+    return cpu_us;
+}
+
+WorkingSetTurn
+working_set_meter_turn(const WorkingSetMeter *meter)
+{
+    return meter->turn;
+}
+
+const WorkingSetReport *
+working_set_meter_report(const WorkingSetMeter *meter)
+{
+    return &meter->report;
+}

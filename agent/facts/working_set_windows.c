@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* working_set_windows.c - for how long to watch, when only one window can be watched at a time */
+#include "agent/facts/working_set_windows.h"
+
+void
+working_set_windows_init(WorkingSetWindows *windows, const WorkingSetEdges *edges, uint64_t age_us)
+{
+    *windows = (WorkingSetWindows){ .edges = *edges, .next = edges->n };
+    while (windows->base + 1 < edges->n && edges->age_us[windows->base] < age_us)
+        windows->base++;
+}
+
+void
+working_set_windows_begin(WorkingSetWindows *windows)
+{
+    windows->count++;
+    windows->next = 0;
+    windows->last = windows->base;
+    for (uint32_t rest = windows->count; rest != 0 && rest % 2 == 0; rest /= 2)
+        if (windows->last + 1 < windows->edges.n)
+            windows->last++;
+}
+
+uint64_t
+working_set_windows_next(WorkingSetWindows *windows, uint64_t above_us)
+{
+    while (windows->next < windows->edges.n && windows->next <= windows->last &&
+           windows->edges.age_us[windows->next] <= above_us)
+        windows->next++;
+    if (windows->next >= windows->edges.n || windows->next > windows->last)
+        return 0;
+    return windows->edges.age_us[windows->next++];
+}
