@@ -76,17 +76,28 @@ working_set_fail(GError **error, const char *format, ...)
     return false;
 }
 
-WorkingSetBytes *
-working_set_node(WorkingSetReading *reading, int64_t node)
+/* Its index; one behind the last: it is not there. */
+static uint32_t
+find_node(const WorkingSetReading *reading, int64_t node)
 {
     uint32_t i = 0;
 
     while (i < reading->n_nodes && reading->nodes[i].node != node)
         i++;
-    if (i == reading->n_nodes && i < WORKING_SET_NODES_MAX - 1)
+    return i;
+}
+
+WorkingSetBytes *
+working_set_node(WorkingSetReading *reading, int64_t node)
+{
+    uint32_t i = find_node(reading, node);
+
+    if (i == reading->n_nodes && i + 1 >= WORKING_SET_NODES_MAX) { /* the last place is for all */
+        node = WORKING_SET_NODE_UNKNOWN;
+        i = find_node(reading, node);
+    }
+    if (i == reading->n_nodes)
         reading->nodes[reading->n_nodes++].node = (int32_t)node;
-    else if (i == reading->n_nodes)
-        return working_set_node(reading, WORKING_SET_NODE_UNKNOWN);
     return reading->nodes[i].bins;
 }
 

@@ -55,7 +55,8 @@ solvent_us(const WorkingSetBudget *budget, uint64_t now_us)
 {
     if (budget->credit_us >= 0)
         return now_us;
-    return sat_add(now_us, mul_div((uint64_t)-budget->credit_us, BP_ONE, budget->share_bp) + 1);
+    return sat_add(now_us,
+                   sat_add(mul_div((uint64_t)-budget->credit_us, BP_ONE, budget->share_bp), 1));
 }
 
 size_t

@@ -80,6 +80,14 @@ take_bin(const WorkingSetEdges *edges, const char *line, uint64_t *from_ms, Work
     return true;
 }
 
+/* Ages are told apart up to the last bin that has an end, on the node where that is first. */
+static void
+end_node(WorkingSetReading *reading, const WorkingSetBytes *bins, uint64_t last_ms)
+{
+    if (bins)
+        reading->horizon_us = min_u64(reading->horizon_us, last_ms * US_PER_MS);
+}
+
 static bool
 parse_report(const WorkingSetEdges *edges, char *text, WorkingSetReading *reading)
 {
@@ -96,14 +104,14 @@ parse_report(const WorkingSetEdges *edges, char *text, WorkingSetReading *readin
         if (*line == '\0')
             continue;
         if (line[0] == 'N' && g_ascii_isdigit(line[1])) {
+            end_node(reading, bins, from_ms);
             bins = working_set_node(reading, g_ascii_strtoll(line + 1, NULL, 10));
             from_ms = 0;
         } else if (!bins || !take_bin(edges, line, &from_ms, bins)) {
             return false;
         }
-        reading->horizon_us =
-            min_u64(reading->horizon_us, from_ms > 0 ? from_ms * US_PER_MS : WORKING_SET_OLDEST);
     }
+    end_node(reading, bins, from_ms);
     return reading->n_nodes > 0;
 }
 

@@ -153,6 +153,12 @@ the_path_of_version_1_is_that_of_the_memory_controller(void **state)
         { "version 2 alone", "0::/machine/qemu-1-web.libvirt-qemu\n", NULL },
         { "a named hierarchy", "1:name=memory:/machine/qemu-1-web.libvirt-qemu\n", NULL },
         { "no number", ":memory:/machine/qemu-1-web.libvirt-qemu\n", NULL },
+        { "with another controller", "4:cpuset,memory:/machine/qemu-1-web.libvirt-qemu/emulator\n",
+          "/machine/qemu-1-web.libvirt-qemu" },
+        { "colons in the path", "4:memory:/a:b/qemu-1-web.libvirt-qemu\n",
+          "/a:b/qemu-1-web.libvirt-qemu" },
+        { "a group of nobody", "4:memory:/\n0::/machine/qemu-1-web.libvirt-qemu\n", NULL },
+        { "damaged", "memory\n4:memory\n", NULL },
     };
     Fixture *fixture = *state;
 

@@ -70,6 +70,11 @@ defaults_are_those_of_the_rows(void **unused)
     assert_int_equal(conf->keepalive_count, 3);
     assert_false(conf->take_over);
     assert_string_equal(conf->rpc_group, "virtksm");
+    assert_true(conf->working_set);
+    assert_string_equal(conf->working_bins, "1,10,60,300,1200,3600");
+    assert_int_equal(conf->working_age_s, 300);
+    assert_int_equal(conf->working_bp, 50);
+    assert_int_equal(conf->working_every_s, 60);
 }
 
 static void
@@ -93,6 +98,37 @@ every_row_is_complete_and_alone(void **unused)
                 fail_msg("[%s] %s: two rows", knob->section, knob->key);
     }
     assert_int_equal(g_strv_length((char **)(gsize)log_level_words), LOG_LEVEL_COUNT);
+}
+
+static void
+bins_and_age_of_the_working_set_fit_each_other(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *text;
+        const char *why; /* NULL: right */
+    } rows[] = {
+        { "the default", "enable = false\n", NULL },
+        { "other bins", "bins = 5,300\nage = 300\n", NULL },
+        { "not ascending", "bins = 5,5\n", ":2: [working_set] bins = 5,5: expected up to 15" },
+        { "no number", "bins = 1 min\n", "expected up to 15 whole numbers" },
+        { "an age beyond the bins", "bins = 5,60\n",
+          "[working_set] age = 300: expected at most the last of the bins, 60 seconds" },
+        { "too large a budget", "budget = 10.01\n", "expected a number from 0.01 to 10" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeRoot) root = fakeroot_new();
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Conf) conf = NULL;
+
+        fakeroot_write(root, MAIN, "[working_set]\n%s", rows[i].text);
+        if (load(root, &conf, &error) != (rows[i].why == NULL))
+            fail_msg("%s: %s", rows[i].when, error ? error->message : "taken");
+        if (rows[i].why && !strstr(error->message, rows[i].why))
+            fail_msg("%s: %s", rows[i].when, error->message);
+    }
 }
 
 static void
@@ -417,6 +453,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_rows),
         cmocka_unit_test(every_row_is_complete_and_alone),
+        cmocka_unit_test(bins_and_age_of_the_working_set_fit_each_other),
         cmocka_unit_test(every_knob_can_be_set_in_a_file),
         cmocka_unit_test(what_is_wrong_is_said_with_file_line_key_value_and_expectation),
         cmocka_unit_test(what_is_no_ini_file_is_refused_at_its_line),

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rotation.h - the working sets of all domains, measured in turn, within a budget
+ */
+#ifndef AGENT_ROTATION_H
+#define AGENT_ROTATION_H
+
+#include "agent/facts/working_set.h"
+
+#include <glib.h>
+
+typedef struct Rotation Rotation;
+
+/**
+ * rotation_new() - no domains yet
+ * @setup: copied; root_fd is borrowed until rotation_free(); what meters keep there is 0
+ *
+ * Return: for rotation_free().
+ */
+Rotation *rotation_new(const WorkingSetHost *setup);
+
+/**
+ * rotation_free() - measure no more
+ * @rotation: accepts NULL
+ *
+ * Undoes what was set up in the kernel; waits for that, and for a measurement under way, two
+ * seconds at most.
+ */
+void rotation_free(Rotation *rotation);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rotation, rotation_free)
+
+/**
+ * rotation_add() - measure a domain too
+ * @key:    of its start, not added yet
+ * @pid:    of its QEMU
+ * @dir_fd: directory of that process in /proc; a duplicate is kept
+ * @cgroup: from cgroup_find(); NULL: none
+ * @is_v2:  of version 2
+ */
+void rotation_add(Rotation *rotation, uint64_t key, pid_t pid, int dir_fd, const char *cgroup,
+                  bool is_v2);
+
+/** rotation_remove() - forget the domain of @key, if it is there; a step under way ends first */
+void rotation_remove(Rotation *rotation, uint64_t key);
+
+/** rotation_set_guest() - what the guest of @key has said last; counts from the next step on */
+void rotation_set_guest(Rotation *rotation, uint64_t key, const WorkingSetGuest *guest);
+
+/**
+ * rotation_report() - what is known of the domain of @key
+ *
+ * Return: belongs to @rotation, valid until the main loop runs again; NULL: there is no such
+ * domain, or it was not looked at yet.
+ */
+const WorkingSetReport *rotation_report(const Rotation *rotation, uint64_t key);
+
+/** rotation_spent_us() - CPU time that measuring has taken so far */
+uint64_t rotation_spent_us(const Rotation *rotation);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rotation_test.c - meters that are lent to a thread, and come back
+ *
+ * The processes are fabricated, with marks to take off; time is the real one, with bins of some
+ * milliseconds.
+ */
+#define _GNU_SOURCE
+#include "agent/rotation.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "policy/arith.h"
+#include "test/support/fakeroot.h"
+
+#define MS INT64_C(1000)
+/* Longest wait for anything. */
+#define PATIENCE_US (20 * G_USEC_PER_SEC)
+
+typedef struct {
+    FakeRoot *root;
+    Rotation *rotation;
+} Fixture;
+
+static void
+add_process(FakeRoot *root, unsigned pid)
+{
+    g_autofree char *smaps = g_strdup_printf("proc/%u/smaps", pid);
+    g_autofree char *marks = g_strdup_printf("proc/%u/clear_refs", pid);
+
+    fakeroot_write(root, smaps,
+                   "7f0000000000-7f0040000000 rw-p 0 00:00 0\nRss: %u kB\n"
+                   "Referenced: 1 kB\n",
+                   pid);
+    fakeroot_write(root, marks, " ");
+}
+
+static int
+setup(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+    WorkingSetHost host = { .edges = { { 10 * MS, 20 * MS }, 2 },
+                            .age_us = 20 * MS,
+                            .interval_us = 10 * MS,
+                            .share_bp = 10000 };
+
+    fixture->root = fakeroot_new();
+    for (unsigned pid = 40; pid < 50; pid++)
+        add_process(fixture->root, pid);
+    host.root_fd = fakeroot_fd(fixture->root);
+    fixture->rotation = rotation_new(&host);
+    *state = fixture;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    Fixture *fixture = *state;
+
+    rotation_free(fixture->rotation);
+    fakeroot_free(fixture->root);
+    g_free(fixture);
+    return 0;
+}
+
+/* A domain whose key is its pid. */
+static void
+add(Fixture *fixture, unsigned pid)
+{
+    g_autofree char *path = g_strdup_printf("proc/%u", pid);
+    int dir_fd = openat(fakeroot_fd(fixture->root), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(dir_fd >= 0);
+    rotation_add(fixture->rotation, pid, (pid_t)pid, dir_fd, NULL, false);
+    close(dir_fd);
+}
+
+static gboolean
+tick(gpointer unused)
+{
+    (void)unused;
+    return G_SOURCE_CONTINUE;
+}
+
+static WorkingSetState
+state_of(const Fixture *fixture, uint64_t key)
+{
+    const WorkingSetReport *report = rotation_report(fixture->rotation, key);
+
+    return report ? report->state : WORKING_SET_STATE_COUNT;
+}
+
+/* Runs the loop until the domain is in a state. */
+static void
+wait_for(const Fixture *fixture, uint64_t key, WorkingSetState want)
+{
+    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
+    guint source = g_timeout_add(5, tick, NULL);
+
+    while (state_of(fixture, key) != want && g_get_monotonic_time() < end_us)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(source);
+    if (state_of(fixture, key) != want)
+        fail_msg("domain %" PRIu64 " is in state %d, not %d", key, state_of(fixture, key), want);
+}
+
+static void
+every_domain_is_measured(void **state)
+{
+    Fixture *fixture = *state;
+
+    for (unsigned pid = 40; pid < 50; pid++)
+        add(fixture, pid);
+    assert_null(rotation_report(fixture->rotation, 40));
+    for (unsigned pid = 40; pid < 50; pid++) {
+        wait_for(fixture, pid, WORKING_SET_MEASURED);
+        assert_int_equal(rotation_report(fixture->rotation, pid)->resident_bytes, pid * 1024);
+    }
+    assert_null(rotation_report(fixture->rotation, 99));
+    assert_true(rotation_spent_us(fixture->rotation) > 0);
+}
+
+static void
+a_domain_that_fails_leaves_the_others_alone(void **state)
+{
+    Fixture *fixture = *state;
+
+    add(fixture, 40);
+    add(fixture, 41);
+    wait_for(fixture, 41, WORKING_SET_MEASURED);
+    wait_for(fixture, 40, WORKING_SET_MEASURED);
+    fakeroot_remove(fixture->root, "proc/40/smaps");
+    wait_for(fixture, 40, WORKING_SET_NONE);
+    add(fixture, 42);
+    wait_for(fixture, 42, WORKING_SET_MEASURED);
+    assert_int_equal(state_of(fixture, 41), WORKING_SET_MEASURED);
+}
+
+static void
+a_domain_may_go_while_it_is_measured(void **state)
+{
+    Fixture *fixture = *state;
+
+    add(fixture, 40); /* its first step begins at once */
+    rotation_remove(fixture->rotation, 40);
+    rotation_remove(fixture->rotation, 40);
+    add(fixture, 41);
+    wait_for(fixture, 41, WORKING_SET_MEASURED);
+    assert_null(rotation_report(fixture->rotation, 40));
+    rotation_remove(fixture->rotation, 41);
+    assert_null(rotation_report(fixture->rotation, 41));
+}
+
+static void
+the_word_of_a_guest_counts_at_its_next_step(void **state)
+{
+    const WorkingSetGuest guest = { 1000,
+                                    400,
+                                    500,
+                                    VALUE_UNKNOWN,
+                                    VALUE_UNKNOWN,
+                                    VALUE_UNKNOWN,
+                                    (uint64_t)g_get_monotonic_time() };
+    Fixture *fixture = *state;
+
+    fakeroot_remove(fixture->root, "proc/40/smaps");
+    add(fixture, 40);
+    rotation_set_guest(fixture->rotation, 99, &guest);
+    wait_for(fixture, 40, WORKING_SET_NONE);
+    add(fixture, 41);
+    rotation_set_guest(fixture->rotation, 41, &guest);
+    wait_for(fixture, 41, WORKING_SET_MEASURED);
+    assert_int_equal(rotation_report(fixture->rotation, 41)->guest.total_bytes, 1000);
+    assert_true(rotation_report(fixture->rotation, 40)->guest.total_bytes == VALUE_UNKNOWN);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_domain_is_measured, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_domain_that_fails_leaves_the_others_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_domain_may_go_while_it_is_measured, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_word_of_a_guest_counts_at_its_next_step, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* working_set_damon_test.c - monitors that are set up, read and given back, and never taken */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/arith.h"
+#include "test/support/faketarget.h"
+
+#define S     FAKETARGET_S
+
+#define ADMIN "sys/kernel/mm/damon/admin/kdamonds/"
+#define ZERO  ADMIN "0/"
+#define ONE   ADMIN "1/"
+
+static const char *const numbers[] = {
+    "contexts/nr_contexts",
+    "contexts/0/operations",
+    "contexts/0/monitoring_attrs/intervals/sample_us",
+    "contexts/0/monitoring_attrs/intervals/aggr_us",
+    "contexts/0/monitoring_attrs/intervals/update_us",
+    "contexts/0/monitoring_attrs/nr_regions/max",
+    "contexts/0/monitoring_attrs/nr_regions/min",
+    "contexts/0/targets/nr_targets",
+    "contexts/0/targets/0/pid_target",
+    "contexts/0/schemes/nr_schemes",
+};
+static const char *const of_scheme[] = {
+    "action",
+    "access_pattern/sz/min",
+    "access_pattern/sz/max",
+    "access_pattern/nr_accesses/min",
+    "access_pattern/nr_accesses/max",
+    "access_pattern/age/min",
+    "access_pattern/age/max",
+};
+
+static void
+write_monitor(FakeTarget *fake, unsigned slot)
+{
+    g_autofree char *base = g_strdup_printf(ADMIN "%u", slot);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        g_autofree char *path = g_build_filename(base, numbers[i], NULL);
+
+        fakeroot_write(fake->root, path, "0\n");
+    }
+    for (unsigned scheme = 0; scheme < 4; scheme++)
+        for (size_t i = 0; i < G_N_ELEMENTS(of_scheme); i++) {
+            g_autofree char *path =
+                g_strdup_printf("%s/contexts/0/schemes/%u/%s", base, scheme, of_scheme[i]);
+
+            fakeroot_write(fake->root, path, "0\n");
+        }
+    {
+        g_autofree char *state = g_build_filename(base, "state", NULL);
+        g_autofree char *pid = g_build_filename(base, "pid", NULL);
+        g_autofree char *words = g_build_filename(base, "contexts/0/avail_operations", NULL);
+
+        fakeroot_write(fake->root, state, "off\n");
+        fakeroot_write(fake->root, pid, "77\n");
+        fakeroot_write(fake->root, words, "vaddr\nfvaddr\npaddr\n");
+    }
+}
+
+static void
+count(FakeTarget *fake, unsigned scheme, unsigned kib)
+{
+    g_autofree char *path =
+        g_strdup_printf(ZERO "contexts/0/schemes/%u/tried_regions/total_bytes", scheme);
+
+    fakeroot_write(fake->root, path, "%u\n", kib * 1024);
+}
+
+/* A kernel with DAMON that nobody uses. */
+static FakeTarget *
+kernel_with_damon(void)
+{
+    FakeTarget *fake = faketarget_new();
+
+    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "0\n");
+    write_monitor(fake, 0);
+    write_monitor(fake, 1);
+    fakeroot_write(fake->root, "proc/77/schedstat", "5000000 1 1\n");
+    for (unsigned scheme = 0; scheme < 4; scheme++)
+        count(fake, scheme, 0);
+    return fake;
+}
+
+static void
+expect_written(FakeTarget *fake, const char *file, const char *text)
+{
+    g_autofree char *line = g_strdup_printf("%s=%s;", file, text);
+
+    if (!strstr(fake->log->str, line))
+        fail_msg("%s is not in %s", line, fake->log->str);
+}
+
+static void
+a_monitor_is_set_up_for_the_process_and_counts_only(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    expect_written(fake, ADMIN "nr_kdamonds", "61");
+    expect_written(fake, ZERO "contexts/0/operations", "vaddr");
+    expect_written(fake, ZERO "contexts/0/targets/0/pid_target", "42");
+    expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "100000");
+    expect_written(fake, ZERO "contexts/0/schemes/nr_schemes", "4");
+    expect_written(fake, ZERO "contexts/0/schemes/3/action", "stat");
+    /* In use; and not used for 1 to 10 s, in aggregations of half a second. */
+    expect_written(fake, ZERO "contexts/0/schemes/0/access_pattern/nr_accesses/min", "1");
+    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/nr_accesses/max", "0");
+    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/age/min", "2");
+    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/age/max", "19");
+    expect_written(fake, ZERO "state", "on");
+    assert_null(strstr(fake->log->str, "pageout"));
+    g_string_truncate(fake->log, 0);
+    working_set_damon.close(state, &fake->target);
+    assert_string_equal(fake->log->str,
+                        ZERO "state=off;" ZERO "contexts/nr_contexts=0;" ADMIN "nr_kdamonds=0;");
+}
+
+static void
+regions_are_counted_up_to_what_the_monitor_has_lived_through(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t lived_us;
+        uint64_t want[4]; /* of 400 KiB that are resident */
+        uint64_t horizon_us;
+    } rows[] = {
+        { "two seconds", 2 * S, { 60, 0, 0, 340 }, S },
+        { "a quarter of a minute", 15 * S, { 60, 30, 0, 310 }, 10 * S },
+        { "a minute", 60 * S, { 60, 30, 300, 10 }, 60 * S },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        WorkingSetReading readings[2] = { 0 };
+        gpointer state = NULL;
+
+        assert_true(working_set_damon.open(&fake->target, &state, NULL));
+        assert_true(working_set_damon.step(state, &fake->target, 100 * S, &readings[0], NULL));
+        count(fake, 0, 40);
+        count(fake, 1, 20);
+        count(fake, 2, 30);
+        count(fake, 3, 300);
+        fakeroot_write(fake->root, "proc/77/schedstat", "9000000 1 1\n");
+        assert_true(working_set_damon.step(state, &fake->target, 100 * S + rows[i].lived_us,
+                                           &readings[1], NULL));
+        faketarget_expect_bins(rows[i].when, &readings[1], 0, rows[i].want);
+        if (readings[1].horizon_us != rows[i].horizon_us)
+            fail_msg("%s: horizon %" PRIu64, rows[i].when, readings[1].horizon_us);
+        assert_int_equal(readings[1].other_cpu_us, 4000);
+        expect_written(fake, ZERO "state", "update_schemes_tried_bytes");
+        working_set_damon.close(state, &fake->target);
+    }
+}
+
+static void
+holes_are_not_counted(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    static const uint64_t want[4] = { 40, 0, 360, 0 };
+    WorkingSetReading readings[2] = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    assert_true(working_set_damon.step(state, &fake->target, S, &readings[0], NULL));
+    count(fake, 0, 40);
+    count(fake, 3, 1000000);
+    assert_true(working_set_damon.step(state, &fake->target, 99 * S, &readings[1], NULL));
+    faketarget_expect_bins("a large hole", &readings[1], 0, want);
+    working_set_damon.close(state, &fake->target);
+}
+
+static void
+two_domains_have_a_monitor_each(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    gpointer first = NULL;
+    gpointer second = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &first, NULL));
+    assert_true(working_set_damon.open(&fake->target, &second, NULL));
+    expect_written(fake, ONE "state", "on");
+    g_string_truncate(fake->log, 0);
+    working_set_damon.close(first, &fake->target);
+    assert_null(strstr(fake->log->str, "nr_kdamonds"));
+    working_set_damon.close(second, &fake->target);
+    expect_written(fake, ADMIN "nr_kdamonds", "0");
+}
+
+static void
+says_why_it_cannot_be_used(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *path, *text; /* what is different; NULL: no such file */
+        const char *why;
+    } rows[] = {
+        { "another program has one", ADMIN "nr_kdamonds", "1\n", "another program uses DAMON" },
+        { "an old kernel", ADMIN "nr_kdamonds", NULL, "no DAMON with files in sysfs" },
+        { "physical addresses alone", ZERO "contexts/0/avail_operations", "paddr\n",
+          "does not monitor virtual addresses" },
+        { "no state", ZERO "state", NULL, "state of a monitor" },
+        { "no such setting", ZERO "contexts/0/targets/0/pid_target", NULL, "pid_target" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(GError) error = NULL;
+        gpointer state = NULL;
+
+        fakeroot_remove(fake->root, rows[i].path);
+        if (rows[i].text)
+            fakeroot_write(fake->root, rows[i].path, "%s", rows[i].text);
+        if (working_set_damon.open(&fake->target, &state, &error) ||
+            !strstr(error->message, rows[i].why))
+            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        assert_int_equal(fake->host.damon_slots, 0);
+        if (i == 0)
+            assert_string_equal(fake->log->str, "");
+    }
+}
+
+static void
+what_a_killed_agent_has_left_is_taken_over(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    gpointer state = NULL;
+    (void)unused;
+
+    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "61\n");
+    fakeroot_write(fake->root, ZERO "state", "on\n");
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    assert_true(g_str_has_prefix(fake->log->str, ZERO "state=off;"));
+    working_set_damon.close(state, &fake->target);
+}
+
+static int
+refuse_update(FakeTarget *fake, const char *path, const char *text)
+{
+    (void)fake;
+    (void)path;
+    return g_str_has_prefix(text, "update") ? EINVAL : -1;
+}
+
+static void
+a_kernel_that_does_not_tell_bytes_ends_it(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(GError) error = NULL;
+    WorkingSetReading reading = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    assert_true(working_set_damon.step(state, &fake->target, S, &reading, NULL));
+    fake->hook = refuse_update;
+    assert_false(working_set_damon.step(state, &fake->target, 2 * S, &reading, &error));
+    assert_non_null(strstr(error->message, "Invalid argument"));
+    working_set_damon.close(state, &fake->target);
+}
+
+static void
+monitors_of_many_domains_sample_less_often(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint32_t domains;
+        const char *sample_us;
+    } rows[] = {
+        { "one", 1, "100000" },
+        { "ten", 10, "400000" },
+        { "sixty", 60, "1000000" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        gpointer state = NULL;
+
+        fake->host.n_meters = rows[i].domains;
+        assert_true(working_set_damon.open(&fake->target, &state, NULL));
+        expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us",
+                       rows[i].sample_us);
+        working_set_damon.close(state, &fake->target);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_monitor_is_set_up_for_the_process_and_counts_only),
+        cmocka_unit_test(regions_are_counted_up_to_what_the_monitor_has_lived_through),
+        cmocka_unit_test(holes_are_not_counted),
+        cmocka_unit_test(two_domains_have_a_monitor_each),
+        cmocka_unit_test(says_why_it_cannot_be_used),
+        cmocka_unit_test(what_a_killed_agent_has_left_is_taken_over),
+        cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
+        cmocka_unit_test(monitors_of_many_domains_sample_less_often),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
