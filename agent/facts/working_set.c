@@ -48,12 +48,12 @@ typedef struct {
 
 struct WorkingSetMeter {
     WorkingSetTarget target;
-    Slot slots[G_N_ELEMENTS(backends)];
-    size_t current;               /* backend in use; G_N_ELEMENTS(backends): none */
-    gpointer state;               /* owned by that backend */
-    WorkingSetGuest guest_before; /* the guest's word at the last fusion */
-    WorkingSetTurn turn;          /* the next step */
-    uint64_t measuring_us;        /* CPU time of the measurement under way */
+    Slot slots[G_N_ELEMENTS(backends)]; /* one for each, in the order of the list */
+    size_t current;                     /* backend in use; G_N_ELEMENTS(backends): none */
+    gpointer state;                     /* owned by that backend */
+    WorkingSetGuest guest_before;       /* the guest's word at the last fusion */
+    WorkingSetTurn turn;                /* the next step */
+    uint64_t measuring_us;              /* CPU time of the measurement under way */
     WorkingSetReport report;
 };
 
@@ -232,6 +232,7 @@ report_nothing(WorkingSetMeter *meter, uint64_t now_us)
     working_set_fuse(report, &meter->guest_before, meter->target.host->age_us);
     meter->guest_before = report->guest;
     meter->turn = (WorkingSetTurn){ .due_us = now_us + RETRY_US };
+    meter->measuring_us = 0;
     write_reasons(meter);
 }
 

@@ -126,10 +126,12 @@ take_slot(const WorkingSetTarget *target, unsigned *ret_slot, GError **error)
     return working_set_fail(error, "all monitors are in use for other domains");
 }
 
-/* A pattern that a scheme counts: use, and for how long, in aggregations. */
+/* A pattern that a scheme counts. */
 typedef struct {
-    uint64_t accesses_min, accesses_max;
-    uint64_t age_min, age_max;
+    uint64_t accesses_min; /* samples of an aggregation in which it was used, at least */
+    uint64_t accesses_max; /* and at most */
+    uint64_t age_min;      /* aggregations for which that has been so, at least */
+    uint64_t age_max;      /* and at most */
 } Pattern;
 
 /* The scheme of a bin: 0: in use; i: not used for so long that it is in bin i - 1. */

@@ -174,12 +174,9 @@ read_lists(const WorkingSetTarget *target, const GArray *before, GError **error)
     return g_steal_pointer(&lists);
 }
 
-/*
- * The numbers that are given may be old by now, which the kernel refuses: reclaim has aged it at
- * this very moment, so there is nothing left to do.
- */
+/* Whether the kernel took at least one of the commands; @ret_error: why not the last one. */
 static bool
-age_all(const WorkingSetTarget *target, const GArray *lists, GError **error)
+age_all(const WorkingSetTarget *target, const GArray *lists, GError **ret_error)
 {
     bool aged = false;
 
@@ -192,14 +189,25 @@ age_all(const WorkingSetTarget *target, const GArray *lists, GError **error)
 
         if (!is_known(list->first))
             continue;
-        g_clear_error(error);
-        aged |= working_set_write(target->host->root_fd, LRU_GEN_FILE, command, error);
+        g_clear_error(ret_error);
+        aged |= working_set_write(target->host->root_fd, LRU_GEN_FILE, command, ret_error);
     }
-    if (aged)
-        g_clear_error(error);
-    else if (!*error)
-        working_set_fail(error, "its memory cgroup has no generations");
+    if (!aged && !*ret_error)
+        working_set_fail(ret_error, "its memory cgroup has no generations");
     return aged;
+}
+
+/* Whether some list has a generation more. */
+static bool
+has_advanced(const GArray *before, const GArray *after)
+{
+    for (guint i = 0; i < after->len; i++) {
+        const List *list = &g_array_index(after, List, i);
+
+        if (is_known(list->first) && list->last > first_of_window(before, list))
+            return true;
+    }
+    return false;
 }
 
 static WorkingSetCurve *
@@ -311,17 +319,20 @@ step_lru_gen(gpointer data, const WorkingSetTarget *target, uint64_t now_us,
     g_autoptr(GError) failure = NULL;
     g_autoptr(GArray) lists = read_lists(target, state->lists, error);
     g_autoptr(GArray) aged = NULL;
+    bool is_aged;
     uint64_t window_us = state->begun_us > 0 ? sat_sub(now_us, state->begun_us) : 0;
 
     if (!lists)
         return false;
-    if (!age_all(target, lists, &failure)) {
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return false;
-    }
+    is_aged = age_all(target, lists, &failure);
     aged = read_lists(target, state->lists, error);
     if (!aged)
         return false;
+    /* A number that is old by now is refused: reclaim has aged it at this very moment. */
+    if (!is_aged && !has_advanced(lists, aged)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
     g_clear_pointer(&state->lists, g_array_unref);
     state->lists = g_steal_pointer(&aged);
     fill_bins(state, &target->host->edges, is_whole(state->lists) ? window_us : 0, reading);

@@ -23,6 +23,9 @@ LISTINGS = (
             "agent/actuator/actuator.c", r"&(\w+)_actuator\b"),
     Listing("rules", "policy/", r"^(\w+)_step\([^;{]*\)\s*\{",
             "policy/policy.c", r"=\s*(\w+)_step\b"),
+    Listing("backends of working sets", "agent/facts/",
+            r"^const WorkingSetBackend working_set_(\w+)\b",
+            "agent/facts/working_set.c", r"&working_set_(\w+)\b"),
     Listing("commands", "agent/cli/", r"^(\w+)_run\(const Cli [^;{]*\)\s*\{",
             "agent/cli/command.c", r"\b(\w+)_run\b"),
 )

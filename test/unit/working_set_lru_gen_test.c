@@ -252,6 +252,37 @@ a_failure_on_the_way_ends_it(void **unused)
     }
 }
 
+/* Reclaim ages between our reading and our command. */
+static int
+come_too_late(FakeTarget *fake, const char *path, const char *text)
+{
+    (void)path;
+    (void)text;
+    if (agings == 0)
+        fakeroot_write(fake->root, LRU_GEN, "%s", after_second);
+    return agings++ == 0 ? EINVAL : EPERM;
+}
+
+static void
+a_generation_that_somebody_else_has_made_is_as_good(void **unused)
+{
+    static const char *const after[] = { after_first, NULL };
+    g_autoptr(FakeTarget) fake = kernel_with_generations(before_all, after);
+    uint64_t want[4] = { 20 * PAGE_KIB, 0, 0, 80 * PAGE_KIB };
+    WorkingSetReading readings[3] = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_lru_gen.open(&fake->target, &state, NULL));
+    assert_true(working_set_lru_gen.step(state, &fake->target, 5 * S, &readings[0], NULL));
+    fake->hook = come_too_late;
+    agings = 0;
+    assert_true(working_set_lru_gen.step(state, &fake->target, 6 * S, &readings[1], NULL));
+    faketarget_expect_bins("aged by reclaim", &readings[1], 0, want);
+    assert_false(working_set_lru_gen.step(state, &fake->target, 7 * S, &readings[2], NULL));
+    working_set_lru_gen.close(state, &fake->target);
+}
+
 int
 main(void)
 {
@@ -262,6 +293,7 @@ main(void)
         cmocka_unit_test(nodes_are_told_apart),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(a_failure_on_the_way_ends_it),
+        cmocka_unit_test(a_generation_that_somebody_else_has_made_is_as_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
