@@ -34,9 +34,10 @@
 
 /* 65,530 mappings of about 800 bytes. */
 #define SMAPS_BYTES ((size_t)64 << 20)
+#define MAPS_BYTES  ((size_t)16 << 20)
 /* CPU time that reading smaps may take. */
 #define WALK_MOST_US UINT64_C(100000)
-/* What KVM's processors look like in smaps. */
+/* What KVM's processors look like in maps. */
 #define KVM_MAPPING "anon_inode:kvm-vcpu"
 
 typedef struct {
@@ -51,7 +52,6 @@ typedef struct {
 typedef struct {
     WorkingSetBytes resident; /* all that is in memory */
     WorkingSetBytes used;     /* of it, what is marked */
-    bool has_kvm;             /* the guest runs under KVM */
 } Sum;
 
 /* Whether this is the first line of a mapping; those that follow begin with a word and a colon. */
@@ -93,11 +93,8 @@ sum_smaps(char *text, Sum *sum)
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        if (is_mapping(line)) {
+        if (is_mapping(line))
             kind = kind_of(line);
-            sum->has_kvm |= strstr(line, KVM_MAPPING) != NULL;
-            continue;
-        }
         add_line(line, "Rss:", &sum->resident.bytes[kind]);
         add_line(line, "Referenced:", &sum->used.bytes[kind]);
     }
@@ -128,9 +125,6 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
         return working_set_fail(error, "its smaps cannot be read");
     }
     sum_smaps(text, &sum);
-    if (sum.has_kvm)
-        return working_set_fail(error, "its guest runs under KVM, whose use of pages is not in "
-                                       "smaps");
     if (sum.resident.bytes[WORKING_SET_ANON] + sum.resident.bytes[WORKING_SET_FILE] == 0)
         return working_set_fail(error, "it has no memory any more");
     if (thread_cpu_us() - start_us > WALK_MOST_US)
@@ -139,12 +133,25 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     return true;
 }
 
+/* From maps, which costs nothing for the size of the guest. */
+static bool
+runs_under_kvm(int dir_fd)
+{
+    g_autofree char *text = NULL;
+
+    return procfile_read_long(dir_fd, "maps", MAPS_BYTES, &text) == PROCFILE_READ &&
+           strstr(text, KVM_MAPPING) != NULL;
+}
+
 static bool
 open_referenced(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
     Marks *state;
     Sum sum;
 
+    if (runs_under_kvm(target->dir_fd))
+        return working_set_fail(error,
+                                "its guest runs under KVM, whose use of pages is not in smaps");
     if (!look(target, &sum, error))
         return false;
     state = g_new0(Marks, 1);
