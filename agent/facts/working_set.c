@@ -25,6 +25,10 @@
 #define RETRY_US UINT64_C(600000000)
 /* A list of nodes such as "0-1,4". */
 #define NODES_BYTES 1024
+/* 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
+#define MAPS_BYTES ((size_t)16 << 20)
+/* What a virtual processor of KVM is called in maps. */
+#define KVM_MAPPING "anon_inode:kvm-vcpu"
 
 /* Best first. */
 static const WorkingSetBackend *const backends[] = {
@@ -112,6 +116,15 @@ working_set_only_node(int root_fd)
     if (procfile_count_list(text) != 1)
         return WORKING_SET_NODE_UNKNOWN;
     return (int32_t)g_ascii_strtoll(text, NULL, 10);
+}
+
+bool
+working_set_has_kvm(const WorkingSetTarget *target)
+{
+    g_autofree char *text = NULL;
+
+    return procfile_read_long(target->dir_fd, "maps", MAPS_BYTES, &text) == PROCFILE_READ &&
+           strstr(text, KVM_MAPPING) != NULL;
 }
 
 static uint64_t

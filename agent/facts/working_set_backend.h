@@ -78,6 +78,16 @@ WorkingSetBytes *working_set_node(WorkingSetReading *reading, int64_t node);
 int32_t working_set_only_node(int root_fd);
 
 /**
+ * working_set_has_kvm() - whether the guest runs under KVM
+ * @target: read from its maps, which costs nothing for its size
+ *
+ * Source: kvm_vcpu_mmap() in the kernel: QEMU maps a page of each virtual processor, which shows as
+ * "anon_inode:kvm-vcpu:0".
+ * Return: false also if its maps cannot be read.
+ */
+bool working_set_has_kvm(const WorkingSetTarget *target);
+
+/**
  * working_set_write() - tell a kernel file something, in one write
  * @dir_fd: directory that @path is relative to (borrowed)
  * @path:   e.g. "clear_refs"; it must exist

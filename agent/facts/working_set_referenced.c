@@ -15,8 +15,7 @@
  *
  * Guests under KVM are not either: the processor marks their pages in tables of KVM's, to which
  * clear_refs and smaps do not look (they call no MMU notifier), and all of the guest would seem
- * unused. QEMU maps a page of each virtual processor of KVM, which is how it shows. What remains
- * are guests that QEMU emulates.
+ * unused. What remains are guests that QEMU emulates.
  *
  * A huge page is one page: if any of it was used, all was.
  *
@@ -34,11 +33,8 @@
 
 /* 65,530 mappings of about 800 bytes. */
 #define SMAPS_BYTES ((size_t)64 << 20)
-#define MAPS_BYTES  ((size_t)16 << 20)
 /* CPU time that reading smaps may take. */
 #define WALK_MOST_US UINT64_C(100000)
-/* What KVM's processors look like in maps. */
-#define KVM_MAPPING "anon_inode:kvm-vcpu"
 
 typedef struct {
     WorkingSetWindows windows; /* when to look next */
@@ -133,23 +129,13 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     return true;
 }
 
-/* From maps, which costs nothing for the size of the guest. */
-static bool
-runs_under_kvm(int dir_fd)
-{
-    g_autofree char *text = NULL;
-
-    return procfile_read_long(dir_fd, "maps", MAPS_BYTES, &text) == PROCFILE_READ &&
-           strstr(text, KVM_MAPPING) != NULL;
-}
-
 static bool
 open_referenced(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
     Marks *state;
     Sum sum;
 
-    if (runs_under_kvm(target->dir_fd))
+    if (working_set_has_kvm(target))
         return working_set_fail(error,
                                 "its guest runs under KVM, whose use of pages is not in smaps");
     if (!look(target, &sum, error))

@@ -207,6 +207,40 @@ says_why_it_cannot_be_used(void **unused)
     }
 }
 
+static void
+guests_under_kvm_need_a_kernel_that_asks_kvm(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *release;
+        bool has_kvm;
+        bool opens;
+    } rows[] = {
+        { "emulated, old", "6.1.0-49-amd64\n", false, true },
+        { "KVM, old", "6.1.0-49-amd64\n", true, false },
+        { "KVM, just before", "6.11.11\n", true, false },
+        { "KVM, the first", "6.12.0-rc6\n", true, true },
+        { "KVM, new", "6.18.44-fc-v669\n", true, true },
+        { "KVM, next major", "7.0\n", true, true },
+        { "KVM, none that we know", "unknown\n", true, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_generations(before_all, NULL);
+        g_autoptr(GError) error = NULL;
+        gpointer state = NULL;
+
+        fakeroot_write(fake->root, "proc/sys/kernel/osrelease", "%s", rows[i].release);
+        fakeroot_write(fake->root, "proc/42/maps", "7d0000000000-7d0000003000 rw-s 0 00:0e 12 %s\n",
+                       rows[i].has_kvm ? "anon_inode:kvm-vcpu:0" : "/some/file");
+        if (working_set_lru_gen.open(&fake->target, &state, &error) != rows[i].opens)
+            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        if (rows[i].opens)
+            working_set_lru_gen.close(state, &fake->target);
+    }
+}
+
 static int
 refuse(FakeTarget *fake, const char *path, const char *text)
 {
@@ -292,6 +326,7 @@ main(void)
         cmocka_unit_test(columns_that_are_new_are_passed_over),
         cmocka_unit_test(nodes_are_told_apart),
         cmocka_unit_test(says_why_it_cannot_be_used),
+        cmocka_unit_test(guests_under_kvm_need_a_kernel_that_asks_kvm),
         cmocka_unit_test(a_failure_on_the_way_ends_it),
         cmocka_unit_test(a_generation_that_somebody_else_has_made_is_as_good),
     };
