@@ -51,8 +51,9 @@ typedef struct {
 typedef struct {
     WorkingSetState state;
     const char *backend;    /* static; "none" if state is WORKING_SET_NONE */
-    uint32_t confidence_bp; /* share of the resident bytes that are in the right bin, as measured
-                               against the truth (test/bench/working_set.c); 0: none */
+    uint32_t confidence_bp; /* share of the resident bytes that are in the right bin: measured
+                               by test/bench/working_set.c, less a margin, or an estimate, as
+                               the backend's file says; 0: there is no figure */
     uint64_t moment_us;     /* CLOCK_MONOTONIC of the histogram or of the guest's word; 0: none */
     uint64_t cpu_us;        /* CPU time that the measurement took */
     uint64_t horizon_us;    /* ages beyond are not told apart, all of that is in the last bin;

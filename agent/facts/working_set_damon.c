@@ -379,6 +379,7 @@ step_damon(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
 
 const WorkingSetBackend working_set_damon = {
     .name = "damon",
+    /* An estimate: one page speaks for its region, and regions are few. */
     .confidence_bp = 6000,
     .open = open_damon,
     .step = step_damon,

@@ -66,6 +66,7 @@ close_guest(gpointer state, const WorkingSetTarget *target)
 
 const WorkingSetBackend working_set_guest = {
     .name = "guest",
+    /* An estimate: it tells what cannot be dropped, not what is used. */
     .confidence_bp = 4000,
     .open = open_guest,
     .step = step_guest,

@@ -316,6 +316,7 @@ close_idle(gpointer state, const WorkingSetTarget *target)
 
 const WorkingSetBackend working_set_idle = {
     .name = "idle",
+    /* An estimate, from the size of the sample. */
     .confidence_bp = 9000,
     .open = open_idle,
     .step = step_idle,

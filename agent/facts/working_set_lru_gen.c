@@ -375,6 +375,7 @@ close_lru_gen(gpointer data, const WorkingSetTarget *target)
 
 const WorkingSetBackend working_set_lru_gen = {
     .name = "lru_gen",
+    /* An estimate: windows are exact, but what reclaim ages in between is not. */
     .confidence_bp = 8000,
     .open = open_lru_gen,
     .step = step_lru_gen,

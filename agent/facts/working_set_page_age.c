@@ -256,6 +256,7 @@ close_page_age(gpointer state, const WorkingSetTarget *target)
 
 const WorkingSetBackend working_set_page_age = {
     .name = "page_age",
+    /* An estimate: it is made of the same generations as lru_gen's. */
     .confidence_bp = 8000,
     .open = open_page_age,
     .step = step_page_age,

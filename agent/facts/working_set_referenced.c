@@ -199,7 +199,8 @@ close_referenced(gpointer state, const WorkingSetTarget *target)
 
 const WorkingSetBackend working_set_referenced = {
     .name = "referenced",
-    .confidence_bp = 8000,
+    /* 99.7 % in the bench, for steady use and with huge pages too; programs change their ways. */
+    .confidence_bp = 9500,
     .open = open_referenced,
     .step = step_referenced,
     .close = close_referenced,

@@ -219,8 +219,10 @@ run_backend(const WorkingSetBackend *backend, const WorkingSetTarget *target, co
     uint64_t end_us = now_us() + duration_us;
     bool works = backend->open(target, &state, &error);
 
-    if (!works)
+    if (!works) {
         printf("%-10s not here: %s\n", backend->name, error->message);
+        return false;
+    }
     while (works && now_us() < end_us) {
         g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
         uint64_t start_us = cpu_us();
@@ -239,8 +241,7 @@ run_backend(const WorkingSetBackend *backend, const WorkingSetTarget *target, co
             sat_sub(reading->next_us > 0 ? reading->next_us : begun_us + target->host->interval_us,
                     now_us()));
     }
-    if (works || error == NULL || score->steps > 0)
-        backend->close(state, target);
+    backend->close(state, target);
     return works;
 }
 
