@@ -239,6 +239,14 @@ set_context(const WorkingSetTarget *target, unsigned slot, uint64_t sample_us, G
            set_text(target, slot, "state", "on", error);
 }
 
+/* Without domains there are no monitors: another program may want DAMON. */
+static void
+give_back_unused(const WorkingSetHost *host)
+{
+    if (host->damon_slots == 0)
+        working_set_write(host->root_fd, COUNT_FILE, "0", NULL);
+}
+
 static void
 close_damon(gpointer state, const WorkingSetTarget *target)
 {
@@ -247,8 +255,7 @@ close_damon(gpointer state, const WorkingSetTarget *target)
     set_text(target, monitor->slot, "state", "off", NULL);
     set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
     target->host->damon_slots &= ~(UINT64_C(1) << monitor->slot);
-    if (target->host->damon_slots == 0)
-        working_set_write(target->host->root_fd, COUNT_FILE, "0", NULL);
+    give_back_unused(target->host);
     g_free(monitor);
 }
 
@@ -266,10 +273,14 @@ open_damon(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
     uint64_t sample_us = sample_us_for(target->host);
     Monitor *monitor;
-    unsigned slot;
+    unsigned slot = 0;
 
-    if (!have_monitors(target, error) || !take_slot(target, &slot, error))
+    if (!have_monitors(target, error))
         return false;
+    if (!take_slot(target, &slot, error)) {
+        give_back_unused(target->host);
+        return false;
+    }
     monitor = g_new0(Monitor, 1);
     *monitor = (Monitor){ .slot = slot,
                           .aggr_us = sample_us * SAMPLES,
