@@ -8,8 +8,9 @@
  * part twice a second, of the second every two seconds, then every six, twenty, and of the last one
  * never again, a slice of 2 MiB after the other, evenly over the period, and writes down when. So
  * the age of every slice is known at any moment. Each backend measures it, and what it says is
- * compared with that, bin by bin; the error is a share of all memory of the process. The same with
- * small pages and with huge ones.
+ * compared with that, bin by bin; the error is a share of all memory of the process. How long the
+ * reader needs for a slice meanwhile shows whether it is disturbed. The same with small pages and
+ * with huge ones.
  *
  * The process gets a memory cgroup of its own where there is version 2. Backends that this kernel
  * does not have say so. Needs root.
@@ -38,6 +39,8 @@
 #define US_PER_S    UINT64_C(1000000)
 #define GROUP       "/vktest-working-set"
 #define GROUP_DIR   "/sys/fs/cgroup" GROUP
+/* Time for which the reader is watched alone. */
+#define REST_US (5 * US_PER_S)
 /* Slices of all parts, at most. */
 #define SLICES_MAX 4096
 
@@ -56,6 +59,8 @@ typedef struct {
     uint64_t slices;              /* of each part */
     uint64_t read_us[SLICES_MAX]; /* CLOCK_MONOTONIC of the last time; of all parts */
     uint64_t loops;               /* rounds of the reader so far */
+    uint64_t reads;               /* slices read so far */
+    uint64_t busy_us;             /* and the time that took */
 } Board;
 
 /* What came out of one backend. */
@@ -65,7 +70,8 @@ typedef struct {
     double truth[WORKING_SET_BINS_MAX];    /* likewise */
     double error[WORKING_SET_BINS_MAX];    /* MiB, sum of the absolute differences */
     uint64_t cpu_us;                       /* of all steps */
-    uint64_t steps;
+    uint64_t steps;                        /* how many there were */
+    double slice_us;                       /* time of the reader for a slice meanwhile */
 } Score;
 
 static uint64_t
@@ -111,9 +117,13 @@ map(size_t bytes, int flags)
 static void
 read_slice(const volatile char *memory, Board *board, uint64_t slice)
 {
+    uint64_t start_us = now_us();
+
     for (uint64_t at = 0; at < SLICE_BYTES; at += 4096)
         (void)memory[slice * SLICE_BYTES + at];
     board->read_us[slice] = now_us();
+    board->busy_us += board->read_us[slice] - start_us;
+    board->reads++;
 }
 
 /* Reads the slices of a part whose time has come since @before_us. */
@@ -245,6 +255,15 @@ run_backend(const WorkingSetBackend *backend, const WorkingSetTarget *target, co
     return works;
 }
 
+/* Time of the reader for a slice since @before. */
+static double
+slice_us(const Board *board, const Board *before)
+{
+    uint64_t reads = board->reads - before->reads;
+
+    return reads > 0 ? (double)(board->busy_us - before->busy_us) / (double)reads : 0;
+}
+
 static void
 print_score(const char *name, const char *pages, const WorkingSetEdges *edges, const Score *score,
             double gib)
@@ -266,10 +285,34 @@ print_score(const char *name, const char *pages, const WorkingSetEdges *edges, c
         all += score->error[b];
     }
     /* What is in a wrong bin is missing in another: counted twice. */
-    printf("%-10s %-5s in the right bin %.1f %%; %" PRIu64
-           " readings; %.2f ms for each GiB and step\n",
-           name, pages, 100 - 50 * all / n / (gib * 1024), score->readings,
-           (double)score->cpu_us / 1000 / (double)score->steps / gib);
+    printf("%-10s %-5s in the right bin %.1f %%; %" PRIu64 " readings\n", name, pages,
+           100 - 50 * all / n / (gib * 1024), score->readings);
+    printf("%-10s %-5s %.2f ms for each GiB and step; the reader needs %.0f us\n", name, pages,
+           (double)score->cpu_us / 1000 / (double)score->steps / gib, score->slice_us);
+}
+
+/* All of them, one after the other; before that, the reader alone. */
+static void
+run_backends(const char *pages, const WorkingSetTarget *target, const Board *board,
+             uint64_t duration_us)
+{
+    double gib = (double)(PARTS * board->slices * SLICE_BYTES) / (double)(1024 * MIB);
+    static Board before;
+
+    before = *board;
+    sleep_us(min_u64(duration_us, REST_US));
+    printf("%-10s %-5s the reader needs %.0f us for a slice of 2 MiB\n", "at rest", pages,
+           slice_us(board, &before));
+    for (size_t i = 0; i < BACKENDS; i++) {
+        Score score = { 0 };
+        bool works;
+
+        before = *board;
+        works = run_backend(backends[i], target, board, duration_us, &score);
+        score.slice_us = slice_us(board, &before);
+        if (works)
+            print_score(backends[i]->name, pages, &target->host->edges, &score, gib);
+    }
 }
 
 static void
@@ -304,13 +347,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
     target.is_v2 = in_group != 0;
     target.cgroup = in_group ? g_strdup(GROUP) : NULL;
     target.dir_fd = procfile_open_pid(host.root_fd, target.pid);
-    for (size_t i = 0; i < BACKENDS; i++) {
-        Score score = { 0 };
-
-        if (run_backend(backends[i], &target, board, duration_us, &score))
-            print_score(backends[i]->name, pages, &host.edges, &score,
-                        (double)(PARTS * slices * SLICE_BYTES) / (double)(1024 * MIB));
-    }
+    run_backends(pages, &target, board, duration_us);
     kill(target.pid, SIGKILL);
     waitpid(target.pid, NULL, 0);
     rmdir(GROUP_DIR);
