@@ -4,6 +4,9 @@
  *
  * A meter measures one domain, step by step, with the best backend that works for it. Its report
  * always says which one that is, what it is worth, and why the better ones are not used.
+ *
+ * Pages of the hugetlb pool are in nobody's view: the kernel neither ages nor counts them. For a
+ * domain that has its memory there, what is resident is QEMU's own, and the rest is not told.
  */
 #ifndef AGENT_FACTS_WORKING_SET_H
 #define AGENT_FACTS_WORKING_SET_H

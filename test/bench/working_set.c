@@ -296,7 +296,8 @@ static void
 run_backends(const char *pages, const WorkingSetTarget *target, const Board *board,
              uint64_t duration_us)
 {
-    double gib = (double)(PARTS * board->slices * SLICE_BYTES) / (double)(1024 * MIB);
+    const uint64_t bytes = PARTS * board->slices * SLICE_BYTES;
+    double gib = (double)bytes / (double)(1024 * MIB);
     static Board before;
 
     before = *board;
@@ -332,7 +333,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
     working_set_edges_parse("1,3,9", &host.edges);
     if (pipe2(ends, O_CLOEXEC) < 0)
         exit(1);
-    fflush(stdout);
+    (void)fflush(stdout);
     target.pid = fork();
     if (target.pid == 0) {
         in_group = (char)enter_group();
