@@ -185,6 +185,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
     trace_hub_init(&agent->traces);
+    measure_init(&agent->measure);
     sampler_init(&agent->sampler, &agent->domains);
     policy_init(&agent->policy);
     agent->started_us = (uint64_t)g_get_monotonic_time();
@@ -201,6 +202,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     if (!open_actuators(agent, error))
         return false;
     host_init(&agent->host_facts, agent->root_fd);
+    measure_open(agent);
     agent->opened = true;
     agent->metrics = metrics_new(agent);
     open_sources(agent);
@@ -267,6 +269,7 @@ warn_of_restart(const Conf *old, const Conf *new)
         { "[metrics] listen", !g_str_equal(old->metrics_listen, new->metrics_listen) },
         { "[history] enable", old->history_enable != new->history_enable },
         { "[directory] paths", !g_str_equal(old->directory_paths, new->directory_paths) },
+        { "[working_set] enable, bins, age, budget or interval", measure_differs(old, new) },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -326,6 +329,7 @@ agent_close(Agent *agent)
         restore_all(agent);                                /* may wait a moment for libvirt */
         g_clear_pointer(&agent->recorder, recorder_close); /* may wait a moment for the disk */
         close_sources(agent);                              /* may wait a moment for libvirt */
+        measure_close(agent); /* may wait a moment for the kernel */
         reclaim_close(agent);
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);
@@ -337,6 +341,7 @@ agent_close(Agent *agent)
     tick_done(&agent->tick);
     trace_hub_done(&agent->traces);
     partition_clear(&agent->partition);
+    measure_done(&agent->measure);
     domain_table_done(&agent->domains);
     event_hub_done(&agent->events);
     g_clear_pointer(&agent->conf, conf_free);

@@ -14,6 +14,7 @@
 #include "agent/event.h"
 #include "agent/facts/host.h"
 #include "agent/facts/partition.h"
+#include "agent/measure.h"
 #include "agent/report/cost.h"
 #include "agent/sampler.h"
 #include "agent/tick.h"
@@ -63,6 +64,7 @@ struct Agent {
     EventHub events;
     Tick tick;
     TraceHub traces; /* who records what is decided */
+    Measure measure; /* the working sets of domains */
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */

@@ -111,6 +111,14 @@ static const Knob agent_rows[] = {
     { "working_set", "interval", KNOB_UINT, "seconds", 1, 3600, "60",
       "Shortest time between two measurements of a domain.", NULL,
       offsetof(Conf, working_every_s) },
+    { "working_set", "report_threshold", KNOB_UINT, "seconds", 1, 3600, "10",
+      "Shortest time between two reports of a domain to one who follows them.", NULL,
+      offsetof(Conf, working_quiet_s) },
+    { "working_set", "report_change", KNOB_PERCENT, "percent of the working set", 100, 10000, "10",
+      "Who follows reports gets one of a domain whose working set has moved by more than this "
+      "since "
+      "the last, and of all domains when the host comes under pressure.",
+      NULL, offsetof(Conf, working_move_bp) },
     { "metrics", "listen", KNOB_TEXT, "", 1, 64, "127.0.0.1:9876",
       "Numeric address and port at which Prometheus can fetch /metrics, such as 127.0.0.1:9876 or "
       "[::1]:9876; off: do not listen.",

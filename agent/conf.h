@@ -48,6 +48,8 @@ typedef struct {
     uint64_t working_age_s;   /* what was used within it is the working set */
     uint64_t working_bp;      /* of one CPU, that measuring may take, basis points */
     uint64_t working_every_s; /* shortest time between two measurements of a domain */
+    uint64_t working_quiet_s; /* shortest time between two reports of a domain to a follower */
+    uint64_t working_move_bp; /* of a working set that is worth a report, basis points */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
 } Conf;
 

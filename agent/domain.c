@@ -29,6 +29,7 @@ domain_free(gpointer data)
     if (domain->has_xml)
         domain_xml_clear(&domain->xml);
     g_clear_pointer(&domain->claims, g_hash_table_destroy);
+    g_free(domain->working_set);
     g_free(domain->uuid);
     g_free(domain->name);
     g_free(domain);

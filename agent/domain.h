@@ -12,6 +12,7 @@
 #include "agent/facts/cgroup.h"
 #include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
+#include "agent/facts/working_set.h"
 #include "agent/virt/domain_xml.h"
 #include "agent/virt/guest_stats.h"
 #include "policy/policy.h"
@@ -79,6 +80,8 @@ typedef struct {
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
     Cgroup cgroup;          /* owned; open only while reclaim is configured */
     CgroupSample cgroup_sample; /* of the last reading */
+
+    WorkingSetReport *working_set; /* owned; of the last look; NULL: there was none */
 
     DomainOverhead overhead;
     DomainCost cost;

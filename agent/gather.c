@@ -17,6 +17,8 @@
  * could be found: one of them is looked for at a time, and each ever less often. */
 #define CLAIM_GAP_US     500000
 #define CLAIM_GAP_MAX_US 600000000
+/* Share of bytes that must be in the right bin for policy to build on a working set. */
+#define CONFIDENCE_BP (BP_ONE / 2)
 
 /* --- processes -------------------------------------------------------------------------- */
 
@@ -180,6 +182,24 @@ tell_cgroup(const Domain *domain, DomainSample *sample)
     sample->can_limit = domain->cgroup.can_limit;
 }
 
+/* A report of the time that it is about: older, and the time within which memory counts as used has
+ * nothing in common with what is asked for now. Half of it must be right, which leaves out what the
+ * guest says of itself: policy has that anyway, and its own rules for when to believe it. Of memory
+ * in the hugetlb pool nobody can tell when it was used. */
+static void
+tell_working_set(const Agent *agent, const Domain *domain, DomainSample *sample)
+{
+    const WorkingSetReport *report = domain->working_set;
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    if (!report || report->state != WORKING_SET_MEASURED || domain_is_fixed(domain) ||
+        report->confidence_bp < CONFIDENCE_BP || !is_known(report->working_set_bytes) ||
+        sat_sub(now_us, report->moment_us) > measure_fresh_us(agent->conf))
+        return;
+    /* QEMU's own memory is in it too. */
+    sample->working_set_bytes = min_u64(report->working_set_bytes, domain->maximum_bytes);
+}
+
 void
 gather_hold_pinned(const Domain *domain, DomainSample *sample)
 {
@@ -219,5 +239,6 @@ gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us)
     gather_hold_pinned(domain, &sample);
     tell_guest(domain, wall_us, &sample);
     tell_cgroup(domain, &sample);
+    tell_working_set(agent, domain, &sample);
     return sample;
 }

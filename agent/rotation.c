@@ -39,6 +39,8 @@ struct Rotation {
     Worker *worker;          /* owned */
     WorkingSetBudget budget; /* what may be spent */
     GPtrArray *entries;      /* owned; Entry */
+    RotationTold told;       /* is called when a report is new; NULL: nobody */
+    gpointer user;           /* for it; borrowed */
     bool is_busy;            /* a step is under way */
     guint timer;             /* GSource that looks whose turn it is; 0: none */
 };
@@ -178,6 +180,8 @@ step_done(gpointer output, const GError *error, gpointer user)
         if (!entry->report)
             entry->report = g_new(WorkingSetReport, 1);
         *entry->report = step->report;
+        if (rotation->told)
+            rotation->told(entry->key, entry->report, rotation->user);
     } else {
         push_end(rotation, g_steal_pointer(&step->meter));
     }
@@ -298,6 +302,30 @@ rotation_remove(Rotation *rotation, uint64_t key)
     working_set_budget_drop(&rotation->budget, &entry->turn);
     push_end(rotation, g_steal_pointer(&entry->meter));
     g_ptr_array_remove(rotation->entries, entry);
+}
+
+void
+rotation_listen(Rotation *rotation, RotationTold told, gpointer user)
+{
+    rotation->told = told;
+    rotation->user = user;
+}
+
+bool
+rotation_has(const Rotation *rotation, uint64_t key)
+{
+    return find(rotation, key) != NULL;
+}
+
+void
+rotation_keep(Rotation *rotation, GHashTable *keys)
+{
+    for (guint i = rotation->entries->len; i > 0; i--) {
+        const Entry *entry = g_ptr_array_index(rotation->entries, i - 1);
+
+        if (!g_hash_table_contains(keys, &entry->key))
+            rotation_remove(rotation, entry->key);
+    }
 }
 
 void

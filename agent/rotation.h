@@ -11,6 +11,10 @@
 
 typedef struct Rotation Rotation;
 
+/* A domain was looked at: @report is what is known of it now, and valid for the call. It may not
+ * add or remove domains. */
+typedef void (*RotationTold)(uint64_t key, const WorkingSetReport *report, gpointer user);
+
 /**
  * rotation_new() - no domains yet
  * @setup: copied; root_fd is borrowed until rotation_free(); what meters keep there is 0
@@ -43,6 +47,15 @@ void rotation_add(Rotation *rotation, uint64_t key, pid_t pid, int dir_fd, const
 
 /** rotation_remove() - forget the domain of @key, if it is there; a step under way ends first */
 void rotation_remove(Rotation *rotation, uint64_t key);
+
+/** rotation_listen() - @told is called on the loop, with @user (borrowed), after each step */
+void rotation_listen(Rotation *rotation, RotationTold told, gpointer user);
+
+/** rotation_has() - whether the domain of @key is measured */
+bool rotation_has(const Rotation *rotation, uint64_t key);
+
+/** rotation_keep() - forget all domains but those of @keys: a set of uint64_t (g_int64_hash) */
+void rotation_keep(Rotation *rotation, GHashTable *keys);
 
 /** rotation_set_guest() - what the guest of @key has said last; counts from the next step on */
 void rotation_set_guest(Rotation *rotation, uint64_t key, const WorkingSetGuest *guest);

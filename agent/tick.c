@@ -251,6 +251,7 @@ tick_decide(Agent *agent)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
     /* KSM has moved; what was decided, and on what, is recorded in no hurry. */
     trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
+    measure_decided(agent);
     /* Whoever asks from now on is told what is in force. */
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
         host_read_knobs(&agent->host_facts, &agent->host);
@@ -315,6 +316,7 @@ tick_finish(Agent *agent)
         return;
     agent->tick.begun_us = (uint64_t)g_get_monotonic_time();
     gather_all(agent);
+    measure_follow(agent);
     tick_decide(agent);
     agent->tick.begun_us = 0;
     cost_look(&agent->cost, &agent->host, &agent->domains);

@@ -45,6 +45,7 @@ fakeagent_setup(void **state)
     event_hub_init(&agent->events);
     tick_init(&agent->tick);
     trace_hub_init(&agent->traces);
+    measure_init(&agent->measure);
     policy_init(&agent->policy);
     host_init(&agent->host_facts, agent->root_fd);
     originals_init(&agent->originals);
@@ -67,6 +68,8 @@ fakeagent_teardown(void **state)
     tick_done(&agent->tick);
     trace_hub_done(&agent->traces);
     partition_clear(&agent->partition);
+    measure_close(agent);
+    measure_done(&agent->measure);
     reclaim_close(agent);
     ksm_actuator_done(&agent->ksm);
     originals_done(&agent->originals);

@@ -365,6 +365,51 @@ pinned_memory_is_left_alone_unless_a_mechanism_is_on_by_name(void **state)
     }
 }
 
+/* The configuration counts memory of the last 300 s, and measures each minute. */
+static void
+a_working_set_is_told_if_it_is_of_now_and_trusted(void **state)
+{
+    static const struct {
+        const char *when;
+        WorkingSetState state;
+        uint32_t confidence_bp;
+        uint64_t age_s;
+        uint64_t bytes;
+        const char *memory;
+        uint64_t want;
+    } rows[] = {
+        { "measured", WORKING_SET_MEASURED, 8000, 10, 4000, "", 4000 },
+        { "nearly old", WORKING_SET_MEASURED, 8000, 355, 4000, "", 4000 },
+        { "old", WORKING_SET_MEASURED, 8000, 365, 4000, "", U },
+        { "hardly sure", WORKING_SET_MEASURED, 4999, 10, 4000, "", U },
+        { "the guest's own word", WORKING_SET_GUEST, 8000, 10, 4000, "", U },
+        { "warming", WORKING_SET_WARMING, 8000, 10, 4000, "", U },
+        { "not known", WORKING_SET_MEASURED, 8000, 10, U, "", U },
+        { "with QEMU's own memory", WORKING_SET_MEASURED, 8000, 10, 70000 * 1024, "",
+          65536 * 1024 },
+        { "huge pages", WORKING_SET_MEASURED, 8000, 10, 4000,
+          "<memoryBacking><hugepages/></memoryBacking>", U },
+    };
+    Agent *agent = *state;
+
+    assert_true(sample_of(agent).working_set_bytes == U);
+    web(agent)->working_set = g_new0(WorkingSetReport, 1);
+    web(agent)->maximum_bytes = 65536 * 1024;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint64_t have;
+
+        define(web(agent), rows[i].memory, "");
+        web(agent)->working_set->state = rows[i].state;
+        web(agent)->working_set->confidence_bp = rows[i].confidence_bp;
+        web(agent)->working_set->moment_us =
+            (uint64_t)g_get_monotonic_time() - rows[i].age_s * G_USEC_PER_SEC;
+        web(agent)->working_set->working_set_bytes = rows[i].bytes;
+        have = sample_of(agent).working_set_bytes;
+        if (have != rows[i].want)
+            fail_msg("%s: %" PRIu64, rows[i].when, have);
+    }
+}
+
 int
 main(void)
 {
@@ -379,6 +424,7 @@ main(void)
         ON_HOST(an_alarm_is_decided_upon_with_fresh_figures_of_cgroups),
         ON_HOST(alarms_that_come_in_a_storm_are_few_decisions_on_the_worst),
         ON_HOST(pinned_memory_is_left_alone_unless_a_mechanism_is_on_by_name),
+        ON_HOST(a_working_set_is_told_if_it_is_of_now_and_trusted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * measure.c - the working sets of domains: who is measured, and who hears of it
+ *
+ * The rotation measures whom it is told to, by the key of a start; this file tells it, tick by
+ * tick, from the table of domains, and writes what comes back to the domain. Whoever wants to know
+ * reads it there, or follows: a follower hears of each new report, and of all of them when the host
+ * comes under pressure. What of that is worth sending is for the follower to decide.
+ */
+#include "agent/measure.h"
+
+#include "agent/agent.h"
+
+static Domain *
+find(const DomainTable *table, uint64_t key)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((Domain *)value)->key == key)
+            return value;
+    return NULL;
+}
+
+static void
+tell(const Measure *measure, const Domain *domain, bool pressed)
+{
+    for (guint i = measure->taps->len; i > 0; i--) { /* one may go meanwhile */
+        const MeasureTap *tap = g_ptr_array_index(measure->taps, i - 1);
+
+        tap->measured(domain, pressed, tap->user);
+    }
+}
+
+void
+measure_take(uint64_t key, const WorkingSetReport *report, gpointer user)
+{
+    Agent *agent = user;
+    Domain *domain = find(&agent->domains, key);
+
+    if (!domain)
+        return;
+    if (!domain->working_set)
+        domain->working_set = g_new(WorkingSetReport, 1);
+    *domain->working_set = *report;
+    tell(&agent->measure, domain, false);
+}
+
+void
+measure_init(Measure *measure)
+{
+    *measure = (Measure){ .taps = g_ptr_array_new(), .level = MEMORY_CALM };
+}
+
+void
+measure_done(Measure *measure)
+{
+    g_clear_pointer(&measure->taps, g_ptr_array_unref);
+}
+
+void
+measure_open(Agent *agent)
+{
+    const Conf *conf = agent->conf;
+    WorkingSetHost host = { .root_fd = agent->root_fd,
+                            .age_us = conf->working_age_s * G_USEC_PER_SEC,
+                            .interval_us = conf->working_every_s * G_USEC_PER_SEC,
+                            .share_bp = conf->working_bp };
+
+    /* The configuration is not taken with edges that are wrong. */
+    if (!conf->working_set || !working_set_edges_parse(conf->working_bins, &host.edges))
+        return;
+    agent->measure.rotation = rotation_new(&host);
+    rotation_listen(agent->measure.rotation, measure_take, agent);
+}
+
+void
+measure_close(Agent *agent)
+{
+    g_clear_pointer(&agent->measure.rotation, rotation_free);
+}
+
+bool
+measure_differs(const Conf *old, const Conf *new)
+{
+    return old->working_set != new->working_set ||
+           !g_str_equal(old->working_bins, new->working_bins) ||
+           old->working_age_s != new->working_age_s || old->working_bp != new->working_bp ||
+           old->working_every_s != new->working_every_s;
+}
+
+uint64_t
+measure_fresh_us(const Conf *conf)
+{
+    return (conf->working_age_s + conf->working_every_s) * G_USEC_PER_SEC;
+}
+
+static void
+begin(const Agent *agent, const Domain *domain)
+{
+    bool is_v2 = cgroup_is_v2(agent->root_fd);
+    g_autofree char *cgroup = cgroup_find(&domain->process, is_v2 ? CGROUP_V2 : CGROUP_V1);
+
+    rotation_add(agent->measure.rotation, domain->key, domain->process.pid, domain->process.dir_fd,
+                 cgroup, is_v2);
+}
+
+/* When it said so is told in seconds of the wall clock, which may have been set since. */
+static void
+pass_guest(Rotation *rotation, const Domain *domain, uint64_t now_us, uint64_t wall_us)
+{
+    const GuestStats *guest = &domain->guest;
+    WorkingSetGuest word = { .total_bytes = guest->available_bytes,
+                             .unused_bytes = guest->unused_bytes,
+                             .usable_bytes = guest->usable_bytes,
+                             .disk_caches_bytes = guest->caches_bytes,
+                             .major_faults = guest->major_faults,
+                             .swap_in_bytes = guest->swap_in_bytes };
+
+    if (domain->guest_stats_s == 0 || !is_known(domain->guest_stats_s))
+        return;
+    word.told_us = sat_sub(now_us, sat_sub(wall_us, domain->guest_stats_s * G_USEC_PER_SEC));
+    rotation_set_guest(rotation, domain->key, &word);
+}
+
+bool
+measure_is_on(const Agent *agent)
+{
+    return agent->measure.rotation && agent->conf->policy.mode != KSM_MODE_OFF;
+}
+
+uint64_t
+measure_spent_us(const Measure *measure)
+{
+    return measure->rotation ? rotation_spent_us(measure->rotation) : 0;
+}
+
+void
+measure_follow(Agent *agent)
+{
+    Rotation *rotation = agent->measure.rotation;
+    g_autoptr(GHashTable) keys = g_hash_table_new(g_int64_hash, g_int64_equal);
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    uint64_t wall_us = (uint64_t)g_get_real_time();
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!rotation)
+        return;
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Domain *domain = value;
+
+        if (!domain->has_process || !measure_is_on(agent))
+            continue;
+        g_hash_table_add(keys, &domain->key);
+        if (!rotation_has(rotation, domain->key))
+            begin(agent, domain);
+        pass_guest(rotation, domain, now_us, wall_us);
+    }
+    rotation_keep(rotation, keys);
+}
+
+void
+measure_decided(Agent *agent)
+{
+    Measure *measure = &agent->measure;
+    MemoryLevel before = measure->level;
+    GHashTableIter iter;
+    gpointer value;
+
+    measure->level = agent->plan.host.level;
+    if (measure->level <= before)
+        return;
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Domain *domain = value;
+
+        if (domain->working_set)
+            tell(measure, domain, true);
+    }
+}
+
+void
+measure_add_tap(Measure *measure, const MeasureTap *tap)
+{
+    g_ptr_array_add(measure->taps, (gpointer)(gsize)tap);
+}
+
+void
+measure_remove_tap(Measure *measure, const MeasureTap *tap)
+{
+    g_ptr_array_remove(measure->taps, (gpointer)(gsize)tap);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * measure.h - the working sets of domains: who is measured, and who hears of it
+ */
+#ifndef AGENT_MEASURE_H
+#define AGENT_MEASURE_H
+
+#include "agent/conf.h"
+#include "agent/domain.h"
+#include "agent/rotation.h"
+#include "policy/policy.h"
+
+#include <glib.h>
+
+typedef struct Agent Agent;
+
+/* One who follows. It may be removed in its own functions. */
+typedef struct {
+    /* A report of a domain is new; pressed: the host has come under more pressure since. */
+    void (*measured)(const Domain *domain, bool pressed, gpointer user);
+    gpointer user; /* borrowed */
+} MeasureTap;
+
+typedef struct {
+    Rotation *rotation; /* owned; NULL: not opened, or not configured */
+    GPtrArray *taps;    /* owned; of const MeasureTap (borrowed) */
+    MemoryLevel level;  /* of the host, at the last decision */
+} Measure;
+
+/** measure_init() - nobody follows yet; measure_done() it */
+void measure_init(Measure *measure);
+
+/** measure_done() - lets go of all; who followed has gone before */
+void measure_done(Measure *measure);
+
+/** measure_open() - begin to measure, if that is configured; measure_close() ends it */
+void measure_open(Agent *agent);
+
+/** measure_close() - end it; what is known of domains stays */
+void measure_close(Agent *agent);
+
+/**
+ * measure_differs() - whether a configuration asks for another way of measuring
+ *
+ * Of what is read at the start only.
+ */
+bool measure_differs(const Conf *old, const Conf *new);
+
+/**
+ * measure_fresh_us() - how old a report may be that is of now
+ *
+ * The time within which memory counts as used, and the time until the next report at best.
+ */
+uint64_t measure_fresh_us(const Conf *conf);
+
+/**
+ * measure_follow() - measure the domains that run, and no others
+ *
+ * For each tick, after processes were looked for. In mode off nothing is measured; in mode observe
+ * it is, since no setting of host or domain is changed by it.
+ */
+void measure_follow(Agent *agent);
+
+/** measure_is_on() - whether domains are measured in the mode that is in force */
+bool measure_is_on(const Agent *agent);
+
+/** measure_spent_us() - CPU time that measuring has taken so far; 0 if nothing is measured */
+uint64_t measure_spent_us(const Measure *measure);
+
+/**
+ * measure_take() - a report is new: it is the domain's from now on, and who follows is told
+ * @key:    of its start; nothing happens if it is gone
+ * @report: copied
+ * @agent:  the Agent
+ */
+void measure_take(uint64_t key, const WorkingSetReport *report, gpointer agent);
+
+/** measure_decided() - a decision was made: tells who follows if the host is under more pressure */
+void measure_decided(Agent *agent);
+
+/** measure_add_tap() - @tap hears of every report from now on, until measure_remove_tap() */
+void measure_add_tap(Measure *measure, const MeasureTap *tap);
+
+/** measure_remove_tap() - @tap hears no more */
+void measure_remove_tap(Measure *measure, const MeasureTap *tap);
+
+#endif
