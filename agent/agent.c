@@ -329,7 +329,7 @@ agent_close(Agent *agent)
         restore_all(agent);                                /* may wait a moment for libvirt */
         g_clear_pointer(&agent->recorder, recorder_close); /* may wait a moment for the disk */
         close_sources(agent);                              /* may wait a moment for libvirt */
-        measure_close(agent); /* may wait a moment for the kernel */
+        measure_close(agent);                              /* may wait a moment for the kernel */
         reclaim_close(agent);
         ksm_actuator_done(&agent->ksm);
         originals_done(&agent->originals);

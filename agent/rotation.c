@@ -241,6 +241,14 @@ look(Rotation *rotation)
             (guint)min_u64(sat_sub(wake_us, now_us) / 1000 + 1, G_MAXINT), wake, rotation);
 }
 
+/* As look(), but when who calls us has said all that he wants to say. */
+static void
+look_soon(Rotation *rotation)
+{
+    g_clear_handle_id(&rotation->timer, g_source_remove);
+    rotation->timer = g_timeout_add(0, wake, rotation);
+}
+
 Rotation *
 rotation_new(const WorkingSetHost *setup)
 {
@@ -289,7 +297,7 @@ rotation_add(Rotation *rotation, uint64_t key, pid_t pid, int dir_fd, const char
         return;
     }
     g_ptr_array_add(rotation->entries, entry);
-    look(rotation);
+    look_soon(rotation);
 }
 
 void
@@ -335,6 +343,11 @@ rotation_set_guest(Rotation *rotation, uint64_t key, const WorkingSetGuest *gues
 
     if (!entry)
         return;
+    /* A guest that begins to tell is means enough for a domain that there were none for. */
+    if (!entry->has_guest && entry->report && entry->report->state == WORKING_SET_NONE) {
+        entry->turn.due_us = 0;
+        look_soon(rotation);
+    }
     entry->guest = *guest;
     entry->has_guest = true;
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "agent/facts/setup.h"
 
+#include "agent/facts/working_set_backend.h"
 #include "policy/arith.h"
 
 #include <fcntl.h>
@@ -88,6 +89,17 @@ read_cgroup(int root_fd)
 }
 
 static bool
+read_lru_gen_hidden(int root_fd)
+{
+    char word[LINE_BYTES];
+
+    return procfile_read_text(root_fd, "sys/kernel/mm/lru_gen/enabled", word, sizeof(word)) ==
+               PROCFILE_READ &&
+           (g_ascii_strtoull(word, NULL, 16) & 1) != 0 &&
+           faccessat(root_fd, "sys/kernel/debug/lru_gen", F_OK, 0) < 0;
+}
+
+static bool
 read_is_guest(int root_fd)
 {
     char cpuinfo[CPUINFO_BYTES];
@@ -118,6 +130,8 @@ setup_read(int root_fd, HostSetup *ret_setup)
     ret_setup->pressure =
         procfile_read_text(root_fd, "proc/pressure/memory", pressure, sizeof(pressure));
     ret_setup->cgroup = read_cgroup(root_fd);
+    ret_setup->lru_gen_hidden = read_lru_gen_hidden(root_fd);
+    ret_setup->damon_taken = working_set_damon_is_taken(root_fd);
     ret_setup->is_guest = read_is_guest(root_fd);
     read_line(root_fd, "sys/class/dmi/id/product_name", ret_setup->product);
     ret_setup->has_rival = rival_look(root_fd, &ret_setup->rival);

@@ -43,6 +43,8 @@ typedef struct {
     uint64_t swap_bytes;            /* SwapTotal; VALUE_UNKNOWN */
     ProcfileResult pressure;        /* how reading proc/pressure/memory went */
     SetupCgroup cgroup;             /* that controls memory */
+    bool lru_gen_hidden;            /* the multi-gen LRU is on, and no debugfs shows it */
+    bool damon_taken;               /* monitors of DAMON are another program's */
     bool is_guest;                  /* the processors say that a hypervisor is below */
     char product[SETUP_WORD_BYTES]; /* of the machine, by its firmware; "": not told */
 
@@ -65,7 +67,8 @@ typedef struct {
  *
  * Source: Documentation/admin-guide/mm/transhuge.rst, "enabled"; Documentation/accounting/psi.rst
  * (reading fails where psi=0); Documentation/admin-guide/cgroup-v2.rst, "cgroup.controllers";
- * CPUID leaf 1, ECX bit 31, which proc/cpuinfo shows as "hypervisor"
+ * Documentation/admin-guide/mm/multigen_lru.rst; CPUID leaf 1, ECX bit 31, which proc/cpuinfo shows
+ * as "hypervisor"
  */
 void setup_read(int root_fd, HostSetup *ret_setup);
 

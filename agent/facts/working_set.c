@@ -30,7 +30,7 @@
 /* What a virtual processor of KVM is called in maps. */
 #define KVM_MAPPING "anon_inode:kvm-vcpu"
 
-/* Best first. */
+/* Best first; the guest's own view is the last. */
 static const WorkingSetBackend *const backends[] = {
     &working_set_page_age, &working_set_lru_gen,    &working_set_damon,
     &working_set_idle,     &working_set_referenced, &working_set_guest,
@@ -190,6 +190,9 @@ working_set_meter_free(WorkingSetMeter *meter)
 void
 working_set_meter_set_guest(WorkingSetMeter *meter, const WorkingSetGuest *guest)
 {
+    /* It tells something new, so there is no need to leave it alone any longer. */
+    if (guest->told_us != meter->target.guest.told_us)
+        meter->slots[G_N_ELEMENTS(backends) - 1].not_before_us = 0;
     meter->target.guest = *guest;
 }
 

@@ -51,6 +51,17 @@ extern const WorkingSetBackend working_set_referenced;
 extern const WorkingSetBackend working_set_guest;
 
 /**
+ * working_set_damon_is_taken() - whether another program has monitors of DAMON
+ * @root_fd: "/" or a test's fake root (borrowed)
+ *
+ * All of them are made and numbered anew together, so they belong to one program at a time.
+ *
+ * Source: Documentation/admin-guide/mm/damon/usage.rst, "kdamonds/"
+ * Return: false also on a kernel without DAMON.
+ */
+bool working_set_damon_is_taken(int root_fd);
+
+/**
  * working_set_fail() - a backend cannot go on
  * @error:  set to G_IO_ERROR_FAILED
  * @format: reason, for a report: it follows the name of the backend and a colon

@@ -91,6 +91,15 @@ get_text(const WorkingSetTarget *target, unsigned slot, const char *file, char *
     return true;
 }
 
+/* As many as we make are ours, of this agent or of one before. */
+bool
+working_set_damon_is_taken(int root_fd)
+{
+    uint64_t n = procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32);
+
+    return is_known(n) && n != 0 && n != SLOTS;
+}
+
 /* Whether there are monitors that are ours, made now or by an agent before. */
 static bool
 have_monitors(const WorkingSetTarget *target, GError **error)
@@ -99,10 +108,10 @@ have_monitors(const WorkingSetTarget *target, GError **error)
 
     if (!is_known(n))
         return working_set_fail(error, "this kernel has no DAMON with files in sysfs");
+    if (working_set_damon_is_taken(target->host->root_fd))
+        return working_set_fail(error, "another program uses DAMON");
     if (n == SLOTS)
         return true;
-    if (n != 0)
-        return working_set_fail(error, "another program uses DAMON");
     return working_set_write(target->host->root_fd, COUNT_FILE, G_STRINGIFY(SLOTS), error);
 }
 

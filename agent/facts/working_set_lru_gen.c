@@ -41,6 +41,8 @@
 #include "policy/arith.h"
 
 #define LRU_GEN_FILE "sys/kernel/debug/lru_gen"
+/* Of a line of a generation. */
+#define COLUMNS      4
 #define ENABLED_FILE "sys/kernel/mm/lru_gen/enabled"
 /* 300 bytes for each cgroup and node. */
 #define LRU_GEN_BYTES ((size_t)64 << 20)
@@ -59,6 +61,7 @@ typedef struct {
     uint64_t since;           /* number of the first generation of the window */
     WorkingSetBytes resident; /* of all generations */
     WorkingSetBytes used;     /* of those from @since on */
+    bool is_strange;          /* a line of it has another form */
 } List;
 
 /* Bytes of one node, over windows. */
@@ -96,6 +99,22 @@ first_of_window(const GArray *before, const List *list)
     return 0;
 }
 
+/* Number, age, anonymous and file pages; columns behind them are of a later kernel. */
+static bool
+is_generation(const char *line)
+{
+    for (unsigned i = 0; i < COLUMNS; i++) {
+        size_t digits;
+
+        line += strspn(line, " \t");
+        digits = strspn(line, "0123456789");
+        if (digits == 0)
+            return false;
+        line += digits;
+    }
+    return *line == '\0' || g_ascii_isspace(*line);
+}
+
 static void
 take_generation(List *list, const char *line, uint64_t page_bytes)
 {
@@ -105,6 +124,7 @@ take_generation(List *list, const char *line, uint64_t page_bytes)
 
     if (!is_known(number))
         return;
+    list->is_strange |= !is_generation(line);
     if (!is_known(list->first))
         list->first = number;
     list->last = number;
@@ -174,6 +194,12 @@ read_lists(const WorkingSetTarget *target, const GArray *before, GError **error)
     if (lists->len == 0) {
         working_set_fail(error, "its memory cgroup is not in %s", LRU_GEN_FILE);
         return NULL;
+    }
+    for (guint i = 0; i < lists->len; i++) {
+        if (g_array_index(lists, List, i).is_strange) {
+            working_set_fail(error, "%s has another form than expected", LRU_GEN_FILE);
+            return NULL;
+        }
     }
     return g_steal_pointer(&lists);
 }

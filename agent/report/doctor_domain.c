@@ -293,6 +293,30 @@ find_stuck(const DoctorHost *host, const Domain *domain, Finding *finding)
     return true;
 }
 
+/* What is known of it, if that is no more than @state. */
+static bool
+is_measured_as(const Domain *domain, WorkingSetState state, Finding *finding)
+{
+    const WorkingSetReport *report = domain->working_set;
+
+    if (!report || report->state != state)
+        return false;
+    doctor_say(&finding->value, "%s", report->reason);
+    return true;
+}
+
+static bool
+find_no_working_set(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    return host->measures && is_measured_as(domain, WORKING_SET_NONE, finding);
+}
+
+static bool
+find_guest_only(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    return host->measures && is_measured_as(domain, WORKING_SET_GUEST, finding);
+}
+
 static bool
 find_foreign(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
@@ -405,6 +429,16 @@ static const DoctorCheck checks[] = {
         "Its balloon was asked to move, and hardly does: it is not counted upon.",
         "See whether the guest has memory to give, and whether virtio_balloon runs in it." },
       find_stuck },
+    { { "working-set-unknown", DOCTOR_INFO, "virtksm working-set DOMAIN",
+        "Nothing here can tell how much memory it has used lately.",
+        "Mend one of what the value says: the first is the best, and balloon statistics are the "
+        "last resort." },
+      find_no_working_set },
+    { { "working-set-guest-only", DOCTOR_INFO, "virtksm working-set DOMAIN",
+        "How much memory it uses is known from its guest alone, which does not tell when it was "
+        "used.",
+        "Mend one of what the value says, if you want to know; reclaim works without." },
+      find_guest_only },
     { { "reclaim-foreign", DOCTOR_WARNING, "virsh dominfo, virsh memtune",
         "Somebody else has changed what virtksmd had set: it leaves this alone until it is told "
         "to go on.",

@@ -213,6 +213,22 @@ find_silent(const DoctorHost *host, const Domain *domain, Finding *finding)
 }
 
 static bool
+find_debugfs(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    (void)finding;
+    return host->measures && host->setup->lru_gen_hidden;
+}
+
+static bool
+find_damon(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    (void)finding;
+    return host->measures && host->setup->damon_taken;
+}
+
+static bool
 find_nested(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)domain;
@@ -356,6 +372,15 @@ static const DoctorCheck checks[] = {
         "Ballooning is enabled, but no guest tells of its memory, so no balloon is moved.",
         "Load virtio_balloon in the guests; see 'virtksm doctor DOMAIN'." },
       find_silent },
+    { { "debugfs-absent", DOCTOR_INFO, "/sys/kernel/debug/lru_gen",
+        "The kernel's generations of pages cannot be seen, so working sets are measured by other "
+        "means, which cost more or know less.",
+        "Mount debugfs at /sys/kernel/debug; a kernel that is locked down does not have it." },
+      find_debugfs },
+    { { "damon-busy", DOCTOR_INFO, "/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds",
+        "Another program uses DAMON, so working sets are measured by other means.",
+        "Nothing, if that program is wanted; virtksmd uses DAMON when it is free." },
+      find_damon },
     { { "nested-host", DOCTOR_INFO, "/proc/cpuinfo",
         "This host is itself a virtual machine: its own host may page or merge the same memory, "
         "and takes CPU time that ksmd seems to use.",

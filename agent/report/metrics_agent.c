@@ -115,6 +115,45 @@ list_memory_level(const MetricsView *view, MetricsSamples *samples)
                              plan->reason != REASON_NONE && plan->level == level);
 }
 
+static void
+list_working_sets(const MetricsView *view, MetricsSamples *samples)
+{
+    g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&view->agent->domains);
+    GHashTableIter iter;
+    gpointer backend;
+    gpointer count;
+
+    for (guint i = 0; i < domains->len; i++) {
+        const WorkingSetReport *report = ((Domain *)g_ptr_array_index(domains, i))->working_set;
+        gpointer name = (gpointer)(gsize)(report ? report->backend : NULL);
+
+        if (name)
+            g_hash_table_insert(
+                counts, name,
+                GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(counts, name)) + 1));
+    }
+    g_hash_table_iter_init(&iter, counts);
+    while (g_hash_table_iter_next(&iter, &backend, &count))
+        metrics_samples_word(samples, "backend", backend, GPOINTER_TO_UINT(count));
+}
+
+static double
+get_measuring(const MetricsView *view)
+{
+    const Measure *measure = &view->agent->measure;
+
+    return measure->rotation ? (double)measure_spent_us(measure) / 1e6 : NAN;
+}
+
+static double
+get_measuring_budget(const MetricsView *view)
+{
+    const Agent *agent = view->agent;
+
+    return agent->measure.rotation ? (double)agent->conf->working_bp / BP_ONE : NAN;
+}
+
 static double
 get_wanted(const MetricsView *view)
 {
@@ -333,6 +372,15 @@ static const HostMetric rows[] = {
     { "virtksm_memory_wanted_bytes", METRIC_GAUGE, "bytes",
       "Memory that the host wants back from its domains, beyond what is on its way.", get_wanted,
       NULL },
+    { "virtksm_working_set_domains", METRIC_GAUGE, "",
+      "Domains whose working set is looked at, by what it is measured with (none: there is no "
+      "means).",
+      NULL, list_working_sets },
+    { "virtksm_working_set_cpu_seconds_total", METRIC_COUNTER, "seconds",
+      "CPU time that measuring working sets has taken since the agent started.", get_measuring,
+      NULL },
+    { "virtksm_working_set_cpu_budget_ratio", METRIC_GAUGE, "ratio",
+      "Share of one CPU that measuring working sets may take.", get_measuring_budget, NULL },
     { "virtksm_debt_bytes", METRIC_GAUGE, "bytes",
       "Debt: mergeable memory of all domains that two passes of ksmd have not covered yet.",
       get_debt, NULL },

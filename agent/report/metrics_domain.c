@@ -235,6 +235,52 @@ get_domain_foreign(const MetricsView *view, const LedgerRow *row)
     return row->domain->balloon_foreign || row->domain->limit_foreign;
 }
 
+/* There is a figure of memory that was used only with means to tell it. */
+static const WorkingSetReport *
+working_set_of(const LedgerRow *row)
+{
+    const WorkingSetReport *report = row->domain->working_set;
+    bool is_there =
+        report && (report->state == WORKING_SET_MEASURED || report->state == WORKING_SET_GUEST);
+
+    return is_there ? report : NULL;
+}
+
+static double
+get_domain_working_set(const MetricsView *view, const LedgerRow *row)
+{
+    const WorkingSetReport *report = working_set_of(row);
+
+    (void)view;
+    return report ? metrics_known(report->working_set_bytes) : NAN;
+}
+
+static double
+get_domain_cold(const MetricsView *view, const LedgerRow *row)
+{
+    const WorkingSetReport *report = working_set_of(row);
+
+    (void)view;
+    return report ? metrics_known(report->cold_bytes) : NAN;
+}
+
+static double
+get_domain_confidence(const MetricsView *view, const LedgerRow *row)
+{
+    const WorkingSetReport *report = working_set_of(row);
+
+    (void)view;
+    return report ? report->confidence_bp / (double)BP_ONE : NAN;
+}
+
+static double
+get_domain_aged(const MetricsView *view, const LedgerRow *row)
+{
+    const WorkingSetReport *report = working_set_of(row);
+
+    return report ? metrics_moment(view, report->moment_us) : NAN;
+}
+
 static const DomainMetric domain_rows[] = {
     { "virtksm_domain_merged_bytes", METRIC_GAUGE, "bytes",
       "Memory of the domain's QEMU process that is merged (its ksm_merging_pages). Not a saving: "
@@ -303,6 +349,16 @@ static const DomainMetric domain_rows[] = {
       "1 while the balloon or the limit of the domain is left alone, because somebody else has "
       "changed it.",
       get_domain_foreign },
+    { "virtksm_domain_working_set_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain that was used within [working_set] age.", get_domain_working_set },
+    { "virtksm_domain_cold_bytes", METRIC_GAUGE, "bytes",
+      "Memory of the domain that is resident and was not used within [working_set] age.",
+      get_domain_cold },
+    { "virtksm_domain_working_set_confidence_ratio", METRIC_GAUGE, "ratio",
+      "Share of the memory of the domain whose age is told right.", get_domain_confidence },
+    { "virtksm_domain_working_set_timestamp_seconds", METRIC_GAUGE, "seconds",
+      "When the working set was measured, or the guest told it, in seconds since 1970.",
+      get_domain_aged },
 };
 
 const DomainMetric *

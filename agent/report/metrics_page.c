@@ -10,6 +10,7 @@
  */
 #include "agent/report/metrics_page.h"
 #include "agent/report/figure.h"
+#include "agent/report/metrics_ages.h"
 #include "agent/report/metrics_text.h"
 
 #include <math.h>
@@ -29,10 +30,11 @@ struct MetricsSamples {
 };
 
 struct MetricsDomain {
-    char *uuid;     /* owned */
-    uint64_t key;   /* of this start of the domain */
-    char *labels;   /* owned */
-    double *values; /* owned; in the order of metrics_domain_rows() */
+    char *uuid;       /* owned */
+    uint64_t key;     /* of this start of the domain */
+    char *labels;     /* owned */
+    double *values;   /* owned; in the order of metrics_domain_rows() */
+    MetricsAges ages; /* its memory by age */
 };
 
 static const char *const type_words[] = {
@@ -155,6 +157,7 @@ domain_new(const MetricsView *view, const LedgerRow *row)
     domain->values = g_new(double, n);
     for (size_t i = 0; i < n; i++)
         domain->values[i] = rows[i].get(view, row);
+    metrics_ages_take(row->domain->working_set, &domain->ages);
     return domain;
 }
 
@@ -272,6 +275,23 @@ append_domains(GString *out, const GPtrArray *domains)
 }
 
 static void
+append_ages(GString *out, const GPtrArray *domains)
+{
+    bool has_head = false;
+
+    for (guint i = 0; i < domains->len; i++) {
+        const MetricsDomain *domain = g_ptr_array_index(domains, i);
+
+        if (domain->ages.n == 0)
+            continue;
+        if (!has_head)
+            metrics_ages_head(out);
+        has_head = true;
+        metrics_ages_append(out, &domain->ages, domain->labels);
+    }
+}
+
+static void
 append_omitted(GString *out, const MetricsPage *page, bool with_domains)
 {
     static const char name[] = "virtksm_domains_omitted";
@@ -339,8 +359,10 @@ metrics_page_text(const MetricsPage *page, bool with_domains, const MetricsCount
     if (page->ledger)
         append_samples(out, page->ledger);
     append_omitted(out, page, with_domains);
-    if (with_domains && !page->domains_off)
+    if (with_domains && !page->domains_off) {
         append_domains(out, page->domains);
+        append_ages(out, page->domains);
+    }
     append_counts(out, counts);
     return out;
 }

@@ -22,10 +22,9 @@ typedef enum {
 } Need;
 
 static const char *const figures[] = {
-    "/virtksm.v1.Agent/Report",
-    "/virtksm.v1.Agent/Explain",
-    "/virtksm.v1.Agent/Doctor",
-    "/virtksm.v1.Agent/History",
+    "/virtksm.v1.Agent/Report",     "/virtksm.v1.Agent/Explain",
+    "/virtksm.v1.Agent/Doctor",     "/virtksm.v1.Agent/History",
+    "/virtksm.v1.Agent/WorkingSet", "/virtksm.v1.Agent/WatchWorkingSet",
 };
 
 /* All that can be called on [rpc] kata_socket. */

@@ -5,6 +5,7 @@
  * The host's set-up is read anew for each call, since who asks has perhaps just mended something.
  */
 #include "agent/report/doctor.h"
+#include "agent/measure.h"
 #include "agent/rpc/method.h"
 #include "agent/source/source.h"
 
@@ -26,6 +27,7 @@ describe_host(const Agent *agent, const HostSetup *setup)
         .reason = agent->plan.ksm.reason,
         .balloon_enable = (Enable)agent->conf->policy.balloon_enable,
         .high_enable = (Enable)agent->conf->policy.high_enable,
+        .measures = measure_is_on(agent),
         .libvirt_wanted = strcmp(agent->conf->uri, NO_LIBVIRT) != 0,
         .libvirt_uri = agent->conf->uri,
         .hook_wanted = agent->conf->hook_enable,

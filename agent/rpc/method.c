@@ -36,6 +36,8 @@ static const GrpcMethod methods[] = {
     AGENT_METHOD("Explain", GRPC_UNARY, true, explain),
     AGENT_METHOD("Doctor", GRPC_UNARY, true, doctor),
     AGENT_METHOD("History", GRPC_UNARY, true, history),
+    AGENT_METHOD("WorkingSet", GRPC_UNARY, true, working_set),
+    AGENT_METHOD("WatchWorkingSet", GRPC_SERVER_STREAM, true, watch_working_set),
     AGENT_METHOD("Watch", GRPC_SERVER_STREAM, true, watch),
     AGENT_METHOD("Trace", GRPC_SERVER_STREAM, false, trace),
     AGENT_METHOD("Kick", GRPC_UNARY, false, kick),

@@ -56,6 +56,8 @@ extern const GrpcHandler report_handler;
 extern const GrpcHandler explain_handler;
 extern const GrpcHandler doctor_handler;
 extern const GrpcHandler history_handler;
+extern const GrpcHandler working_set_handler;
+extern const GrpcHandler watch_working_set_handler;
 extern const GrpcHandler watch_handler;
 extern const GrpcHandler trace_handler;
 extern const GrpcHandler kick_handler;

@@ -48,6 +48,8 @@ static const struct {
     { "/virtksm.v1.Agent/Explain", 'f' },
     { "/virtksm.v1.Agent/Doctor", 'f' },
     { "/virtksm.v1.Agent/History", 'f' },
+    { "/virtksm.v1.Agent/WorkingSet", 'f' },
+    { "/virtksm.v1.Agent/WatchWorkingSet", 'f' },
     { "/virtksm.v1.Agent/Watch", 'r' },
     { "/virtksm.v1.Agent/Trace", 'c' },
     { "/virtksm.v1.Agent/Kick", 'c' },

@@ -72,6 +72,7 @@ patient_init(Patient *patient)
                                   .libvirt_uri = "qemu:///system",
                                   .hook_wanted = true,
                                   .hook_open = true,
+                                  .measures = true,
                                   .now_us = 2000 * US_PER_S,
                                   .now_s = NOW_S };
 }
@@ -125,6 +126,10 @@ static void silent(Patient *p) { p->host.balloon_enable = ENABLE_OBSERVE; p->hos
 static void silent_unasked(Patient *p) { silent(p); p->host.balloon_enable = ENABLE_NO; }
 static void one_tells(Patient *p) { silent(p); p->host.telling = 1; }
 static void no_balloons(Patient *p) { silent(p); p->host.balloons = 0; }
+static void no_debugfs(Patient *p) { p->setup.lru_gen_hidden = true; }
+static void no_debugfs_needed(Patient *p) { no_debugfs(p); p->host.measures = false; }
+static void damon_taken(Patient *p) { p->setup.damon_taken = true; }
+static void damon_not_needed(Patient *p) { damon_taken(p); p->host.measures = false; }
 static void late_for_nobody(Patient *p) { late_hook(p); p->setup.libvirtd_started_s = VALUE_UNKNOWN; }
 /* clang-format on */
 
@@ -167,6 +172,13 @@ static void paused(Patient *p) { hangs(p); p->domain.state = DOMAIN_PAUSED; }
 static void ahead(Patient *p) { p->domain.guest_stats_s = NOW_S + 60; }
 static void stuck(Patient *p) { p->domain.plan.balloon_reason = REASON_STUCK; p->domain.balloon_bytes = GIB; }
 static void unknown_stuck(Patient *p) { stuck(p); p->domain.balloon_bytes = VALUE_UNKNOWN; }
+static WorkingSetReport none_report = { .state = WORKING_SET_NONE, .reason = "idle: no" };
+static WorkingSetReport guest_report = { .state = WORKING_SET_GUEST, .reason = "lru_gen: off" };
+static WorkingSetReport good_report = { .state = WORKING_SET_MEASURED, .reason = "lru_gen: off" };
+static void no_backend(Patient *p) { p->domain.working_set = &none_report; }
+static void no_backend_wanted(Patient *p) { no_backend(p); p->host.measures = false; }
+static void guest_only(Patient *p) { p->domain.working_set = &guest_report; }
+static void second_best(Patient *p) { p->domain.working_set = &good_report; }
 static void foreign_balloon(Patient *p) { p->domain.balloon_foreign = true; }
 static void foreign_limit(Patient *p) { p->domain.limit_foreign = true; }
 static void both_foreign(Patient *p) { foreign_balloon(p); foreign_limit(p); }
@@ -217,6 +229,10 @@ static const Row host_rows[] = {
     { "no guest is asked", silent_unasked, "" },
     { "one guest tells", one_tells, "" },
     { "no guest could tell", no_balloons, "" },
+    { "no debugfs", no_debugfs, "debugfs-absent info -" },
+    { "no debugfs, and none needed", no_debugfs_needed, "" },
+    { "DAMON in other hands", damon_taken, "damon-busy info -" },
+    { "DAMON in other hands, and not needed", damon_not_needed, "" },
     { "a host in a host", nested, "nested-host info flags: hypervisor; product: VM" },
     { "no connection", libvirt_away, "libvirt-away warning no such file" },
     { "none wanted", no_libvirt, "" },
@@ -274,6 +290,10 @@ static const Row domain_rows[] = {
     { "a clock that was set back", ahead, "" },
     { "a stuck balloon", stuck, "balloon-stuck warning at 1024 MiB" },
     { "a stuck balloon of no known size", unknown_stuck, "balloon-stuck warning -" },
+    { "no means to measure", no_backend, "working-set-unknown info idle: no" },
+    { "no means, and none wanted", no_backend_wanted, "" },
+    { "the guest's word alone", guest_only, "working-set-guest-only info lru_gen: off" },
+    { "measured by the second best", second_best, "" },
     { "somebody's balloon", foreign_balloon, "reclaim-foreign warning balloon" },
     { "somebody's limit", foreign_limit, "reclaim-foreign warning memory.high" },
     { "both", both_foreign, "reclaim-foreign warning balloon, memory.high" },

@@ -309,6 +309,54 @@ reclaim_has_a_series_for_what_is_wanted_and_none_for_what_is_left_alone(void **s
 }
 
 static void
+measure_one(Domain *domain)
+{
+    domain->working_set = g_new0(WorkingSetReport, 1);
+    domain->working_set->state = WORKING_SET_MEASURED;
+    domain->working_set->backend = "lru_gen";
+    domain->working_set->confidence_bp = 8000;
+    domain->working_set->moment_us = 40 * G_USEC_PER_SEC;
+    domain->working_set->edges = (WorkingSetEdges){ { G_USEC_PER_SEC }, 1 };
+    domain->working_set->working_set_bytes = 60;
+    domain->working_set->cold_bytes = 40;
+}
+
+static void
+working_sets_are_told_of_those_that_are_measured(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *want;
+    } rows[] = {
+        { "virtksm_domain_working_set_bytes", "60" },
+        { "virtksm_domain_cold_bytes", "40" },
+        { "virtksm_domain_working_set_confidence_ratio", "0.8" },
+        { "virtksm_domain_working_set_timestamp_seconds", "1794999940" },
+        { "virtksm_domain_memory_age_seconds_count", "0" },
+    };
+    Agent *agent = *state;
+    g_auto(Ledger) ledger = { 0 };
+    g_autofree char *text = NULL;
+    g_autofree char *hidden = NULL;
+
+    add(agent, "a");
+    measure_one(add(agent, "b"));
+    ledger = ledger_of(agent);
+    text = text_of(agent, &ledger, true);
+    hidden = text_of(agent, &ledger, false);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *have = sample_of(text, rows[i].name);
+
+        if (count_lines(text, rows[i].name) != 1 || g_strcmp0(have, rows[i].want) != 0)
+            fail_msg("%s: %s in\n%s", rows[i].name, have ? have : "none", text);
+        assert_int_equal(count_lines(hidden, rows[i].name), 0);
+    }
+    assert_has(text, "virtksm_working_set_domains{backend=\"lru_gen\"} 1");
+    assert_int_equal(count_lines(text, "virtksm_working_set_cpu_seconds_total"), 0);
+    assert_promtool_likes(text);
+}
+
+static void
 who_may_not_see_single_domains_is_told_how_many_there_are(void **state)
 {
     static const struct {
@@ -438,6 +486,7 @@ main(void)
         ON_AGENT(what_is_not_known_is_absent_and_not_zero),
         ON_AGENT(beyond_the_limit_the_first_that_started_keep_their_series),
         ON_AGENT(reclaim_has_a_series_for_what_is_wanted_and_none_for_what_is_left_alone),
+        ON_AGENT(working_sets_are_told_of_those_that_are_measured),
         ON_AGENT(who_may_not_see_single_domains_is_told_how_many_there_are),
         ON_AGENT(a_domain_that_has_ended_or_started_again_has_no_series_left),
         cmocka_unit_test(every_row_is_named_after_its_unit_and_explained),

@@ -16,6 +16,7 @@
 #include "test/support/fakeroot.h"
 
 #define FLAGS "processor\t: 0\nflags\t\t: fpu vme "
+#define DAMON "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"
 #define MARK  "virtksm-hook " VIRTKSM_VERSION
 
 static HostSetup
@@ -48,6 +49,42 @@ an_empty_host_tells_nothing(void **unused)
     assert_int_equal(setup.hook, SETUP_HOOK_ABSENT);
     assert_false(setup.is_guest);
     assert_false(setup.has_rival);
+}
+
+static void
+what_is_in_the_way_of_measuring_working_sets_is_seen(void **unused)
+{
+    static const struct {
+        const char *when;
+        FakeFile files[2];
+        bool is_hidden;
+        bool is_taken;
+    } rows[] = {
+        { "nothing", { { NULL, NULL } }, false, false },
+        { "no debugfs", { { "sys/kernel/mm/lru_gen/enabled", "0x0007\n" } }, true, false },
+        { "debugfs",
+          { { "sys/kernel/mm/lru_gen/enabled", "0x0007\n" }, { "sys/kernel/debug/lru_gen", "" } },
+          false,
+          false },
+        { "switched off", { { "sys/kernel/mm/lru_gen/enabled", "0x0000\n" } }, false, false },
+        { "DAMON, free", { { DAMON, "0\n" } }, false, false },
+        { "DAMON, another's", { { DAMON, "1\n" } }, false, true },
+        { "DAMON, ours", { { DAMON, "61\n" } }, false, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeRoot) root = fakeroot_new();
+        HostSetup setup;
+
+        for (size_t j = 0; j < G_N_ELEMENTS(rows[i].files); j++)
+            if (rows[i].files[j].path)
+                fakeroot_write_table(root, &rows[i].files[j], 1);
+        setup_read(fakeroot_fd(root), &setup);
+        if (setup.lru_gen_hidden != rows[i].is_hidden || setup.damon_taken != rows[i].is_taken)
+            fail_msg("%s: hidden %d, taken %d", rows[i].when, setup.lru_gen_hidden,
+                     setup.damon_taken);
+    }
 }
 
 /* @want: NULL: nothing */
@@ -191,6 +228,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_host_tells_nothing),
+        cmocka_unit_test(what_is_in_the_way_of_measuring_working_sets_is_seen),
         cmocka_unit_test(each_file_tells_its_fact),
         cmocka_unit_test(a_dedicated_rival_comes_before_one_that_may_be_harmless),
         cmocka_unit_test(the_hook_is_judged_by_its_version_and_mode),

@@ -261,6 +261,9 @@ a_failure_on_the_way_ends_it(void **unused)
     } rows[] = {
         { "the cgroup has vanished", OTHERS, "is not in" },
         { "another form", "generations: many\n", "is not in" },
+        { "a column less", "memcg 29 /vm\n node 0\n 1 20 5\n", "another form" },
+        { "a unit", "memcg 29 /vm\n node 0\n 1 20 5 6k\n", "another form" },
+        { "words between", "memcg 29 /vm\n node 0\n 1 20 anon 5 file 6\n", "another form" },
         { "no generations", "memcg 29 /vm\n node 0\n", "no generations" },
         { "may not age", NULL, "Operation not permitted" },
     };

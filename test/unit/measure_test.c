@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * measure_test.c - who is measured, what stands in the way, and who hears of it
+ *
+ * The host is fabricated, the thread that measures is the real one.
+ */
+#define _GNU_SOURCE
+#include "agent/measure.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/gather.h"
+#include "test/support/fakeagent.h"
+#include "test/support/fakehost.h"
+
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, fakeagent_teardown)
+/* Longest wait for a step. */
+#define PATIENCE_US (20 * G_USEC_PER_SEC)
+#define GIB         (UINT64_C(1) << 30)
+#define ENABLED     "sys/kernel/mm/lru_gen/enabled"
+#define LRU_GEN     "sys/kernel/debug/lru_gen"
+
+static Domain *
+web(Agent *agent)
+{
+    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
+}
+
+static int
+setup(void **state)
+{
+    Agent *agent;
+
+    fakeagent_setup(state);
+    agent = *state;
+    fakehost_add_qemu(fakeagent_root(agent));
+    fakeroot_write(fakeagent_root(agent), "sys/fs/cgroup/cgroup.controllers", "memory\n");
+    fakeroot_write(fakeagent_root(agent), "proc/42/cgroup",
+                   "0::/machine/qemu-1-web.libvirt-qemu/emulator\n");
+    domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0)->is_libvirts = true;
+    return 0;
+}
+
+/* What the referenced bits of a process are read from. */
+static void
+add_pages(Agent *agent)
+{
+    fakeroot_write(fakeagent_root(agent), "proc/42/smaps",
+                   "7f0000000000-7f0040000000 rw-p 0 00:00 0\nRss: 1000 kB\nReferenced: 1 kB\n");
+    fakeroot_write(fakeagent_root(agent), "proc/42/clear_refs", " ");
+}
+
+static gboolean
+turn(gpointer unused)
+{
+    (void)unused;
+    return G_SOURCE_CONTINUE;
+}
+
+/* Measures until there is a report of the domain. */
+static const WorkingSetReport *
+measure(Agent *agent)
+{
+    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
+    guint timer = g_timeout_add(5, turn, NULL);
+
+    measure_open(agent);
+    gather_all(agent);
+    measure_follow(agent);
+    while (!web(agent)->working_set && g_get_monotonic_time() < end_us)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+    if (!web(agent)->working_set)
+        fail_msg("no report");
+    return web(agent)->working_set;
+}
+
+static void
+what_stands_in_the_way_is_told_and_the_next_means_is_used(void **state)
+{
+    static const struct {
+        const char *when;
+        FakeFile files[2];
+        bool has_pages;
+        WorkingSetState want;
+        const char *backend;
+        const char *reason;
+    } rows[] = {
+        { "debugfs is not mounted",
+          { { ENABLED, "0x0007\n" } },
+          true,
+          WORKING_SET_WARMING,
+          "referenced",
+          "lru_gen: " LRU_GEN " may not be used: is debugfs mounted there" },
+        { "a form with unknown columns",
+          { { ENABLED, "0x0007\n" },
+            { LRU_GEN, "memcg 29 /machine/qemu-1-web.libvirt-qemu\n node 0\n"
+                       " 1 20 hot 5 6\n" } },
+          true,
+          WORKING_SET_WARMING,
+          "referenced",
+          "lru_gen: " LRU_GEN " has another form than expected" },
+        { "the cgroup has vanished",
+          { { ENABLED, "0x0007\n" }, { LRU_GEN, "memcg     1 /\n node     0\n 0 99 5 5\n" } },
+          true,
+          WORKING_SET_WARMING,
+          "referenced",
+          "lru_gen: its memory cgroup is not in" },
+        { "DAMON is busy",
+          { { "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "1\n" } },
+          true,
+          WORKING_SET_WARMING,
+          "referenced",
+          "damon: another program uses DAMON" },
+        { "a kernel with nothing",
+          { { NULL, NULL } },
+          false,
+          WORKING_SET_NONE,
+          "none",
+          "referenced: its smaps cannot be read; guest: it has told no balloon statistics" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const WorkingSetReport *report;
+        Agent *agent;
+
+        if (i > 0) {
+            fakeagent_teardown(state);
+            setup(state);
+        }
+        agent = *state;
+        for (size_t j = 0; j < G_N_ELEMENTS(rows[i].files); j++)
+            if (rows[i].files[j].path)
+                fakeroot_write_table(fakeagent_root(agent), &rows[i].files[j], 1);
+        if (rows[i].has_pages)
+            add_pages(agent);
+        report = measure(agent);
+        if (report->state != rows[i].want || strcmp(report->backend, rows[i].backend) != 0 ||
+            !strstr(report->reason, rows[i].reason))
+            fail_msg("%s: %s with %s: %s", rows[i].when, working_set_state_name(report->state),
+                     report->backend, report->reason);
+        if (!web(agent)->has_process || web(agent)->sample.resident_bytes != 5000 * 4096)
+            fail_msg("%s: its other figures have suffered", rows[i].when);
+    }
+}
+
+static void
+what_the_guest_says_is_passed_on(void **state)
+{
+    Agent *agent = *state;
+    const WorkingSetReport *report;
+
+    web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC - 5;
+    web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB,
+                                      .usable_bytes = 3 * GIB,
+                                      .unused_bytes = 2 * GIB,
+                                      .caches_bytes = GIB,
+                                      .swap_in_bytes = 0,
+                                      .major_faults = 7 };
+    report = measure(agent);
+    assert_int_equal(report->state, WORKING_SET_GUEST);
+    assert_true(report->working_set_bytes == GIB);
+    assert_true(report->guest.unused_bytes == 2 * GIB && report->guest.major_faults == 7);
+    assert_true(report->guest.disk_caches_bytes == GIB && report->guest.swap_in_bytes == 0);
+    assert_in_range((uint64_t)g_get_monotonic_time() - report->moment_us, 5 * G_USEC_PER_SEC,
+                    30 * G_USEC_PER_SEC);
+}
+
+/* Nothing else works, and the guest boots: it tells of itself later. */
+static void
+a_guest_that_begins_to_tell_is_heard_at_once(void **state)
+{
+    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
+    Agent *agent = *state;
+    guint timer;
+
+    assert_int_equal(measure(agent)->state, WORKING_SET_NONE);
+    web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC;
+    web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB, .usable_bytes = 3 * GIB };
+    measure_follow(agent);
+    timer = g_timeout_add(5, turn, NULL);
+    while (web(agent)->working_set->state == WORKING_SET_NONE && g_get_monotonic_time() < end_us)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+    assert_int_equal(web(agent)->working_set->state, WORKING_SET_GUEST);
+}
+
+static void
+only_domains_that_run_are_measured(void **state)
+{
+    Agent *agent = *state;
+    uint64_t key = web(agent)->key;
+
+    add_pages(agent);
+    measure(agent);
+    assert_true(rotation_has(agent->measure.rotation, key));
+    measure_follow(agent);
+    assert_true(rotation_has(agent->measure.rotation, key));
+    domain_table_remove(&agent->domains, FAKEHOST_QEMU_UUID);
+    measure_follow(agent);
+    assert_false(rotation_has(agent->measure.rotation, key));
+}
+
+static void
+nothing_is_measured_in_mode_off_or_if_it_is_not_wanted(void **state)
+{
+    Agent *agent = *state;
+    uint64_t key = web(agent)->key;
+
+    agent->conf->working_set = false;
+    measure_open(agent);
+    assert_null(agent->measure.rotation);
+    measure_follow(agent);
+    agent->conf->working_set = true;
+    add_pages(agent);
+    measure(agent);
+    agent->conf->policy.mode = KSM_MODE_OBSERVE;
+    measure_follow(agent);
+    assert_true(rotation_has(agent->measure.rotation, key));
+    agent->conf->policy.mode = KSM_MODE_OFF;
+    measure_follow(agent);
+    assert_false(rotation_has(agent->measure.rotation, key));
+}
+
+typedef struct {
+    unsigned reports;
+    unsigned pressed;
+} Heard;
+
+static void
+hear(const Domain *domain, bool pressed, gpointer user)
+{
+    Heard *heard = user;
+
+    assert_non_null(domain->working_set);
+    heard->reports += !pressed;
+    heard->pressed += pressed;
+}
+
+static void
+who_follows_hears_of_reports_and_of_rising_pressure(void **state)
+{
+    static const struct {
+        MemoryLevel level;
+        unsigned pressed;
+    } rows[] = {
+        { MEMORY_CALM, 0 },  { MEMORY_TIGHT, 1 }, { MEMORY_TIGHT, 1 }, { MEMORY_CRITICAL, 2 },
+        { MEMORY_TIGHT, 2 }, { MEMORY_CALM, 2 },  { MEMORY_TIGHT, 3 },
+    };
+    const WorkingSetReport report = { .state = WORKING_SET_MEASURED, .working_set_bytes = 77 };
+    Agent *agent = *state;
+    Heard heard = { 0 };
+    MeasureTap tap = { hear, &heard };
+
+    measure_add_tap(&agent->measure, &tap);
+    measure_take(web(agent)->key + 1, &report, agent); /* of one that is gone */
+    assert_int_equal(heard.reports, 0);
+    measure_take(web(agent)->key, &report, agent);
+    assert_int_equal(heard.reports, 1);
+    assert_int_equal(web(agent)->working_set->working_set_bytes, 77);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        agent->plan.host.level = rows[i].level;
+        measure_decided(agent);
+        if (heard.pressed != rows[i].pressed)
+            fail_msg("row %zu: told %u times", i, heard.pressed);
+    }
+    measure_remove_tap(&agent->measure, &tap);
+    measure_take(web(agent)->key, &report, agent);
+    assert_int_equal(heard.reports, 1);
+}
+
+static void
+settings_of_measuring_are_told_apart(void **unused)
+{
+    static const struct {
+        const char *key;
+        const char *value;
+        bool differs;
+    } rows[] = {
+        { "enable", "false", true }, { "bins", "1,300", true },
+        { "age", "60", true },       { "budget", "1", true },
+        { "interval", "30", true },  { "report_threshold", "30", false },
+    };
+    g_autoptr(Conf) plain = conf_new();
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Conf) other = conf_new();
+
+        assert_true(conf_set(other, "working_set", rows[i].key, rows[i].value, NULL));
+        if (measure_differs(plain, other) != rows[i].differs)
+            fail_msg("%s", rows[i].key);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_HOST(what_stands_in_the_way_is_told_and_the_next_means_is_used),
+        ON_HOST(what_the_guest_says_is_passed_on),
+        ON_HOST(a_guest_that_begins_to_tell_is_heard_at_once),
+        ON_HOST(only_domains_that_run_are_measured),
+        ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
+        ON_HOST(who_follows_hears_of_reports_and_of_rising_pressure),
+        cmocka_unit_test(settings_of_measuring_are_told_apart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
