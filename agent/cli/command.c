@@ -90,6 +90,34 @@ static const Command commands[] = {
         .run = doctor_run,
     },
     {
+        .name = "working-set",
+        .arguments = "[DOMAIN]",
+        .help = "How much memory each domain has used lately",
+        .details =
+            "DOMAIN is a name or a uuid: its memory by the time since it was last used, on each "
+            "NUMA\n"
+            "node. Without it, one line for every domain:\n"
+            "\n"
+            "  STATE        measured; guest: only what the guest says of itself; warming: not "
+            "enough\n"
+            "               was seen yet; none: there is no means; off: not measured\n"
+            "  BACKEND      what it was measured with, the best that works here\n"
+            "  SURE         share of the memory whose age is told right\n"
+            "  AGE          of the measurement\n"
+            "  WORKING SET  used within [working_set] age; \">=\": the guest swaps, and needs "
+            "more\n"
+            "  COLD         the rest of what is resident\n"
+            "\n"
+            "CSV has a row for each age on each node. With --follow there is a line when a working "
+            "set "
+            "moves,\n"
+            "and one for each domain when the host comes under pressure, until interrupted.",
+        .has_argument = true,
+        .has_csv = true,
+        .run = working_set_run,
+        .options = { { "follow", 0, NULL, "Go on with reports as they come" } },
+    },
+    {
         .name = "history",
         .arguments = "[DOMAIN]",
         .help = "What was saved over time, to charge or to credit",

@@ -65,6 +65,10 @@ bool explain_run(const Cli *cli, GError **error);
 
 /** doctor_run() - what keeps memory from being merged; fails with CLI_FOUND if anything does */
 bool doctor_run(const Cli *cli, GError **error);
+
+/** working_set_run() - how much memory each domain has used lately */
+bool working_set_run(const Cli *cli, GError **error);
+
 /** history_run() - what was saved, and when */
 bool history_run(const Cli *cli, GError **error);
 

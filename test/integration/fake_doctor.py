@@ -33,6 +33,9 @@ XML = """<domain type='kvm' id='5'>
 </domain>
 """
 
+# Processes are fabricated without what working sets are measured by, which is a finding.
+UNMEASURED = "[working_set]\nenable = false\n"
+
 FINE, FOUND, NOT_ASKED, NO_DOMAIN = 0, 1, 2, 3
 
 
@@ -169,7 +172,7 @@ class Domains(DoctorTestCase):
 
     def test_reasons_in_the_definition(self):
         host = self.healthy()
-        daemon = self.started("--mode", "observe", host=host)
+        daemon = self.started("--mode", "observe", host=host, config=UNMEASURED)
         backing = "<memoryBacking>%s</memoryBacking>" + BALLOON
         for number, (extra, finding) in enumerate((
                 (BALLOON, None),
@@ -202,7 +205,7 @@ class Domains(DoctorTestCase):
     def test_a_kernel_that_does_not_count_what_a_process_has(self):
         host = self.healthy("5.10")
         host.add_qemu("web", UUID)
-        daemon = self.started("--mode", "observe", host=host)
+        daemon = self.started("--mode", "observe", host=host, config=UNMEASURED)
         self.tell(daemon, "web", BALLOON)
         wait_until(lambda: daemon.ask("list")["domains"][0]["pid"], "its process")
         findings = [f for f in self.found(daemon, "web", code=FINE, subject="domain")
@@ -210,6 +213,24 @@ class Domains(DoctorTestCase):
         self.assertEqual(findings, [("process-uncounted", "info",
                                      "/proc/PID/ksm_merging_pages, /proc/PID/ksm_stat", None)])
         self.assertIsNone(daemon.ask("report")["domains"][0]["merging_pages"])
+
+    def test_a_domain_whose_working_set_nothing_can_tell(self):
+        host = self.healthy()
+        host.write("sys/kernel/mm/lru_gen/enabled", "0x0007\n")
+        host.write("sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "1\n")
+        host.add_qemu("web", UUID)
+        daemon = self.started("--mode", "observe", host=host)
+        self.tell(daemon, "web", BALLOON)
+        wait_until(lambda: "damon" in (daemon.ask("working-set")["domains"][0]["reason"] or ""),
+                   "a look at it")
+        measured = daemon.ask("working-set", "web")["domains"][0]
+        self.assertEqual((measured["state"], measured["backend"], measured["working_set_bytes"]),
+                         ("none", None, None))
+        findings = {f[0]: f for f in self.found(daemon, code=FINE)}
+        self.assertIn("debugfs-absent", findings)
+        self.assertIn("damon-busy", findings)
+        self.assertIn("damon: another program uses DAMON", findings["working-set-unknown"][3])
+        self.assertIn("referenced: its smaps cannot be read", findings["working-set-unknown"][3])
 
     def test_one_domain_or_all_or_none(self):
         daemon = self.started("--mode", "observe", host=self.healthy())

@@ -41,6 +41,10 @@ word_of(const ProtobufCMessage *request)
         return ((const Virtksm__V1__DoctorRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__history_request__descriptor)
         return ((const Virtksm__V1__HistoryRequest *)request)->domain;
+    if (request->descriptor == &virtksm__v1__working_set_request__descriptor)
+        return ((const Virtksm__V1__WorkingSetRequest *)request)->domain;
+    if (request->descriptor == &virtksm__v1__watch_working_set_request__descriptor)
+        return ((const Virtksm__V1__WatchWorkingSetRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__set_request__descriptor)
         return ((const Virtksm__V1__SetRequest *)request)->domain;
     if (request->descriptor == &virtksm__v1__set_mode_request__descriptor)
@@ -92,9 +96,13 @@ static const GrpcMethod methods[] = {
     UNARY("Explain", true, explain),
     UNARY("Doctor", true, doctor),
     UNARY("History", true, history),
+    UNARY("WorkingSet", true, working_set),
     UNARY("Kick", false, kick),
     UNARY("SetMode", false, set_mode),
     UNARY("Set", false, set),
+    { SERVICE "WatchWorkingSet", GRPC_SERVER_STREAM, true,
+      &virtksm__v1__watch_working_set_request__descriptor,
+      &virtksm__v1__watch_working_set_response__descriptor, &stream },
     { SERVICE "Watch", GRPC_SERVER_STREAM, true, &virtksm__v1__watch_request__descriptor,
       &virtksm__v1__watch_response__descriptor, &stream },
 };
@@ -208,7 +216,7 @@ fakedaemon_asked(const FakeDaemon *daemon)
 Child *
 fakedaemon_client(const FakeDaemon *daemon, const char *const *words)
 {
-    const char *argv[8] = { TEST_BUILD_DIR "/agent/cli/virtksm", "--socket", daemon->socket };
+    const char *argv[10] = { TEST_BUILD_DIR "/agent/cli/virtksm", "--socket", daemon->socket };
 
     for (size_t i = 0; words[i]; i++) {
         assert_true(3 + i + 1 < G_N_ELEMENTS(argv));

@@ -15,7 +15,7 @@ foreach(module csv field html_parts html_text json options simulate_moves table
                LIBS agent_cli test_cli_fields)
 endforeach()
 
-foreach(command call commands doctor events explain history report)
+foreach(command call commands doctor events explain history report working_set)
   virtksm_test(NAME cli_${command} LIBS agent_cli proto PkgConfig::JSON_GLIB
                SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_${command}_test.c
                ${CMAKE_CURRENT_LIST_DIR}/../support/fakedaemon.c
