@@ -217,14 +217,51 @@ originals_open(Originals *originals, const char *state_dir, const char *boot_id,
     return originals->outcome;
 }
 
+/* Whether @name is that of a file half written: "originals." and six capitals or digits. */
+static bool
+is_cut_write(const char *name)
+{
+    const char *end = name + sizeof(FILE_NAME ".") - 1;
+
+    return g_str_has_prefix(name, FILE_NAME ".") && strlen(end) == 6 &&
+           strspn(end, G_CSET_A_2_Z G_CSET_DIGITS) == 6;
+}
+
+/*
+ * Removes what writers that were killed have left beside the file. The directory is ours alone by
+ * now, so nobody is still writing one. What cannot be removed is never read, and no reason to stop.
+ *
+ * Source: g_file_set_contents_full() and g_mkstemp(), names of temporary files
+ */
+static void
+sweep(const Originals *originals)
+{
+    g_autoptr(GDir) dir = g_dir_open(originals->dir, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (is_cut_write(name))
+            unlinkat(originals->dir_fd, name, 0);
+}
+
+/* Makes the state directory ours, and reads what has been written there until then. */
+static bool
+take_dir(Originals *originals, GError **error)
+{
+    originals->dir_fd = state_dir_open(originals->dir, error);
+    if (originals->dir_fd < 0)
+        return false;
+    sweep(originals);
+    reload(originals);
+    return true;
+}
+
 bool
 originals_claim(Originals *originals, GError **error)
 {
     g_autoptr(GError) fault = NULL;
 
-    originals->dir_fd = state_dir_open(originals->dir, &fault);
-    if (originals->dir_fd >= 0)
-        reload(originals);
+    take_dir(originals, &fault);
     if (!g_error_matches(fault, G_FILE_ERROR, G_FILE_ERROR_AGAIN))
         return true;
     g_propagate_error(error, g_steal_pointer(&fault));
@@ -241,11 +278,7 @@ originals_prepare(Originals *originals, GError **error)
         return true;
     if (originals->dir_fd >= 0)
         close(originals->dir_fd);
-    originals->dir_fd = state_dir_open(originals->dir, error);
-    if (originals->dir_fd < 0)
-        return false;
-    reload(originals);
-    return check_fault(originals, error);
+    return take_dir(originals, error) && check_fault(originals, error);
 }
 
 char *

@@ -283,6 +283,39 @@ a_place_where_nothing_can_be_kept_is_claimed_all_the_same(void **state)
 }
 
 static void
+what_a_killed_writer_left_goes_when_the_directory_is_ours(void **state)
+{
+    static const struct {
+        const char *name;
+        bool goes;
+    } rows[] = {
+        { "originals.JX08Y3", true },   { "originals", false },  { "originals.bak", false },
+        { "originals.backup", false },  { "history.db", false }, { "my-originals.JX08Y3", false },
+        { "originals.JX08Y3x", false },
+    };
+    const Place *place = *state;
+    Originals originals;
+
+    leave_record(place);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(place->dir, rows[i].name, NULL);
+
+        if (!g_file_test(path, G_FILE_TEST_EXISTS))
+            assert_true(g_file_set_contents(path, "half a rec", -1, NULL));
+    }
+    open_record(&originals, place);
+    assert_true(originals_claim(&originals, NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(place->dir, rows[i].name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS) == rows[i].goes)
+            fail_msg("%s is %s", rows[i].name, rows[i].goes ? "still there" : "gone");
+    }
+    assert_entry(&originals, "ksm", "run", "0");
+    originals_done(&originals);
+}
+
+static void
 the_boot_is_read_from_below_the_root(void **state)
 {
     const Place *place = *state;
@@ -329,6 +362,7 @@ main(void)
         ON_PLACE(a_second_agent_is_kept_out_until_the_first_is_gone),
         ON_PLACE(a_claimed_directory_is_nobody_elses_and_a_record_in_it_is_as_the_last_one_left_it),
         ON_PLACE(a_place_where_nothing_can_be_kept_is_claimed_all_the_same),
+        ON_PLACE(what_a_killed_writer_left_goes_when_the_directory_is_ours),
         ON_PLACE(the_boot_is_read_from_below_the_root),
         cmocka_unit_test(every_outcome_has_a_word),
     };
