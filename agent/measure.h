@@ -71,9 +71,9 @@ uint64_t measure_spent_us(const Measure *measure);
  * measure_take() - a report is new: it is the domain's from now on, and who follows is told
  * @key:    of its start; nothing happens if it is gone
  * @report: copied
- * @agent:  the Agent
+ * @user:   the Agent
  */
-void measure_take(uint64_t key, const WorkingSetReport *report, gpointer agent);
+void measure_take(uint64_t key, const WorkingSetReport *report, gpointer user);
 
 /** measure_decided() - a decision was made: tells who follows if the host is under more pressure */
 void measure_decided(Agent *agent);
