@@ -6,6 +6,7 @@ Domains are those of a file for libvirt's test driver; each has a process below 
 """
 import os
 import random
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
@@ -259,9 +260,11 @@ class Places(ReportTestCase):
     def test_merges_that_a_domain_loses_are_counted(self):
         host, daemon, processes = self.with_domains(["a", "b"])
         for merging in 300, 100, 100:
+            daemon.send(signal.SIGSTOP)  # so that it sees one change, not its parts
             processes[1].set_resident(700 + merging)  # gives back what it loses
-            for process in reversed(processes):
+            for process in processes:
                 process.set_ksm(merging=merging, rmap_items=500, zero=0)
+            daemon.send(signal.SIGCONT)
             self.full_tick(daemon)
         self.assertEqual([row["merges_broken_pages"] for row in daemon.ask("report")["domains"]],
                          [200, 0])
