@@ -151,13 +151,11 @@ static void
 tell_guest(const Domain *domain, uint64_t wall_us, DomainSample *sample)
 {
     const GuestStats *guest = &domain->guest;
+    uint64_t age_us = guest_stats_age_us(domain->guest_stats_s, wall_us);
 
-    if (domain->guest_stats_s == 0 || !is_known(domain->guest_stats_s))
+    if (!is_known(age_us))
         return;
-    /* The clock may have been set back since. */
-    sample->guest_age_us = domain->guest_stats_s < wall_us / G_USEC_PER_SEC
-                               ? wall_us - domain->guest_stats_s * G_USEC_PER_SEC
-                               : 0;
+    sample->guest_age_us = age_us;
     sample->guest_available_bytes = guest->available_bytes;
     sample->guest_usable_bytes = guest->usable_bytes;
     sample->guest_unused_bytes = guest->unused_bytes;

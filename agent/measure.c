@@ -118,10 +118,11 @@ pass_guest(Rotation *rotation, const Domain *domain, uint64_t now_us, uint64_t w
                              .disk_caches_bytes = guest->caches_bytes,
                              .major_faults = guest->major_faults,
                              .swap_in_bytes = guest->swap_in_bytes };
+    uint64_t age_us = guest_stats_age_us(domain->guest_stats_s, wall_us);
 
-    if (domain->guest_stats_s == 0 || !is_known(domain->guest_stats_s))
+    if (!is_known(age_us))
         return;
-    word.told_us = sat_sub(now_us, sat_sub(wall_us, domain->guest_stats_s * G_USEC_PER_SEC));
+    word.told_us = sat_sub(now_us, age_us);
     rotation_set_guest(rotation, domain->key, &word);
 }
 

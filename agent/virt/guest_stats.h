@@ -22,4 +22,16 @@ typedef struct {
  */
 void guest_stats_clear(GuestStats *guest);
 
+/**
+ * guest_stats_age_us() - how long ago a guest said so
+ * @said_s:  wall clock, in whole seconds; 0: it never spoke; VALUE_UNKNOWN: not told
+ * @wall_us: wall clock of now
+ *
+ * A time that is still to come tells that the clock has been set back since: how old it is then
+ * cannot be known. A moment of it is rounding.
+ *
+ * Return: microseconds; VALUE_UNKNOWN.
+ */
+uint64_t guest_stats_age_us(uint64_t said_s, uint64_t wall_us);
+
 #endif

@@ -12,6 +12,8 @@
 
 /* Beside two periods, for a busy host. */
 #define UNUSED_SLACK_S 5
+/* Seconds by which a guest's word may be ahead of the clock without the clock having been set. */
+#define AHEAD_S 2
 
 static uint64_t
 find_number(const virTypedParameter *params, int n, const char *field)
@@ -132,15 +134,24 @@ virt_stats_read(virConnectPtr conn, GHashTable *job_uuids, GError **error)
     return all;
 }
 
-/* libvirt gives the time as 0 where the guest never spoke. */
+uint64_t
+guest_stats_age_us(uint64_t said_s, uint64_t wall_us)
+{
+    uint64_t wall_s = wall_us / G_USEC_PER_SEC;
+
+    /* libvirt gives the time as 0 where the guest never spoke. */
+    if (said_s == 0 || !is_known(said_s) || said_s > wall_s + AHEAD_S)
+        return VALUE_UNKNOWN;
+    return sat_sub(wall_us, said_s * G_USEC_PER_SEC);
+}
+
 uint64_t
 virt_stats_unused(const VirtStats *stats, uint32_t period_s, uint64_t since_s)
 {
-    uint64_t now_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
-    uint64_t said_s = stats->guest_stats_s;
+    uint64_t age_us = guest_stats_age_us(stats->guest_stats_s, (uint64_t)g_get_real_time());
 
-    if (period_s == 0 || !is_known(said_s) || said_s <= since_s ||
-        sat_sub(now_s, said_s) > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
+    if (period_s == 0 || !is_known(age_us) || stats->guest_stats_s <= since_s ||
+        age_us / G_USEC_PER_SEC > UNUSED_SLACK_S + 2 * (uint64_t)period_s)
         return VALUE_UNKNOWN;
     return stats->guest.unused_bytes;
 }

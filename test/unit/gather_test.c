@@ -130,10 +130,11 @@ the_age_of_what_a_guest_said_is_told(void **state)
     } rows[] = {
         { "just now", 100, 100000000, 0 },
         { "a while ago", 100, 107500000, 7500000 },
-        { "before the clock was set back", 100, 50000000, 0 },
+        { "a moment ahead", 100, 98500000, 0 },
+        { "before the clock was set back", 100, 97999999, U },
         { "never", 0, 100000000, U },
         { "not told", U, 100000000, U },
-        { "at the end of time", U - 1, 100000000, 0 },
+        { "at the end of time", U - 1, 100000000, U },
     };
     Agent *agent = *state;
 
@@ -149,7 +150,7 @@ the_age_of_what_a_guest_said_is_told(void **state)
         assert_int_equal(sample.guest_period_us, 7000000);
         assert_true(sample.guest_usable_bytes == (rows[i].want == U ? U : 2));
     }
-    web(agent)->guest_stats_s = 100;
+    web(agent)->guest_stats_s = 1;
     assert_int_equal(sample_of(agent).guest_available_bytes, 1);
     assert_int_equal(sample_of(agent).guest_unused_bytes, 3);
     assert_int_equal(sample_of(agent).guest_caches_bytes, 4);

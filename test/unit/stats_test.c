@@ -42,7 +42,8 @@ what_a_guest_said_counts_while_it_is_fresh(void **unused)
         { "never", 0, 10, 0, 7, U },
         { "libvirt does not tell when", U, 10, 0, 7, U },
         { "nobody asks it", NOW_S, 0, 0, 7, U },
-        { "the clock went back", NOW_S + 1000, 10, 0, 7, 7 },
+        { "a moment ahead", NOW_S + 2, 10, 0, 7, 7 },
+        { "before the clock was set back", NOW_S + 3, 10, 0, 7, U },
         { "it did not say that", NOW_S, 10, 0, U, U },
         { "the longest period", NOW_S, UINT32_MAX, 0, 7, 7 },
     };
