@@ -54,7 +54,7 @@ reclaim_adopt(Agent *agent)
     const BalloonOptions balloon = { writes && conf->balloon_enable == ENABLE_YES,
                                      conf->balloon_floor_bp };
     const MemoryHighOptions high = { writes && conf->high_enable == ENABLE_YES,
-                                     conf->balloon_floor_bp };
+                                     conf->balloon_floor_bp, conf->high_step_bp };
 
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);

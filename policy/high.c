@@ -22,7 +22,8 @@
  * there is only memory.high, the limit is set a step below what is used; it holds until the next
  * step down, and is lifted at once when the domain hurts, when its guest is short, when the host
  * is calm, or when the domain is no longer ours to squeeze. It has a lease, renewed at every
- * decision, so that it goes when the agent does.
+ * decision, so that it goes when the agent does. One that was not set before the domain has grown
+ * far beyond it is not wanted any more.
  *
  * Waiting and refaults are counted over two seconds, but judged as soon as there has been more of
  * them than two seconds may have: a domain that is squeezed too hard is let go at the next tick.
@@ -51,6 +52,8 @@
 #define MEMORY_DIVISOR 8
 /* Less is not worth a probe. */
 #define PROBE_MIN MIB
+/* A limit that is set late is at most so many steps below what is used. */
+#define STEPS_MAX 2
 /* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
 /* The kernel takes more than it is asked for: a fifth more was seen, and little is doubled by huge
@@ -339,6 +342,16 @@ plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pla
     state->memory.swap_budget_bytes = sat_sub(state->memory.swap_budget_bytes, bytes);
 }
 
+/* A limit that is not in force, and that the domain has outgrown, would not be the small step that
+ * it was meant to be. */
+static bool
+is_outgrown(const PolicyConf *conf, const DomainSample *domain, const HighTrack *high)
+{
+    return domain->limit_bytes != high->limit_bytes &&
+           sat_sub(domain->cgroup_bytes, high->limit_bytes) >
+               mul_div(domain->cgroup_bytes, STEPS_MAX * conf->high_step_bp, BP_ONE);
+}
+
 /* Of a domain that is not probed now. */
 static void
 plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, size_t i)
@@ -352,7 +365,7 @@ plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
     if (reason == REASON_FOREIGN) {
         high->limit_bytes = 0; /* not even lifted: it is theirs now */
     } else if (reason != REASON_NONE || domain->can_reclaim || !part->high_apply ||
-               high->limit_bytes < stake_floor(conf, domain)) {
+               high->limit_bytes < stake_floor(conf, domain) || is_outgrown(conf, domain, high)) {
         plan_lift(domain, high, part);
     } else {
         plan_limit(conf, sample->host.now_us, high->limit_bytes, part);

@@ -16,12 +16,16 @@
  * the loop, and libvirt is asked to agree with it.
  *
  * Bounds are checked again, after policy: not below the domain's floor, not above the limit that
- * was found.
+ * was found. And they are checked against what the domain uses now, since the figure that was
+ * decided on may be older than its last growth: memory.high far below the usage reclaims all that
+ * is in between, whoever needs it.
  */
 #include "agent/actuator/memory_high.h"
 
 #include "agent/actuator/balloon.h"
 #include "agent/facts/cgroup.h"
+#include "agent/facts/procfile.h"
+#include "agent/log.h"
 #include "policy/arith.h"
 
 #include <inttypes.h>
@@ -30,7 +34,10 @@
 #define MOUNT_POINT "sys/fs/cgroup"
 
 /* Where libvirt sets the limit, below the domain's cgroup; with systemd in the first. */
-static const char *const limit_files[] = { "/libvirt/memory.high", "/memory.high" };
+static const char *const groups[] = { "/libvirt", "" };
+
+/* Steps of policy by which a limit may be below what the domain uses. */
+#define STEPS_MAX 2
 
 /* --- lifting ---------------------------------------------------------------------------- */
 
@@ -49,8 +56,9 @@ memory_high_lift(int root_fd, const Hold *hold)
 {
     bool lifted = false;
 
-    for (size_t i = 0; hold->cgroup && i < G_N_ELEMENTS(limit_files); i++) {
-        g_autofree char *path = g_strconcat(MOUNT_POINT, hold->cgroup, limit_files[i], NULL);
+    for (size_t i = 0; hold->cgroup && i < G_N_ELEMENTS(groups); i++) {
+        g_autofree char *path =
+            g_strconcat(MOUNT_POINT, hold->cgroup, groups[i], "/memory.high", NULL);
         g_autofree char *found = hold->known.found_bytes == LIMIT_NONE
                                      ? g_strdup("max")
                                      : g_strdup_printf("%" PRIu64, hold->known.found_bytes);
@@ -136,16 +144,32 @@ floor_of(const MemoryHigh *high, const Case *one)
     return balloon_floor(one->sample, high->options.floor_bp);
 }
 
+/* What the domain is charged for at this moment; VALUE_UNKNOWN. */
+static uint64_t
+usage_bytes(const MemoryHigh *high, const Hold *hold)
+{
+    uint64_t bytes = VALUE_UNKNOWN;
+
+    for (size_t i = 0; !is_known(bytes) && i < G_N_ELEMENTS(groups); i++) {
+        g_autofree char *path =
+            g_strconcat(MOUNT_POINT, hold->cgroup, groups[i], "/memory.current", NULL);
+
+        bytes = procfile_u64(high->root_fd, path, LIMIT_NONE - 1);
+    }
+    return bytes;
+}
+
 /* Return: whether something is asked for. */
 static bool
 reclaim(MemoryHigh *high, Hold *hold, const Case *one)
 {
     uint64_t bytes = min_u64(one->plan->reclaim_bytes, MEMORY_HIGH_RECLAIM_BYTES);
+    uint64_t used_bytes;
 
     if (bytes == 0 || !one->sample->can_reclaim || hold->is_reclaiming || !hold_may_try(hold))
         return false;
-    if (!is_known(one->sample->cgroup_bytes) ||
-        sat_sub(one->sample->cgroup_bytes, bytes) < floor_of(high, one)) {
+    used_bytes = usage_bytes(high, hold);
+    if (!is_known(used_bytes) || sat_sub(used_bytes, bytes) < floor_of(high, one)) {
         refuse(high, hold, "reclaiming", bytes);
         return false;
     }
@@ -158,6 +182,17 @@ static uint64_t
 round_up(uint64_t bytes, uint64_t page_bytes)
 {
     return sat_add(bytes, page_bytes - 1) / page_bytes * page_bytes;
+}
+
+/* Whether a limit would squeeze the domain by more than policy can have meant. */
+static bool
+is_outgrown(const MemoryHigh *high, const Hold *hold, uint64_t want)
+{
+    uint64_t used_bytes = usage_bytes(high, hold);
+
+    return !is_known(used_bytes) ||
+           sat_sub(used_bytes, want) >
+               mul_div(used_bytes, STEPS_MAX * high->options.step_bp, BP_ONE);
 }
 
 /* Return: whether something is to be asked for. */
@@ -173,6 +208,10 @@ limit(MemoryHigh *high, Hold *hold, const Case *one)
     want = round_up(one->plan->limit_bytes, one->page_bytes);
     if (want < floor_of(high, one) || want > most || one->plan->lease_us <= one->now_us) {
         refuse(high, hold, "a limit", want);
+        return false;
+    }
+    if (want != one->sample->limit_bytes && is_outgrown(high, hold, want)) {
+        log_debug("memory_high: %s: it has grown beyond the limit that it was to have", hold->name);
         return false;
     }
     if (!hold_wish(&high->holds, hold, one->sample->limit_bytes, want))

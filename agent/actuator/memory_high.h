@@ -12,6 +12,7 @@
 typedef struct {
     bool is_on;        /* [memory_high] enable = yes, and mode observe is not set */
     uint64_t floor_bp; /* as in BalloonOptions */
+    uint64_t step_bp;  /* of one probe of policy, part of what the domain uses */
 } MemoryHighOptions;
 
 typedef struct {
@@ -48,8 +49,9 @@ void memory_high_set_options(MemoryHigh *high, const MemoryHighOptions *options)
  *           no limit was set
  *
  * Neither waits for the kernel to reclaim nor for libvirt. A limit is set between the domain's
- * floor and the limit that was found, for the time of its lease. One that is to go is raised in
- * the kernel at once; libvirt follows.
+ * floor and the limit that was found, for the time of its lease, and not where the domain has
+ * outgrown it by two steps: the figures that were decided on may be old. One that is to go is
+ * raised in the kernel at once; libvirt follows.
  *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "memory.high" and "memory.reclaim"
  * Return: APPLY_DONE if anything was asked for; APPLY_RETRY with @error.
@@ -84,7 +86,8 @@ void memory_high_init_holds(HoldTable *holds, Originals *originals, int root_fd)
  * @hold:  of the domain, not reclaiming
  * @bytes: how much, at most
  *
- * What became of it is noted in @hold.
+ * What became of it is noted in @hold. Of what is not done within two seconds, as others are
+ * before it, the rest is left.
  */
 void memory_high_reclaim(MemoryHigh *high, Hold *hold, uint64_t bytes);
 

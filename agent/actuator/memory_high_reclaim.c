@@ -7,6 +7,9 @@
  * one after the other, in chunks, and stops after a second: what is left will be asked for again
  * if policy still wants it then. EAGAIN says that there was less to be had, which is an answer.
  *
+ * What waits behind others for longer than two seconds is dropped: by then the domain may need its
+ * memory, be on its way to another host, or have grown, and policy decides anew anyway.
+ *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "memory.reclaim"
  */
 #define _GNU_SOURCE
@@ -19,12 +22,15 @@
 
 #define CHUNK_BYTES (UINT64_C(16) << 20)
 #define LONGEST_US  1000000
+/* From being asked for until its end. */
+#define PATIENCE_US 2000000
 
 /* What is to be reclaimed. */
 typedef struct {
     int root_fd;    /* owned */
     char *path;     /* owned; of the file */
     uint64_t bytes; /* at most */
+    gint64 end_us;  /* CLOCK_MONOTONIC; nothing of it is done after that */
 } Errand;
 
 /* Whose it is, when it is done. */
@@ -56,7 +62,7 @@ static gpointer
 work(gpointer data, GError **error)
 {
     const Errand *errand = data;
-    gint64 end_us = g_get_monotonic_time() + LONGEST_US;
+    gint64 end_us = MIN(errand->end_us, g_get_monotonic_time() + LONGEST_US);
     g_autofree uint64_t *taken = g_new0(uint64_t, 1);
 
     while (*taken < errand->bytes && g_get_monotonic_time() < end_us) {
@@ -105,9 +111,9 @@ memory_high_reclaim(MemoryHigh *high, Hold *hold, uint64_t bytes)
     Errand *errand = g_new(Errand, 1);
     Ticket *ticket = g_new(Ticket, 1);
 
-    *errand =
-        (Errand){ fcntl(high->root_fd, F_DUPFD_CLOEXEC, 0),
-                  g_strconcat("sys/fs/cgroup", hold->cgroup, "/memory.reclaim", NULL), bytes };
+    *errand = (Errand){ fcntl(high->root_fd, F_DUPFD_CLOEXEC, 0),
+                        g_strconcat("sys/fs/cgroup", hold->cgroup, "/memory.reclaim", NULL), bytes,
+                        g_get_monotonic_time() + PATIENCE_US };
     *ticket = (Ticket){ high, g_strdup(hold->uuid), hold->id };
     hold->is_reclaiming = true;
     worker_push(high->worker, &job, errand, ticket);

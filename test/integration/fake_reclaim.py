@@ -21,6 +21,7 @@ MAXIMUM_MIB = 8192
 FOUND_MIB = 2048
 SCOPE = "/machine.slice/machine-qemu\\x2d1\\x2dtest.scope"
 HIGH = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.high"
+CURRENT = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.current"
 RECLAIM = "sys/fs/cgroup" + SCOPE + "/memory.reclaim"
 FAST = "[libvirt]\nstats_period_ms = 100\n"
 ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
@@ -50,6 +51,8 @@ class Reclaim(FakeTestCase):
 
     def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none"):
         """What the daemon is to want of the domain from its next decision on."""
+        if limit != "-":
+            self.fake.write(CURRENT, "%d\n" % (limit << 20))
         with open(self.script_path + ".new", "w", encoding="utf-8") as file:
             file.write("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force))
         os.rename(self.script_path + ".new", self.script_path)

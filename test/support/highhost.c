@@ -16,13 +16,15 @@ const char *const highhost_waiting[] = { "/bin/sh", "sh", "-c", "exec cat >/dev/
 void
 highhost_start(HoldHost *host, HighHost *fixture, const char *const *guard_run)
 {
-    static const MemoryHighOptions options = { true, 2500 };
+    static const MemoryHighOptions options = { true, 2500, 200 };
     const MemoryHighNeeds needs = { fakeroot_fd(host->root), &host->originals, host->changer,
                                     guard_run };
 
     fixture->host = host;
     fakeroot_write(host->root, "proc/42/cgroup", "0::" HIGHHOST_CGROUP "/libvirt/emulator\n");
     fakeroot_write(host->root, HIGHHOST_FOLDER "/libvirt/memory.high", "max\n");
+    fakeroot_write(host->root, HIGHHOST_FOLDER "/libvirt/memory.current", "%lu\n",
+                   (unsigned long)HIGHHOST_USED);
     fakeroot_write(host->root, HIGHHOST_FOLDER "/memory.reclaim", "%s", "");
     fixture->process =
         (Process){ .pid = 42,

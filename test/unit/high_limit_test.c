@@ -209,6 +209,37 @@ a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
     }
 }
 
+/* It takes libvirt as long as it takes, and the domain goes on meanwhile. */
+static void
+a_limit_that_comes_too_late_is_not_wanted_any_more(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t grown_mib; /* from 1000 */
+        bool is_set;        /* in time */
+        bool is_wanted;
+    } rows[] = {
+        { "as it was", 0, false, true },
+        { "a little more", 20, false, true },
+        { "far more", 50, false, false },
+        { "far more, under the limit", 50, true, true },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init_limits(&one);
+        memcase_decide(&one);
+        if (rows[r].is_set)
+            obey(&one);
+        one.domains[0].cgroup_bytes = (1000 + rows[r].grown_mib) * MIB;
+        memcase_after(&one, S);
+        if ((one.plans[0].limit_bytes == 980 * MIB + 4096) != rows[r].is_wanted)
+            fail_msg("%s: %" PRIu64, rows[r].when, one.plans[0].limit_bytes);
+    }
+}
+
 static void
 a_limit_that_somebody_else_set_is_left_to_him(void **unused)
 {
@@ -297,6 +328,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm),
         cmocka_unit_test(a_limit_is_lifted_at_once_when_it_must_not_be),
+        cmocka_unit_test(a_limit_that_comes_too_late_is_not_wanted_any_more),
         cmocka_unit_test(a_limit_that_somebody_else_set_is_left_to_him),
         cmocka_unit_test(a_little_waiting_is_no_harm_but_the_same_all_the_time_is),
         cmocka_unit_test(pauses_double_with_each_failure_and_halve_with_each_success),

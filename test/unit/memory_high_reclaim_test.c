@@ -15,6 +15,16 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
 
+static gint64 skipped_us;
+gint64 __real_g_get_monotonic_time(void);
+gint64 __wrap_g_get_monotonic_time(void);
+
+gint64
+__wrap_g_get_monotonic_time(void)
+{
+    return __real_g_get_monotonic_time() + skipped_us;
+}
+
 static bool
 is_reclaiming(const HighHost *fixture)
 {
@@ -77,7 +87,11 @@ reclaiming_knows_its_bounds(void **state)
         HighHost fixture;
 
         highhost_start(host, &fixture, highhost_waiting);
-        host->samples[0].cgroup_bytes = rows[i].usage;
+        if (is_known(rows[i].usage))
+            fakeroot_write(host->root, HIGHHOST_FOLDER "/libvirt/memory.current", "%lu\n",
+                           (unsigned long)rows[i].usage);
+        else
+            fakeroot_remove(host->root, HIGHHOST_FOLDER "/libvirt/memory.current");
         host->samples[0].can_reclaim = !rows[i].cannot;
         host->samples[0].is_still = rows[i].still;
         host->plans[0].high_apply = !rows[i].off;
@@ -91,12 +105,17 @@ reclaiming_knows_its_bounds(void **state)
 }
 
 static int write_errno;
+static GMutex gate; /* the kernel reclaims while it is locked */
+static gint writes; /* atomic; that have reached the kernel */
 ssize_t __real_pwrite(int fd, const void *data, size_t length, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t length, off_t offset);
 
 ssize_t
 __wrap_pwrite(int fd, const void *data, size_t length, off_t offset)
 {
+    g_atomic_int_inc(&writes);
+    g_mutex_lock(&gate);
+    g_mutex_unlock(&gate);
     if (write_errno == 0)
         return __real_pwrite(fd, data, length, offset);
     errno = write_errno;
@@ -136,6 +155,37 @@ less_than_was_asked_for_is_no_failure_and_others_are(void **state)
     }
 }
 
+static void
+what_has_waited_for_too_long_is_not_reclaimed_any_more(void **state)
+{
+    HoldHost *host = *state;
+    const Hold *first;
+    HighHost fixture;
+    Hold *second;
+
+    highhost_start(host, &fixture, highhost_waiting);
+    second = hold_need(&fixture.high.holds, &host->subjects[1]);
+    second->cgroup = g_strdup(HIGHHOST_CGROUP);
+    host->plans[0].high_apply = true;
+    host->plans[0].reclaim_bytes = 16 * MIB;
+    writes = 0;
+    g_mutex_lock(&gate);
+    highhost_apply(&fixture);
+    first = highhost_hold(&fixture);
+    memory_high_reclaim(&fixture.high, second, 16 * MIB);
+    while (g_atomic_int_get(&writes) == 0)
+        g_usleep(1000);
+    skipped_us += 2 * G_USEC_PER_SEC;
+    g_mutex_unlock(&gate);
+    while (first->is_reclaiming || second->is_reclaiming)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(first->reclaimed_bytes, 16 * MIB);
+    assert_int_equal(second->reclaimed_bytes, 0);
+    assert_int_equal(writes, 1);
+    assert_int_equal(second->failures, 0);
+    highhost_stop(&fixture);
+}
+
 int
 main(void)
 {
@@ -143,6 +193,7 @@ main(void)
         ON_HOST(memory_is_reclaimed_in_chunks_and_leaves_no_record),
         ON_HOST(reclaiming_knows_its_bounds),
         ON_HOST(less_than_was_asked_for_is_no_failure_and_others_are),
+        ON_HOST(what_has_waited_for_too_long_is_not_reclaimed_any_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "agent/actuator/memory_high.h"
 
+#include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -293,6 +294,60 @@ limits_out_of_bounds_are_not_set(void **state)
     assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
 }
 
+/* What was decided on may be seconds old, and it may have grown since. */
+static void
+a_limit_is_held_against_what_the_domain_uses_now(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *file;
+        const char *usage;
+        bool is_set;
+    } rows[] = {
+        { "as policy knew", HIGHHOST_FOLDER "/libvirt/memory.current", "740000000\n", true },
+        { "two steps above", HIGHHOST_FOLDER "/libvirt/memory.current", "764586666\n", true },
+        { "far above", HIGHHOST_FOLDER "/libvirt/memory.current", "764700000\n", false },
+        { "below", HIGHHOST_FOLDER "/libvirt/memory.current", "100000000\n", true },
+        { "without systemd", HIGHHOST_FOLDER "/memory.current", "740000000\n", true },
+        { "without systemd, far above", HIGHHOST_FOLDER "/memory.current", "900000000\n", false },
+        { "not to be read", NULL, NULL, false },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        HighHost fixture;
+
+        highhost_start(host, &fixture, highhost_waiting);
+        fakeroot_remove(host->root, HIGHHOST_FOLDER "/libvirt/memory.current");
+        if (rows[i].file)
+            fakeroot_write(host->root, rows[i].file, "%s", rows[i].usage);
+        want_limit(&fixture, 700 * MIB, 60);
+        if ((host->asked->len > 0) != rows[i].is_set)
+            fail_msg("%s", rows[i].when);
+        if (rows[i].file)
+            fakeroot_remove(host->root, rows[i].file);
+        g_array_set_size(host->asked, 0);
+        highhost_stop(&fixture);
+        holdhost_reopen(host);
+        g_unlink(host->record);
+        holdhost_reopen(host);
+    }
+}
+
+/* The next step down comes from figures of its own: nobody is left alone for having grown. */
+static void
+who_has_outgrown_a_limit_gets_the_next_one(void **state)
+{
+    HoldHost *host = *state;
+    HighHost fixture;
+
+    highhost_start(host, &fixture, highhost_waiting);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(want_limit(&fixture, 500 * MIB, 60), APPLY_UNCHANGED);
+    assert_int_equal(want_limit(&fixture, 700 * MIB, 60), APPLY_DONE);
+    highhost_stop(&fixture);
+}
+
 static void
 what_a_killed_run_has_left_is_lifted_before_libvirt_is_there(void **state)
 {
@@ -330,6 +385,8 @@ main(void)
         ON_HOST(a_domain_that_may_not_move_now_is_relieved_without_libvirt),
         ON_HOST(a_limit_that_somebody_else_has_set_stays),
         ON_HOST(limits_out_of_bounds_are_not_set),
+        ON_HOST(a_limit_is_held_against_what_the_domain_uses_now),
+        ON_HOST(who_has_outgrown_a_limit_gets_the_next_one),
         ON_HOST(what_a_killed_run_has_left_is_lifted_before_libvirt_is_there),
     };
 
