@@ -35,14 +35,22 @@ class Limit:
         raise AssertionError("there is no memory cgroup of domains: none of %s" %
                              ", ".join(group for group, _, _ in PLACES))
 
+    def killed(self):
+        """How many processes in the group the kernel has killed for want of memory."""
+        name = "memory.oom_control" if self._is_v1() else "memory.events"
+        return int(dict(line.split() for line in self._text(name).splitlines())["oom_kill"])
+
     def used(self):
         """What the group is charged for, and what of it is in swap and in huge pages; MiB."""
-        is_v1 = self._path.endswith("limit_in_bytes")
+        is_v1 = self._is_v1()
         stat = dict(line.split() for line in self._text("memory.stat").splitlines())
         charged = self._text("memory.usage_in_bytes" if is_v1 else "memory.current")
         swapped = stat["total_swap"] if is_v1 else self._text("memory.swap.current")
         huge = stat["total_rss_huge" if is_v1 else "anon_thp"]
         return [round(int(text) / MIB) for text in (charged, swapped, huge)]
+
+    def _is_v1(self):
+        return self._path.endswith("limit_in_bytes")
 
     def _text(self, name):
         with open(os.path.join(os.path.dirname(self._path), name), encoding="ascii") as file:

@@ -36,12 +36,29 @@ FIELDS = ("seconds", "swap_in", "swap_out", "units", "failures", "stall_us", "gi
           "charged_mib", "swapped_mib", "huge_mib")
 
 
+def told_of(domain):
+    """Units and failures of a guest so far, as it last told; a boot after the first adds to them.
+    """
+    sums, last = [0, 0], [0, 0]
+    for line in domain.console_text().splitlines(keepends=True):
+        if line.startswith("WORK ") and line.endswith("\n"):
+            now = [int(word) for word in line.split()[1:]]
+            if now[0] < last[0]:
+                sums = [a + b for a, b in zip(sums, last)]
+            last = now
+    return [a + b for a, b in zip(sums, last)]
+
+
+def _domains(content):
+    shift = content["period"] // GUESTS
+    return [Domain("reclaim-%d" % number, MEMORY_MIB,
+                   dict(content, seed=number + 1, shift=number * shift))
+            for number in range(GUESTS)]
+
+
 class Guests:
-    def __init__(self, content):
-        shift = content["period"] // GUESTS
-        self.domains = [Domain("reclaim-%d" % number, MEMORY_MIB,
-                               dict(content, seed=number + 1, shift=number * shift))
-                        for number in range(GUESTS)]
+    def __init__(self, domains):
+        self.domains = domains
 
     def start(self, limit):
         # The group is there with the first.
@@ -58,14 +75,8 @@ class Guests:
 
     def told(self):
         """Units and failures of all guests so far, as they last told."""
-        units = failures = 0
-        for domain in self.domains:
-            lines = [line.split() for line in domain.console_text().splitlines(keepends=True)
-                     if line.startswith("WORK ") and line.endswith("\n")]
-            if lines:
-                units += int(lines[-1][1])
-                failures += int(lines[-1][2])
-        return units, failures
+        told = [told_of(domain) for domain in self.domains]
+        return tuple(sum(figures) for figures in zip(*told))
 
 
 def _given_mib(daemon):
@@ -76,7 +87,7 @@ def _given_mib(daemon):
     return sum((d["maximum_bytes"] or 0) - (d["balloon_bytes"] or 0) for d in domains) / 2 ** 20
 
 
-def _sample(seconds, guests, daemon, limit):
+def sample(seconds, guests, daemon, limit):
     return [round(seconds, 2), *swapped_pages(), *guests.told(), memory_stall_us(),
             _given_mib(daemon), *limit.used()]
 
@@ -86,20 +97,29 @@ def _watch(record, guests, daemon, limit):
     record.update(fields=FIELDS, samples=samples)
     while not samples or samples[-1][0] < WINDOW_SECONDS:
         time.sleep(max(0, begin + len(samples) - time.monotonic()))
-        samples.append(_sample(time.monotonic() - begin, guests, daemon, limit))
+        samples.append(sample(time.monotonic() - begin, guests, daemon, limit))
 
 
-def _run(record):
-    """Fills in the record; whatever happens, the guests, the limit and the swap are gone then."""
+@contextlib.contextmanager
+def held_host(limit):
+    """The host, with swap; afterwards the guests, the limit and the swap are gone, come what may.
+    """
     with contextlib.ExitStack() as stack:
-        host, swap, limit = Host(), Swap(), Limit(LIMIT_MIB)
-        guests = Guests(record["content"])
+        host, swap = Host(), Swap()
         stack.callback(host.close)
         host.open()
         stack.callback(swap.off)
         swap.on()
         stack.callback(limit.lift)
         stack.callback(host.remove_domains)
+        yield
+
+
+def _run(record):
+    with contextlib.ExitStack() as stack:
+        limit = Limit(LIMIT_MIB)
+        guests = Guests(_domains(record["content"]))
+        stack.enter_context(held_host(limit))
         daemon = None
         if record["with_agent"]:
             daemon = Daemon(config=CONFIG)
@@ -111,22 +131,27 @@ def _run(record):
             record["status"] = daemon.ask("status").get("memory")
 
 
-def _one(with_agent, options):
-    record = {"load": options.load, "with_agent": with_agent, "guests": GUESTS,
-              "memory_mib": MEMORY_MIB, "limit_mib": LIMIT_MIB, "content": LOADS[options.load],
-              "kernel": os.uname().release, "when": int(time.time())}
+def recorded(run, record, lock):
+    """Runs, while it has the lock if there is one; what fails is in the record, as is the time."""
     with contextlib.ExitStack() as stack:
-        if options.lock:
-            file = stack.enter_context(open(options.lock, "w", encoding="ascii"))
+        if lock:
+            file = stack.enter_context(open(lock, "w", encoding="ascii"))
             fcntl.flock(file, fcntl.LOCK_EX)
         begin = time.monotonic()
+        record.update(kernel=os.uname().release, when=int(time.time()))
         try:
-            _run(record)
+            run(record)
         except Exception as error:  # pylint: disable=broad-except # it is counted and shown
             record["error"] = "%s: %s" % (type(error).__name__, error)
             record.pop("samples", None)
         record["took"] = round(time.monotonic() - begin, 1)
     return record
+
+
+def append(record, path):
+    """One more line of results."""
+    with open(path, "a", encoding="ascii") as file:
+        file.write(json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def run_all(options):
@@ -136,10 +161,12 @@ def run_all(options):
     records = []
     for pair in range(options.pairs):
         for with_agent in dice.sample([False, True], 2):
-            record = dict(_one(with_agent, options), seed=options.seed, pair=pair)
+            record = {"load": options.load, "with_agent": with_agent, "guests": GUESTS,
+                      "memory_mib": MEMORY_MIB, "limit_mib": LIMIT_MIB, "seed": options.seed,
+                      "content": LOADS[options.load], "pair": pair}
+            recorded(_run, record, options.lock)
             records.append(record)
-            with open(options.results, "a", encoding="ascii") as file:
-                file.write(json.dumps(record, separators=(",", ":")) + "\n")
+            append(record, options.results)
             print("pair %d, %s: %s, %g s" % (pair + 1, "with" if with_agent else "without",
                                              record.get("error", "done"), record["took"]),
                   file=sys.stderr)

@@ -23,6 +23,8 @@
  *   calm=MIB      what it needs otherwise
  *   growrate=     PAGES per second that the program takes, any free ones (default 4096)
  *   workrate=     PAGES per second of its own that it writes to (default 20000)
+ *   moods=N       not 0: what it needs, and how fast, changes at random, by these dice (mood.h);
+ *                 calm= is the least that it needs, work= the most
  *
  * The regions follow each other in this order from 4 MiB on, free= at the end of memory, and what
  * is left between them is never touched. READY on the first serial port says that all is written,

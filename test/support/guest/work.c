@@ -5,6 +5,7 @@
  * It takes its memory page by page at a certain pace, writes to pages of it at random at another,
  * and frees what it does not need any more at once. Where there is no free page, a kernel without
  * swap would kill it; that is counted, once for each busy time, and it goes on with what it has.
+ * Instead of busy times it can have moods, see mood.h.
  *
  * Time that the guest does not get, because its pages come back from the host's swap, is time in
  * which nothing is written: work that is not done is not made up for.
@@ -38,19 +39,12 @@ work_plan(struct Work *work, const char *line, uint32_t seed)
         .shift_ticks = ticks_of(line, "shift", 0),
         .seed = seed,
         .dice = seed,
+        .mood.dice = parameter(line, "moods", 0),
     };
     pace_set(&work->grow, line, "growrate", GROW_RATE);
     pace_set(&work->write, line, "workrate", WRITE_RATE);
-}
-
-/* Marsaglia's xorshift. */
-static uint32_t
-roll(struct Work *work)
-{
-    work->dice ^= work->dice << 13;
-    work->dice ^= work->dice >> 17;
-    work->dice ^= work->dice << 5;
-    return work->dice;
+    work->mood.grow_rate = work->grow.rate;
+    work->mood.write_rate = work->write.rate;
 }
 
 static void
@@ -62,12 +56,27 @@ note_failure(struct Work *work, uint32_t turn)
     work->failures++;
 }
 
-static void
-fit(struct Work *work, struct Stock *stock)
+/* What it needs now, and, from 1 on, which time this is. */
+static uint32_t
+find_wanted(struct Work *work, uint32_t *ret_turn)
 {
     uint32_t now = machine_ticks() + work->shift_ticks;
     uint32_t is_busy = now % work->period_ticks < work->busy_ticks;
-    uint32_t wanted = is_busy ? work->busy_pages : work->calm_pages;
+
+    if (work->mood.dice == 0) {
+        *ret_turn = now / work->period_ticks + 1;
+        return is_busy ? work->busy_pages : work->calm_pages;
+    }
+    mood_step(&work->mood, work->calm_pages, work->busy_pages, &work->grow, &work->write);
+    *ret_turn = work->mood.number;
+    return work->mood.wanted_pages;
+}
+
+static void
+fit(struct Work *work, struct Stock *stock)
+{
+    uint32_t turn;
+    uint32_t wanted = find_wanted(work, &turn);
     uint32_t may_take = pace_due(&work->grow);
 
     while (stock_used(stock) > wanted)
@@ -76,10 +85,10 @@ fit(struct Work *work, struct Stock *stock)
         struct Region page = { 0, 1 };
 
         if (stock->free == 0) {
-            note_failure(work, now / work->period_ticks + 1);
+            note_failure(work, turn);
             return;
         }
-        page.first_page = stock_take(stock, roll(work));
+        page.first_page = stock_take(stock, dice_roll(&work->dice));
         content_fill(&page, work->seed, work->grow.cursor++ & CONTENT_MASK);
     }
 }
@@ -95,7 +104,7 @@ write_pages(struct Work *work, const struct Stock *stock)
     for (uint32_t i = 0; i < due; i++) {
         struct Region page = { 0, 1 };
 
-        page.first_page = stock_page(stock, stock->spare.pages - 1 - roll(work) % used);
+        page.first_page = stock_page(stock, stock->spare.pages - 1 - dice_roll(&work->dice) % used);
         content_stir(&page, 1, &work->write.cursor);
     }
     work->units += due;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "test/support/guest/mood.h"
 #include "test/support/guest/pace.h"
 #include "test/support/guest/stock.h"
 
@@ -18,9 +19,10 @@ struct Work {
     uint32_t seed;         /* of what it writes */
     uint32_t dice;         /* which page is next; never 0 */
     uint32_t units;        /* pages written since the start */
-    uint32_t failures;     /* busy times in which there was no memory for it */
+    uint32_t failures;     /* busy times, or moods, in which there was no memory for it */
     uint32_t told_ticks;   /* when the console was told */
-    uint32_t failed_turn;  /* number, from 1 on, of the busy time that failed last */
+    uint32_t failed_turn;  /* number, from 1 on, of the busy time or mood that failed last */
+    struct Mood mood;      /* instead of busy times, where it has dice */
     struct Pace grow;      /* how fast it takes memory */
     struct Pace write;     /* how fast it works */
 };

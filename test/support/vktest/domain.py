@@ -28,7 +28,7 @@ XML = """\
   <features><acpi/><tcg><tb-cache unit='MiB'>8</tb-cache></tcg></features>
   <cpu mode='custom'><model>qemu64</model></cpu>
   <on_poweroff>destroy</on_poweroff>
-  <on_reboot>destroy</on_reboot>
+  <on_reboot>{on_reboot}</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     <controller type='usb' model='none'/>
@@ -50,6 +50,7 @@ class Domain:
     balloon      the <memballoon> element, e.g. BALLOON_NONE
     metadata     the <metadata> element
     devices      further elements of <devices>, e.g. VIDEO
+    on_reboot    what becomes of it at reset(): destroy, restart
     """
 
     BALLOON = "<memballoon model='virtio'><stats period='1'/></memballoon>"
@@ -60,13 +61,14 @@ class Domain:
     NOSHAREPAGES = "<nosharepages/>"
 
     def __init__(self, name, memory_mib=96, content=None, backing="", balloon=BALLOON,
-                 metadata="", devices=""):
+                 metadata="", devices="", on_reboot="destroy"):
         self.name = PREFIX + name
         self.console = "%s/%s.console" % (RUN_DIR, self.name)
         words = ["%s=%d" % pair for pair in (content or {}).items()]
         self.xml = XML.format(
             name=self.name, memory_mib=memory_mib, run_dir=RUN_DIR, console=self.console,
             cmdline=" ".join(words), balloon=balloon, metadata=metadata, devices=devices,
+            on_reboot=on_reboot,
             backing=backing and "<memoryBacking>%s</memoryBacking>" % backing)
 
     def write_xml(self):
@@ -104,6 +106,10 @@ class Domain:
 
     def destroy(self):
         virsh("destroy", self.name)
+
+    def reset(self):
+        """As its reset button does. The console's file goes on."""
+        virsh("reset", self.name)
 
     def suspend(self):
         virsh("suspend", self.name)
