@@ -4,9 +4,10 @@
  *
  * Which backend works is found out by using it: open() looks for its files, and a step may still
  * find them taken, refused or gone. Whatever the failure, the answer is the same: close it, keep
- * the reason, leave it alone for some minutes, and go down the list. A meter that has found one
- * stays with it, because long ages take long to learn; it goes through the list from the top when
- * its backend fails, and once more when none has worked and the minutes are over.
+ * the reason, leave it alone for some minutes, and go down the list. When the minutes are over, it
+ * is tried again before the next measurement begins: a file system may be mounted by then, another
+ * program gone. Only when its first step has worked is the one in use closed, since what that has
+ * learnt of long ages is lost with it.
  */
 #define _GNU_SOURCE
 
@@ -25,6 +26,8 @@
 #define RETRY_US UINT64_C(600000000)
 /* A list of nodes such as "0-1,4". */
 #define NODES_BYTES 1024
+/* Status of a process. */
+#define STATUS_BYTES 8192
 /* 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
 #define MAPS_BYTES ((size_t)16 << 20)
 /* What a virtual processor of KVM is called in maps. */
@@ -48,6 +51,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == WORKING_SET_STATE_COUNT);
 typedef struct {
     uint64_t not_before_us; /* CLOCK_MONOTONIC; 0: at once */
     char *reason;           /* owned; why it was left; NULL: it was not */
+    bool has_failed;        /* it could be opened, and a step has failed */
 } Slot;
 
 struct WorkingSetMeter {
@@ -127,8 +131,19 @@ working_set_has_kvm(const WorkingSetTarget *target)
            strstr(text, KVM_MAPPING) != NULL;
 }
 
-static uint64_t
-thread_cpu_us(void)
+uint64_t
+working_set_memory_bytes(int dir_fd)
+{
+    char status[STATUS_BYTES];
+
+    if (procfile_read_text(dir_fd, "status", status, sizeof(status)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    return sat_add(procfile_key_bytes(status, "RssAnon"),
+                   known_or(procfile_key_bytes(status, "RssShmem"), 0));
+}
+
+uint64_t
+working_set_cpu_us(void)
 {
     struct timespec now;
 
@@ -158,7 +173,6 @@ working_set_meter_new(WorkingSetHost *host, pid_t pid, int dir_fd, const char *c
                                         .resident_bytes = VALUE_UNKNOWN,
                                         .working_set_bytes = VALUE_UNKNOWN,
                                         .cold_bytes = VALUE_UNKNOWN };
-    host->n_meters++;
     return meter;
 }
 
@@ -178,7 +192,6 @@ working_set_meter_free(WorkingSetMeter *meter)
     if (!meter)
         return;
     leave(meter);
-    meter->target.host->n_meters--;
     for (size_t i = 0; i < G_N_ELEMENTS(backends); i++)
         g_free(meter->slots[i].reason);
     if (meter->target.dir_fd >= 0)
@@ -198,28 +211,76 @@ working_set_meter_set_guest(WorkingSetMeter *meter, const WorkingSetGuest *guest
 
 /* Why it is not used: "lru_gen: ...". */
 static void
-give_up(WorkingSetMeter *meter, size_t i, uint64_t now_us, const GError *error)
+give_up(WorkingSetMeter *meter, size_t i, bool has_failed, uint64_t now_us, const GError *error)
 {
-    meter->slots[i].not_before_us = now_us + RETRY_US;
-    g_free(meter->slots[i].reason);
-    meter->slots[i].reason = g_strdup(error->message);
+    Slot *slot = &meter->slots[i];
+
+    slot->not_before_us = now_us + RETRY_US;
+    slot->has_failed = has_failed;
+    g_free(slot->reason);
+    slot->reason = g_strdup(error->message);
 }
 
-/* Whether there is a backend in use now. */
-static bool
-choose(WorkingSetMeter *meter, uint64_t now_us)
+/* What another backend has found out does not become this one's. */
+static void
+adopt(WorkingSetMeter *meter, size_t i, gpointer state)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(backends); i++) {
-        g_autoptr(GError) error = NULL;
+    leave(meter);
+    meter->current = i;
+    meter->state = state;
+    meter->turn = (WorkingSetTurn){ 0 };
+    meter->measuring_us = 0;
+    meter->report.n_nodes = 0;
+    meter->report.horizon_us = 0;
+    meter->report.moment_us = 0;
+    meter->report.cpu_us = 0;
+}
 
-        if (meter->slots[i].not_before_us > now_us)
-            continue;
-        if (backends[i]->open(&meter->target, &meter->state, &error)) {
-            meter->current = i;
-            return true;
-        }
-        give_up(meter, i, now_us, error);
+/* Whether the first step of a backend has worked: then it is the one in use. */
+static bool
+begin(WorkingSetMeter *meter, size_t i, uint64_t now_us, WorkingSetReading *reading)
+{
+    g_autoptr(GError) error = NULL;
+    gpointer state = NULL;
+
+    if (!backends[i]->open(&meter->target, &state, &error)) {
+        give_up(meter, i, false, now_us, error);
+        return false;
     }
+    if (!backends[i]->step(state, &meter->target, now_us, reading, &error)) {
+        backends[i]->close(state, &meter->target);
+        give_up(meter, i, true, now_us, error);
+        *reading = (WorkingSetReading){ .other_cpu_us = reading->other_cpu_us };
+        return false;
+    }
+    adopt(meter, i, state); /* owns the state from here */
+    return true;
+}
+
+/* The first that works of those in front of @end. */
+static bool
+begin_best(WorkingSetMeter *meter, size_t end, uint64_t now_us, WorkingSetReading *reading)
+{
+    for (size_t i = 0; i < end; i++)
+        if (meter->slots[i].not_before_us <= now_us && begin(meter, i, now_us, reading))
+            return true;
+    return false;
+}
+
+/* Whether a step of the backend in use has worked. */
+static bool
+go_on(WorkingSetMeter *meter, uint64_t now_us, WorkingSetReading *reading)
+{
+    g_autoptr(GError) error = NULL;
+    size_t i = meter->current;
+
+    if (i == G_N_ELEMENTS(backends))
+        return false;
+    if (backends[i]->step(meter->state, &meter->target, now_us, reading, &error))
+        return true;
+    leave(meter);
+    give_up(meter, i, true, now_us, error);
+    *reading = (WorkingSetReading){ .other_cpu_us = reading->other_cpu_us };
     return false;
 }
 
@@ -229,10 +290,15 @@ write_reasons(WorkingSetMeter *meter)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    for (size_t i = 0; i < meter->current; i++)
-        if (meter->slots[i].reason)
+    meter->report.has_left = false;
+    for (size_t i = 0; i < meter->current; i++) {
+        const Slot *slot = &meter->slots[i];
+
+        if (slot->reason)
             g_string_append_printf(text, "%s%s: %s", text->len > 0 ? "; " : "", backends[i]->name,
-                                   meter->slots[i].reason);
+                                   slot->reason);
+        meter->report.has_left |= slot->has_failed;
+    }
     g_strlcpy(meter->report.reason, text->str, sizeof(meter->report.reason));
 }
 
@@ -253,71 +319,73 @@ report_nothing(WorkingSetMeter *meter, uint64_t now_us)
 }
 
 static void
+take_bins(WorkingSetReport *report, const WorkingSetReading *reading, uint64_t now_us)
+{
+    report->n_nodes = reading->n_nodes;
+    memcpy(report->nodes, reading->nodes, sizeof(report->nodes));
+    report->horizon_us = reading->horizon_us;
+    report->moment_us = reading->moment_us > 0 ? reading->moment_us : now_us;
+}
+
+static void
 take_reading(WorkingSetMeter *meter, const WorkingSetReading *reading, uint64_t now_us)
 {
+    const WorkingSetBackend *backend = backends[meter->current];
     WorkingSetReport *report = &meter->report;
-    bool is_guest = backends[meter->current] == &working_set_guest;
 
-    report->backend = backends[meter->current]->name;
+    report->backend = backend->name;
     report->guest = meter->target.guest;
-    if (reading->has_bins) {
-        report->n_nodes = reading->n_nodes;
-        memcpy(report->nodes, reading->nodes, sizeof(report->nodes));
-        report->horizon_us = reading->horizon_us;
-        report->moment_us = now_us;
-    }
-    if (is_guest)
+    if (reading->has_bins)
+        take_bins(report, reading, now_us);
+    if (backend == &working_set_guest) {
         report->moment_us = report->guest.told_us;
-    if (is_guest)
         report->state = WORKING_SET_GUEST;
-    else
+    } else {
         report->state = report->horizon_us > 0 ? WORKING_SET_MEASURED : WORKING_SET_WARMING;
-    report->confidence_bp =
-        report->state == WORKING_SET_WARMING ? 0 : backends[meter->current]->confidence_bp;
+    }
+    report->confidence_bp = report->state == WORKING_SET_WARMING ? 0 : backend->confidence_bp;
+    report->is_estimate = backend->is_estimate;
     working_set_fuse(report, &meter->guest_before, meter->target.host->age_us);
     meter->guest_before = report->guest;
     write_reasons(meter);
 }
 
+/* The cost of a measurement is that of the last one that is over, or of the first so far. */
 static void
 set_turn(WorkingSetMeter *meter, const WorkingSetReading *reading, uint64_t cpu_us, uint64_t now_us)
 {
     const WorkingSetHost *host = meter->target.host;
+    bool is_first = meter->turn.expect_us == 0;
 
     meter->turn.due_us = reading->next_us > 0 ? reading->next_us : now_us + host->interval_us;
     meter->turn.is_under_way = reading->goes_on;
     meter->measuring_us = sat_add(meter->measuring_us, cpu_us);
+    if (is_first || !reading->goes_on)
+        meter->report.cpu_us = meter->measuring_us;
     if (reading->goes_on)
         return;
     meter->turn.expect_us = meter->measuring_us;
-    meter->report.cpu_us = meter->measuring_us;
     meter->measuring_us = 0;
 }
 
 uint64_t
 working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
 {
-    uint64_t start_us = thread_cpu_us();
+    uint64_t start_us = working_set_cpu_us();
     g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
     uint64_t cpu_us = 0;
+    bool works = false;
 
-    while (meter->current < G_N_ELEMENTS(backends) || choose(meter, now_us)) {
-        g_autoptr(GError) error = NULL;
-        size_t i = meter->current;
-
-        if (backends[i]->step(meter->state, &meter->target, now_us, reading, &error))
-            break;
-        leave(meter);
-        give_up(meter, i, now_us, error);
-        report_nothing(meter, now_us);
-        *reading = (WorkingSetReading){ .other_cpu_us = reading->other_cpu_us };
-    }
-    if (meter->current < G_N_ELEMENTS(backends))
+    if (!meter->turn.is_under_way)
+        works = begin_best(meter, meter->current, now_us, reading);
+    works = works || go_on(meter, now_us, reading) ||
+            begin_best(meter, G_N_ELEMENTS(backends), now_us, reading);
+    if (works)
         take_reading(meter, reading, now_us);
     else
         report_nothing(meter, now_us);
-    cpu_us = sat_add(thread_cpu_us() - start_us, reading->other_cpu_us);
-    if (meter->current < G_N_ELEMENTS(backends))
+    cpu_us = sat_add(working_set_cpu_us() - start_us, reading->other_cpu_us);
+    if (works)
         set_turn(meter, reading, cpu_us, now_us);
     return cpu_us;
 }

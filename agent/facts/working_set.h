@@ -54,11 +54,13 @@ typedef struct {
 typedef struct {
     WorkingSetState state;
     const char *backend;    /* static; "none" if state is WORKING_SET_NONE */
-    uint32_t confidence_bp; /* share of the resident bytes that are in the right bin: measured
-                               by test/bench/working_set.c, less a margin, or an estimate, as
-                               the backend's file says; 0: there is no figure */
-    uint64_t moment_us;     /* CLOCK_MONOTONIC of the histogram or of the guest's word; 0: none */
-    uint64_t cpu_us;        /* CPU time that the measurement took */
+    uint32_t confidence_bp; /* share of the resident bytes that are in the right bin;
+                               0: there is no figure */
+    bool is_estimate;       /* nobody has measured that confidence; else test/bench/working_set.c
+                               has, and a margin is taken off */
+    uint64_t moment_us;     /* CLOCK_MONOTONIC at which the working set was seen, or at which the
+                               guest said it; bins of longer ages may be older; 0: none */
+    uint64_t cpu_us;        /* CPU time that the measurement took; 0: none is over yet */
     uint64_t horizon_us;    /* ages beyond are not told apart, all of that is in the last bin;
                                0: there is no histogram; WORKING_SET_OLDEST: there is no limit */
     WorkingSetEdges edges;  /* between the bins */
@@ -70,6 +72,7 @@ typedef struct {
     uint64_t cold_bytes;        /* the rest of what is resident; VALUE_UNKNOWN */
     bool is_short;              /* the guest swaps or reads back what it had to drop: it needs more
                                    than it has, and the working set is a lower bound */
+    bool has_left;              /* a better backend is here, and has failed: the reason has it */
     char reason[WORKING_SET_REASON_BYTES]; /* why better backends are not used; "" */
 } WorkingSetReport;
 
@@ -80,7 +83,6 @@ typedef struct {
     uint64_t age_us;       /* what was used within it is the working set */
     uint64_t interval_us;  /* shortest time between two measurements of a domain */
     uint64_t share_bp;     /* of one CPU that measuring may take */
-    uint32_t n_meters;     /* meters there are; kept by the meters */
     uint64_t damon_slots;  /* DAMON's monitors in use, a bit each; kept by its backend */
     uint32_t age_users;    /* domains whose page ages the kernel reports; kept by that backend */
     uint32_t age_nodes;    /* nodes whose bins it has set, a bit each; likewise */
@@ -122,8 +124,8 @@ void working_set_meter_set_guest(WorkingSetMeter *meter, const WorkingSetGuest *
  * @now_us: CLOCK_MONOTONIC
  *
  * Finds a backend first, if there is none. One that fails is left alone for ten minutes, and the
- * next one is tried at once. Blocks for as long as the kernel takes: milliseconds for each GiB of
- * small pages, so call it in a thread.
+ * next one is used at once; better ones are tried again before a measurement begins. Blocks for as
+ * long as the kernel takes: milliseconds for each GiB of small pages, so call it in a thread.
  *
  * Return: CPU time that the step took, of this thread and of others on its behalf, microseconds.
  */

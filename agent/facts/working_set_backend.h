@@ -26,6 +26,7 @@ typedef struct {
     uint32_t n_nodes; /* nodes in use */
     WorkingSetNode nodes[WORKING_SET_NODES_MAX];
     uint64_t horizon_us;   /* as in the report */
+    uint64_t moment_us;    /* as in the report; 0: that of the step */
     uint64_t next_us;      /* CLOCK_MONOTONIC at which to step again; 0: after the interval */
     bool goes_on;          /* the next step belongs to the same measurement */
     uint64_t other_cpu_us; /* CPU time that other threads have spent on it since the last step */
@@ -34,6 +35,7 @@ typedef struct {
 typedef struct {
     const char *name;       /* in reports: "lru_gen" */
     uint32_t confidence_bp; /* as in the report */
+    bool is_estimate;       /* as in the report */
     /* Whether it can be used for a domain; gives what it keeps for it (may be NULL). */
     bool (*open)(const WorkingSetTarget *target, gpointer *ret_state, GError **error);
     /* Goes on measuring; on failure the backend is closed. */
@@ -87,6 +89,19 @@ WorkingSetBytes *working_set_node(WorkingSetReading *reading, int64_t node);
  * Return: its number; WORKING_SET_NODE_UNKNOWN on a host with several.
  */
 int32_t working_set_only_node(int root_fd);
+
+/**
+ * working_set_memory_bytes() - memory of the guest and of QEMU that is resident
+ * @dir_fd: directory of the process in /proc
+ *
+ * Without programs and libraries, which are other domains' too.
+ *
+ * Return: VALUE_UNKNOWN: its status does not tell.
+ */
+uint64_t working_set_memory_bytes(int dir_fd);
+
+/** working_set_cpu_us() - CPU time that this thread has taken so far */
+uint64_t working_set_cpu_us(void);
 
 /**
  * working_set_has_kvm() - whether the guest runs under KVM

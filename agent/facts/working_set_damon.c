@@ -17,7 +17,8 @@
  * domain takes one; a domain for which there is none left is measured otherwise.
  *
  * The monitors are threads of the kernel, whose time is counted as ours. They check each region
- * once in a sampling interval, which is chosen so that all of them keep to the budget.
+ * once in a sampling interval, which is chosen so that all of them keep to the budget. When there
+ * are more of them, those that sample too often by then begin anew, and lose the ages they knew.
  *
  * Only monitoring of virtual addresses tells domains apart: that of physical addresses does not,
  * and kernels with that alone are of no use here.
@@ -42,9 +43,9 @@
 #define REGIONS_MAX 100
 /* CPU time of one check, rounded up from 0.5 to 1.5 us as DAMON's documents tell. */
 #define CHECK_US 2
-/* Bounds of the sampling interval, and how many of them are one aggregation. */
+/* Bounds of the sampling interval, which doubles in between, and how many are one aggregation. */
 #define SAMPLE_LEAST_US UINT64_C(100000)
-#define SAMPLE_MOST_US  UINT64_C(1000000)
+#define SAMPLE_MOST_US  (SAMPLE_LEAST_US << 6)
 #define SAMPLES         5
 /* Largest numbers that the files take. */
 #define NO_LIMIT_32 UINT64_C(4294967295)
@@ -52,6 +53,7 @@
 
 typedef struct {
     unsigned slot;       /* number of the monitor */
+    uint64_t sample_us;  /* sampling interval */
     uint64_t aggr_us;    /* aggregation interval */
     uint64_t started_us; /* CLOCK_MONOTONIC; 0: not at the first step yet */
     uint64_t lived_us;   /* for how long it has run */
@@ -268,19 +270,38 @@ close_damon(gpointer state, const WorkingSetTarget *target)
     g_free(monitor);
 }
 
-/* All monitors together take their share of the budget if each samples as seldom as this. */
+/* All monitors together take their share of the budget if each samples as seldom as this; more than
+ * SAMPLE_MOST_US: they cannot keep to it. */
 static uint64_t
 sample_us_for(const WorkingSetHost *host)
 {
-    uint64_t checks = (uint64_t)REGIONS_MAX * CHECK_US * max_u64(host->n_meters, 1);
+    uint64_t monitors = (uint64_t)__builtin_popcountll(host->damon_slots);
+    uint64_t least_us = mul_div(monitors * REGIONS_MAX * CHECK_US, BP_ONE, host->share_bp);
+    uint64_t sample_us = SAMPLE_LEAST_US;
 
-    return clamp_u64(mul_div(checks, BP_ONE, host->share_bp), SAMPLE_LEAST_US, SAMPLE_MOST_US);
+    while (sample_us < least_us && sample_us <= SAMPLE_MOST_US)
+        sample_us *= 2;
+    return sample_us;
+}
+
+/* Lets the monitor begin, or begin anew, at the interval that is due to it. */
+static bool
+start(Monitor *monitor, const WorkingSetTarget *target, GError **error)
+{
+    uint64_t sample_us = sample_us_for(target->host);
+
+    if (sample_us > SAMPLE_MOST_US)
+        return working_set_fail(error, "so many monitors cannot keep to [working_set] budget");
+    *monitor = (Monitor){ .slot = monitor->slot,
+                          .sample_us = sample_us,
+                          .aggr_us = sample_us * SAMPLES,
+                          .node = working_set_only_node(target->host->root_fd) };
+    return set_context(target, monitor->slot, sample_us, error);
 }
 
 static bool
 open_damon(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
-    uint64_t sample_us = sample_us_for(target->host);
     Monitor *monitor;
     unsigned slot = 0;
 
@@ -291,10 +312,8 @@ open_damon(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
         return false;
     }
     monitor = g_new0(Monitor, 1);
-    *monitor = (Monitor){ .slot = slot,
-                          .aggr_us = sample_us * SAMPLES,
-                          .node = working_set_only_node(target->host->root_fd) };
-    if (!set_context(target, slot, sample_us, error)) {
+    monitor->slot = slot;
+    if (!start(monitor, target, error)) {
         close_damon(monitor, target);
         return false;
     }
@@ -333,16 +352,6 @@ bytes_of_scheme(const WorkingSetTarget *target, unsigned slot, uint32_t scheme)
     return bytes;
 }
 
-static uint64_t
-resident_bytes(const WorkingSetTarget *target)
-{
-    char status[8192];
-
-    if (procfile_read_text(target->dir_fd, "status", status, sizeof(status)) != PROCFILE_READ)
-        return VALUE_UNKNOWN;
-    return procfile_key_bytes(status, "VmRSS");
-}
-
 /*
  * Regions have holes in them: what is resident bounds what they count. A region that was never used
  * is as old as the monitor, so of ages in a bin that the monitor has not lived through, nothing is
@@ -354,7 +363,7 @@ read_bins(const Monitor *monitor, const WorkingSetTarget *target, WorkingSetRead
 {
     const WorkingSetEdges *edges = &target->host->edges;
     WorkingSetBytes *bins = working_set_node(reading, monitor->node);
-    uint64_t left = resident_bytes(target);
+    uint64_t left = working_set_memory_bytes(target->dir_fd);
     uint64_t from_us = 0;
 
     if (!is_known(left))
@@ -386,6 +395,9 @@ step_damon(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
     Monitor *monitor = state;
 
     reading->other_cpu_us = thread_us(monitor, target);
+    if (sample_us_for(target->host) > monitor->sample_us &&
+        (!set_text(target, monitor->slot, "state", "off", error) || !start(monitor, target, error)))
+        return false;
     if (monitor->started_us == 0) {
         monitor->started_us = now_us;
         reading->next_us = now_us + 2 * monitor->aggr_us;
@@ -401,6 +413,7 @@ const WorkingSetBackend working_set_damon = {
     .name = "damon",
     /* An estimate: one page speaks for its region, and regions are few. */
     .confidence_bp = 6000,
+    .is_estimate = true,
     .open = open_damon,
     .step = step_damon,
     .close = close_damon,

@@ -68,6 +68,7 @@ const WorkingSetBackend working_set_guest = {
     .name = "guest",
     /* An estimate: it tells what cannot be dropped, not what is used. */
     .confidence_bp = 4000,
+    .is_estimate = true,
     .open = open_guest,
     .step = step_guest,
     .close = close_guest,

@@ -32,7 +32,6 @@
 #define BITMAP_FILE  "sys/kernel/mm/page_idle/bitmap"
 #define FLAGS_FILE   "proc/kpageflags"
 #define MAPS_BYTES   ((size_t)16 << 20)
-#define STATUS_BYTES 8192
 #define SAMPLE_PAGES 4096
 
 /* Of a word of pagemap, and of one of kpageflags. */
@@ -176,24 +175,12 @@ look_at_all(Look *look, uint64_t now_us, GError **error)
     return true;
 }
 
-/* Memory that the samples stand for. */
-static uint64_t
-resident_bytes(int dir_fd)
-{
-    char status[STATUS_BYTES];
-
-    if (procfile_read_text(dir_fd, "status", status, sizeof(status)) != PROCFILE_READ)
-        return VALUE_UNKNOWN;
-    return sat_add(procfile_key_bytes(status, "RssAnon"),
-                   known_or(procfile_key_bytes(status, "RssShmem"), 0));
-}
-
 static void
 fill_bins(const Look *look, const WorkingSetTarget *target, uint64_t now_us,
           WorkingSetReading *reading)
 {
     WorkingSetBytes *bins = working_set_node(reading, look->node);
-    uint64_t left = known_or(resident_bytes(target->dir_fd), 0);
+    uint64_t left = known_or(working_set_memory_bytes(target->dir_fd), 0);
     uint64_t n = 0;
 
     for (guint i = 0; i < look->samples->len; i++)
@@ -242,7 +229,7 @@ choose_pages(Look *look, const WorkingSetTarget *target, GError **error)
     look->samples = choose_samples(mappings, page_bytes);
     if (look->samples->len == 0)
         return working_set_fail(error, "it has no memory");
-    if (!is_known(resident_bytes(target->dir_fd)))
+    if (!is_known(working_set_memory_bytes(target->dir_fd)))
         return working_set_fail(error, "its status does not tell what is resident");
     return true;
 }
@@ -318,6 +305,7 @@ const WorkingSetBackend working_set_idle = {
     .name = "idle",
     /* An estimate, from the size of the sample. */
     .confidence_bp = 9000,
+    .is_estimate = true,
     .open = open_idle,
     .step = step_idle,
     .close = close_idle,

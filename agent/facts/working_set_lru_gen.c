@@ -73,6 +73,7 @@ typedef struct {
 typedef struct {
     WorkingSetWindows windows; /* which window is next */
     uint64_t begun_us;         /* CLOCK_MONOTONIC of the last aging; 0: none yet */
+    uint64_t aged_us;          /* and of the end of the last window of the age; 0: none */
     bool is_resting;           /* the next step begins a measurement */
     GArray *lists;             /* owned; List: as they were after the last aging */
     GArray *curves;            /* owned; NodeCurve */
@@ -383,7 +384,11 @@ step_lru_gen(gpointer data, const WorkingSetTarget *target, uint64_t now_us,
     }
     g_clear_pointer(&state->lists, g_array_unref);
     state->lists = g_steal_pointer(&aged);
-    fill_bins(state, &target->host->edges, is_whole(state->lists) ? window_us : 0, reading);
+    window_us = is_whole(state->lists) ? window_us : 0;
+    fill_bins(state, &target->host->edges, window_us, reading);
+    if (window_us > 0 && !state->is_resting && working_set_windows_is_base(&state->windows))
+        state->aged_us = now_us;
+    reading->moment_us = state->aged_us;
     plan_next(state, now_us, reading);
     return true;
 }
@@ -403,6 +408,7 @@ const WorkingSetBackend working_set_lru_gen = {
     .name = "lru_gen",
     /* An estimate: windows are exact, but what reclaim ages in between is not. */
     .confidence_bp = 8000,
+    .is_estimate = true,
     .open = open_lru_gen,
     .step = step_lru_gen,
     .close = close_lru_gen,

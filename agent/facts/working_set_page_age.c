@@ -258,6 +258,7 @@ const WorkingSetBackend working_set_page_age = {
     .name = "page_age",
     /* An estimate: it is made of the same generations as lru_gen's. */
     .confidence_bp = 8000,
+    .is_estimate = true,
     .open = open_page_age,
     .step = step_page_age,
     .close = close_page_age,

@@ -26,7 +26,6 @@
 #include "agent/facts/working_set_backend.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "agent/facts/procfile.h"
 #include "agent/facts/working_set_windows.h"
@@ -41,6 +40,7 @@ typedef struct {
     WorkingSetWindows windows; /* when to look next */
     WorkingSetCurve curve;     /* what was seen */
     uint64_t cleared_us;       /* CLOCK_MONOTONIC at which the marks were taken off */
+    uint64_t aged_us;          /* and of the last look at the age of the working set; 0: none */
     int32_t node;              /* of all memory of the host; or WORKING_SET_NODE_UNKNOWN */
     bool is_resting;           /* the next step takes the marks off */
 } Marks;
@@ -97,19 +97,10 @@ sum_smaps(char *text, Sum *sum)
     }
 }
 
-static uint64_t
-thread_cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static bool
 look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
 {
-    uint64_t start_us = thread_cpu_us();
+    uint64_t start_us = working_set_cpu_us();
     g_autofree char *text = NULL;
     Sum sum = { 0 };
 
@@ -124,7 +115,7 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     sum_smaps(text, &sum);
     if (sum.resident.bytes[WORKING_SET_ANON] + sum.resident.bytes[WORKING_SET_FILE] == 0)
         return working_set_fail(error, "it has no memory any more");
-    if (thread_cpu_us() - start_us > WALK_MOST_US)
+    if (working_set_cpu_us() - start_us > WALK_MOST_US)
         return working_set_fail(error, "a walk over its pages takes more than 100 ms");
     *ret_sum = sum;
     return true;
@@ -184,6 +175,9 @@ step_referenced(gpointer data, const WorkingSetTarget *target, uint64_t now_us,
     if (!look(target, &sum, error))
         return false;
     working_set_curve_put(&state->curve, edges, now_us - state->cleared_us, sum.used);
+    if (working_set_windows_is_base(&state->windows))
+        state->aged_us = now_us;
+    reading->moment_us = state->aged_us;
     reading->horizon_us = working_set_curve_bins(&state->curve, edges, sum.resident,
                                                  working_set_node(reading, state->node));
     reading->has_bins = true;

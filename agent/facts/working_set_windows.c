@@ -2,6 +2,9 @@
 /* working_set_windows.c - for how long to watch, when only one window can be watched at a time */
 #include "agent/facts/working_set_windows.h"
 
+/* Each bound beyond the age of the working set is watched so many times less often. */
+#define SELDOM 4
+
 void
 working_set_windows_init(WorkingSetWindows *windows, const WorkingSetEdges *edges, uint64_t age_us)
 {
@@ -16,7 +19,7 @@ working_set_windows_begin(WorkingSetWindows *windows)
     windows->count++;
     windows->next = 0;
     windows->last = windows->base;
-    for (uint32_t rest = windows->count; rest != 0 && rest % 2 == 0; rest /= 2)
+    for (uint32_t rest = windows->count; rest != 0 && rest % SELDOM == 0; rest /= SELDOM)
         if (windows->last + 1 < windows->edges.n)
             windows->last++;
 }
@@ -30,4 +33,10 @@ working_set_windows_next(WorkingSetWindows *windows, uint64_t above_us)
     if (windows->next >= windows->edges.n || windows->next > windows->last)
         return 0;
     return windows->edges.age_us[windows->next++];
+}
+
+bool
+working_set_windows_is_base(const WorkingSetWindows *windows)
+{
+    return windows->next == windows->base + 1;
 }

@@ -4,8 +4,9 @@
  *
  * Pure. A measurement is a series of windows, as long as the bounds of the bins, shortest first.
  * All of them take more than an hour, and the short ones are wanted more often: so every
- * measurement has those up to the age of the working set, every second one has the next bound too,
- * every fourth the one after it, and so on.
+ * measurement has those up to the age of the working set, every fourth has the next bound too,
+ * every sixteenth the one after it, and so on. While a long window lasts, the working set is not
+ * seen anew: with the usual bounds that is so for two thirds of the time.
  */
 #ifndef AGENT_FACTS_WORKING_SET_WINDOWS_H
 #define AGENT_FACTS_WORKING_SET_WINDOWS_H
@@ -34,5 +35,9 @@ void working_set_windows_begin(WorkingSetWindows *windows);
  * Return: length in microseconds; 0: it is complete, or none has begun.
  */
 uint64_t working_set_windows_next(WorkingSetWindows *windows, uint64_t above_us);
+
+/** working_set_windows_is_base() - whether the window given last is that of the working set's age
+ */
+bool working_set_windows_is_base(const WorkingSetWindows *windows);
 
 #endif

@@ -323,8 +323,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
     WorkingSetHost host = { .root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
                             .age_us = 9 * US_PER_S,
                             .interval_us = US_PER_S,
-                            .share_bp = 50,
-                            .n_meters = 1 };
+                            .share_bp = 50 };
     WorkingSetTarget target = { .host = &host, .guest = { .total_bytes = VALUE_UNKNOWN } };
     char in_group;
     int ends[2];

@@ -69,8 +69,7 @@ faketarget_new(void)
     fake->host = (WorkingSetHost){ .root_fd = fakeroot_fd(fake->root),
                                    .age_us = 10 * FAKETARGET_S,
                                    .interval_us = 60 * FAKETARGET_S,
-                                   .share_bp = 50,
-                                   .n_meters = 1 };
+                                   .share_bp = 50 };
     assert_true(working_set_edges_parse("1,10,60", &fake->host.edges));
     fake->target = (WorkingSetTarget){
         .host = &fake->host,

@@ -277,30 +277,74 @@ a_kernel_that_does_not_tell_bytes_ends_it(void **unused)
     working_set_damon.close(state, &fake->target);
 }
 
+/* The others have all the slots but the second and those from @domains on. */
+static void
+add_others(FakeTarget *fake, unsigned domains)
+{
+    for (unsigned slot = 2; slot <= domains; slot++)
+        fake->host.damon_slots |= UINT64_C(1) << slot;
+}
+
 static void
 monitors_of_many_domains_sample_less_often(void **unused)
 {
     static const struct {
         const char *when;
-        uint32_t domains;
-        const char *sample_us;
+        unsigned domains;
+        uint64_t share_bp;
+        const char *sample_us; /* NULL: they would cost too much */
     } rows[] = {
-        { "one", 1, "100000" },
-        { "ten", 10, "400000" },
-        { "sixty", 60, "1000000" },
+        { "one", 1, 50, "100000" },         { "two", 2, 50, "100000" },
+        { "three", 3, 50, "200000" },       { "ten", 10, 50, "400000" },
+        { "sixty", 60, 50, "3200000" },     { "a tight budget", 3, 1, "6400000" },
+        { "a tighter budget", 4, 1, NULL },
     };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(GError) error = NULL;
         gpointer state = NULL;
+        bool opened;
 
-        fake->host.n_meters = rows[i].domains;
-        assert_true(working_set_damon.open(&fake->target, &state, NULL));
+        fakeroot_write(fake->root, ADMIN "nr_kdamonds", "61\n");
+        fake->host.share_bp = rows[i].share_bp;
+        add_others(fake, rows[i].domains);
+        opened = working_set_damon.open(&fake->target, &state, &error);
+        if (opened != (rows[i].sample_us != NULL))
+            fail_msg("%s: %s", rows[i].when, opened ? "opened" : error->message);
+        if (!opened) {
+            assert_non_null(strstr(error->message, "[working_set] budget"));
+            continue;
+        }
         expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us",
                        rows[i].sample_us);
         working_set_damon.close(state, &fake->target);
     }
+}
+
+static void
+a_monitor_begins_anew_when_there_are_more(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    WorkingSetReading readings[4] = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    assert_true(working_set_damon.step(state, &fake->target, S, &readings[0], NULL));
+    assert_true(working_set_damon.step(state, &fake->target, 70 * S, &readings[1], NULL));
+    assert_int_equal(readings[1].horizon_us, 60 * S);
+    add_others(fake, 10);
+    g_string_truncate(fake->log, 0);
+    assert_true(working_set_damon.step(state, &fake->target, 80 * S, &readings[2], NULL));
+    assert_false(readings[2].has_bins);
+    assert_true(g_str_has_prefix(fake->log->str, ZERO "state=off;"));
+    expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "400000");
+    expect_written(fake, ZERO "state", "on");
+    assert_true(working_set_damon.step(state, &fake->target, 95 * S, &readings[3], NULL));
+    assert_int_equal(readings[3].horizon_us, 10 * S);
+    working_set_damon.close(state, &fake->target);
 }
 
 int
@@ -315,6 +359,7 @@ main(void)
         cmocka_unit_test(what_a_killed_agent_has_left_is_taken_over),
         cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
         cmocka_unit_test(monitors_of_many_domains_sample_less_often),
+        cmocka_unit_test(a_monitor_begins_anew_when_there_are_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

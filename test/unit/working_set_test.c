@@ -214,17 +214,81 @@ only_a_single_node_is_known_without_asking(void **unused)
     }
 }
 
+/* What the referenced bits have found out is kept until the generations have begun to tell. */
 static void
-meters_are_counted(void **unused)
+a_better_backend_is_used_as_soon_as_it_works(void **unused)
 {
     g_autoptr(FakeTarget) fake = faketarget_new();
-    WorkingSetMeter *meter = meter_of(fake);
+    g_autoptr(WorkingSetMeter) meter = meter_of(fake);
+    const WorkingSetReport *report = working_set_meter_report(meter);
     (void)unused;
 
-    assert_int_equal(fake->host.n_meters, 2);
-    working_set_meter_free(meter);
-    working_set_meter_free(NULL);
-    assert_int_equal(fake->host.n_meters, 1);
+    fake->hook = take;
+    add_marks(fake);
+    working_set_meter_step(meter, S);
+    working_set_meter_step(meter, 2 * S);
+    working_set_meter_step(meter, 11 * S);
+    assert_string_equal(report->backend, "referenced");
+    assert_false(report->has_left);
+    assert_false(report->is_estimate);
+    add_generations(fake);
+    working_set_meter_step(meter, 71 * S); /* the ten minutes are not over */
+    working_set_meter_step(meter, 72 * S);
+    working_set_meter_step(meter, 601 * S); /* nor is this measurement */
+    assert_string_equal(report->backend, "referenced");
+    assert_int_equal(report->state, WORKING_SET_MEASURED);
+    assert_false(working_set_meter_turn(meter).is_under_way);
+
+    /* It is there, and of a form that is not known: the one in use stays. */
+    fakeroot_write(fake->root, LRU_GEN, "memcg 29 /vm\n node 0\n 1 9 hot 0\n");
+    working_set_meter_step(meter, 700 * S);
+    assert_string_equal(report->backend, "referenced");
+    assert_int_equal(report->state, WORKING_SET_MEASURED);
+    assert_true(report->has_left);
+    assert_non_null(strstr(report->reason, "lru_gen: " LRU_GEN " has another form"));
+
+    add_generations(fake);
+    working_set_meter_step(meter, 1300 * S);
+    while (working_set_meter_turn(meter).is_under_way)
+        working_set_meter_step(meter, working_set_meter_turn(meter).due_us);
+    working_set_meter_step(meter, 1400 * S);
+    assert_string_equal(report->backend, "lru_gen");
+    assert_int_equal(report->state, WORKING_SET_WARMING);
+    assert_int_equal(report->n_nodes, 0);
+    assert_true(report->is_estimate);
+    assert_false(report->has_left);
+    assert_null(strstr(report->reason, "lru_gen"));
+}
+
+/* A bin of a longer age is of later, and does not make the working set any newer. */
+static void
+the_moment_is_that_at_which_the_working_set_was_seen(void **unused)
+{
+    g_autoptr(FakeTarget) fake = faketarget_new();
+    g_autoptr(WorkingSetMeter) meter = meter_of(fake);
+    const WorkingSetReport *report = working_set_meter_report(meter);
+    uint64_t now_us = S;
+    uint64_t seen_us = 0;
+    unsigned longer = 0;
+    (void)unused;
+
+    add_marks(fake);
+    working_set_meter_step(meter, now_us);
+    for (unsigned i = 0; i < 40; i++) {
+        uint64_t began_us = now_us;
+        bool was_under_way = working_set_meter_turn(meter).is_under_way;
+
+        now_us = working_set_meter_turn(meter).due_us;
+        working_set_meter_step(meter, now_us);
+        if (was_under_way &&
+            now_us - began_us == 9 * S) /* of the second that is over to the tenth */
+            seen_us = now_us;
+        longer += was_under_way && now_us - began_us == 50 * S;
+        if (seen_us > 0 && report->moment_us != seen_us)
+            fail_msg("step %u: %" PRIu64 " s, not %" PRIu64 " s", i, report->moment_us / S,
+                     seen_us / S);
+    }
+    assert_in_range(longer, 2, 5);
 }
 
 int
@@ -236,7 +300,8 @@ main(void)
         cmocka_unit_test(a_measurement_becomes_a_report),
         cmocka_unit_test(many_nodes_fit),
         cmocka_unit_test(only_a_single_node_is_known_without_asking),
-        cmocka_unit_test(meters_are_counted),
+        cmocka_unit_test(a_better_backend_is_used_as_soon_as_it_works),
+        cmocka_unit_test(the_moment_is_that_at_which_the_working_set_was_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

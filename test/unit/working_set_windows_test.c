@@ -22,24 +22,26 @@ windows_for(const char *bins, uint64_t age_s)
     return windows;
 }
 
+/* Measurements that are longer than the others: each fourth, and each sixteenth. */
+#define MEASUREMENTS 32
+
 static void
-every_second_measurement_is_longer(void **unused)
+every_fourth_measurement_is_longer(void **unused)
 {
     static const struct {
         const char *when;
         const char *bins;
         uint64_t age_s;
-        uint64_t last_s[8]; /* of the measurements, in turn */
+        uint64_t usual_s;     /* end of most measurements */
+        uint64_t fourth_s;    /* of each fourth */
+        uint64_t sixteenth_s; /* of each sixteenth */
     } rows[] = {
-        { "the default",
-          "1,10,60,300,1200,3600",
-          300,
-          { 300, 1200, 300, 3600, 300, 1200, 300, 3600 } },
-        { "an age between bounds", "1,10,60", 5, { 10, 60, 10, 60, 10, 60, 10, 60 } },
-        { "the first bound", "1,10,60", 1, { 1, 10, 1, 60, 1, 10, 1, 60 } },
-        { "the last bound", "1,10,60", 60, { 60, 60, 60, 60, 60, 60, 60, 60 } },
-        { "beyond it", "1,10,60", 600, { 60, 60, 60, 60, 60, 60, 60, 60 } },
-        { "a single bound", "7", 7, { 7, 7, 7, 7, 7, 7, 7, 7 } },
+        { "the default", "1,10,60,300,1200,3600", 300, 300, 1200, 3600 },
+        { "an age between bounds", "1,10,60", 5, 10, 60, 60 },
+        { "the first bound", "1,10,60", 1, 1, 10, 60 },
+        { "the last bound", "1,10,60", 60, 60, 60, 60 },
+        { "beyond it", "1,10,60", 600, 60, 60, 60 },
+        { "a single bound", "7", 7, 7, 7, 7 },
     };
     (void)unused;
 
@@ -47,17 +49,27 @@ every_second_measurement_is_longer(void **unused)
         WorkingSetWindows windows = windows_for(rows[i].bins, rows[i].age_s);
 
         assert_int_equal(working_set_windows_next(&windows, 0), 0);
-        for (size_t m = 0; m < 8; m++) {
+        for (size_t m = 1; m <= MEASUREMENTS; m++) {
+            uint64_t want_s = m % 16 == 0  ? rows[i].sixteenth_s
+                              : m % 4 == 0 ? rows[i].fourth_s
+                                           : rows[i].usual_s;
             uint64_t last_us = 0;
             uint64_t next_us;
+            unsigned bases = 0;
 
             working_set_windows_begin(&windows);
+            assert_false(working_set_windows_is_base(&windows));
             while ((next_us = working_set_windows_next(&windows, 0)) > 0) {
                 assert_true(next_us > last_us);
                 last_us = next_us;
+                if (working_set_windows_is_base(&windows)) {
+                    assert_int_equal(next_us, rows[i].usual_s * S);
+                    bases++;
+                }
             }
-            if (last_us != rows[i].last_s[m] * S)
-                fail_msg("%s: measurement %zu ends with %" PRIu64 " us", rows[i].when, m, last_us);
+            if (last_us != want_s * S || bases != 1)
+                fail_msg("%s: measurement %zu ends with %" PRIu64 " us and has %u of the age",
+                         rows[i].when, m, last_us, bases);
         }
     }
 }
@@ -80,7 +92,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_second_measurement_is_longer),
+        cmocka_unit_test(every_fourth_measurement_is_longer),
         cmocka_unit_test(windows_that_are_over_are_left_out),
     };
 
