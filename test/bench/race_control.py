@@ -9,6 +9,7 @@ import glob
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from vktest import Daemon, Domain, ksm, wait_until
@@ -21,6 +22,8 @@ DEFAULTS = {"pages_to_scan": 100, "sleep_millisecs": 20, "smart_scan": 1, "use_z
             "advisor_min_pages_to_scan": 500, "advisor_max_pages_to_scan": 30000}
 FLAT_OUT = {"pages_to_scan": 4000, "sleep_millisecs": 0}
 ADVISOR_TARGET_SECONDS = 20
+# A pause that nobody waits for.
+PARK_MS = 3600000
 WARM_PASSES = 3
 
 
@@ -53,6 +56,34 @@ class Settings:
         ksm.write("run", 0)
 
 
+class Schedule(Settings):
+    """One pass every so many seconds, whatever happens: what there is to gain from choosing.
+
+    A batch as large as memory is the rest of a pass, and another pause wakes ksmd for it.
+    """
+
+    def __init__(self, every):
+        super().__init__(pages_to_scan=2 ** 31, sleep_millisecs=PARK_MS)
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat)
+
+    def _beat(self):
+        beat = 0
+        while not self._stop.wait(self._every):
+            beat = 1 - beat
+            ksm.write("sleep_millisecs", PARK_MS + beat)
+
+    def attach(self):
+        super().attach()
+        self._thread.start()
+
+    def detach(self):
+        self._stop.set()
+        self._thread.join()
+        super().detach()
+
+
 class Advisor(Settings):
     """The kernel's advisor: cold is switched on when the load comes, warm has seen passes."""
 
@@ -71,10 +102,11 @@ class Advisor(Settings):
 
 
 class Agent:
-    """virtksmd."""
+    """virtksmd, without the working sets, which have a budget of their own and nothing to do here."""
 
     def __init__(self, mode, options, config=""):
-        self._daemon = Daemon("--mode", mode, config="[ksm]\n" + config if config else None)
+        self._daemon = Daemon("--mode", mode,
+                              config="[working_set]\nenable = false\n[ksm]\n" + config)
         if options.virtksmd:
             command = self._daemon.command
             self._daemon.command = lambda *args: [options.virtksmd] + command(*args)[1:]
@@ -174,8 +206,16 @@ CONTROLLERS = {
     "ksmtuned": lambda options, load: Ksmtuned(),
     # As a host short of memory has it: what is free is under the threshold.
     "ksmtuned-raised": lambda options, load: Ksmtuned(KSM_THRES_COEF=100),
+    "every-1s": lambda options, load: Schedule(1),
+    "every-2s": lambda options, load: Schedule(2),
+    "every-4s": lambda options, load: Schedule(4),
+    "every-8s": lambda options, load: Schedule(8),
     "floor": lambda options, load: Floor(),
 }
+
+
+# Nobody's: between them lies what memory that is saved earlier costs on a load. Not in the race.
+SCHEDULES = tuple(name for name in CONTROLLERS if name.startswith("every-"))
 
 
 def wait_clean():

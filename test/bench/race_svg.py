@@ -50,6 +50,11 @@ def median_curve(curves, reference, end):
     return [(t, median(_at(savings, t) for savings in all_savings)) for t in times]
 
 
+def _racers(by_controller):
+    """Without fixed schedules, which are nobody's."""
+    return [pair for pair in by_controller.items() if pair[0] in COLOURS]
+
+
 def _curves(result, end, most):
     lines = [_text(LEFT, TOP - 15, "memory saved (MiB) after the first start", title=True),
              _line(LEFT, BOTTOM, RIGHT, BOTTOM), _line(LEFT, TOP, LEFT, BOTTOM)]
@@ -57,7 +62,7 @@ def _curves(result, end, most):
         x, y = LEFT + (RIGHT - LEFT) * part / 4, BOTTOM - (BOTTOM - TOP) * part / 4
         lines.append(_text(x, BOTTOM + 18, "%g s" % (end * part / 4), "middle"))
         lines.append(_text(LEFT - 6, y + 4, "%.0f" % (most * part / 4), "end"))
-    for name, curves in result.curves.items():
+    for name, curves in _racers(result.curves):
         where = " ".join("%.1f,%.1f" % (LEFT + (RIGHT - LEFT) * t / end,
                                         BOTTOM - (BOTTOM - TOP) * max(0, mib) / most)
                          for t, mib in median_curve(curves, result.reference, end))
@@ -67,7 +72,7 @@ def _curves(result, end, most):
 
 def _bars(result):
     """ksmd's CPU; the names stand before the bars, so they are the curves' legend, too."""
-    costs = {name: middle(scores, "cpu") for name, scores in result.scores.items()}
+    costs = {name: middle(scores, "cpu") for name, scores in _racers(result.scores)}
     most = max(max(costs.values()), 0.001)
     lines = [_text(BARS_LEFT - 120, TOP - 15, "CPU seconds of ksmd in %g s" % result.window,
                    title=True)]
