@@ -68,6 +68,7 @@ struct Agent {
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */
+    uint64_t host_us;        /* CLOCK_MONOTONIC since when all of that stands; 0: it does not */
     Partition partition;     /* what the groups around all domains leave to them */
     CpuMark cpu_marks[2];    /* older and newer; where ksmd's run time stood */
     double ksmd_cpu_percent; /* of one CPU since the older mark; < 0: not known */

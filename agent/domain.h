@@ -77,6 +77,7 @@ typedef struct {
     uint64_t search_us;     /* CLOCK_MONOTONIC of the next search for the process */
     uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
     ProcessSample sample;   /* of the last reading */
+    uint64_t read_us;       /* CLOCK_MONOTONIC of that; 0: there was none of this process */
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */
     Cgroup cgroup;          /* owned; open only while reclaim is configured */
     CgroupSample cgroup_sample; /* of the last reading */

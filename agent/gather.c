@@ -22,6 +22,13 @@
 
 /* --- processes -------------------------------------------------------------------------- */
 
+/* Figures of a process, and of the host but for KSM's, are good for so long: near the end of a pass
+ * decisions come closer. */
+#define READ_GAP_US 100000
+
+/* Questions to libvirt, when KSM alone is driven: what moves it comes by events. */
+#define STATS_GAP_US 5000000
+
 /* Whether a search is due; if so, the next one is put off. */
 static bool
 take_search(Agent *agent, Domain *domain, uint64_t now_us)
@@ -64,11 +71,15 @@ read_process(Agent *agent, Domain *domain, uint64_t now_us)
     /* Costs a read for each thread of QEMU, so only those pay that asked for it. */
     if (domain_is_latency_critical(domain))
         domain->wait_us = process_wait_us(&domain->process);
+    if (domain->read_us != 0 && sat_sub(now_us, domain->read_us) < READ_GAP_US)
+        return;
+    domain->read_us = now_us;
     if (process_read(&domain->process, &domain->sample))
         return;
     /* It has exited; the event that says so is on its way. */
     process_done(&domain->process);
     domain->has_process = false;
+    domain->read_us = 0;
     process_sample_clear(&domain->sample);
 }
 
@@ -116,9 +127,41 @@ gather_pressed(Agent *agent)
     }
 }
 
+/* Whether the next figures of it are worth a question to libvirt by themselves. */
+static bool
+is_waited_for(const Domain *domain)
+{
+    return domain->has_job || (domain->is_libvirts && domain->stats_us == 0);
+}
+
+uint64_t
+gather_stats_gap_us(const Agent *agent)
+{
+    uint64_t least_us = agent->conf->stats_period_ms * 1000;
+    GHashTableIter iter;
+    gpointer value;
+
+    if (gather_is_reclaiming(agent))
+        return least_us;
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (is_waited_for(value))
+            return least_us;
+    return max_u64(least_us, STATS_GAP_US);
+}
+
 void
 gather_host(Agent *agent)
 {
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    if (agent->host_us != 0 && sat_sub(now_us, agent->host_us) < READ_GAP_US &&
+        !gather_is_reclaiming(agent)) {
+        host_read_ksm(&agent->host_facts, &agent->host);
+        return;
+    }
+    agent->host_us = now_us;
+    agent->host = host_sample_unknown();
     host_read(&agent->host_facts, &agent->host);
     if (gather_is_reclaiming(agent))
         host_read_swapping(&agent->host_facts, &agent->host);

@@ -27,10 +27,19 @@ void gather_pressed(Agent *agent);
 bool gather_is_reclaiming(const Agent *agent);
 
 /**
+ * gather_stats_gap_us() - how old libvirt's figures may be before they are asked for again
+ *
+ * Return: [libvirt] stats_period_ms, or longer where nothing depends on them: no reclaim is
+ * configured, and each domain has figures and no job.
+ */
+uint64_t gather_stats_gap_us(const Agent *agent);
+
+/**
  * gather_host() - read the host, and how much of its memory domains may use
  *
- * The groups around the domains are those that the last of the above has found: none unless reclaim
- * is configured.
+ * A moment after the last call only what is known of KSM is read again; all of it where reclaim is
+ * configured. The groups around the domains are those that the last of the above has found: none
+ * unless reclaim is configured.
  */
 void gather_host(Agent *agent);
 

@@ -220,7 +220,6 @@ tick_decide(Agent *agent)
     add_samples(agent, domains);
     g_array_set_size(tick->plans, domains->len);
 
-    agent->host = host_sample_unknown();
     gather_host(agent);
     agent->host.now_us = (uint64_t)g_get_monotonic_time();
     measure_ksmd(agent);
@@ -391,7 +390,7 @@ tick_begin(gpointer data)
     tick->timer = 0;
     if (tick->patience != 0)
         return G_SOURCE_REMOVE;
-    if (now_us - tick->stats_us < agent->conf->stats_period_ms * 1000 ||
+    if (now_us - tick->stats_us < gather_stats_gap_us(agent) ||
         !libvirt_source_ask(agent->libvirt, figures_came, agent)) {
         tick_finish(agent);
         return G_SOURCE_REMOVE;

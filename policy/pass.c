@@ -59,7 +59,8 @@
 #define LOOK_MAX_US (250 * US_PER_MS)
 /* The first look comes soon: what a page costs is known only then. */
 #define LOOK_FIRST_US (30 * US_PER_MS)
-/* A pass that should be over, and may run on into the next, is looked at so often. */
+/* A pass that may run on into the next, as it should be over or need not be led, is looked at so
+ * often near its end. */
 #define LOOK_OVER_US (50 * US_PER_MS)
 /* Less CPU time than this does not say how fast ksmd gets on. */
 #define USED_MIN_US (5 * US_PER_MS)
@@ -284,10 +285,11 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, ui
 {
     uint64_t far_us = wall_us(host, &a->pass, sat_sub(remaining_us, STEP_BELOW_US), duty_bp);
     uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
+    bool is_led = remaining_us > 0 && !a->pass.moving;
 
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
-    plan->next_tick_us = clamp_u64(far_us, remaining_us > 0 ? LOOK_MIN_US : LOOK_OVER_US, look_us);
+    plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);
 }
 
 /* When ksmd will be through with a step, going on as it has; others may have the CPUs. */

@@ -7,9 +7,10 @@
  *     held = what we wrote and read back, or found just as wanted
  *     a file shows something else than held  ->  somebody else wrote  ->  yield
  *
- * A sample can be older than our last write, so it only raises the suspicion; the files themselves
- * decide. That costs a few reads, and only when there is a difference anyway. While the kernel's
- * advisor is on, pages_to_scan moves by itself and proves nothing.
+ * A sample can be older than our last write, so one that differs from held only raises the
+ * suspicion; the files themselves decide. One that shows what is held is as good as the files, and
+ * saves reading them near the end of a pass. While the kernel's advisor is on, pages_to_scan moves
+ * by itself and proves nothing.
  *
  * Several settings are written in the order that works:
  *
@@ -267,6 +268,23 @@ keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
     return true;
 }
 
+/* Moves what is @missing of @target. When the advisor goes off it resets a setting that was right
+ * before, so then all of it is gone through. */
+static ApplyResult
+move_missing(KsmActuator *actuator, const KsmKnobs *target, const KsmKnobs *missing, GError **error)
+{
+    ApplyResult result;
+
+    if (is_known(missing->advisor))
+        return ksm_move(actuator, target, error);
+    result = ksm_move(actuator, missing, error);
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (!is_known(ksm_knob_of(missing, knob)))
+            ksm_knob_put(&actuator->held, knob, ksm_knob_of(target, knob));
+    }
+    return result;
+}
+
 static ApplyResult
 write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GError **error)
 {
@@ -285,7 +303,7 @@ write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GErro
         return APPLY_RETRY;
     }
     ksm_enter_ready(actuator);
-    return ksm_move(actuator, target, error);
+    return move_missing(actuator, target, &missing, error);
 }
 
 static ApplyResult
@@ -295,13 +313,25 @@ refuse(const KsmActuator *actuator, GError **error)
     return actuator->state == KSM_ACTUATOR_STATE_UNWRITABLE ? APPLY_RETRY : APPLY_REFUSED;
 }
 
+/* Whether all settings that we hold are in the sample as we left them: then it is younger than our
+ * last write, and nobody else wrote until then. */
+static bool
+is_as_left(const KsmActuator *actuator, const KsmKnobs *sampled)
+{
+    const KsmKnobs *held = &actuator->held;
+
+    return is_known(held->run) && is_known(held->sleep_ms) && is_known(held->pages_to_scan) &&
+           find_foreign(actuator, sampled) == KSM_KNOB_COUNT && is_known(sampled->run) &&
+           is_known(sampled->sleep_ms) && is_known(sampled->pages_to_scan);
+}
+
 ApplyResult
 ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs *sampled,
                    GError **error)
 {
     KsmKnobs target = *wanted;
+    KsmKnobs now = *sampled;
     ApplyResult result;
-    KsmKnobs now;
 
     if (actuator->state == KSM_ACTUATOR_STATE_UNWRITABLE)
         ksm_actuator_open(actuator);
@@ -318,9 +348,11 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
     }
     if (is_in_force(actuator, &target, sampled))
         return APPLY_UNCHANGED;
-    result = ksm_knobs_read(actuator->root_fd, &now, error);
-    if (result != APPLY_UNCHANGED)
-        return result;
+    if (!is_as_left(actuator, sampled)) {
+        result = ksm_knobs_read(actuator->root_fd, &now, error);
+        if (result != APPLY_UNCHANGED)
+            return result;
+    }
     if (!stand_ground(actuator, &now))
         return refuse(actuator, error);
     return write_target(actuator, &target, &now, error);

@@ -2,9 +2,8 @@
 /*
  * host.c - facts about the host: its memory, KSM, what ksmd costs, and what waits
  *
- * The directory of KSM stays open between reads, its files do not: opening by a short name below
- * an open directory costs about a microsecond, and it finds what is there now, so no list of
- * "files that this kernel has" can grow stale.
+ * All files stay open between reads (heldfile.c): they are read at every decision. One that is not
+ * there is looked for each time, so no list of "files that this kernel has" can grow stale.
  */
 #define _GNU_SOURCE
 
@@ -18,7 +17,6 @@
 #include <unistd.h>
 
 #include "agent/facts/procfile.h"
-#include "agent/facts/stall.h"
 #include "policy/arith.h"
 
 /* About 2 KiB today; it grows by a few lines in each kernel. */
@@ -55,9 +53,12 @@ static const CounterFile counter_files[] = {
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes), 1 },
 };
 /* general_profit is the one with a sign and has its own line in read_counters(). */
-static_assert(sizeof(counter_files) / sizeof(counter_files[0]) + 1 ==
-                  sizeof(KsmCounters) / sizeof(uint64_t),
+static_assert(G_N_ELEMENTS(counter_files) + 1 == sizeof(KsmCounters) / sizeof(uint64_t),
               "counter_files[] and KsmCounters differ");
+static_assert(HOST_COUNTER_FILES == sizeof(KsmCounters) / sizeof(uint64_t),
+              "HostFacts has another number of counters than KsmCounters");
+static_assert(HOST_KNOB_FILES == sizeof(KsmKnobs) / sizeof(uint64_t),
+              "HostFacts has another number of knobs than KsmKnobs");
 
 /* Values of advisor_mode, at the index that KsmKnobs.advisor has for them. */
 static const char *const advisor_modes[] = { "[none]", "[scan-time]" };
@@ -65,6 +66,10 @@ static const char *const advisor_modes[] = { "[none]", "[scan-time]" };
 static void
 close_ksm(HostFacts *facts)
 {
+    for (size_t i = 0; i < G_N_ELEMENTS(facts->counters); i++)
+        heldfile_close(&facts->counters[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(facts->knobs); i++)
+        heldfile_close(&facts->knobs[i]);
     if (facts->ksm_fd >= 0)
         close(facts->ksm_fd);
     facts->ksm_fd = -1;
@@ -88,17 +93,20 @@ host_done(HostFacts *facts)
         return;
     close_ksm(facts);
     ksmd_done(&facts->ksmd);
+    heldfile_close(&facts->memory);
+    heldfile_close(&facts->cpus);
+    stall_files_close(&facts->stalls);
     *facts = (HostFacts){ 0 };
 }
 
 static uint32_t
-read_cpus(int root_fd)
+read_cpus(HostFacts *facts)
 {
     char list[CPU_LIST_BYTES];
     uint64_t cpus = VALUE_UNKNOWN;
 
-    if (procfile_read_text(root_fd, "sys/devices/system/cpu/online", list, sizeof(list)) ==
-        PROCFILE_READ)
+    if (heldfile_read_text(&facts->cpus, facts->root_fd, "sys/devices/system/cpu/online", list,
+                           sizeof(list)) == PROCFILE_READ)
         cpus = procfile_count_list(list);
     if (cpus == 0 || cpus > CPUS_MOST)
         cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -106,11 +114,12 @@ read_cpus(int root_fd)
 }
 
 static void
-read_memory(int root_fd, HostSample *sample)
+read_memory(HostFacts *facts, HostSample *sample)
 {
     char meminfo[MEMINFO_BYTES];
 
-    if (procfile_read_text(root_fd, "proc/meminfo", meminfo, sizeof(meminfo)) != PROCFILE_READ)
+    if (heldfile_read_text(&facts->memory, facts->root_fd, "proc/meminfo", meminfo,
+                           sizeof(meminfo)) != PROCFILE_READ)
         meminfo[0] = '\0';
     sample->mem_total_bytes = procfile_key_bytes(meminfo, "MemTotal");
     sample->mem_available_bytes = procfile_key_bytes(meminfo, "MemAvailable");
@@ -133,11 +142,11 @@ host_read_swapping(const HostFacts *facts, HostSample *sample)
 }
 
 static void
-read_stalls(int root_fd, HostSample *sample)
+read_stalls(HostFacts *facts, HostSample *sample)
 {
     Stalls stalls;
 
-    stalls_read(root_fd, &stalls);
+    stalls_read(&facts->stalls, facts->root_fd, &stalls);
     sample->cpu_stall_us = stalls.cpu_stall_us;
     sample->memory_stall_us = stalls.memory_stall_us;
     sample->steal_us = stalls.steal_us;
@@ -155,11 +164,11 @@ find_ksm(HostFacts *facts)
 }
 
 static uint64_t
-read_advisor(int ksm_fd)
+read_advisor(HeldFile *file, int ksm_fd)
 {
     char modes[ADVISOR_BYTES];
 
-    if (procfile_read_text(ksm_fd, "advisor_mode", modes, sizeof(modes)) != PROCFILE_READ)
+    if (heldfile_read_text(file, ksm_fd, "advisor_mode", modes, sizeof(modes)) != PROCFILE_READ)
         return VALUE_UNKNOWN;
     for (size_t i = 0; i < G_N_ELEMENTS(advisor_modes); i++)
         if (strstr(modes, advisor_modes[i]))
@@ -168,26 +177,47 @@ read_advisor(int ksm_fd)
 }
 
 static void
-read_knobs(int ksm_fd, KsmKnobs *knobs)
+read_knobs(HostFacts *facts, KsmKnobs *knobs)
 {
-    knobs->run = procfile_u64(ksm_fd, "run", KSM_RUN_COUNT - 1);
-    knobs->pages_to_scan = procfile_u64(ksm_fd, "pages_to_scan", UINT32_MAX);
-    knobs->sleep_ms = procfile_u64(ksm_fd, "sleep_millisecs", UINT32_MAX);
-    knobs->advisor = read_advisor(ksm_fd);
-    knobs->smart_scan = procfile_u64(ksm_fd, "smart_scan", 1);
-    knobs->use_zero_pages = procfile_u64(ksm_fd, "use_zero_pages", 1);
+    HeldFile *files = facts->knobs;
+    int ksm_fd = facts->ksm_fd;
+
+    knobs->run = heldfile_u64(&files[0], ksm_fd, "run", KSM_RUN_COUNT - 1);
+    knobs->pages_to_scan = heldfile_u64(&files[1], ksm_fd, "pages_to_scan", UINT32_MAX);
+    knobs->sleep_ms = heldfile_u64(&files[2], ksm_fd, "sleep_millisecs", UINT32_MAX);
+    knobs->advisor = read_advisor(&files[3], ksm_fd);
+    knobs->smart_scan = heldfile_u64(&files[4], ksm_fd, "smart_scan", 1);
+    knobs->use_zero_pages = heldfile_u64(&files[5], ksm_fd, "use_zero_pages", 1);
+}
+
+/* One by its place in KsmCounters, which counter_files[] has. */
+static uint64_t
+read_counter(HostFacts *facts, size_t offset)
+{
+    size_t i = 0;
+
+    while (counter_files[i].offset != offset)
+        i++;
+    return heldfile_u64(&facts->counters[i], facts->ksm_fd, counter_files[i].name,
+                        counter_files[i].most);
 }
 
 static void
-read_counters(int ksm_fd, KsmCounters *counters)
+read_counters(HostFacts *facts, KsmCounters *counters)
 {
+    HeldFile *profit = &facts->counters[G_N_ELEMENTS(counter_files)];
+    char text[PROCFILE_NUMBER_BYTES];
+
     for (size_t i = 0; i < G_N_ELEMENTS(counter_files); i++) {
         const CounterFile *file = &counter_files[i];
         uint64_t *counter = (uint64_t *)(void *)((char *)counters + file->offset);
 
-        *counter = procfile_u64(ksm_fd, file->name, file->most);
+        *counter = read_counter(facts, file->offset);
     }
-    counters->general_profit = procfile_i64(ksm_fd, "general_profit");
+    counters->general_profit = VALUE_UNKNOWN;
+    if (heldfile_read_text(profit, facts->ksm_fd, "general_profit", text, sizeof(text)) ==
+        PROCFILE_READ)
+        counters->general_profit = procfile_parse_i64(text);
 }
 
 void
@@ -195,21 +225,27 @@ host_read_knobs(HostFacts *facts, HostSample *sample)
 {
     sample->has_ksm = find_ksm(facts);
     /* Without KSM the descriptor is -1 or an empty directory, and each figure is unknown. */
-    read_knobs(facts->ksm_fd, &sample->knobs);
+    read_knobs(facts, &sample->knobs);
+}
+
+void
+host_read_ksm(HostFacts *facts, HostSample *sample)
+{
+    host_read_knobs(facts, sample);
+    read_counters(facts, &sample->ksm);
+    sample->ksmd_cpu_us = ksmd_cpu_us(&facts->ksmd);
 }
 
 void
 host_read(HostFacts *facts, HostSample *sample)
 {
-    host_read_knobs(facts, sample);
-    read_counters(facts->ksm_fd, &sample->ksm);
-    sample->ksmd_cpu_us = ksmd_cpu_us(&facts->ksmd);
-    sample->cpus = read_cpus(facts->root_fd);
+    host_read_ksm(facts, sample);
+    sample->cpus = read_cpus(facts);
     sample->page_bytes = facts->page_bytes;
-    read_memory(facts->root_fd, sample);
+    read_memory(facts, sample);
     sample->swap_in_pages = VALUE_UNKNOWN;
     sample->swap_out_pages = VALUE_UNKNOWN;
-    read_stalls(facts->root_fd, sample);
+    read_stalls(facts, sample);
 }
 
 void
@@ -218,7 +254,7 @@ host_read_merged(HostFacts *facts, HostMerged *ret_merged)
     /* host_read() minds the directory; here only the first call can find it closed. */
     if (facts->ksm_fd < 0)
         find_ksm(facts);
-    ret_merged->pages_shared = procfile_u64(facts->ksm_fd, "pages_shared", ANY_NUMBER);
-    ret_merged->pages_sharing = procfile_u64(facts->ksm_fd, "pages_sharing", ANY_NUMBER);
-    ret_merged->ksm_zero_pages = procfile_u64(facts->ksm_fd, "ksm_zero_pages", ANY_NUMBER);
+    ret_merged->pages_shared = read_counter(facts, offsetof(KsmCounters, pages_shared));
+    ret_merged->pages_sharing = read_counter(facts, offsetof(KsmCounters, pages_sharing));
+    ret_merged->ksm_zero_pages = read_counter(facts, offsetof(KsmCounters, ksm_zero_pages));
 }

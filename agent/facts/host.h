@@ -7,8 +7,14 @@
 
 #include <stdint.h>
 
+#include "agent/facts/heldfile.h"
 #include "agent/facts/ksmd.h"
+#include "agent/facts/stall.h"
 #include "policy/sample.h"
+
+/* Files that are read at each host_read(). */
+#define HOST_COUNTER_FILES 11
+#define HOST_KNOB_FILES    6
 
 /* What is kept between reads, to make them cheap. A zeroed struct is one that is not in use. */
 typedef struct {
@@ -17,6 +23,11 @@ typedef struct {
     /* private: */
     int ksm_fd; /* owned; sys/kernel/mm/ksm; -1: not there when last looked for */
     Ksmd ksmd;  /* in use while this is */
+    HeldFile counters[HOST_COUNTER_FILES]; /* of KSM, as in KsmCounters */
+    HeldFile knobs[HOST_KNOB_FILES];       /* of KSM, as in KsmKnobs */
+    HeldFile memory;                       /* proc/meminfo */
+    HeldFile cpus;                         /* sys/devices/system/cpu/online */
+    StallFiles stalls;                     /* what the host waits for */
 } HostFacts;
 
 /* The counters that the host's saving is made of, read close together. */
@@ -55,6 +66,13 @@ void host_done(HostFacts *facts);
  * Source: Documentation/admin-guide/mm/ksm.rst; Documentation/filesystems/proc.rst
  */
 void host_read(HostFacts *facts, HostSample *sample);
+
+/**
+ * host_read_ksm() - take what is known of KSM and ksmd, and leave the rest alone
+ * @facts:  from host_init()
+ * @sample: from an earlier host_read(); its @has_ksm, @knobs, @ksm and @ksmd_cpu_us are filled
+ */
+void host_read_ksm(HostFacts *facts, HostSample *sample);
 
 /**
  * host_read_swapping() - take the counters of pages that were swapped, which host_read() leaves out

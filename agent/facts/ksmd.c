@@ -32,11 +32,18 @@ is_ksmd(int dir_fd, void *data)
 }
 
 static void
-search_ksmd(Ksmd *ksmd)
+let_go(Ksmd *ksmd)
 {
+    heldfile_close(&ksmd->run_time);
     if (ksmd->pid != 0)
         close(ksmd->dir_fd);
     ksmd->pid = 0;
+}
+
+static void
+search_ksmd(Ksmd *ksmd)
+{
+    let_go(ksmd);
     ksmd->pause = SEARCH_PAUSE;
     ksmd->dir_fd = procfile_find_pid(ksmd->root_fd, is_ksmd, NULL, &ksmd->pid);
 }
@@ -51,8 +58,7 @@ ksmd_init(Ksmd *ksmd, int root_fd)
 void
 ksmd_done(Ksmd *ksmd)
 {
-    if (ksmd->pid != 0)
-        close(ksmd->dir_fd);
+    let_go(ksmd);
     *ksmd = (Ksmd){ 0 };
 }
 
@@ -61,7 +67,7 @@ ksmd_done(Ksmd *ksmd)
  * ticks and is always there. A thread that truly never ran has 0 in both.
  */
 static uint64_t
-read_cpu_us(int dir_fd)
+read_cpu_us(Ksmd *ksmd)
 {
     char text[STAT_BYTES];
     uint64_t ticks_per_second = (uint64_t)sysconf(_SC_CLK_TCK);
@@ -69,11 +75,12 @@ read_cpu_us(int dir_fd)
     uint64_t user;
     uint64_t system;
 
-    if (procfile_read_text(dir_fd, "schedstat", text, sizeof(text)) == PROCFILE_READ)
+    if (heldfile_read_text(&ksmd->run_time, ksmd->dir_fd, "schedstat", text, sizeof(text)) ==
+        PROCFILE_READ)
         ns = known_or(procfile_field(text, 1), 0);
     if (ns > 0)
         return ns / 1000;
-    if (procfile_read_text(dir_fd, "stat", text, sizeof(text)) != PROCFILE_READ)
+    if (procfile_read_text(ksmd->dir_fd, "stat", text, sizeof(text)) != PROCFILE_READ)
         return VALUE_UNKNOWN;
     user = procfile_stat_field(text, 14);
     system = procfile_stat_field(text, 15);
@@ -85,7 +92,7 @@ read_cpu_us(int dir_fd)
 uint64_t
 ksmd_cpu_us(Ksmd *ksmd)
 {
-    uint64_t cpu_us = ksmd->pid != 0 ? read_cpu_us(ksmd->dir_fd) : VALUE_UNKNOWN;
+    uint64_t cpu_us = ksmd->pid != 0 ? read_cpu_us(ksmd) : VALUE_UNKNOWN;
 
     if (is_known(cpu_us))
         return cpu_us;
@@ -94,5 +101,5 @@ ksmd_cpu_us(Ksmd *ksmd)
         return VALUE_UNKNOWN;
     }
     search_ksmd(ksmd);
-    return ksmd->pid != 0 ? read_cpu_us(ksmd->dir_fd) : VALUE_UNKNOWN;
+    return ksmd->pid != 0 ? read_cpu_us(ksmd) : VALUE_UNKNOWN;
 }

@@ -8,13 +8,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/facts/heldfile.h"
+
 /* A zeroed struct is one that is not in use. */
 typedef struct {
     pid_t pid; /* as seen in our /proc; 0: not found */
     /* private: */
-    int root_fd;    /* borrowed; "/" or a test's fake root */
-    int dir_fd;     /* owned if pid is not 0; its directory in /proc */
-    unsigned pause; /* reads to go before it is searched for again */
+    int root_fd;       /* borrowed; "/" or a test's fake root */
+    int dir_fd;        /* owned if pid is not 0; its directory in /proc */
+    HeldFile run_time; /* its schedstat */
+    unsigned pause;    /* reads to go before it is searched for again */
 } Ksmd;
 
 /**

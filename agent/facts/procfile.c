@@ -23,13 +23,11 @@
 
 /* What the kernel gives at once of a file that it makes line by line. */
 #define LONG_READ_BYTES 4096
-/* Digits, a sign, the newline and then some: a longer file does not hold just a number. */
-#define NUMBER_FILE_BYTES 64
 /* O_PATH needs no permission on the directory; files below it are checked one by one. */
 #define PID_DIR_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
-static ProcfileResult
-result_of_errno(int code)
+ProcfileResult
+procfile_result_of_errno(int code)
 {
     switch (code) {
     case ENOENT:
@@ -67,13 +65,13 @@ procfile_read_bytes(int dir_fd, const char *path, void *buffer, size_t size, siz
 
     fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return result_of_errno(errno);
+        return procfile_result_of_errno(errno);
 
     n = read_once(fd, buffer, size);
     code = errno;
     close(fd);
     if (n < 0)
-        return result_of_errno(code);
+        return procfile_result_of_errno(code);
     *ret_length = (size_t)n;
     return PROCFILE_READ;
 }
@@ -102,7 +100,7 @@ read_to_end(int fd, size_t most, GByteArray *out)
 
     while (out->len <= most && (n = read_once(fd, piece, sizeof(piece))) != 0) {
         if (n < 0)
-            return result_of_errno(errno);
+            return procfile_result_of_errno(errno);
         g_byte_array_append(out, piece, (guint)n);
     }
     return out->len <= most && (out->len == 0 || !memchr(out->data, '\0', out->len))
@@ -115,7 +113,7 @@ procfile_read_long(int dir_fd, const char *path, size_t most, char **ret_text)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ProcfileResult result = fd < 0 ? result_of_errno(errno) : read_to_end(fd, most, bytes);
+    ProcfileResult result = fd < 0 ? procfile_result_of_errno(errno) : read_to_end(fd, most, bytes);
 
     if (fd >= 0)
         close(fd);
@@ -211,7 +209,7 @@ procfile_parse_u64(const char *text, uint64_t *ret_value)
 uint64_t
 procfile_u64(int dir_fd, const char *path, uint64_t most)
 {
-    char text[NUMBER_FILE_BYTES];
+    char text[PROCFILE_NUMBER_BYTES];
     uint64_t value;
 
     if (procfile_read_text(dir_fd, path, text, sizeof(text)) != PROCFILE_READ)
@@ -222,12 +220,8 @@ procfile_u64(int dir_fd, const char *path, uint64_t most)
 }
 
 uint64_t
-procfile_i64(int dir_fd, const char *path)
+procfile_parse_i64(const char *text)
 {
-    char text[NUMBER_FILE_BYTES];
-
-    if (procfile_read_text(dir_fd, path, text, sizeof(text)) != PROCFILE_READ)
-        return VALUE_UNKNOWN;
     return line_i64(text);
 }
 
@@ -338,7 +332,7 @@ procfile_stat_is_named(const char *stat, const char *comm)
 int
 procfile_open_pid(int root_fd, pid_t pid)
 {
-    char path[NUMBER_FILE_BYTES];
+    char path[PROCFILE_NUMBER_BYTES];
 
     if (pid <= 0)
         return -1;

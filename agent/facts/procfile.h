@@ -22,6 +22,17 @@ typedef enum {
     PROCFILE_COUNT,
 } ProcfileResult;
 
+/* Digits, a sign, the newline and then some: a longer file does not hold just a number. */
+#define PROCFILE_NUMBER_BYTES 64
+
+/**
+ * procfile_result_of_errno() - why a file could not be opened or read
+ * @code: errno of open(2) or read(2)
+ *
+ * Return: what happened, never PROCFILE_READ.
+ */
+ProcfileResult procfile_result_of_errno(int code);
+
 /**
  * procfile_read_bytes() - read the beginning of a kernel file
  * @dir_fd:     directory that @path is relative to (borrowed)
@@ -84,14 +95,13 @@ bool procfile_parse_u64(const char *text, uint64_t *ret_value);
 uint64_t procfile_u64(int dir_fd, const char *path, uint64_t most);
 
 /**
- * procfile_i64() - value of a file that holds one number with a sign
- * @dir_fd: directory that @path is relative to (borrowed)
- * @path:   e.g. "general_profit"
+ * procfile_parse_i64() - a text that begins with a line of one number with a sign
+ * @text: e.g. "-6400\n"
  *
  * Return: the number converted to uint64_t (convert it back to int64_t); VALUE_UNKNOWN if there
  * is none, which is also how -1 reads.
  */
-uint64_t procfile_i64(int dir_fd, const char *path);
+uint64_t procfile_parse_i64(const char *text);
 
 /**
  * procfile_key_u64() - number on the line of a key
@@ -107,7 +117,7 @@ uint64_t procfile_key_u64(const char *text, const char *key);
  * @text: as for procfile_key_u64()
  * @key:  as for procfile_key_u64()
  *
- * Return: as procfile_i64().
+ * Return: as procfile_parse_i64().
  */
 uint64_t procfile_key_i64(const char *text, const char *key);
 

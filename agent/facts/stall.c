@@ -25,16 +25,15 @@
 #define PSI_LINE    "some "
 #define PSI_TOTAL   " total="
 
-uint64_t
-stall_us(int dir_fd, const char *path)
+/* Of the text of a pressure file, which is cut up. */
+static uint64_t
+parse_stall(char *text)
 {
-    char text[PSI_BYTES];
     uint64_t total_us;
     char *line_end;
     char *total;
 
-    if (procfile_read_text(dir_fd, path, text, sizeof(text)) != PROCFILE_READ ||
-        strncmp(text, PSI_LINE, strlen(PSI_LINE)) != 0)
+    if (strncmp(text, PSI_LINE, strlen(PSI_LINE)) != 0)
         return VALUE_UNKNOWN;
     line_end = strchr(text, '\n');
     if (line_end)
@@ -45,14 +44,35 @@ stall_us(int dir_fd, const char *path)
     return total_us;
 }
 
+uint64_t
+stall_us(int dir_fd, const char *path)
+{
+    char text[PSI_BYTES];
+
+    if (procfile_read_text(dir_fd, path, text, sizeof(text)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    return parse_stall(text);
+}
+
 static uint64_t
-steal_us(int root_fd)
+held_stall_us(HeldFile *file, int root_fd, const char *path)
+{
+    char text[PSI_BYTES];
+
+    if (heldfile_read_text(file, root_fd, path, text, sizeof(text)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    return parse_stall(text);
+}
+
+static uint64_t
+steal_us(HeldFile *file, int root_fd)
 {
     char line[CPU_LINE_BYTES];
     uint64_t ticks;
     size_t length;
 
-    if (procfile_read_bytes(root_fd, "proc/stat", line, sizeof(line) - 1, &length) != PROCFILE_READ)
+    if (heldfile_read_bytes(file, root_fd, "proc/stat", line, sizeof(line) - 1, &length) !=
+        PROCFILE_READ)
         return VALUE_UNKNOWN;
     line[length] = '\0';
     /* Without its end in the buffer the last number may be half of one. */
@@ -64,11 +84,19 @@ steal_us(int root_fd)
 }
 
 void
-stalls_read(int root_fd, Stalls *ret_stalls)
+stalls_read(StallFiles *files, int root_fd, Stalls *ret_stalls)
 {
     *ret_stalls = (Stalls){
-        .cpu_stall_us = stall_us(root_fd, "proc/pressure/cpu"),
-        .memory_stall_us = stall_us(root_fd, "proc/pressure/memory"),
-        .steal_us = steal_us(root_fd),
+        .cpu_stall_us = held_stall_us(&files->cpu, root_fd, "proc/pressure/cpu"),
+        .memory_stall_us = held_stall_us(&files->memory, root_fd, "proc/pressure/memory"),
+        .steal_us = steal_us(&files->stat, root_fd),
     };
+}
+
+void
+stall_files_close(StallFiles *files)
+{
+    heldfile_close(&files->cpu);
+    heldfile_close(&files->memory);
+    heldfile_close(&files->stat);
 }

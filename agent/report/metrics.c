@@ -10,8 +10,8 @@
  * The agent's own figures are in memory and taken for every page. The ledger reads files of every
  * process, so it is read for a tick that is due for it, and its figures stay on the page until the
  * next (their time is on it as well). It is due when COST_SHARE times as long has passed as the
- * last reading took: what reading costs is bounded, however many domains there are. Where nobody
- * listens, nothing is read at all.
+ * last reading took: what reading costs is bounded, however many domains there are. While nobody
+ * scrapes it is read seldom, and where nobody listens, not at all.
  */
 #include "agent/report/metrics.h"
 #include "agent/agent.h"
@@ -26,6 +26,8 @@
 /* From one reading of the ledger to the next: this long at least, and this many times its cost. */
 #define LEDGER_GAP_US UINT64_C(900000)
 #define COST_SHARE    UINT64_C(200)
+/* The same while no scrape has seen the last one. */
+#define UNSEEN_GAP_US UINT64_C(5000000)
 /* Between attempts to listen where something was in the way. */
 #define RETRY_S 5
 
@@ -37,6 +39,8 @@ struct Metrics {
     guint retry;          /* GSource of the next attempt to listen; 0: none */
     guint soon;           /* GSource of the next page; 0: none */
     uint64_t ledger_us;   /* CLOCK_MONOTONIC of the next reading of the ledger */
+    uint64_t unseen_us;   /* the same while no scrape has seen the last */
+    uint64_t scrapes;     /* that there had been at the last reading */
     GPtrArray *ledger;    /* owned; samples of the last reading; NULL: none so far */
     GPtrArray *domains;   /* owned; MetricsDomain of the last reading that still run */
     guint over_limit;     /* domains beyond the limit at the last reading */
@@ -82,6 +86,8 @@ read_ledger(Metrics *metrics)
         tell_over_limit(metrics);
     metrics->ledger_us =
         view.now_us + max_u64(LEDGER_GAP_US, (view.now_us - begun_us) * COST_SHARE);
+    metrics->unseen_us = max_u64(metrics->ledger_us, view.now_us + UNSEEN_GAP_US);
+    metrics->scrapes = metrics_http_counts(metrics->http).scrapes;
 }
 
 static void
@@ -104,13 +110,21 @@ publish(Metrics *metrics)
     metrics_http_publish(metrics->http, page); /* the server owns it from here */
 }
 
+static bool
+is_ledger_due(const Metrics *metrics)
+{
+    bool is_seen = metrics_http_counts(metrics->http).scrapes != metrics->scrapes;
+
+    return (uint64_t)g_get_monotonic_time() >= (is_seen ? metrics->ledger_us : metrics->unseen_us);
+}
+
 static gboolean
 make_page(gpointer data)
 {
     Metrics *metrics = data;
 
     metrics->soon = 0;
-    if ((uint64_t)g_get_monotonic_time() >= metrics->ledger_us)
+    if (is_ledger_due(metrics))
         read_ledger(metrics);
     publish(metrics);
     return G_SOURCE_REMOVE;

@@ -18,6 +18,8 @@
 #define U             VALUE_UNKNOWN
 #define GROUP         "machine.slice/machine-qemu\\x2d1\\x2dweb.scope/"
 #define V2            "sys/fs/cgroup/" GROUP
+/* On CLOCK_MONOTONIC. */
+#define LONG_AGO 1
 
 static Domain *
 web(Agent *agent)
@@ -267,6 +269,7 @@ a_limit_around_all_domains_counts_only_if_reclaim_is_configured(void **state)
     assert_string_equal(agent->partition.bound_path, "/machine.slice");
 
     agent->conf->policy.balloon_enable = ENABLE_NO;
+    agent->host_us = LONG_AGO;
     gather_pressed(agent);
     gather_host(agent);
     assert_int_equal(agent->host.mem_total_bytes, total);
@@ -289,6 +292,7 @@ a_cgroup_that_is_gone_is_looked_for_again(void **state)
     gather_all(agent);
     assert_int_equal(sample_of(agent).cgroup_bytes, 1000);
     fakeroot_remove(fakeagent_root(agent), "proc/42"); /* QEMU has ended */
+    web(agent)->read_us = LONG_AGO;
     gather_all(agent);
     assert_int_equal(web(agent)->cgroup.version, CGROUP_NONE);
     assert_true(sample_of(agent).cgroup_bytes == U);

@@ -21,9 +21,11 @@
 static Stalls
 stalls_of(const FakeRoot *root)
 {
+    StallFiles files = { 0 };
     Stalls stalls;
 
-    stalls_read(fakeroot_fd(root), &stalls);
+    stalls_read(&files, fakeroot_fd(root), &stalls);
+    stall_files_close(&files);
     return stalls;
 }
 

@@ -26,7 +26,7 @@ start_web(Agent *agent)
     event_post(agent, &event);
 }
 
-static const Domain *
+static Domain *
 web(Agent *agent)
 {
     return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
@@ -63,6 +63,7 @@ a_process_that_has_exited_leaves_nothing_known(void **state)
     fakeagent_run(150);
     assert_true(web(agent)->has_process);
     fakeroot_remove(fakeagent_root(agent), "proc/42");
+    web(agent)->read_us = 1; /* long ago */
     tick_want(agent, 0);
     fakeagent_run(30);
     assert_false(web(agent)->has_process);
