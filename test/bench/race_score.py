@@ -7,11 +7,13 @@ touched, and how little was in use at the end of the best controller's runs.
 
     touched(t) = resident + pages replaced by the zero page
     in use(t)  = resident - pages_sharing
-    saved(t)   = min(touched(t), touched by the filled guests) - in use(t)
+    saved(t)   = touched(t) in the measure of the filled guests - in use(t)
 
-A controller that scans guests while they boot can merge more pages and still leave the same memory
-in use; the minimum keeps that from being counted as a gain. "50 %" means half of what the best
-controller saves at the end. All times are in seconds, all memory in MiB, all CPU in seconds.
+Guests that boot touch some more memory in one run and some less in another, and more when they are
+scanned meanwhile: what was merged and then written to is touched twice. None of that is a gain or a
+loss, so each run's touched(t) is stretched to end at the reference, and does not exceed it: once the
+guests are filled, the memory in use alone counts. "50 %" means half of what the best controller
+saves at the end. All times are in seconds, all memory in MiB, all CPU in seconds.
 """
 from collections import namedtuple
 from statistics import median
@@ -50,9 +52,15 @@ def points(record):
     return result
 
 
+def settled(curve):
+    """Memory touched at the end of a run."""
+    last = curve[-1].seconds
+    return median(p.touched_mib for p in curve if p.seconds >= last * (1 - PLATEAU_PART))
+
+
 def filled_at(curve):
     """When the guests' memory stopped growing."""
-    goal = FILLED_SHARE * max(point.touched_mib for point in curve)
+    goal = FILLED_SHARE * settled(curve)
     return next(point.seconds for point in curve if point.touched_mib >= goal)
 
 
@@ -71,14 +79,16 @@ def reference(runs, gain_mib=0):
     for controller, curve in runs:
         by_controller.setdefault(controller, []).append(curve)
     judges = [name for name in REFERENCE_CONTROLLERS if name in by_controller] or by_controller
-    touched = median(max(p.touched_mib for p in curve) for _, curve in runs)
+    touched = median(settled(curve) for _, curve in runs)
     best = min(median(plateau(curve) for curve in by_controller[name]) for name in judges)
     return Reference(touched, min(best, touched - gain_mib))
 
 
 def saved(curve, ref):
     """Pairs of seconds and MiB."""
-    return [(p.seconds, min(p.touched_mib, ref.touched_mib) - p.in_use_mib) for p in curve]
+    stretch = ref.touched_mib / settled(curve) if settled(curve) > 0 else 1
+    return [(p.seconds, min(p.touched_mib * stretch, ref.touched_mib) - p.in_use_mib)
+            for p in curve]
 
 
 def touched_at(curve, share, ref):
@@ -86,8 +96,7 @@ def touched_at(curve, share, ref):
 
     A booting guest has pages that are alike for a moment, most of them zero.
     """
-    most = max(point.touched_mib for point in curve)
-    wanted = share / 100 * min(ref.touched_mib, most)
+    wanted = share / 100 * min(ref.touched_mib, settled(curve))
     return next(point.seconds for point in curve if point.touched_mib >= wanted)
 
 

@@ -84,6 +84,10 @@ class Scores(unittest.TestCase):
                 for p in self.curve]
         self.assertAlmostEqual(saved(more, self.reference)[-1][1], 50, 1)
 
+    def test_guests_that_touched_less_are_not_saved_less(self):
+        less = [p._replace(touched_mib=0.9 * p.touched_mib) for p in self.curve]
+        self.assertAlmostEqual(saved(less, self.reference)[-1][1], 50, 1)
+
     def test_rest_is_counted_in_passes_after_the_fill(self):
         calm = made_up("auto", 20, 5, 0)
         self.assertEqual(score(calm, self.reference)["passes_to_rest"], 0)
