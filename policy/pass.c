@@ -292,6 +292,23 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, ui
     plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);
 }
 
+/* What a page has cost in the last step, now that it is over: those that follow are more like these
+ * than like the average. */
+static uint64_t
+step_cost_ns(const HostSample *host, const KsmAuto *a)
+{
+    const Pass *pass = &a->pass;
+    uint64_t done;
+
+    if (!is_known(visited_pages(host)) || !is_known(pass->step_visited) ||
+        !is_known(host->ksmd_cpu_us) || !is_known(pass->step_cpu_us))
+        return cost_ns(a);
+    done = sat_sub(visited_pages(host), pass->step_visited);
+    if (done < COST_MIN_PAGES)
+        return cost_ns(a);
+    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, pass->step_cpu_us), 1000, done), 1);
+}
+
 /* When ksmd will be through with a step, going on as it has; others may have the CPUs. */
 static uint64_t
 step_left_us(const HostSample *host, const Pass *pass, uint64_t pages)
@@ -326,7 +343,8 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
     Pass *pass = &a->pass;
     uint64_t visited = visited_pages(host);
     uint64_t pages = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
-    uint64_t step_us = mul_div(mul_div(pages, cost_ns(a), 1000), BP_ONE, plan->ksm.duty_bp);
+    uint64_t cpu_us = mul_div(pages, step_cost_ns(host, a), 1000);
+    uint64_t step_us = mul_div(cpu_us, BP_ONE, plan->ksm.duty_bp);
     uint64_t look_us = remaining_us > 0 ? min_u64(remaining_us, step_us) : step_us;
 
     if (pass->stage == PASS_HALT) {
@@ -337,6 +355,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
             look_us = max_u64(look_us, sat_sub(host->now_us, pass->began_us) / 16);
         pass->beat ^= 1;
         pass->step_visited = visited;
+        pass->step_cpu_us = host->ksmd_cpu_us;
         pass->step_us = host->now_us;
     } else {
         look_us = step_left_us(host, pass, pages);

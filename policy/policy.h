@@ -51,6 +51,7 @@ typedef struct {
     uint64_t visited;      /* pages_scanned and pages_skipped when it began; VALUE_UNKNOWN */
     uint64_t skipped;      /* pages_skipped when it began; VALUE_UNKNOWN */
     uint64_t step_visited; /* as visited, when the last step was made */
+    uint64_t step_cpu_us;  /* run time of ksmd then */
     uint64_t look_visited; /* as visited, at the last look during steps */
     uint64_t step_us;      /* CLOCK_MONOTONIC of the last step */
 } Pass;

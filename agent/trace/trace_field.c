@@ -158,6 +158,7 @@ static const TraceField state_fields[] = {
     AUTO(pass.pages),
     AUTO(pass.reach_bp),
     AUTO(pass.step_visited),
+    AUTO(pass.step_cpu_us),
     AUTO(pass.look_visited),
     AUTO(pass.step_us),
     AUTO(pass.visited),

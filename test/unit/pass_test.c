@@ -250,6 +250,24 @@ a_step_is_looked_at_again_when_it_should_be_over(void **unused)
 }
 
 static void
+a_step_is_expected_to_take_as_long_as_the_one_before(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.pages_scanned = 1000;
+    one.sample.host.ksmd_cpu_us = 1 * S;
+    pass_begin(&one.sample, &one.state, 38000, false);
+    plan_now(&one);
+    one.sample.host.now_us += 40 * MS;
+    one.sample.host.ksmd_cpu_us += 16 * MS; /* merged pages, which cost little */
+    one.sample.host.ksm.pages_scanned += 16000;
+    plan_now(&one);
+    assert_in_range(one.plan.next_tick_us, 15 * MS, 17 * MS);
+}
+
+static void
 what_there_was_of_the_expected_is_expected_of_the_next_pass(void **unused)
 {
     One one;
@@ -371,6 +389,7 @@ main(void)
         cmocka_unit_test(pages_that_are_skipped_bring_the_end_nearer),
         cmocka_unit_test(a_step_begins_when_the_last_is_over_or_was_missed),
         cmocka_unit_test(a_step_is_looked_at_again_when_it_should_be_over),
+        cmocka_unit_test(a_step_is_expected_to_take_as_long_as_the_one_before),
         cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
         cmocka_unit_test(while_memory_comes_a_pass_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
