@@ -11,6 +11,9 @@
  *
  * Giving is in balloon_give.c, and comes first.
  *
+ * A step that could not be passed on to the balloon yet is planned again at each decision, until it
+ * has been, for as long as it would still be right to take it.
+ *
  * A step down that is still on its way when the host is calm again, or when the guest turns out to
  * be short, is called off.
  *
@@ -103,6 +106,31 @@ call_off(const BalloonCase *c)
                      REASON_GIVE_BACK);
 }
 
+/* Whether a step that was planned before may still be taken. */
+static bool
+is_right(const BalloonCase *c)
+{
+    uint64_t asked_bytes = c->track->balloon.asked_bytes;
+
+    if (asked_bytes >= c->domain->balloon_bytes)
+        return asked_bytes <= max_u64(c->stake.high_bytes, c->domain->balloon_bytes);
+    return asked_bytes >= c->stake.low_bytes && c->level != MEMORY_CALM && !c->is_short &&
+           is_known(c->part->need_bytes);
+}
+
+static void
+plan_again(const BalloonCase *c)
+{
+    if (!c->domain->balloon_waits || !balloon_is_moving(c))
+        return;
+    if (c->dry || !is_right(c)) {
+        motion_withdraw(c->domain, &c->track->balloon);
+        return;
+    }
+    c->part->balloon_bytes = c->track->balloon.asked_bytes;
+    c->part->balloon_reason = REASON_WAITING;
+}
+
 /* Those that are left as they are have a reason, too. */
 static void
 settle(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, size_t i)
@@ -117,11 +145,15 @@ settle(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *p
         part->balloon_reason = reason;
         if (reason == REASON_MECHANISM_OFF)
             motion_forget(&state->domains[i].balloon);
+        else if (domain->balloon_waits && reason != REASON_HOLD_STILL)
+            motion_withdraw(domain, &state->domains[i].balloon);
         return;
     }
     part->balloon_apply = !c.dry;
     if (!is_known(part->balloon_bytes))
         call_off(&c);
+    if (!is_known(part->balloon_bytes))
+        plan_again(&c);
     if (is_known(part->balloon_bytes))
         return;
     reason = fault != REASON_NONE ? fault : why_keep(&c);

@@ -21,6 +21,8 @@ balloon_why_not(const PolicyConf *conf, const HostSample *host, const DomainSamp
         return REASON_FOREIGN;
     if (domain->is_still)
         return REASON_HOLD_STILL;
+    if (domain->balloon_refuses)
+        return REASON_REFUSED;
     if (!is_known(domain->maximum_bytes) || domain->balloon_bytes > domain->maximum_bytes ||
         domain->balloon_bytes == 0 || !memory_is_known(host))
         return REASON_FACT_MISSING;

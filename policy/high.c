@@ -194,7 +194,8 @@ most_bytes(const HostSample *host, const MemoryState *memory)
 static uint64_t
 room_bytes(const PolicyConf *conf, const DomainSample *domain)
 {
-    return sat_sub(domain->cgroup_bytes, stake_floor(conf, domain)) / FLOOR_DIVISOR;
+    return sat_sub(domain->cgroup_bytes, stake_floor(domain, conf->balloon_floor_bp)) /
+           FLOOR_DIVISOR;
 }
 
 /* The next probe: a step, as far as floor and files allow. */
@@ -365,7 +366,8 @@ plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
     if (reason == REASON_FOREIGN) {
         high->limit_bytes = 0; /* not even lifted: it is theirs now */
     } else if (reason != REASON_NONE || domain->can_reclaim || !part->high_apply ||
-               high->limit_bytes < stake_floor(conf, domain) || is_outgrown(conf, domain, high)) {
+               high->limit_bytes < stake_floor(domain, conf->balloon_floor_bp) ||
+               is_outgrown(conf, domain, high)) {
         plan_lift(domain, high, part);
     } else {
         plan_limit(conf, sample->host.now_us, high->limit_bytes, part);

@@ -7,6 +7,10 @@
  * the balloon makes progress: an eighth of the way that is left, within stuck_s. One that does not
  * is stuck. It is dropped from the sums, and not asked for more, until it moves.
  *
+ * A request goes through libvirt, which may be busy, or refuse. Until it has been passed on it is
+ * wanted at each decision anew (balloon.c), and it is over once policy does not want it any more.
+ * The guest's time begins when it hears of it. A request that was refused was never made.
+ *
  * Memory that was given counts as promised until the guest has touched it, which shows as growth
  * of its resident set: until then it looks free, but the guest may take it at any moment. What is
  * free is given once.
@@ -48,8 +52,15 @@ motion_ask(uint64_t now_us, const DomainSample *domain, uint64_t bytes, DomainTr
     balloon->left_bytes = distance(bytes, domain->balloon_bytes);
     balloon->progress_us = now_us;
     balloon->stuck = false;
-    if (has_arrived(domain, balloon->left_bytes))
-        balloon->asked_bytes = 0;
+}
+
+void
+motion_withdraw(const DomainSample *domain, BalloonTrack *balloon)
+{
+    balloon->promise_bytes =
+        sat_sub(balloon->promise_bytes, sat_sub(balloon->asked_bytes, domain->balloon_bytes));
+    balloon->asked_bytes = 0;
+    balloon->stuck = false;
 }
 
 uint64_t
@@ -76,13 +87,10 @@ motion_forget(BalloonTrack *balloon)
 static void
 give_up(const DomainSample *domain, BalloonTrack *balloon)
 {
-    if (balloon->asked_bytes > domain->balloon_bytes) {
-        balloon->promise_bytes =
-            sat_sub(balloon->promise_bytes, balloon->asked_bytes - domain->balloon_bytes);
-        balloon->asked_bytes = 0;
-    } else {
+    if (balloon->asked_bytes > domain->balloon_bytes)
+        motion_withdraw(domain, balloon);
+    else
         balloon->stuck = true;
-    }
 }
 
 static void
@@ -90,14 +98,22 @@ follow_way(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain,
            BalloonTrack *balloon)
 {
     uint64_t left_bytes = distance(balloon->asked_bytes, domain->balloon_bytes);
+    bool hears_now = balloon->waits && !domain->balloon_waits;
 
+    balloon->waits = domain->balloon_waits;
     if (balloon->asked_bytes == 0)
         return;
-    if (domain->is_still) {
-        balloon->progress_us = now_us; /* it cannot be blamed */
+    if (domain->balloon_refuses) {
+        motion_withdraw(domain, balloon);
         return;
     }
-    if (has_arrived(domain, left_bytes)) {
+    if (domain->is_still || hears_now)
+        balloon->progress_us = now_us; /* it cannot be blamed */
+    if (hears_now)
+        balloon->stuck = false;
+    if (domain->is_still)
+        return;
+    if (has_arrived(domain, left_bytes) && !domain->balloon_waits) {
         balloon->asked_bytes = 0;
         balloon->stuck = false;
     } else if (left_bytes <= balloon->left_bytes - balloon->left_bytes / PROGRESS_DIVISOR) {

@@ -13,6 +13,9 @@
  */
 void motion_ask(uint64_t now_us, const DomainSample *domain, uint64_t bytes, DomainTrack *track);
 
+/** motion_withdraw() - what was asked for is not to be done, and was not done */
+void motion_withdraw(const DomainSample *domain, BalloonTrack *balloon);
+
 /** motion_coming() - bytes that its balloon has been asked for, and that have not come yet; what a
  * stuck one owes is not counted upon */
 uint64_t motion_coming(const DomainSample *domain, const DomainTrack *track);

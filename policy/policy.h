@@ -163,6 +163,7 @@ typedef struct {
     uint64_t left_bytes;     /* of the way, at the last progress */
     uint64_t progress_us;    /* CLOCK_MONOTONIC of that */
     bool stuck;              /* asked, and hardly moved */
+    bool waits;              /* what was asked had not been passed on at the last look */
     uint64_t promise_bytes;  /* given and not touched yet */
     uint64_t resident_bytes; /* resident set at the last look; VALUE_UNKNOWN */
 } BalloonTrack;

@@ -108,6 +108,13 @@ static const ReasonWords reason_words[] = {
                               "a balloon driver that tells the truth", NULL },
     [REASON_FOREIGN] = { "foreign", "somebody else has changed it: left alone until told otherwise",
                          "the mechanism's mode set for this domain with the client", NULL },
+    [REASON_WAITING] = { "waiting",
+                         "what was asked of its balloon has not been passed on yet: libvirt or its "
+                         "QEMU is busy",
+                         "an answer of libvirt, or something else that is wanted", NULL },
+    [REASON_REFUSED] = { "refused",
+                         "libvirt does not set its balloon: it is left alone for 5 minutes",
+                         "time; the log of virtksmd tells what libvirt says", NULL },
     [REASON_STUCK] = { "stuck",
                        "its balloon was asked to move, and hardly does: it is not counted upon",
                        "a balloon that moves", "balloon.stuck_s" },

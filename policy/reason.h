@@ -39,6 +39,8 @@ typedef enum {
     REASON_STATS_STALE,       /* the guest has told nothing of its memory lately */
     REASON_STATS_ABSURD,      /* what the guest tells of its memory cannot be true */
     REASON_FOREIGN,           /* somebody else changed it */
+    REASON_WAITING,           /* what was asked has not been passed on yet */
+    REASON_REFUSED,           /* libvirt does not do what was asked */
     REASON_STUCK,             /* its balloon was asked to move and hardly does */
     REASON_DWELL,             /* the last step is too fresh to be judged */
     REASON_DEAD_BAND,         /* too little to be worth a step */

@@ -113,6 +113,9 @@ typedef struct {
                              job, paused, shutting down */
     bool balloon_foreign; /* somebody else set its balloon: hands off until told */
     bool limit_foreign;   /* somebody else set its limit: hands off until told */
+    bool balloon_waits;   /* what was asked of its balloon last has not been passed on yet */
+    bool balloon_refuses; /* asking is of no use for now: libvirt refuses, or fails again and again
+                           */
     bool can_reclaim;     /* its cgroup has memory.reclaim, and it may be written */
     bool can_limit;       /* its cgroup has memory.high (cgroup v2) */
 

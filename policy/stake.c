@@ -17,15 +17,25 @@
  * section 5.2; here need takes the place of sampled activity.
  */
 #include "policy/stake.h"
+#include "policy/motion.h"
 
 uint64_t
-stake_floor(const PolicyConf *conf, const DomainSample *domain)
+stake_floor(const DomainSample *domain, uint64_t floor_bp)
 {
-    uint64_t usual_bytes = mul_div(domain->maximum_bytes, conf->balloon_floor_bp, BP_ONE);
+    uint64_t usual_bytes = mul_div(domain->maximum_bytes, floor_bp, BP_ONE);
 
     if (!is_known(domain->maximum_bytes))
         return VALUE_UNKNOWN;
     return min_u64(known_or(domain->floor_bytes, usual_bytes), domain->maximum_bytes);
+}
+
+uint64_t
+stake_ceiling(const DomainSample *domain, uint64_t floor_bp)
+{
+    uint64_t maximum_bytes = domain->maximum_bytes;
+
+    return clamp_u64(known_or(domain->ceiling_bytes, maximum_bytes), stake_floor(domain, floor_bp),
+                     maximum_bytes);
 }
 
 static uint64_t
@@ -38,11 +48,10 @@ Stake
 stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
          const DomainTrack *track, uint64_t need_bytes)
 {
-    uint64_t maximum = domain->maximum_bytes;
     uint64_t shrink_bytes = share_of_maximum(domain, conf->balloon_shrink_bp);
     Stake stake = {
-        .low_bytes = stake_floor(conf, domain),
-        .end_bytes = max_u64(domain->balloon_bytes, track->balloon.asked_bytes),
+        .low_bytes = stake_floor(domain, conf->balloon_floor_bp),
+        .end_bytes = motion_end_bytes(domain, track),
         .band_bytes = share_of_maximum(domain, conf->balloon_dead_band_bp),
         .shrink_bytes = level == MEMORY_CRITICAL ? shrink_bytes * 2 : shrink_bytes,
     };
@@ -50,14 +59,13 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
 
     stake.grow_bytes = sat_sub(share_of_maximum(domain, conf->balloon_grow_bp),
                                stake.end_bytes - domain->balloon_bytes);
-    stake.high_bytes =
-        clamp_u64(known_or(domain->ceiling_bytes, maximum), stake.low_bytes, maximum);
+    stake.high_bytes = stake_ceiling(domain, conf->balloon_floor_bp);
     stake.need_bytes = stake.low_bytes;
     if (is_known(need_bytes)) {
         if (level == MEMORY_CRITICAL)
             kept_bytes -= sat_sub(need_bytes, track->need.bare_bytes) / 2;
         stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
-        kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, maximum);
+        kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, domain->maximum_bytes);
         stake.spare_bytes = sat_sub(domain->balloon_bytes, kept_bytes);
     }
     return stake;

@@ -19,11 +19,15 @@ typedef struct {
 } Stake;
 
 /**
- * stake_floor() - what a domain keeps, by its metadata or else by @conf
+ * stake_floor() - what a domain keeps whatever happens
+ * @floor_bp: of its maximum, where its definition does not say
  *
- * Return: at most its maximum; VALUE_UNKNOWN if that is not known.
+ * Return: bytes, at most its maximum; VALUE_UNKNOWN if that is not known.
  */
-uint64_t stake_floor(const PolicyConf *conf, const DomainSample *domain);
+uint64_t stake_floor(const DomainSample *domain, uint64_t floor_bp);
+
+/** stake_ceiling() - what a domain, whose maximum is known, may have: no less than its floor */
+uint64_t stake_ceiling(const DomainSample *domain, uint64_t floor_bp);
 
 /**
  * stake_of() - what a domain has, needs and may have

@@ -21,6 +21,7 @@ typedef struct {
     uint64_t target_bytes; /* of its balloon, as ordered last */
     int direction;         /* of the last order: -1, 1; 0: none yet */
     unsigned turns;        /* changes of it */
+    MemAsk ask;            /* what becomes of it */
     uint64_t want_us;      /* for so long it uses its own swap while another is idle */
 } Follow;
 
@@ -39,6 +40,8 @@ struct MemAgent {
     size_t n;         /* domains that tracks and follows are of */
     uint64_t next_us; /* when policy wants to be asked */
     bool is_dead;     /* it was killed */
+    MemFaults faults; /* of its actuator */
+    Dice dice;        /* for them */
     MemStory story;
 };
 
@@ -175,7 +178,7 @@ sample_stats(const MemGuest *guest, uint64_t now_us, DomainSample *sample)
 }
 
 static void
-sample_domain(const MemHost *host, const MemGuest *guest, DomainSample *sample)
+sample_domain(const MemHost *host, const MemGuest *guest, const MemAsk *ask, DomainSample *sample)
 {
     uint64_t resident = mem_guest_resident(guest);
 
@@ -188,6 +191,8 @@ sample_domain(const MemHost *host, const MemGuest *guest, DomainSample *sample)
     sample->has_balloon = guest->spec.kind != MEM_NO_DRIVER || guest->key % 2 == 0;
     sample->is_fixed = guest->spec.is_fixed;
     sample->is_still = guest->is_still;
+    sample->balloon_waits = ask->waits;
+    sample->balloon_refuses = host->now_us < ask->refused_until;
     sample->can_reclaim = host->spec.has_reclaim;
     sample->can_limit = host->spec.has_limit;
     sample->cgroup_bytes = resident + MEM_OVERHEAD;
@@ -203,14 +208,11 @@ sample_domain(const MemHost *host, const MemGuest *guest, DomainSample *sample)
 /* --- deeds -------------------------------------------------------------------------------- */
 
 static void
-order_balloon(MemAgent *agent, size_t i, const DomainPlan *plan)
+note_order(MemAgent *agent, const MemGuest *guest, Follow *follow, uint64_t bytes)
 {
-    MemGuest *guest = &agent->host->guests[i];
-    Follow *follow = &agent->follows[i];
-    uint64_t bytes = plan->balloon_bytes / 1024 * 1024; /* libvirt counts KiB */
     int direction = bytes > follow->target_bytes ? 1 : -1;
 
-    if (!plan->balloon_apply || !is_known(plan->balloon_bytes) || bytes == follow->target_bytes)
+    if (bytes == follow->target_bytes)
         return;
     if (follow->direction == -direction)
         follow->turns++;
@@ -221,8 +223,40 @@ order_balloon(MemAgent *agent, size_t i, const DomainPlan *plan)
     follow->direction = direction;
     follow->target_bytes = bytes;
     agent->story.balloon_orders++;
+}
+
+static void
+pass_on(const MemAgent *agent, MemGuest *guest, uint64_t bytes)
+{
     if (guest->spec.kind != MEM_NO_DRIVER)
         mem_guest_target(guest, bytes, agent->host->now_us);
+}
+
+static void
+order_balloon(MemAgent *agent, size_t i, const DomainPlan *plan)
+{
+    MemGuest *guest = &agent->host->guests[i];
+    Follow *follow = &agent->follows[i];
+    uint64_t bytes = plan->balloon_bytes / 1024 * 1024; /* libvirt counts KiB */
+
+    if (!plan->balloon_apply || !is_known(plan->balloon_bytes) ||
+        (bytes == follow->target_bytes && !follow->ask.waits))
+        return;
+    note_order(agent, guest, follow, bytes);
+    if (mem_ask(&follow->ask, &agent->faults, &agent->dice, bytes, agent->host->now_us))
+        pass_on(agent, guest, bytes);
+}
+
+/* What libvirt took its time for. */
+static void
+follow_late(MemAgent *agent)
+{
+    for (size_t i = 0; i < agent->n; i++) {
+        uint64_t bytes;
+
+        if (mem_ask_arrives(&agent->follows[i].ask, agent->host->now_us, &bytes))
+            pass_on(agent, &agent->host->guests[i], bytes);
+    }
 }
 
 static void
@@ -262,9 +296,11 @@ decide(MemAgent *agent)
     Sample sample;
 
     line_up(agent);
+    follow_late(agent);
     sample_host(agent->host, &sample.host);
     for (size_t i = 0; i < agent->n; i++)
-        sample_domain(agent->host, &agent->host->guests[i], &agent->samples[i]);
+        sample_domain(agent->host, &agent->host->guests[i], &agent->follows[i].ask,
+                      &agent->samples[i]);
     sample.domains = agent->samples;
     sample.n = agent->n;
     if (agent->control == MEM_CONTROL_MOM) {
@@ -352,6 +388,13 @@ mem_agent_run(MemAgent *agent, uint64_t us)
         if (is_due(agent))
             decide(agent);
     }
+}
+
+void
+mem_agent_disturb(MemAgent *agent, const MemFaults *faults, Dice dice)
+{
+    agent->faults = *faults;
+    agent->dice = dice;
 }
 
 void

@@ -9,6 +9,7 @@
 #define TEST_SIM_MEM_AGENT_H
 
 #include "policy/policy.h"
+#include "test/sim/mem_ask.h"
 #include "test/sim/mem_host.h"
 
 typedef struct MemAgent MemAgent;
@@ -47,6 +48,10 @@ void mem_agent_free(MemAgent *agent);
 
 /** mem_agent_run() - let so much time pass, in microseconds */
 void mem_agent_run(MemAgent *agent, uint64_t us);
+
+/** mem_agent_disturb() - from now on not all that balloons are asked for is passed on as it should;
+ * @dice is copied */
+void mem_agent_disturb(MemAgent *agent, const MemFaults *faults, Dice dice);
 
 /** mem_agent_die() - it is killed: from now on time passes without decisions */
 void mem_agent_die(MemAgent *agent);

@@ -241,6 +241,42 @@ balloons_turn_no_more_often_than_guests_do(void **unused)
     try_sizes(follows_bursts);
 }
 
+/* --- an actuator that fails --------------------------------------------------------------- */
+
+/* Every second request goes astray, and every thirtieth domain that is asked refuses. */
+static const MemFaults faults = { 25, 25, 8 * MEM_S, 3, 300 * MEM_S };
+
+/* Who refuses cannot be helped, and what is late is late: but nobody waits for a stuck_s. */
+static void
+gets_by_with_failures(Dice *dice, const Size *size)
+{
+    MemHostSpec spec = mem_host_spec(size->bytes);
+    MemFaults losses = { .lost_percent = 50 };
+    Ward ward = ward_new(dice, size, MEM_BURSTY, &spec);
+    MemStory story;
+
+    mem_agent_disturb(ward.agent, &losses, *dice);
+    mem_agent_run(ward.agent, size->us);
+    story = mem_agent_story(ward.agent);
+    if (story.longest_want_us > 60 * MEM_S)
+        fail_ward(&ward, "a request that was lost leaves a guest in its own swap");
+    if (mem_host_score(ward.host).guest_ooms > 0)
+        fail_ward(&ward, "a request that was lost has cost a guest a program");
+    mem_agent_disturb(ward.agent, &faults, *dice);
+    mem_agent_run(ward.agent, size->us);
+    story = mem_agent_story(ward.agent);
+    if (story.broken[0] != '\0')
+        fail_ward(&ward, story.broken);
+    ward_free(&ward);
+}
+
+static void
+what_is_lost_late_or_refused_breaks_no_promise(void **unused)
+{
+    (void)unused;
+    try_sizes(gets_by_with_failures);
+}
+
 /* --- death -------------------------------------------------------------------------------- */
 
 static bool
@@ -346,6 +382,7 @@ main(void)
         cmocka_unit_test(pressure_is_relieved_in_two_minutes),
         cmocka_unit_test(where_nothing_happens_balloons_come_to_rest),
         cmocka_unit_test(balloons_turn_no_more_often_than_guests_do),
+        cmocka_unit_test(what_is_lost_late_or_refused_breaks_no_promise),
         cmocka_unit_test(a_dead_agent_leaves_no_limit_behind),
         cmocka_unit_test(to_observe_is_to_wish_and_not_to_act),
         cmocka_unit_test(equal_lives_end_equally),

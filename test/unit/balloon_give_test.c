@@ -90,6 +90,27 @@ a_slow_balloon_is_not_asked_for_more_than_a_step_ahead(void **unused)
 }
 
 static void
+a_grant_that_was_lost_is_wanted_at_the_next_decision_and_promised_once(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.domains[0].balloon_bytes = 400 * MIB;
+    memcase_uses(&one, 0, 395);
+    memcase_decide(&one);
+    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a step");
+    one.domains[0].balloon_waits = true;
+    memcase_after(&one, S / 10);
+    assert_target(&one, 0, 650, REASON_WAITING, "it was lost");
+    assert_int_equal(one.tracks[0].balloon.promise_bytes, 250 * MIB);
+    one.domains[0].ceiling_bytes = 500 * MIB;
+    memcase_after(&one, S / 10);
+    assert_target(&one, 0, U, REASON_AT_CEILING, "it may not have that much any more");
+    assert_int_equal(one.tracks[0].balloon.promise_bytes, 0);
+}
+
+static void
 first_what_is_free_then_what_others_gave(void **unused)
 {
     MemCase one;
@@ -256,6 +277,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_short_is_given_large_steps_at_once),
         cmocka_unit_test(a_slow_balloon_is_not_asked_for_more_than_a_step_ahead),
+        cmocka_unit_test(a_grant_that_was_lost_is_wanted_at_the_next_decision_and_promised_once),
         cmocka_unit_test(first_what_is_free_then_what_others_gave),
         cmocka_unit_test(what_was_promised_is_not_given_twice),
         cmocka_unit_test(a_guest_about_to_kill_its_programs_may_have_what_the_host_must_swap_for),

@@ -327,6 +327,76 @@ a_step_down_is_called_off_when_it_is_not_wanted_any_more(void **unused)
 }
 
 static void
+bend_short_now(MemCase *one)
+{
+    memcase_uses(one, 0, 990);
+    one->domains[0].ceiling_bytes = 1000 * MIB;
+}
+
+static void
+bend_silent(MemCase *one)
+{
+    one->domains[0].guest_age_us = U;
+}
+
+static void
+bend_higher_floor(MemCase *one)
+{
+    one->domains[0].floor_bytes = 960 * MIB;
+}
+
+static void
+bend_refused(MemCase *one)
+{
+    one->domains[0].balloon_refuses = true;
+}
+
+static void
+bend_passed_on(MemCase *one)
+{
+    one->domains[0].balloon_waits = false;
+}
+
+static void
+what_was_not_passed_on_is_wanted_for_as_long_as_it_is_right(void **unused)
+{
+    static const struct {
+        const char *when;
+        Bend bend;
+        uint64_t want_mib;
+        Reason reason;
+        uint64_t asked_mib;
+    } rows[] = {
+        { "still tight", bend_nothing, 950, REASON_WAITING, 950 },
+        { "passed on", bend_passed_on, U, REASON_DWELL, 950 },
+        { "short now", bend_short_now, 1000, REASON_GIVE_BACK, 1000 },
+        { "silent", bend_silent, U, REASON_STATS_STALE, 0 },
+        { "below its floor", bend_higher_floor, U, REASON_DWELL, 0 },
+        { "a job", bend_still, U, REASON_HOLD_STILL, 950 },
+        { "refused", bend_refused, U, REASON_REFUSED, 0 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init_tight(&one, 1);
+        memcase_decide(&one);
+        assert_target(&one, 0, 950, REASON_TAKE, rows[r].when);
+        one.domains[0].balloon_waits = true;
+        rows[r].bend(&one);
+        for (unsigned tick = 0; tick < 2; tick++) {
+            memcase_after(&one, S);
+            if (tick == 0)
+                assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+            if (one.tracks[0].balloon.asked_bytes != rows[r].asked_mib * MIB)
+                fail_msg("%s: %" PRIu64 " MiB are asked", rows[r].when,
+                         one.tracks[0].balloon.asked_bytes / MIB);
+        }
+    }
+}
+
+static void
 a_stuck_balloon_is_told_and_not_asked_again(void **unused)
 {
     MemCase one;
@@ -370,6 +440,7 @@ main(void)
         cmocka_unit_test(it_goes_down_to_need_with_headroom_and_never_below_the_floor),
         cmocka_unit_test(the_idle_pay_first_and_equals_pay_alike),
         cmocka_unit_test(a_step_down_is_called_off_when_it_is_not_wanted_any_more),
+        cmocka_unit_test(what_was_not_passed_on_is_wanted_for_as_long_as_it_is_right),
         cmocka_unit_test(a_stuck_balloon_is_told_and_not_asked_again),
         cmocka_unit_test(others_wait_while_one_is_enough),
     };

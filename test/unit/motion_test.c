@@ -107,6 +107,67 @@ a_domain_that_is_held_still_is_not_blamed(void **unused)
 }
 
 static void
+the_guests_time_begins_when_it_hears_of_it(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    ask(&one, 600);
+    one.domains[0].balloon_waits = true;
+    move(&one, 59 * S, 1000);
+    assert_int_equal(coming_mib(&one), 400); /* it may take a moment */
+    move(&one, 1 * S, 1000);
+    assert_int_equal(coming_mib(&one), 0); /* but is not counted upon for ever */
+    one.domains[0].balloon_waits = false;
+    move(&one, 1 * S, 1000);
+    assert_int_equal(coming_mib(&one), 400);
+    move(&one, 59 * S, 1000);
+    assert_false(one.tracks[0].balloon.stuck);
+    move(&one, 1 * S, 1000);
+    assert_true(one.tracks[0].balloon.stuck);
+}
+
+static void
+what_is_called_off_is_asked_until_it_was_passed_on(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    ask(&one, 600);
+    move(&one, S, 800);
+    motion_ask(one.host.now_us, &one.domains[0], 800 * MIB, &one.tracks[0]);
+    one.domains[0].balloon_waits = true;
+    look(&one, S);
+    assert_int_equal(one.tracks[0].balloon.asked_bytes, 800 * MIB);
+    one.domains[0].balloon_waits = false;
+    look(&one, S);
+    assert_int_equal(one.tracks[0].balloon.asked_bytes, 0);
+}
+
+static void
+what_is_refused_was_never_asked(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t asked_mib;
+    } rows[] = { { "a grant", 900 }, { "a take", 400 } };
+    (void)unused;
+
+    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+        MemCase one;
+
+        ask(&one, 600);
+        move(&one, S, 600);
+        motion_ask(one.host.now_us, &one.domains[0], rows[r].asked_mib * MIB, &one.tracks[0]);
+        one.domains[0].balloon_refuses = true;
+        look(&one, S);
+        if (one.tracks[0].balloon.promise_bytes > 0 || coming_mib(&one) > 0 ||
+            motion_end_bytes(&one.domains[0], &one.tracks[0]) != 600 * MIB)
+            fail_msg("%s: %" PRIu64 " MiB to come", rows[r].when, coming_mib(&one));
+    }
+}
+
+static void
 what_was_given_is_promised_until_it_is_touched(void **unused)
 {
     MemCase one;
@@ -170,6 +231,9 @@ main(void)
         cmocka_unit_test(what_was_asked_for_is_coming_until_it_is_there),
         cmocka_unit_test(a_balloon_without_progress_is_stuck_until_it_moves),
         cmocka_unit_test(a_domain_that_is_held_still_is_not_blamed),
+        cmocka_unit_test(the_guests_time_begins_when_it_hears_of_it),
+        cmocka_unit_test(what_is_called_off_is_asked_until_it_was_passed_on),
+        cmocka_unit_test(what_is_refused_was_never_asked),
         cmocka_unit_test(what_was_given_is_promised_until_it_is_touched),
         cmocka_unit_test(what_is_given_and_not_taken_is_given_up),
         cmocka_unit_test(where_somebody_else_set_it_is_the_new_beginning),

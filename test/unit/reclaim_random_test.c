@@ -42,8 +42,9 @@ static const size_t domain_figures[] = {
 };
 
 static const size_t domain_flags[] = {
-    DOMAIN(has_balloon),   DOMAIN(is_fixed),    DOMAIN(is_still),  DOMAIN(balloon_foreign),
-    DOMAIN(limit_foreign), DOMAIN(can_reclaim), DOMAIN(can_limit),
+    DOMAIN(has_balloon),     DOMAIN(is_fixed),      DOMAIN(is_still),
+    DOMAIN(balloon_foreign), DOMAIN(limit_foreign), DOMAIN(balloon_waits),
+    DOMAIN(balloon_refuses), DOMAIN(can_reclaim),   DOMAIN(can_limit),
 };
 
 /* Half of the values are of a size that happens: up to 4 GiB. */
@@ -134,19 +135,20 @@ assert_balloon(const MemCase *one, size_t i, unsigned step)
 
     if (!is_known(plan->balloon_bytes))
         return;
-    if (plan->balloon_bytes < stake_floor(&one->conf, domain) ||
+    if (plan->balloon_bytes < stake_floor(domain, one->conf.balloon_floor_bp) ||
         plan->balloon_bytes > domain->maximum_bytes)
         fail_msg("step %u: balloon %" PRIu64 " of %" PRIu64, step, plan->balloon_bytes,
                  domain->maximum_bytes);
     if (domain->is_still || domain->is_fixed || domain->balloon_foreign || !domain->has_balloon ||
-        one->conf.balloon_enable == ENABLE_NO || domain->balloon_mode == MECHANISM_OFF)
+        domain->balloon_refuses || one->conf.balloon_enable == ENABLE_NO ||
+        domain->balloon_mode == MECHANISM_OFF)
         fail_msg("step %u: a balloon that is not ours: %s", step,
                  reason_name(plan->balloon_reason));
     if (plan->balloon_bytes < domain->balloon_bytes && one->plan.host.level == MEMORY_CALM)
         fail_msg("step %u: a calm host takes", step);
     if (plan->balloon_bytes > domain->balloon_bytes &&
         plan->balloon_bytes > max_u64(known_or(domain->ceiling_bytes, domain->maximum_bytes),
-                                      stake_floor(&one->conf, domain)))
+                                      stake_floor(domain, one->conf.balloon_floor_bp)))
         fail_msg("step %u: balloon %" PRIu64 ", ceiling %" PRIu64, step, plan->balloon_bytes,
                  domain->ceiling_bytes);
 }
@@ -161,11 +163,11 @@ assert_high(const MemCase *one, size_t i, unsigned step)
     if (sets != (plan->lease_us > 0))
         fail_msg("step %u: limit %" PRIu64 ", lease %" PRIu64, step, plan->limit_bytes,
                  plan->lease_us);
-    if (plan->reclaim_bytes > 0 &&
-        sat_sub(domain->cgroup_bytes, plan->reclaim_bytes) < stake_floor(&one->conf, domain))
+    if (plan->reclaim_bytes > 0 && sat_sub(domain->cgroup_bytes, plan->reclaim_bytes) <
+                                       stake_floor(domain, one->conf.balloon_floor_bp))
         fail_msg("step %u: %" PRIu64 " of %" PRIu64 " reclaimed", step, plan->reclaim_bytes,
                  domain->cgroup_bytes);
-    if (sets && plan->limit_bytes < stake_floor(&one->conf, domain))
+    if (sets && plan->limit_bytes < stake_floor(domain, one->conf.balloon_floor_bp))
         fail_msg("step %u: limit %" PRIu64, step, plan->limit_bytes);
     if ((sets || plan->reclaim_bytes > 0) &&
         (domain->is_still || domain->is_fixed || domain->limit_foreign ||

@@ -72,7 +72,7 @@ half_the_headroom_goes_in_a_crisis_and_steps_are_twice_as_large(void **unused)
     assert_int_equal(stake.spare_bytes, 450 * MIB);
     assert_int_equal(stake.shrink_bytes, 100 * MIB);
     one.domains[0].maximum_bytes = U;
-    assert_false(is_known(stake_floor(&one.conf, &one.domains[0])));
+    assert_false(is_known(stake_floor(&one.domains[0], one.conf.balloon_floor_bp)));
 }
 
 static void
