@@ -118,6 +118,16 @@ restore_all(Agent *agent)
             restore_one(agent, (ActuatorId)id);
 }
 
+/* What is only kept in mind is in other groups. */
+static bool
+has_leftovers(const Agent *agent)
+{
+    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+        if (originals_has_group(&agent->originals, actuators[id]->name))
+            return true;
+    return false;
+}
+
 /* What a run that was killed has left goes back in any mode, also in one that writes nothing. For
  * that of domains libvirt is needed: their actuators see to it as soon as it is connected. */
 static void
@@ -125,7 +135,7 @@ restore_leftovers(Agent *agent)
 {
     KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
 
-    if (agent->originals.outcome != ORIGINALS_LOADED)
+    if (!has_leftovers(agent))
         return;
     log_warning("the last run did not end cleanly: putting things back as they were found");
     ksm_actuator_set_options(&agent->ksm, &write);

@@ -95,6 +95,8 @@ reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
     sample->balloon_foreign = domain->balloon_foreign;
     sample->limit_foreign = domain->limit_foreign;
+    sample->balloon_waits = hold_waits(domain_balloon_hold(agent, domain));
+    sample->balloon_refuses = hold_is_refused(domain_balloon_hold(agent, domain));
     sample->guest_period_us = G_USEC_PER_SEC * reclaim_stats_period_s(agent, domain);
 }
 

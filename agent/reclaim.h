@@ -29,7 +29,7 @@ Subject reclaim_subject(const Domain *domain);
 
 /**
  * reclaim_fill() - what actuators know of a domain, for policy
- * @sample: foreign marks and the period of statistics are written
+ * @sample: foreign marks, what balloons are up to and the period of statistics are written
  */
 void reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
 

@@ -7,12 +7,12 @@
  * what the guest has done (balloon.current), and whether it is stuck is policy's to judge.
  *
  * Policy's bounds are checked again here, on the figures at hand: whatever goes wrong there, no
- * domain is left with less than its floor or offered more than its maximum. A target out of
+ * domain is left with less than its floor or offered more than its ceiling. A target out of
  * bounds is refused as a whole: cutting it to fit would hide the mistake.
  */
 #include "agent/actuator/balloon.h"
 
-#include "policy/arith.h"
+#include "policy/stake.h"
 
 /* Pages of any guest are as large or smaller. */
 #define GRAIN_BYTES (UINT64_C(64) << 10)
@@ -41,16 +41,6 @@ balloon_set_options(Balloon *balloon, const BalloonOptions *options)
     balloon->options = *options;
 }
 
-uint64_t
-balloon_floor(const DomainSample *sample, uint64_t floor_bp)
-{
-    uint64_t usual_bytes = mul_div(sample->maximum_bytes, floor_bp, BP_ONE);
-
-    if (!is_known(sample->maximum_bytes))
-        return VALUE_UNKNOWN;
-    return min_u64(known_or(sample->floor_bytes, usual_bytes), sample->maximum_bytes);
-}
-
 static bool
 is_on(const Balloon *balloon, const DomainSample *sample)
 {
@@ -66,17 +56,26 @@ is_movable(const Subject *subject, const DomainSample *sample)
            is_known(sample->balloon_bytes) && is_known(sample->maximum_bytes);
 }
 
-/* Whether @want is between the domain's floor and its maximum; if not, that is its failure. */
+/* What it may be left: its ceiling, or what it has by now, if that is more. */
+static uint64_t
+most_bytes(const Balloon *balloon, const DomainSample *sample)
+{
+    return max_u64(stake_ceiling(sample, balloon->options.floor_bp),
+                   min_u64(sample->balloon_bytes, sample->maximum_bytes));
+}
+
+/* Whether @want is between the domain's floor and its ceiling; if not, that is its failure. */
 static bool
 check_bounds(Balloon *balloon, Hold *hold, const DomainSample *sample, uint64_t want)
 {
-    uint64_t least = balloon_floor(sample, balloon->options.floor_bp);
+    uint64_t least = stake_floor(sample, balloon->options.floor_bp);
+    uint64_t most = most_bytes(balloon, sample);
     g_autofree char *text = hold_bytes_text(want);
     g_autofree char *least_text = hold_bytes_text(least);
-    g_autofree char *most_text = hold_bytes_text(sample->maximum_bytes);
+    g_autofree char *most_text = hold_bytes_text(most);
     g_autofree char *detail = NULL;
 
-    if (want >= least && want <= sample->maximum_bytes)
+    if (want >= least && want <= most)
         return true;
     detail = g_strdup_printf("a balloon of %s is not set: only %s to %s is allowed", text,
                              least_text, most_text);
@@ -85,13 +84,13 @@ check_bounds(Balloon *balloon, Hold *hold, const DomainSample *sample, uint64_t 
     return false;
 }
 
-/* Whole pages of any guest, but not more than it can have. */
+/* Whole pages of any guest, but not more than it may have. */
 static uint64_t
-round_up(uint64_t bytes, uint64_t maximum_bytes)
+round_up(uint64_t bytes, uint64_t most)
 {
     uint64_t rounded = sat_add(bytes, GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
 
-    return rounded > maximum_bytes ? bytes : rounded;
+    return rounded > most ? bytes : rounded;
 }
 
 /* Return: whether something is to be asked for. */
@@ -109,9 +108,11 @@ apply_one(Balloon *balloon, const Decided *decided, size_t i)
             hold_give_back(&balloon->holds, hold);
         return false;
     }
+    if (!sample->is_still && !is_known(plan->balloon_bytes))
+        hold_unwish(hold);
     if (!plan->balloon_apply || !is_known(plan->balloon_bytes) || !is_movable(subject, sample))
         return false;
-    want = round_up(plan->balloon_bytes, sample->maximum_bytes);
+    want = round_up(plan->balloon_bytes, most_bytes(balloon, sample));
     hold = hold ? hold : hold_need(&balloon->holds, subject);
     return check_bounds(balloon, hold, sample, want) &&
            hold_wish(&balloon->holds, hold, sample->balloon_bytes, want);
@@ -122,6 +123,8 @@ balloon_apply(Balloon *balloon, const Decided *decided, GError **error)
 {
     bool has_asked = false;
 
+    if (hold_table_is_idle(&balloon->holds) && !balloon->options.is_on)
+        return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(balloon, decided, i);
     hold_sweep(&balloon->holds);

@@ -34,15 +34,6 @@ void balloon_init(Balloon *balloon, Originals *originals, const Changer *changer
 void balloon_set_options(Balloon *balloon, const BalloonOptions *options);
 
 /**
- * balloon_floor() - what a domain keeps whatever happens
- * @sample:   of the domain
- * @floor_bp: of its maximum, where its definition does not say
- *
- * Return: bytes, at most its maximum; VALUE_UNKNOWN if that is not known.
- */
-uint64_t balloon_floor(const DomainSample *sample, uint64_t floor_bp);
-
-/**
  * balloon_apply() - ask for the balloons that policy wants
  * @decided: of this decision
  * @error:   the record of originals cannot be kept: nothing was asked for

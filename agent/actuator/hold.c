@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hold.c - values of running domains that we have changed, and the way back
+ * hold.c - values of running domains that we have changed, and who has what
  *
  *            hold_wish: recorded, then asked for          taken
  *     IDLE --------------------------------------> OURS <-------+
@@ -10,10 +10,7 @@
  *      |            not what we know                v
  *      +---- told to go on, or restarted ------- FOREIGN
  *
- * A change takes two turns of the loop: it is asked for in one, and libvirt's answer arrives in
- * another. In between the value is busy and nothing else is asked of it. What is on disk before
- * the change is enough to undo it: the number of the start, the value found, and the two values
- * between which it may be when we are killed.
+ * How a change is asked for, and what becomes of it, is in hold_change.c.
  *
  * Nobody is fought. The value in force is held against what we know twice: with the facts of each
  * decision (hold_look.c), and in the worker (change.c) next to the change itself.
@@ -27,8 +24,8 @@
 /* Failures after which a domain is left alone, and for how long. */
 #define FAILURES_MAX 3
 #define PAUSE_US     UINT64_C(300000000)
-/* Changes under way at once: libvirt answers other questions in between. */
-#define BUSY_MAX 64
+/* Domains that have ended with a value of ours: more are forgotten, the oldest first. */
+#define ENDED_MAX 256
 
 static uint64_t
 now_us(void)
@@ -45,6 +42,7 @@ hold_free(gpointer data)
     g_free(hold->name);
     g_free(hold->detail);
     g_free(hold->cgroup);
+    change_turn_unref(hold->turn);
     g_free(hold);
 }
 
@@ -81,6 +79,12 @@ hold_value_text(const HoldTable *table, uint64_t value)
     return hold_bytes_text(value);
 }
 
+bool
+hold_table_is_idle(const HoldTable *table)
+{
+    return g_hash_table_size(table->by_uuid) == 0 && !originals_is_dirty(table->originals);
+}
+
 Hold *
 hold_find(const HoldTable *table, const char *uuid)
 {
@@ -99,7 +103,7 @@ hold_need(HoldTable *table, const Subject *subject)
     hold->name = g_strdup(subject->name);
     hold->id = subject->id;
     hold->result = APPLY_UNCHANGED;
-    hold->foreign_bytes = VALUE_UNKNOWN;
+    hold->foreign_bytes = hold->kept_bytes = hold->wish_bytes = VALUE_UNKNOWN;
     hold->is_seen = true;
     g_hash_table_replace(table->by_uuid, hold->uuid, hold);
     return hold;
@@ -109,10 +113,26 @@ void
 hold_remove(HoldTable *table, Hold *hold)
 {
     if (hold->is_busy)
-        table->busy--; /* nobody waits for that answer any more */
+        hold_end_change(table, hold); /* nobody waits for that answer any more */
     hold_record_drop(table, hold);
     g_ptr_array_remove(table->pending, hold);
     g_hash_table_remove(table->by_uuid, hold->uuid);
+}
+
+bool
+hold_end(HoldTable *table, Hold *hold)
+{
+    if (hold->state == HOLD_IDLE || hold->state == HOLD_FOREIGN) {
+        hold_remove(table, hold);
+        return false;
+    }
+    if (hold->is_busy)
+        hold_end_change(table, hold);
+    g_ptr_array_remove(table->pending, hold);
+    hold->state = HOLD_ENDED;
+    hold->wish_bytes = VALUE_UNKNOWN;
+    hold_record_put(table, hold);
+    return true;
 }
 
 /* --- failures --------------------------------------------------------------------------- */
@@ -121,6 +141,12 @@ bool
 hold_may_try(const Hold *hold)
 {
     return now_us() >= hold->resume_us;
+}
+
+bool
+hold_is_refused(const Hold *hold)
+{
+    return hold && !hold_may_try(hold);
 }
 
 void
@@ -148,268 +174,54 @@ hold_succeed(Hold *hold)
     g_clear_pointer(&hold->detail, g_free);
 }
 
-/* --- changes ---------------------------------------------------------------------------- */
-
-static bool
-is_in_force(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t want)
-{
-    if (hold->is_unsure)
-        return false;
-    if (table->kind != CHANGE_BALLOON || hold->state == HOLD_IDLE)
-        return change_is_reached(table->kind, bytes, want);
-    /* The device knows its target, and tells it to a driver that comes later, too. */
-    return change_is_reached(table->kind, hold->known.wrote_bytes, want);
-}
-
-/*
- * Where the value may be when we are killed before libvirt has answered: figures can be older than
- * our last change, so what they show and what we have written count both. Of a balloon, the one
- * that is farther from @want has the other on the way.
- */
-static uint64_t
-way_begins(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t want)
-{
-    uint64_t wrote = hold->known.wrote_bytes;
-
-    if (table->kind != CHANGE_BALLOON)
-        return wrote;
-    return max_u64(wrote, want) - min_u64(wrote, want) > max_u64(bytes, want) - min_u64(bytes, want)
-               ? wrote
-               : bytes;
-}
-
-/*
- * Whether a balloon may be on either side of what is wanted now, between its last figure and our
- * last change: two values cannot tell where it may be then, so it has to get on first. To stop it
- * where it is, or to turn it round, needs no waiting.
- */
-static bool
-is_in_between(const HoldTable *table, const Hold *hold, uint64_t bytes, uint64_t want)
-{
-    uint64_t wrote = hold->known.wrote_bytes;
-
-    return table->kind == CHANGE_BALLOON && hold->state == HOLD_OURS && !hold->is_unsure &&
-           want > min_u64(wrote, bytes) && want < max_u64(wrote, bytes);
-}
-
-bool
-hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want)
-{
-    bool is_grant = table->kind == CHANGE_BALLOON && want > hold->known.wrote_bytes;
-
-    /* First it has to be certain where it stands; but nobody who is to be given more is asked to
-     * go down first. */
-    if (hold->is_unsure && !is_grant)
-        want = hold->known.wrote_bytes;
-    if (hold->is_busy || hold->state == HOLD_LEFT || hold->state == HOLD_FOREIGN ||
-        hold->odd_us > 0 || !hold_may_try(hold) || table->busy >= BUSY_MAX ||
-        is_in_force(table, hold, bytes, want) || is_in_between(table, hold, bytes, want))
-        return false;
-    hold->is_new = hold->state == HOLD_IDLE;
-    if (hold->is_new)
-        hold->known = (ChangeKnown){ bytes, bytes, bytes };
-    hold->before = hold->known;
-    if (!hold->is_unsure)
-        hold->known.from_bytes = way_begins(table, hold, bytes, want);
-    else if (is_grant)
-        hold->known.from_bytes = min_u64(hold->known.from_bytes, hold->known.wrote_bytes);
-    hold->known.wrote_bytes = want;
-    hold->want_bytes = want;
-    hold->state = HOLD_OURS;
-    hold->is_busy = true;
-    table->busy++;
-    g_ptr_array_add(table->pending, hold);
-    return true;
-}
-
-/* As if it had not been wanted. */
-static void
-take_back(HoldTable *table, Hold *hold)
-{
-    hold->known = hold->before;
-    if (hold->is_new) {
-        hold->state = HOLD_IDLE;
-        hold_record_drop(table, hold);
-    } else {
-        hold_record_put(table, hold);
-    }
-}
+/* --- who is still there ----------------------------------------------------------------- */
 
 static void
-end_change(HoldTable *table, Hold *hold)
+sweep_one(HoldTable *table, Hold *hold)
 {
-    hold->is_busy = false;
-    table->busy--;
-}
+    bool has_ended = !hold->is_seen && !hold->is_loaded && !hold->is_busy &&
+                     hold->state != HOLD_LEFT && hold->state != HOLD_ENDED;
 
-static void
-ask(HoldTable *table, Hold *hold, const Change *change)
-{
-    if (table->changer.ask(table->changer.user, change, hold_take_outcome, table))
-        return;
-    end_change(table, hold);
-    if (hold->state == HOLD_OURS)
-        take_back(table, hold);
-    /* No fault of the domain's, and said by the connection. */
-    hold->result = APPLY_RETRY;
-    g_free(hold->detail);
-    hold->detail = g_strdup("libvirt is not connected");
-    hold->is_given_up = table->closing;
-}
-
-/* What is wanted is on disk before it is asked for. */
-static bool
-record_pending(HoldTable *table, GError **error)
-{
-    if (table->pending->len > 0 && !originals_prepare(table->originals, error))
-        return false;
-    for (guint i = 0; i < table->pending->len; i++)
-        hold_record_put(table, g_ptr_array_index(table->pending, i));
-    return hold_record_save(table, error);
-}
-
-void
-hold_drop_pending(HoldTable *table)
-{
-    for (guint i = 0; i < table->pending->len; i++) {
-        Hold *hold = g_ptr_array_index(table->pending, i);
-
-        end_change(table, hold);
-        take_back(table, hold);
-    }
-    g_ptr_array_set_size(table->pending, 0);
-}
-
-bool
-hold_flush(HoldTable *table, GError **error)
-{
-    if (!record_pending(table, error)) {
-        hold_drop_pending(table);
-        return false;
-    }
-    for (guint i = 0; i < table->pending->len; i++) {
-        Hold *hold = g_ptr_array_index(table->pending, i);
-        Change change = { table->kind, { 0 }, hold->id, hold->before, hold->want_bytes };
-
-        g_strlcpy(change.uuid, hold->uuid, sizeof(change.uuid));
-        ask(table, hold, &change);
-    }
-    g_ptr_array_set_size(table->pending, 0);
-    return true;
-}
-
-Change
-hold_change_back(const HoldTable *table, const Hold *hold)
-{
-    Change change = { table->kind, { 0 }, hold->id, hold->known, hold->known.found_bytes };
-
-    g_strlcpy(change.uuid, hold->uuid, sizeof(change.uuid));
-    return change;
-}
-
-void
-hold_give_back(HoldTable *table, Hold *hold)
-{
-    Change change = hold_change_back(table, hold);
-
-    if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
-        return;
-    if (hold->state == HOLD_LEFT && !hold->is_busy && !hold_record_confirm(table, hold))
-        return;
-    /* libvirt may still be setting it: that takes as long as the kernel takes to reclaim. */
-    if (table->lift)
-        table->lift(table->root_fd, hold);
-    if (hold->is_busy)
-        return;
-    if (!table->closing && (!hold_may_try(hold) || table->busy >= BUSY_MAX))
-        return;
-    /* It is on its way back. */
-    if (!table->closing && hold->state == HOLD_OURS && table->kind == CHANGE_BALLOON &&
-        is_in_force(table, hold, hold->known.from_bytes, hold->known.found_bytes))
-        return;
-    hold->before = hold->known;
-    hold->want_bytes = hold->known.found_bytes;
-    hold->is_new = false;
-    hold->is_busy = true;
-    table->busy++;
-    ask(table, hold, &change);
-}
-
-/* libvirt has taken it. */
-static void
-take_done(HoldTable *table, Hold *hold, const ChangeOutcome *outcome)
-{
-    bool is_back = hold->want_bytes == hold->known.found_bytes;
-
-    hold_succeed(hold);
-    hold->known.from_bytes = outcome->found_bytes;
-    hold->known.wrote_bytes = hold->want_bytes;
-    hold->changed_us = now_us();
-    hold->is_unsure = false;
-    hold->state = HOLD_OURS;
-    /* All but balloons are in force at once; one that is not waited for gets there by itself. */
-    if (is_back && (table->kind != CHANGE_BALLOON || table->closing)) {
-        hold_record_drop(table, hold);
-        hold->state = HOLD_IDLE;
-        hold->lease_us = 0;
-    }
-}
-
-void
-hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer user)
-{
-    HoldTable *table = user;
-    Hold *hold = hold_find(table, change->uuid);
-
-    if (!hold || hold->id != change->id || !hold->is_busy)
-        return;
-    end_change(table, hold);
-    if (outcome->result == CHANGE_DONE) {
-        take_done(table, hold, outcome);
-    } else if (outcome->result == CHANGE_FOREIGN && hold->is_new) {
-        /* We have changed nothing yet: what we took for the value found was old. */
-        take_back(table, hold);
-        hold->result = APPLY_RETRY;
-    } else if (outcome->result == CHANGE_FOREIGN) {
-        hold_enter_foreign(table, hold, outcome->found_bytes);
-    } else if (outcome->result == CHANGE_GONE) {
-        hold_remove(table, hold);
-        return;
-    } else {
-        bool is_refused = outcome->result == CHANGE_REFUSED;
-
-        if (is_refused && hold->state == HOLD_OURS)
-            take_back(table, hold);
-        hold->is_unsure = !is_refused;
-        hold->is_given_up = table->closing;
-        hold_fail(table, hold, is_refused ? APPLY_REFUSED : APPLY_RETRY,
-                  outcome->detail ? outcome->detail : "libvirt gave no reason");
-    }
-}
-
-/* Return: whether @hold is to be forgotten. */
-static gboolean
-sweep_one(gpointer key, gpointer value, gpointer data)
-{
-    HoldTable *table = data;
-    Hold *hold = value;
-    bool has_ended = !hold->is_seen && !hold->is_busy && hold->state != HOLD_LEFT;
-
-    (void)key;
     hold->is_seen = false;
     if (has_ended)
-        hold_record_drop(table, hold);
-    return has_ended;
+        hold_end(table, hold);
+    else if (hold->state == HOLD_LEFT)
+        hold_give_back(table, hold);
+    else
+        hold_look_late(table, hold);
+}
+
+/* Of those that have ended: the one that started first. */
+static Hold *
+find_oldest_ended(const HoldTable *table, guint *ret_n)
+{
+    GHashTableIter iter;
+    gpointer value;
+    Hold *oldest = NULL;
+
+    *ret_n = 0;
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Hold *hold = value;
+
+        if (hold->state != HOLD_ENDED)
+            continue;
+        if (!oldest || hold->id < oldest->id)
+            oldest = hold;
+        (*ret_n)++;
+    }
+    return oldest;
 }
 
 void
 hold_sweep(HoldTable *table)
 {
-    g_autoptr(GList) holds = NULL;
+    g_autoptr(GList) holds = g_hash_table_get_values(table->by_uuid);
+    Hold *oldest;
+    guint n;
 
-    g_hash_table_foreach_remove(table->by_uuid, sweep_one, table);
-    holds = g_hash_table_get_values(table->by_uuid);
     for (GList *item = holds; item; item = item->next)
-        if (((Hold *)item->data)->state == HOLD_LEFT)
-            hold_give_back(table, item->data);
+        sweep_one(table, item->data);
+    while ((oldest = find_oldest_ended(table, &n)) && n > ENDED_MAX)
+        hold_remove(table, oldest);
 }

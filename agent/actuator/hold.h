@@ -19,6 +19,7 @@ typedef enum {
     HOLD_OURS,    /* changed by us; what was found is recorded */
     HOLD_LEFT,    /* changed by an earlier run that was killed; to be put back */
     HOLD_FOREIGN, /* somebody else has changed it after us: left alone until told */
+    HOLD_ENDED,   /* ours when that start ended; the next may come with it (hold_look.c) */
     HOLD_STATE_COUNT,
 } HoldState;
 
@@ -30,25 +31,35 @@ typedef struct {
     HoldState state;
     ChangeKnown known;      /* ours; nothing in HOLD_IDLE */
     uint64_t foreign_bytes; /* set by somebody else; VALUE_UNKNOWN: nobody has */
+    uint64_t kept_bytes;    /* left in force at the way back, as the guest has grown into it;
+                               VALUE_UNKNOWN: as found */
+    uint64_t wish_bytes;    /* wanted last, and not passed on yet; VALUE_UNKNOWN: nothing is */
     ApplyResult result;     /* of the last attempt; APPLY_UNCHANGED before the first */
     char *detail;           /* owned; why it failed; NULL: it did not */
     unsigned failures;      /* attempts that failed, since the last that worked */
     uint64_t resume_us;     /* CLOCK_MONOTONIC; left alone until then; 0: it is not */
-    uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change; 0: none so far */
     uint64_t lease_us;      /* limits: lifted at this CLOCK_MONOTONIC unless renewed; 0: not set */
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
     /* private: */
-    char *cgroup;        /* owned; limits: path below the mount point; NULL: not known */
-    ChangeKnown before;  /* as known, before the change under way */
-    uint64_t want_bytes; /* of the change under way */
-    uint64_t odd_us;     /* Subject.told_us of a figure that is not ours; 0: there was none */
-    bool is_busy;        /* a change is under way */
-    bool is_new;         /* it is the first */
-    bool is_unsure;      /* the last may have happened or not */
-    bool is_reclaiming;  /* limits: memory.reclaim is being written */
-    bool is_seen;        /* among the subjects of this apply */
-    bool is_given_up;    /* at a stop: did not work */
-    bool is_told;        /* the agent knows that it is HOLD_FOREIGN */
+    char *cgroup;         /* owned; limits: path below the mount point; NULL: not known */
+    ChangeKnown before;   /* as known, before the change under way */
+    uint64_t want_bytes;  /* of the change under way */
+    ChangeTurn *turn;     /* owned; of the change under way; NULL: not asked for yet */
+    uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for */
+    uint64_t odd_us;      /* Subject.told_us of a figure that is not ours; 0: there was none */
+    uint64_t rebooted_us; /* as in Subject */
+    bool deflates;        /* as in Subject */
+    bool is_busy;         /* a change is under way */
+    bool is_late;         /* and its answer too: others do not wait for it any more */
+    bool is_new;          /* it is the first */
+    bool goes_on;         /* wished at the last decision: may be asked for between two */
+    bool is_way_back;     /* it gives back */
+    bool is_unsure;       /* the last may have happened or not */
+    bool is_reclaiming;   /* limits: memory.reclaim is being written */
+    bool is_seen;         /* among the subjects of this apply */
+    bool is_loaded;       /* of an earlier run, and has not been among any subjects yet */
+    bool is_given_up;     /* at a stop: did not work */
+    bool is_told;         /* the agent knows that it is HOLD_FOREIGN */
 } Hold;
 
 /* How changes are asked for: change_ask(), or a test. */
@@ -68,7 +79,7 @@ typedef struct {
     int root_fd;                                 /* borrowed; for lift */
     GHashTable *by_uuid;                         /* owned; uuid -> Hold (owned) */
     GPtrArray *pending;                          /* owned; of Hold: to be asked for */
-    guint busy;                                  /* changes under way */
+    guint busy;                                  /* changes under way that are not late */
     bool closing;                                /* what is given back is forgotten at once */
     bool is_reader;                              /* the record is somebody else's to write */
 } HoldTable;
@@ -81,6 +92,9 @@ void hold_table_load(HoldTable *table);
 
 /** hold_table_done() - let go of memory; restores nothing */
 void hold_table_done(HoldTable *table);
+
+/** hold_table_is_idle() - whether nothing is held, nor has anything to be put on disk */
+bool hold_table_is_idle(const HoldTable *table);
 
 /** hold_find() - what is known of a domain's value; NULL: it was never touched; borrowed */
 Hold *hold_find(const HoldTable *table, const char *uuid);
@@ -106,13 +120,27 @@ Hold *hold_look(HoldTable *table, const Subject *subject, uint64_t bytes);
  * @want:  within the bounds of the domain, which the caller has checked
  *
  * Asked for by hold_flush(). Nothing happens if it is in force already, while a change is under
- * way, or while the domain is left alone.
+ * way, or while the domain is left alone: what is still wanted then has to be wished again. More
+ * for a balloon is asked for of itself as soon as the change under way is over.
  *
  * Return: whether it will be asked for.
  */
 bool hold_wish(HoldTable *table, Hold *hold, uint64_t bytes, uint64_t want);
 
-/** hold_give_back() - ask for what was found; asked for at once; harmless if nothing is ours */
+/** hold_unwish() - what was wished last is not wanted any more; @hold may be NULL */
+void hold_unwish(Hold *hold);
+
+/** hold_waits() - whether what was wished last has not been passed on yet; @hold may be NULL */
+bool hold_waits(const Hold *hold);
+
+/** hold_is_refused() - whether wishing is of no use for now, after failures; @hold may be NULL */
+bool hold_is_refused(const Hold *hold);
+
+/**
+ * hold_give_back() - ask for what was found; asked for at once; harmless if nothing is ours
+ *
+ * A guest that has got more than was found keeps it: it may need all of it by now.
+ */
 void hold_give_back(HoldTable *table, Hold *hold);
 
 /**
@@ -129,9 +157,6 @@ void hold_sweep(HoldTable *table);
 
 /** hold_forget_foreign() - go on from the value that somebody else has set */
 void hold_forget_foreign(HoldTable *table, const char *uuid);
-
-/** hold_is_foreign() - whether somebody else has set it */
-bool hold_is_foreign(const HoldTable *table, const char *uuid);
 
 /**
  * hold_fail() - note, and say once, that something did not work
@@ -195,6 +220,18 @@ bool hold_record_save(HoldTable *table, GError **error);
 
 /** hold_remove() - forget a value, in the record as well; @hold is freed */
 void hold_remove(HoldTable *table, Hold *hold);
+
+/** hold_is_own_doing() - whether the guest itself can have made its balloon larger than we did */
+bool hold_is_own_doing(const HoldTable *table, const Hold *hold, uint64_t bytes);
+
+/** hold_end() - that start of the domain is over; Return: whether @hold is still there */
+bool hold_end(HoldTable *table, Hold *hold);
+
+/** hold_end_change() - no change is under way any more */
+void hold_end_change(HoldTable *table, Hold *hold);
+
+/** hold_look_late() - let nobody wait for an answer that takes long */
+void hold_look_late(HoldTable *table, Hold *hold);
 
 /** hold_enter_foreign() - somebody else has set it, to @bytes: say so, and leave it alone */
 void hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes);

@@ -6,6 +6,10 @@
  * than our last change. While a balloon is on its way it may be anywhere between two of ours; once
  * it has arrived only one value is ours. After a reboot of the guest, and where the device is
  * allowed to give way, it may be larger than we have set it without anybody having done so.
+ *
+ * A value lives on in the definition of a domain that is saved or migrated, and a later start comes
+ * with it. So when a start has ended, what was ours is kept in mind: a later start that shows just
+ * what we wrote has it from us, and what was found is put back.
  */
 #include "agent/actuator/hold.h"
 
@@ -27,28 +31,29 @@ hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
                 table->group, hold->name, table->noun, theirs, ours, found);
     hold->state = HOLD_FOREIGN;
     hold->foreign_bytes = bytes;
+    hold->wish_bytes = VALUE_UNKNOWN;
     hold->result = APPLY_REFUSED;
-    hold_record_drop(table, hold);
+    hold_record_put(table, hold);
 }
 
-/* Whether the guest itself can have made its balloon larger than we did. */
-static bool
-is_own_doing(const HoldTable *table, const Hold *hold, const Subject *subject, uint64_t bytes)
+bool
+hold_is_own_doing(const HoldTable *table, const Hold *hold, uint64_t bytes)
 {
-    uint64_t most = max_u64(hold->known.from_bytes, hold->known.wrote_bytes);
-
-    if (table->kind != CHANGE_BALLOON || bytes <= most)
+    if (table->kind != CHANGE_BALLOON || bytes <= hold->known.most_bytes)
         return false;
-    return subject->deflates ||
-           (subject->rebooted_us > 0 &&
-            (uint64_t)g_get_monotonic_time() - subject->rebooted_us < REBOOT_US);
+    return hold->deflates || (hold->rebooted_us > 0 &&
+                              (uint64_t)g_get_monotonic_time() - hold->rebooted_us < REBOOT_US);
 }
 
 static void
 judge(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
 {
-    if (change_is_known(table->kind, &hold->known, bytes) ||
-        is_own_doing(table, hold, subject, bytes)) {
+    /* The worker has to know of it too. */
+    if (hold_is_own_doing(table, hold, bytes)) {
+        hold->known.most_bytes = bytes;
+        hold_record_put(table, hold);
+    }
+    if (change_is_known(table->kind, &hold->known, bytes)) {
         hold->odd_us = 0;
         return;
     }
@@ -62,10 +67,12 @@ judge(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
 static void
 note_arrival(HoldTable *table, Hold *hold, uint64_t bytes)
 {
-    if (hold->is_unsure || hold->known.from_bytes == hold->known.wrote_bytes ||
+    bool is_open = hold->known.least_bytes != hold->known.most_bytes;
+
+    if (hold->is_unsure || !is_open ||
         !change_is_reached(table->kind, bytes, hold->known.wrote_bytes))
         return;
-    hold->known.from_bytes = hold->known.wrote_bytes;
+    hold->known.least_bytes = hold->known.most_bytes = hold->known.wrote_bytes;
     hold_record_put(table, hold);
 }
 
@@ -78,6 +85,32 @@ is_back(const HoldTable *table, const Hold *hold, uint64_t bytes)
            change_is_reached(table->kind, bytes, hold->known.found_bytes);
 }
 
+/*
+ * Another start than the one that we know. Return: whether @hold is still there: as what has come
+ * with it, or for as long as that is not known.
+ */
+static bool
+follow_start(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
+{
+    if (!hold_end(table, hold))
+        return false;
+    if (!is_known(bytes))
+        return true;
+    if (bytes != hold->known.wrote_bytes || bytes == hold->known.found_bytes) {
+        hold_remove(table, hold);
+        return false;
+    }
+    log_info("%s: %s: has come back with a %s that an earlier start of it had from virtksmd",
+             table->group, subject->name, table->noun);
+    hold->id = subject->id;
+    hold->state = HOLD_LEFT;
+    hold->known.least_bytes = hold->known.most_bytes = bytes;
+    hold->is_unsure = false;
+    g_clear_pointer(&hold->cgroup, g_free);
+    hold_record_put(table, hold);
+    return true;
+}
+
 Hold *
 hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
 {
@@ -85,15 +118,17 @@ hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
 
     if (!hold)
         return NULL;
-    if (subject->id >= 0 && hold->id != subject->id) {
-        hold_remove(table, hold);
+    if (subject->id >= 0 && hold->id != subject->id && !follow_start(table, hold, subject, bytes))
         return NULL;
-    }
     hold->is_seen = true;
+    hold->is_loaded = hold->goes_on = false;
+    hold->deflates = subject->deflates;
+    hold->rebooted_us = subject->rebooted_us;
     if (!g_str_equal(hold->name, subject->name)) {
         g_free(hold->name);
         hold->name = g_strdup(subject->name);
     }
+    hold_look_late(table, hold);
     if (hold->is_busy || hold->state != HOLD_OURS || !is_known(bytes))
         return hold;
     if (is_back(table, hold, bytes)) {
@@ -113,12 +148,4 @@ hold_forget_foreign(HoldTable *table, const char *uuid)
 
     if (hold && hold->state == HOLD_FOREIGN)
         hold_remove(table, hold);
-}
-
-bool
-hold_is_foreign(const HoldTable *table, const char *uuid)
-{
-    const Hold *hold = hold_find(table, uuid);
-
-    return hold && hold->state == HOLD_FOREIGN;
 }

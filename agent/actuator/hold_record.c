@@ -3,11 +3,14 @@
  * hold_record.c - what is on disk of the values that we have changed
  *
  *     [balloon]
- *     <uuid>=<number of the start> <found> <from> <wrote> <cgroup>
+ *     <uuid>=<number of the start> <found> <least> <most> <wrote> <cgroup>
+ *     [balloon_apart]
+ *     <uuid>=ended <number of the start> <found> <least> <most> <wrote> <cgroup>
+ *     <uuid>=foreign <number of the start> <set by somebody else>
  *
  * in bytes, or "none"; the cgroup is "-" where there is none to tell. The number of the start
  * tells the domain that we have changed from a later one of the same uuid, which has nothing of
- * ours.
+ * ours. Apart are those in which nothing is to be put back.
  */
 #include "agent/actuator/hold.h"
 
@@ -16,9 +19,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define FIELDS    5
+#define FIELDS    6
 #define NONE      "none"
 #define NO_CGROUP "-"
+/* What the entries begin with that are apart. */
+#define ENDED   "ended "
+#define FOREIGN "foreign "
 
 static char *
 number_text(uint64_t bytes)
@@ -40,43 +46,90 @@ parse_number(const char *text, uint64_t *ret_bytes)
 }
 
 static bool
+parse_id(const char *text, int *ret_id)
+{
+    guint64 id;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &id, NULL))
+        return false;
+    *ret_id = (int)id;
+    return true;
+}
+
+static bool
 parse(const char *text, Hold *hold)
 {
     g_auto(GStrv) fields = g_strsplit(text, " ", FIELDS);
-    guint64 id;
+    ChangeKnown *known = &hold->known;
 
-    if (g_strv_length(fields) != FIELDS ||
-        !g_ascii_string_to_unsigned(fields[0], 10, 0, G_MAXINT, &id, NULL) ||
-        !parse_number(fields[1], &hold->known.found_bytes) ||
-        !parse_number(fields[2], &hold->known.from_bytes) ||
-        !parse_number(fields[3], &hold->known.wrote_bytes))
+    if (g_strv_length(fields) != FIELDS || !parse_id(fields[0], &hold->id) ||
+        !parse_number(fields[1], &known->found_bytes) ||
+        !parse_number(fields[2], &known->least_bytes) ||
+        !parse_number(fields[3], &known->most_bytes) ||
+        !parse_number(fields[4], &known->wrote_bytes))
         return false;
-    hold->id = (int)id;
     g_free(hold->cgroup);
-    hold->cgroup = strcmp(fields[4], NO_CGROUP) != 0 ? g_strdup(fields[4]) : NULL;
+    hold->cgroup = strcmp(fields[5], NO_CGROUP) != 0 ? g_strdup(fields[5]) : NULL;
     return true;
+}
+
+static bool
+parse_foreign(const char *text, Hold *hold)
+{
+    g_auto(GStrv) fields = g_strsplit(text, " ", 2);
+
+    return g_strv_length(fields) == 2 && parse_id(fields[0], &hold->id) &&
+           parse_number(fields[1], &hold->foreign_bytes);
+}
+
+/* Return: what it is; HOLD_IDLE if it is not understood. */
+static HoldState
+parse_any(const char *text, bool is_apart, Hold *hold)
+{
+    if (!is_apart)
+        return parse(text, hold) ? HOLD_LEFT : HOLD_IDLE;
+    if (g_str_has_prefix(text, ENDED))
+        return parse(text + strlen(ENDED), hold) ? HOLD_ENDED : HOLD_IDLE;
+    if (g_str_has_prefix(text, FOREIGN))
+        return parse_foreign(text + strlen(FOREIGN), hold) ? HOLD_FOREIGN : HOLD_IDLE;
+    return HOLD_IDLE;
+}
+
+static char *
+apart_group(const HoldTable *table)
+{
+    return g_strconcat(table->group, "_apart", NULL);
+}
+
+static void
+load_group(HoldTable *table, const char *group, bool is_apart)
+{
+    g_auto(GStrv) uuids = originals_keys(table->originals, group);
+
+    for (size_t i = 0; uuids[i]; i++) {
+        g_autofree char *text = originals_get(table->originals, group, uuids[i]);
+        const Subject subject = { .uuid = uuids[i], .name = uuids[i], .id = 0 };
+        Hold *hold = hold_need(table, &subject);
+
+        hold->is_seen = false;
+        hold->is_loaded = true;
+        hold->state = parse_any(text, is_apart, hold);
+        if (hold->state != HOLD_IDLE)
+            continue;
+        log_warning("%s: %s: the record says \"%.100s\", which is not understood: the domain "
+                    "stays as it is",
+                    group, uuids[i], text);
+        g_hash_table_remove(table->by_uuid, uuids[i]);
+    }
 }
 
 void
 hold_table_load(HoldTable *table)
 {
-    g_auto(GStrv) uuids = originals_keys(table->originals, table->group);
+    g_autofree char *apart = apart_group(table);
 
-    for (size_t i = 0; uuids[i]; i++) {
-        g_autofree char *text = originals_get(table->originals, table->group, uuids[i]);
-        const Subject subject = { .uuid = uuids[i], .name = uuids[i], .id = 0 };
-        Hold *hold = hold_need(table, &subject);
-
-        hold->is_seen = false;
-        if (parse(text, hold)) {
-            hold->state = HOLD_LEFT;
-        } else {
-            log_warning("%s: %s: the record says \"%.100s\", which is not understood: the domain "
-                        "stays as it is",
-                        table->group, uuids[i], text);
-            g_hash_table_remove(table->by_uuid, uuids[i]);
-        }
-    }
+    load_group(table, apart, true);
+    load_group(table, table->group, false);
 }
 
 bool
@@ -95,31 +148,52 @@ hold_record_confirm(HoldTable *table, Hold *hold)
     return false;
 }
 
+static char *
+entry_text(const Hold *hold)
+{
+    g_autofree char *found = number_text(hold->known.found_bytes);
+    g_autofree char *least = number_text(hold->known.least_bytes);
+    g_autofree char *most = number_text(hold->known.most_bytes);
+    g_autofree char *wrote = number_text(hold->known.wrote_bytes);
+    g_autofree char *theirs = number_text(hold->foreign_bytes);
+
+    if (hold->state == HOLD_FOREIGN)
+        return g_strdup_printf(FOREIGN "%d %s", hold->id, theirs);
+    return g_strdup_printf("%s%d %s %s %s %s %s", hold->state == HOLD_ENDED ? ENDED : "", hold->id,
+                           found, least, most, wrote, hold->cgroup ? hold->cgroup : NO_CGROUP);
+}
+
 void
 hold_record_put(HoldTable *table, const Hold *hold)
 {
-    g_autofree char *found = number_text(hold->known.found_bytes);
-    g_autofree char *from = number_text(hold->known.from_bytes);
-    g_autofree char *wrote = number_text(hold->known.wrote_bytes);
-    g_autofree char *text = g_strdup_printf("%d %s %s %s %s", hold->id, found, from, wrote,
-                                            hold->cgroup ? hold->cgroup : NO_CGROUP);
+    bool is_apart = hold->state == HOLD_FOREIGN || hold->state == HOLD_ENDED;
+    g_autofree char *apart = apart_group(table);
+    g_autofree char *text = entry_text(hold);
 
     if (table->is_reader || !originals_prepare(table->originals, NULL))
         return; /* told when it is to be saved */
-    originals_drop(table->originals, table->group, hold->uuid);
-    originals_set(table->originals, table->group, hold->uuid, text);
+    hold_record_drop(table, hold);
+    originals_set(table->originals, is_apart ? apart : table->group, hold->uuid, text);
+}
+
+static void
+drop_from(HoldTable *table, const char *group, const char *uuid)
+{
+    g_autofree char *text = originals_get(table->originals, group, uuid);
+
+    if (text && originals_prepare(table->originals, NULL))
+        originals_drop(table->originals, group, uuid);
 }
 
 void
 hold_record_drop(HoldTable *table, const Hold *hold)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *apart = apart_group(table);
 
     if (table->is_reader || table->originals->outcome == ORIGINALS_DAMAGED)
         return;
-    text = originals_get(table->originals, table->group, hold->uuid);
-    if (text && originals_prepare(table->originals, NULL))
-        originals_drop(table->originals, table->group, hold->uuid);
+    drop_from(table, table->group, hold->uuid);
+    drop_from(table, apart, hold->uuid);
 }
 
 bool

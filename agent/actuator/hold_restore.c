@@ -13,6 +13,8 @@
 
 /* How long --restore waits for libvirt. */
 #define NOW_LIMIT_US 20000000
+/* How often a stop looks for answers that are late. */
+#define LOOK_MS 200
 
 static gboolean
 end_wait(gpointer is_over)
@@ -24,10 +26,17 @@ end_wait(gpointer is_over)
 static void
 add_note(GString *note, const HoldTable *table, const Hold *hold)
 {
-    g_autofree char *theirs = hold_value_text(table, hold->foreign_bytes);
+    bool is_foreign = hold->state == HOLD_FOREIGN;
+    g_autofree char *stays =
+        hold_value_text(table, is_foreign ? hold->foreign_bytes : hold->kept_bytes);
+    g_autofree char *found = hold_value_text(table, hold->known.found_bytes);
 
-    g_string_append_printf(note, "%s%s: the %s stays at %s, which somebody else has set",
-                           note->len > 0 ? "; " : "", hold->name, table->noun, theirs);
+    g_string_append_printf(note, "%s%s: the %s stays at %s, ", note->len > 0 ? "; " : "",
+                           hold->name, table->noun, stays);
+    if (is_foreign)
+        g_string_append(note, "which somebody else has set");
+    else
+        g_string_append_printf(note, "more than the %s that were found", found);
 }
 
 /* Says what became of all. Return: whether nothing of ours is left. */
@@ -44,7 +53,7 @@ report(HoldTable *table, char **ret_note, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Hold *hold = value;
 
-        if (hold->state == HOLD_FOREIGN)
+        if (hold->state == HOLD_FOREIGN || is_known(hold->kept_bytes))
             add_note(note, table, hold);
         if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
             continue;
@@ -77,18 +86,41 @@ give_all_back(HoldTable *table, bool is_first)
     }
 }
 
+static bool
+is_under_way(const HoldTable *table)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((const Hold *)value)->is_busy)
+            return true;
+    return false;
+}
+
+/* Has the loop turn from time to time, to see who is late. */
+static gboolean
+look_again(gpointer unused)
+{
+    (void)unused;
+    return G_SOURCE_CONTINUE;
+}
+
 bool
 hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error)
 {
     bool is_over = false;
     guint limit = g_timeout_add((guint)(limit_us / 1000), end_wait, &is_over);
+    guint look = g_timeout_add(LOOK_MS, look_again, NULL);
 
     table->closing = true;
     give_all_back(table, true);
-    while (table->busy > 0 && !is_over) {
+    while (is_under_way(table) && !is_over) {
         g_main_context_iteration(NULL, TRUE);
         give_all_back(table, false);
     }
+    g_source_remove(look);
     g_source_remove(limit);
     table->closing = false;
     if (!hold_record_save(table, error))
@@ -113,7 +145,7 @@ list_changes(HoldTable *table)
         if (table->lift)
             table->lift(table->root_fd, hold);
         hold->want_bytes = change.want_bytes;
-        hold->is_busy = true;
+        hold->is_busy = hold->is_way_back = true;
         table->busy++;
         g_array_append_val(changes, change);
     }
@@ -129,7 +161,8 @@ count_idle(const HoldTable *table)
 
     g_hash_table_iter_init(&iter, table->by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        n += ((const Hold *)value)->state == HOLD_IDLE;
+        n += ((const Hold *)value)->state == HOLD_IDLE &&
+             !is_known(((const Hold *)value)->kept_bytes);
     return n;
 }
 

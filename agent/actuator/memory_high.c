@@ -22,11 +22,10 @@
  */
 #include "agent/actuator/memory_high.h"
 
-#include "agent/actuator/balloon.h"
 #include "agent/facts/cgroup.h"
 #include "agent/facts/procfile.h"
 #include "agent/log.h"
-#include "policy/arith.h"
+#include "policy/stake.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -48,7 +47,7 @@ is_ours(const Hold *hold, const char *text)
 
     return g_ascii_string_to_unsigned(text, 10, 0, LIMIT_NONE - 1, &bytes, NULL) &&
            bytes != hold->known.found_bytes &&
-           (bytes == hold->known.wrote_bytes || bytes == hold->known.from_bytes);
+           (bytes == hold->known.least_bytes || bytes == hold->known.most_bytes);
 }
 
 bool
@@ -141,7 +140,7 @@ refuse(MemoryHigh *high, Hold *hold, const char *what, uint64_t bytes)
 static uint64_t
 floor_of(const MemoryHigh *high, const Case *one)
 {
-    return balloon_floor(one->sample, high->options.floor_bp);
+    return stake_floor(one->sample, high->options.floor_bp);
 }
 
 /* What the domain is charged for at this moment; VALUE_UNKNOWN. */
@@ -300,6 +299,8 @@ memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     bool has_asked = false;
 
+    if (hold_table_is_idle(&high->holds) && !high->options.is_on)
+        return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++) {
         const Case one = { &decided->subjects[i], &decided->sample->domains[i],
                            &decided->plan->domains[i], now_us, decided->sample->host.page_bytes };

@@ -67,7 +67,8 @@ static bool
 apply_one(StatsPeriod *period, const Subject *subject, const DomainSample *sample)
 {
     uint64_t now_s = sample->guest_period_us / 1000000;
-    Hold *hold = hold_look(&period->holds, subject, now_s);
+    /* Without a balloon the definition has none, or is not known yet. */
+    Hold *hold = hold_look(&period->holds, subject, sample->has_balloon ? now_s : VALUE_UNKNOWN);
 
     if (sample->is_still || subject->id < 0)
         return false;
@@ -87,7 +88,7 @@ stats_period_apply(StatsPeriod *period, const Decided *decided, GError **error)
 {
     bool has_asked = false;
 
-    if (!period->is_on && g_hash_table_size(period->holds.by_uuid) == 0)
+    if (hold_table_is_idle(&period->holds) && !period->is_on)
         return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(period, &decided->subjects[i], &decided->sample->domains[i]);

@@ -68,13 +68,56 @@ change_is_reached(ChangeKind kind, uint64_t bytes, uint64_t want_bytes)
 bool
 change_is_known(ChangeKind kind, const ChangeKnown *known, uint64_t bytes)
 {
-    uint64_t least = min_u64(known->from_bytes, known->wrote_bytes);
-    uint64_t most = max_u64(known->from_bytes, known->wrote_bytes);
-
-    if (kind == CHANGE_BALLOON && bytes >= least && bytes <= most)
+    if (kind == CHANGE_BALLOON && bytes >= known->least_bytes && bytes <= known->most_bytes)
         return true;
     return change_is_reached(kind, bytes, known->found_bytes) ||
-           change_is_reached(kind, bytes, least) || change_is_reached(kind, bytes, most);
+           change_is_reached(kind, bytes, known->least_bytes) ||
+           change_is_reached(kind, bytes, known->most_bytes);
+}
+
+/* --- turns ------------------------------------------------------------------------------ */
+
+enum { TURN_WAITS, TURN_BEGUN, TURN_WITHDRAWN };
+
+struct ChangeTurn {
+    gint state; /* atomic; one of the above */
+};
+
+ChangeTurn *
+change_turn_new(void)
+{
+    return g_atomic_rc_box_new0(ChangeTurn);
+}
+
+ChangeTurn *
+change_turn_ref(ChangeTurn *turn)
+{
+    return turn ? g_atomic_rc_box_acquire(turn) : NULL;
+}
+
+void
+change_turn_unref(ChangeTurn *turn)
+{
+    if (turn)
+        g_atomic_rc_box_release(turn);
+}
+
+bool
+change_turn_begin(ChangeTurn *turn)
+{
+    return g_atomic_int_compare_and_exchange(&turn->state, TURN_WAITS, TURN_BEGUN);
+}
+
+bool
+change_turn_withdraw(ChangeTurn *turn)
+{
+    return g_atomic_int_compare_and_exchange(&turn->state, TURN_WAITS, TURN_WITHDRAWN);
+}
+
+bool
+change_turn_is_withdrawn(ChangeTurn *turn)
+{
+    return g_atomic_int_get(&turn->state) == TURN_WITHDRAWN;
 }
 
 /* --- in the worker ---------------------------------------------------------------------- */
@@ -220,7 +263,17 @@ typedef struct {
 static void
 question_free(gpointer data)
 {
-    virt_question_done(data);
+    ChangeQuestion *question = data;
+
+    change_turn_unref(question->change.turn);
+    virt_question_done(&question->base);
+    g_free(question);
+}
+
+static void
+user_free(gpointer data)
+{
+    change_turn_unref(((ChangeUser *)data)->change.turn);
     g_free(data);
 }
 
@@ -245,9 +298,12 @@ static gpointer
 change_work(gpointer data, GError **error)
 {
     ChangeQuestion *question = data;
-    virConnectPtr conn = virt_question_conn(&question->base, error);
+    virConnectPtr conn;
     ChangeOutcome *outcome;
 
+    if (question->change.turn && !change_turn_begin(question->change.turn))
+        return g_new0(ChangeOutcome, 1); /* nobody asks any more */
+    conn = virt_question_conn(&question->base, error);
     if (!conn)
         return NULL;
     outcome = g_new(ChangeOutcome, 1);
@@ -258,34 +314,39 @@ change_work(gpointer data, GError **error)
 static void
 change_done(gpointer output, const GError *error, gpointer data)
 {
-    g_autofree ChangeUser *asked = data;
+    ChangeUser *asked = data;
+    ChangeTurn *turn = asked->change.turn;
     ChangeOutcome *outcome = output;
     ChangeOutcome away = { CHANGE_BUSY, VALUE_UNKNOWN, NULL };
 
     if (!outcome)
         away.detail = g_strdup(error->message);
-    asked->done(&asked->change, outcome ? outcome : &away, asked->user);
+    if (!turn || !change_turn_is_withdrawn(turn))
+        asked->done(&asked->change, outcome ? outcome : &away, asked->user);
+    user_free(asked);
     change_outcome_clear(&away);
     if (outcome)
         outcome_free(outcome);
 }
 
-static const WorkerJob change_job = { change_work, question_free, outcome_free, g_free,
+static const WorkerJob change_job = { change_work, question_free, outcome_free, user_free,
                                       change_done };
 
 bool
 change_ask(VirtConn *conn, const Change *wish, ChangeDone done, gpointer user)
 {
-    g_autofree ChangeQuestion *question = g_new0(ChangeQuestion, 1);
-    g_autofree ChangeUser *asked = g_new(ChangeUser, 1);
+    ChangeQuestion *question = g_new0(ChangeQuestion, 1);
+    ChangeUser *asked = g_new(ChangeUser, 1);
 
     *asked = (ChangeUser){ done, user, *wish };
+    asked->change.turn = change_turn_ref(wish->turn);
     question->change = *wish;
-    if (!conn || !virt_conn_push(conn, &change_job, &question->base, asked))
-        return false;
-    g_steal_pointer(&question); /* the job owns both from here */
-    g_steal_pointer(&asked);
-    return true;
+    question->change.turn = change_turn_ref(wish->turn);
+    if (conn && virt_conn_push(conn, &change_job, &question->base, asked))
+        return true; /* the job owns both from here */
+    question_free(question);
+    user_free(asked);
+    return false;
 }
 
 /* --- all at once, without an agent ------------------------------------------------------ */
@@ -310,7 +371,8 @@ batch_free(gpointer data)
     BatchQuestion *question = data;
 
     g_array_unref(question->changes);
-    question_free(question);
+    virt_question_done(&question->base);
+    g_free(question);
 }
 
 static void

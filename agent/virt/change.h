@@ -26,12 +26,16 @@ typedef enum {
 } ChangeKind;
 
 /* The values that we know of, in bytes unless its kind says otherwise. A balloon is on its way from
- * one of ours to the next, so all between them is ours as well. */
+ * one of ours to the next, so all between the least and the most is ours as well. */
 typedef struct {
     uint64_t found_bytes; /* before our first change */
-    uint64_t from_bytes;  /* in force when we last changed it */
+    uint64_t least_bytes; /* that may be in force on our account */
+    uint64_t most_bytes;  /* likewise */
     uint64_t wrote_bytes; /* what we changed it to */
 } ChangeKnown;
+
+/* Whether a change that was asked for has begun; shared by the asker and the worker. */
+typedef struct ChangeTurn ChangeTurn;
 
 typedef struct {
     ChangeKind kind;
@@ -39,6 +43,7 @@ typedef struct {
     int id;                       /* libvirt's number of the start that is meant */
     ChangeKnown known;            /* anything else in force is somebody else's */
     uint64_t want_bytes;          /* to be put into force */
+    ChangeTurn *turn;             /* borrowed; NULL: it is not going to be withdrawn */
 } Change;
 
 typedef enum {
@@ -60,6 +65,28 @@ typedef struct {
 
 /* @change, @outcome: borrowed. */
 typedef void (*ChangeDone)(const Change *change, const ChangeOutcome *outcome, gpointer user);
+
+/** change_turn_new() - of a change that is still to be asked for; change_turn_unref() it */
+ChangeTurn *change_turn_new(void);
+
+/** change_turn_ref() - accepts NULL */
+ChangeTurn *change_turn_ref(ChangeTurn *turn);
+
+/** change_turn_unref() - accepts NULL */
+void change_turn_unref(ChangeTurn *turn);
+
+/** change_turn_begin() - whoever carries it out begins; Return: false: it was withdrawn */
+bool change_turn_begin(ChangeTurn *turn);
+
+/**
+ * change_turn_withdraw() - do not begin with it
+ *
+ * Return: whether it has not begun and never will; false: it is in the hands of libvirt.
+ */
+bool change_turn_withdraw(ChangeTurn *turn);
+
+/** change_turn_is_withdrawn() - whether nobody waits for its answer */
+bool change_turn_is_withdrawn(ChangeTurn *turn);
 
 /**
  * change_is_known() - whether a value in force is one of those that we know of
@@ -88,7 +115,7 @@ bool change_is_reached(ChangeKind kind, uint64_t bytes, uint64_t want_bytes);
  * change_ask() - change it, in the connection's worker
  * @conn:   NULL: libvirt is not used
  * @change: copied
- * @done:   called on the loop; not called any more once @conn was freed
+ * @done:   called on the loop; not called if the change was withdrawn, nor once @conn was freed
  * @user:   for @done; must live until then
  *
  * Source: libvirt's API reference, virDomainSetMemoryFlags(), virDomainSetMemoryParameters() with

@@ -33,8 +33,8 @@ LISTINGS = (
 # "ksm.c"): what the items share.
 SHARED = {
     "agent/source/": {"source"},
-    "agent/actuator/": {"actuator", "sysfile", "originals", "state_dir", "hold", "hold_look",
-                        "hold_record", "hold_restore"},
+    "agent/actuator/": {"actuator", "sysfile", "originals", "state_dir", "hold",
+                        "hold_change", "hold_look", "hold_record", "hold_restore"},
 }
 
 # Built by commands of its own, for a machine without a C library.

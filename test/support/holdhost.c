@@ -16,6 +16,24 @@ static const char *const uuids[] = { "c7a5fdbd-edaf-9455-926a-d65c16db1809",
                                      "c7a5fdbd-edaf-9455-926a-d65c16db1810" };
 static const char *const names[] = { "web", "db" };
 
+static void
+forget_asked(gpointer data)
+{
+    change_turn_unref(((Change *)data)->turn);
+}
+
+/* What was withdrawn before it began is never heard of again. */
+static void
+drop_withdrawn(HoldHost *host)
+{
+    for (guint i = host->asked->len; i-- > 0;) {
+        ChangeTurn *turn = g_array_index(host->asked, Change, i).turn;
+
+        if (turn && change_turn_is_withdrawn(turn))
+            g_array_remove_index(host->asked, i);
+    }
+}
+
 static bool
 ask(gpointer user, const Change *change, ChangeDone done, gpointer done_user)
 {
@@ -25,7 +43,9 @@ ask(gpointer user, const Change *change, ChangeDone done, gpointer done_user)
         return false;
     if (!g_file_test(host->record, G_FILE_TEST_EXISTS))
         host->is_unguarded = true;
+    drop_withdrawn(host);
     g_array_append_val(host->asked, *change);
+    change_turn_ref(change->turn);
     host->done = done;
     host->user = done_user;
     return true;
@@ -59,6 +79,7 @@ holdhost_setup(void **state)
     host->state_dir = g_build_filename(fakeroot_path(host->root), "state", NULL);
     host->record = g_build_filename(host->state_dir, "originals", NULL);
     host->asked = g_array_new(FALSE, FALSE, sizeof(Change));
+    g_array_set_clear_func(host->asked, forget_asked);
     host->changer = (Changer){ ask, host };
     originals_init(&host->originals);
     originals_open(&host->originals, host->state_dir, HOLDHOST_BOOT, NULL);
@@ -96,16 +117,28 @@ holdhost_reopen(HoldHost *host)
     g_array_set_size(host->asked, 0);
 }
 
+void
+holdhost_begin(HoldHost *host)
+{
+    drop_withdrawn(host);
+    assert_true(change_turn_begin(g_array_index(host->asked, Change, 0).turn));
+}
+
 static void
 answer(HoldHost *host, ChangeOutcome *outcome)
 {
     Change change;
 
+    drop_withdrawn(host);
     if (host->asked->len == 0)
         fail_msg("libvirt was not asked for anything");
     change = g_array_index(host->asked, Change, 0);
+    change_turn_ref(change.turn);
     g_array_remove_index(host->asked, 0);
+    if (change.turn)
+        change_turn_begin(change.turn);
     host->done(&change, outcome, host->user);
+    change_turn_unref(change.turn);
     g_free(outcome->detail);
 }
 
@@ -152,6 +185,14 @@ holdhost_tell(HoldHost *host)
 {
     for (size_t i = 0; i < HOLDHOST_DOMAINS; i++)
         host->subjects[i].told_us++;
+}
+
+bool
+holdhost_is_foreign(const HoldHost *host, const HoldTable *holds)
+{
+    const Hold *hold = hold_find(holds, host->subjects[0].uuid);
+
+    return hold && hold->state == HOLD_FOREIGN;
 }
 
 char *

@@ -47,6 +47,9 @@ int holdhost_teardown(void **state);
 /** holdhost_reopen() - let go of the record as a killed agent does, and read it again */
 void holdhost_reopen(HoldHost *host);
 
+/** holdhost_begin() - libvirt is at the oldest question, and does not come to an end with it */
+void holdhost_begin(HoldHost *host);
+
 /** holdhost_answer() - libvirt answers the oldest question; that must have wanted @want bytes */
 void holdhost_answer(HoldHost *host, uint64_t want, ChangeResult result, uint64_t found_bytes);
 
@@ -59,6 +62,9 @@ void holdhost_answer_soon(HoldHost *host, unsigned n);
 
 /** holdhost_tell() - libvirt has told new figures of all domains */
 void holdhost_tell(HoldHost *host);
+
+/** holdhost_is_foreign() - whether the value of the first domain counts as set by somebody else */
+bool holdhost_is_foreign(const HoldHost *host, const HoldTable *holds);
 
 /** holdhost_entry() - what is on disk of the first domain (the caller frees it); NULL: nothing */
 char *holdhost_entry(const HoldHost *host, const char *group);

@@ -59,12 +59,12 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
         for (int told = 0; told < 3; told++) {
             /* What may be older than our last change is no proof. */
-            if (told < 2 && hold_is_foreign(&balloon.holds, host->subjects[0].uuid))
+            if (told < 2 && holdhost_is_foreign(host, &balloon.holds))
                 fail_msg("%s: judged too early", rows[i].when);
             holdhost_tell(host);
             balloonhost_apply(host, &balloon);
         }
-        if (hold_is_foreign(&balloon.holds, host->subjects[0].uuid) != rows[i].foreign)
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
         host->subjects[0].deflates = false;
         hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
@@ -105,7 +105,7 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
             holdhost_tell(host);
             balloonhost_apply(host, &balloon);
         }
-        if (hold_is_foreign(&balloon.holds, host->subjects[0].uuid) != rows[i].foreign)
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
         hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
         assert_true(originals_save(&host->originals, NULL));
@@ -153,11 +153,11 @@ an_old_figure_before_our_first_change_is_nobodys_fault(void **state)
     balloonhost_start(host, &balloon);
     balloonhost_want(host, &balloon, 400 * MIB);
     holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, 800 * MIB);
-    assert_false(hold_is_foreign(&balloon.holds, host->subjects[0].uuid));
+    assert_false(holdhost_is_foreign(host, &balloon.holds));
     host->samples[0].balloon_bytes = 800 * MIB;
     balloonhost_want(host, &balloon, 400 * MIB);
     entry = holdhost_entry(host, "balloon");
-    assert_string_equal(entry, "3 838860800 838860800 419430400 -");
+    assert_string_equal(entry, "3 838860800 419430400 838860800 419430400 -");
     holdhost_answer(host, 400 * MIB, CHANGE_DONE, 800 * MIB);
     balloon_done(&balloon);
 }
@@ -180,17 +180,155 @@ a_restart_of_the_domain_begins_anew(void **state)
 }
 
 static void
-the_end_of_the_domain_leaves_nothing_to_restore(void **state)
+a_later_start_that_comes_with_ours_is_given_what_was_found(void **state)
+{
+    static const struct {
+        const char *when;
+        uint64_t shows;
+        bool agent_restarts;
+        HoldState state; /* HOLD_STATE_COUNT: nothing is known of it any more */
+        uint64_t asked;  /* U: nothing is */
+    } rows[] = {
+        { "restored from a file", 500 * MIB, false, HOLD_LEFT, 1000 * MIB },
+        { "while the agent was away", 500 * MIB, true, HOLD_LEFT, 1000 * MIB },
+        { "begun anew", 1000 * MIB, false, HOLD_STATE_COUNT, U },
+        { "set by others meanwhile", 501 * MIB, true, HOLD_STATE_COUNT, U },
+        { "no figure yet", U, false, HOLD_ENDED, U },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Hold *hold;
+        Balloon balloon;
+
+        host->sample.n = HOLDHOST_DOMAINS;
+        host->subjects[0].id = 3;
+        host->samples[0].balloon_bytes = 1000 * MIB;
+        balloonhost_start_with_half(host, &balloon);
+        host->sample.n = 0;
+        balloonhost_apply(host, &balloon);
+        if (rows[i].agent_restarts)
+            balloonhost_restart(host, &balloon);
+        host->sample.n = HOLDHOST_DOMAINS;
+        host->subjects[0].id = 9;
+        host->samples[0].balloon_bytes = rows[i].shows;
+        host->plans[0].balloon_bytes = U;
+        balloonhost_apply(host, &balloon);
+        hold = balloonhost_hold(host, &balloon);
+        if ((hold ? hold->state : HOLD_STATE_COUNT) != rows[i].state ||
+            host->asked->len != is_known(rows[i].asked))
+            fail_msg("%s: state %d", rows[i].when, hold ? (int)hold->state : -1);
+        if (is_known(rows[i].asked))
+            holdhost_answer(host, rows[i].asked, CHANGE_DONE, 500 * MIB);
+        if (hold)
+            hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
+        assert_true(originals_save(&host->originals, NULL));
+        balloon_done(&balloon);
+    }
+}
+
+static void
+no_more_than_some_that_have_ended_are_kept_in_mind(void **state)
 {
     HoldHost *host = *state;
+    g_autoptr(GError) error = NULL;
     Balloon balloon;
 
-    balloonhost_start_with_half(host, &balloon);
+    balloonhost_start(host, &balloon);
+    for (int id = 1; id <= 300; id++) {
+        g_autofree char *uuid = g_strdup_printf("c7a5fdbd-edaf-9455-926a-%012d", id);
+        const Subject subject = { .uuid = uuid, .name = uuid, .id = id };
+
+        hold_need(&balloon.holds, &subject)->state = HOLD_OURS;
+    }
     host->sample.n = 0;
     balloonhost_apply(host, &balloon);
-    assert_null(balloonhost_hold(host, &balloon));
-    assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
+    balloonhost_apply(host, &balloon);
+    assert_int_equal(g_hash_table_size(balloon.holds.by_uuid), 256);
+    assert_null(hold_find(&balloon.holds, "c7a5fdbd-edaf-9455-926a-000000000044"));
+    assert_non_null(hold_find(&balloon.holds, "c7a5fdbd-edaf-9455-926a-000000000045"));
     balloon_done(&balloon);
+}
+
+static void
+what_somebody_else_has_set_is_left_alone_by_the_next_run_too(void **state)
+{
+    static const struct {
+        const char *when;
+        int id; /* of the start that the next run finds */
+        bool foreign;
+    } rows[] = { { "the same start", 3, true }, { "another start", 9, false } };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Balloon balloon;
+
+        host->subjects[0].id = 3;
+        host->samples[0].balloon_bytes = 1000 * MIB;
+        balloonhost_start_with_half(host, &balloon);
+        balloonhost_want(host, &balloon, 400 * MIB);
+        holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, 800 * MIB);
+        host->samples[0].balloon_bytes = 800 * MIB;
+        balloonhost_apply(host, &balloon);
+        balloonhost_restart(host, &balloon);
+        host->sample.n = 0; /* libvirt is not connected yet */
+        balloonhost_apply(host, &balloon);
+        host->sample.n = HOLDHOST_DOMAINS;
+        host->subjects[0].id = rows[i].id;
+        balloonhost_want(host, &balloon, 400 * MIB);
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign ||
+            (host->asked->len == 0) != rows[i].foreign)
+            fail_msg("%s", rows[i].when);
+        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
+        assert_true(originals_save(&host->originals, NULL));
+        balloon_done(&balloon);
+        g_array_set_size(host->asked, 0);
+    }
+}
+
+static void
+what_the_guest_did_itself_is_not_held_against_others_by_the_worker_either(void **state)
+{
+    static const struct {
+        const char *when;
+        bool deflates, rebooted;
+        uint64_t found;
+        bool foreign;
+    } rows[] = {
+        { "nothing happened", false, false, 1000 * MIB, true },
+        { "its device gives way", true, false, 1000 * MIB, false },
+        { "it has just rebooted", false, true, 1000 * MIB, false },
+        { "it gives way upwards only", true, true, 300 * MIB, true },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Balloon balloon;
+
+        host->samples[0].balloon_bytes = 900 * MIB;
+        balloonhost_start(host, &balloon);
+        balloonhost_want(host, &balloon, 500 * MIB);
+        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 900 * MIB);
+        host->samples[0].balloon_bytes = 500 * MIB;
+        host->subjects[0].deflates = rows[i].deflates;
+        host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
+        balloonhost_want(host, &balloon, 400 * MIB);
+        holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, rows[i].found);
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
+            fail_msg("%s", rows[i].when);
+        host->samples[0].balloon_bytes = rows[i].found;
+        balloonhost_apply(host, &balloon);
+        if (!rows[i].foreign &&
+            !change_is_known(CHANGE_BALLOON, &g_array_index(host->asked, Change, 0).known,
+                             rows[i].found))
+            fail_msg("%s: it is not asked in a way that would succeed", rows[i].when);
+        host->subjects[0].deflates = false;
+        host->subjects[0].rebooted_us = 0;
+        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
+        assert_true(originals_save(&host->originals, NULL));
+        balloon_done(&balloon);
+        g_array_set_size(host->asked, 0);
+    }
 }
 
 int
@@ -202,7 +340,10 @@ main(void)
         ON_HOST(what_somebody_else_has_set_stays_until_told),
         ON_HOST(an_old_figure_before_our_first_change_is_nobodys_fault),
         ON_HOST(a_restart_of_the_domain_begins_anew),
-        ON_HOST(the_end_of_the_domain_leaves_nothing_to_restore),
+        ON_HOST(a_later_start_that_comes_with_ours_is_given_what_was_found),
+        ON_HOST(no_more_than_some_that_have_ended_are_kept_in_mind),
+        ON_HOST(what_somebody_else_has_set_is_left_alone_by_the_next_run_too),
+        ON_HOST(what_the_guest_did_itself_is_not_held_against_others_by_the_worker_either),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,7 @@ static Change
 change_of(Fixture *fixture, ChangeKind kind, uint64_t known, uint64_t want)
 {
     Change change = {
-        kind, UUID, (int)virDomainGetID(fixture->domain), { known, known, known }, want
+        kind, UUID, (int)virDomainGetID(fixture->domain), { known, known, known, known }, want, NULL
     };
 
     return change;
@@ -162,7 +162,7 @@ limit_now_kib(Fixture *fixture)
 static void
 a_balloon_between_two_of_ours_is_ours_and_a_limit_is_not(void **unused)
 {
-    static const ChangeKnown known = { 1000 * MIB, 600 * MIB, 500 * MIB };
+    static const ChangeKnown known = { 1000 * MIB, 500 * MIB, 600 * MIB, 500 * MIB };
     static const struct {
         const char *when;
         uint64_t bytes;
@@ -201,7 +201,7 @@ a_balloon_is_set_and_one_that_somebody_else_has_set_is_not(void **state)
     expect(fixture, "set by somebody else", &change, CHANGE_FOREIGN);
     assert_int_equal(fixture->found_bytes, found / 2);
     assert_int_equal(balloon_now(fixture), found / 2);
-    change.known.wrote_bytes = found / 2;
+    change.known.least_bytes = change.known.wrote_bytes = found / 2;
     expect(fixture, "as we have written it", &change, CHANGE_DONE);
     assert_int_equal(balloon_now(fixture), found / 4);
 }
@@ -218,7 +218,7 @@ a_limit_is_set_and_lifted(void **state)
     change = change_of(fixture, CHANGE_LIMIT, LIMIT_NONE, 256 * MIB);
     expect(fixture, "set by somebody else", &change, CHANGE_FOREIGN);
     assert_int_equal(fixture->found_bytes, 512 * MIB);
-    change.known.wrote_bytes = 512 * MIB;
+    change.known.least_bytes = change.known.wrote_bytes = 512 * MIB;
     change.want_bytes = LIMIT_NONE;
     expect(fixture, "back to none", &change, CHANGE_DONE);
     assert_true(limit_now_kib(fixture) >= VIR_DOMAIN_MEMORY_PARAM_UNLIMITED);
@@ -281,6 +281,33 @@ an_agent_is_answered_on_its_loop(void **state)
     assert_int_equal(balloon_now(fixture), found / 2);
 }
 
+static void
+what_is_withdrawn_before_it_has_begun_is_neither_done_nor_answered(void **state)
+{
+    static const VirtConnTarget target = { URI, 5, 3 };
+    Fixture *fixture = *state;
+    uint64_t found = balloon_now(fixture);
+    Change change = change_of(fixture, CHANGE_BALLOON, found, found / 2);
+    Change other = change_of(fixture, CHANGE_BALLOON, found, found / 4);
+
+    fixture->asked = virt_conn_new(&target, &ops, fixture);
+    while (!fixture->is_up)
+        g_main_context_iteration(NULL, TRUE);
+    change.turn = change_turn_new();
+    other.turn = change_turn_new();
+    assert_true(change_turn_withdraw(change.turn));
+    assert_true(change_ask(fixture->asked, &change, note, fixture));
+    assert_true(change_ask(fixture->asked, &other, note, fixture));
+    while (fixture->answers == 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(balloon_now(fixture), found / 4);
+    assert_int_equal(fixture->found_bytes, found);
+    assert_int_equal(fixture->answers, 1);
+    assert_false(change_turn_withdraw(other.turn)); /* too late */
+    change_turn_unref(change.turn);
+    change_turn_unref(other.turn);
+}
+
 int
 main(void)
 {
@@ -292,6 +319,8 @@ main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_done_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(no_libvirt_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(an_agent_is_answered_on_its_loop, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_is_withdrawn_before_it_has_begun_is_neither_done_nor_answered, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,7 @@ a_limit_is_on_disk_and_guarded_before_it_is_set(void **state)
     assert_false(host->is_unguarded);
     assert_true(fixture.high.guard.fd >= 0);
     entry = holdhost_entry(host, "memory_high");
-    assert_string_equal(entry, "3 none none 734003200 " HIGHHOST_CGROUP);
+    assert_string_equal(entry, "3 none 734003200 none 734003200 " HIGHHOST_CGROUP);
     highhost_stop(&fixture);
 }
 
@@ -213,6 +213,42 @@ only_a_limit_of_ours_is_lifted(void **state)
 }
 
 static void
+a_limit_that_may_be_in_force_is_made_certain_first(void **state)
+{
+    HoldHost *host = *state;
+    HighHost fixture;
+
+    highhost_start(host, &fixture, highhost_waiting);
+    want_limit(&fixture, 700 * MIB, 60);
+    holdhost_answer_text(host, CHANGE_BUSY, "the connection broke");
+    want_limit(&fixture, 696 * MIB, 60);
+    holdhost_answer(host, 700 * MIB, CHANGE_DONE, LIMIT_NONE);
+    want_limit(&fixture, 696 * MIB, 60);
+    holdhost_answer(host, 696 * MIB, CHANGE_DONE, 700 * MIB);
+    highhost_stop(&fixture);
+}
+
+static void
+a_restored_domain_that_comes_with_a_limit_of_ours_is_relieved(void **state)
+{
+    HoldHost *host = *state;
+    HighHost fixture;
+
+    start_limited(host, &fixture);
+    host->sample.n = 0;
+    highhost_apply(&fixture);
+    assert_int_equal(fixture.high.guard.fd, -1); /* it has no limit of ours in force */
+    host->sample.n = HOLDHOST_DOMAINS;
+    host->subjects[0].id = 9;
+    host->plans[0].high_apply = false;
+    highhost_apply(&fixture);
+    holdhost_answer(host, LIMIT_NONE, CHANGE_DONE, 700 * MIB);
+    highhost_apply(&fixture);
+    assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
+    highhost_stop(&fixture);
+}
+
+static void
 a_domain_that_may_not_move_now_is_relieved_without_libvirt(void **state)
 {
     HoldHost *host = *state;
@@ -240,7 +276,7 @@ a_limit_that_somebody_else_has_set_stays(void **state)
         holdhost_tell(host);
         want_limit(&fixture, 700 * MIB, 60);
     }
-    assert_true(hold_is_foreign(&fixture.high.holds, host->subjects[0].uuid));
+    assert_true(holdhost_is_foreign(host, &fixture.high.holds));
     host->plans[0].limit_bytes = LIMIT_NONE;
     highhost_apply(&fixture);
     assert_limit(&fixture, "629145600");
@@ -382,6 +418,8 @@ main(void)
         ON_HOST(a_limit_that_should_be_gone_does_not_cost_others_theirs),
         ON_HOST(a_renewed_lease_keeps_the_limit),
         ON_HOST(only_a_limit_of_ours_is_lifted),
+        ON_HOST(a_limit_that_may_be_in_force_is_made_certain_first),
+        ON_HOST(a_restored_domain_that_comes_with_a_limit_of_ours_is_relieved),
         ON_HOST(a_domain_that_may_not_move_now_is_relieved_without_libvirt),
         ON_HOST(a_limit_that_somebody_else_has_set_stays),
         ON_HOST(limits_out_of_bounds_are_not_set),

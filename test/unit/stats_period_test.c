@@ -81,7 +81,7 @@ a_period_is_set_where_there_is_none_after_it_was_recorded(void **state)
     assert_int_equal(host->asked->len, 1);
     assert_false(host->is_unguarded);
     entry = holdhost_entry(host, "stats_period");
-    assert_string_equal(entry, "3 0 0 2 -");
+    assert_string_equal(entry, "3 0 0 2 2 -");
     assert_int_equal(in_force(host, 0), 0); /* not yet */
     assert_int_equal(apply(host), APPLY_UNCHANGED);
     holdhost_answer(host, STATS_PERIOD_S, CHANGE_DONE, 0);
@@ -157,7 +157,7 @@ what_somebody_else_has_set_since_stays(void **state)
     defined_s[0] = 30; /* the definition was read again */
     apply(host);
     apply(host);
-    assert_true(hold_is_foreign(&period.holds, host->subjects[0].uuid));
+    assert_true(holdhost_is_foreign(host, &period.holds));
     assert_null(holdhost_entry(host, "stats_period"));
     stats_period_set_on(&period, false);
     apply(host);
@@ -174,7 +174,7 @@ a_definition_that_shows_our_period_is_no_surprise(void **state)
     defined_s[0] = STATS_PERIOD_S;
     apply(host);
     apply(host);
-    assert_false(hold_is_foreign(&period.holds, host->subjects[0].uuid));
+    assert_false(holdhost_is_foreign(host, &period.holds));
     stats_period_set_on(&period, false);
     apply(host);
     holdhost_answer(host, 0, CHANGE_DONE, STATS_PERIOD_S);
