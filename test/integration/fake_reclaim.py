@@ -118,8 +118,18 @@ class Reclaim(FakeTestCase):
         wait_until(lambda: self.fake.read(HIGH) == "max\n", what + ": memory.high is lifted")
         self.await_limit(None, what)
 
+    def left(self, daemon):
+        """Sections of the record in which there is something to put back."""
+        try:
+            with open(daemon.record, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            return []
+        return [line for line in lines
+                if line.startswith("[") and line != "[originals]" and not line.endswith("_apart]")]
+
     def assert_no_record(self, daemon):
-        wait_until(lambda: not os.path.exists(daemon.record), "nothing is left to restore")
+        wait_until(lambda: not self.left(daemon), "nothing is left to restore")
 
 
 class Balloons(Reclaim):
@@ -211,10 +221,65 @@ class Balloons(Reclaim):
         daemon = self.with_balloon(1024)
         daemon.kill()
         self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
-                            "setmem %s 1024M --live" % TEST_NAME)
+                            "setmem %s 1025M --live" % TEST_NAME)
         self.assert_done(daemon.run("--restore"), 0)
-        self.assertEqual(self.balloon_mib(), 1024)
+        self.assertEqual(self.balloon_mib(), 1025)
         self.assert_no_record(daemon)
+        self.script()
+        self.running().stop()
+        self.assertEqual(self.balloon_mib(), 1025)
+
+    def test_a_domain_that_comes_out_of_a_file_with_our_balloon_gets_back_what_was_found(self):
+        for is_killed in False, True:
+            with self.subTest(is_killed=is_killed):
+                daemon = self.with_balloon(1024)
+                if is_killed:
+                    daemon.kill()
+                self.script()
+                # What a file of a saved domain keeps, its balloon included.
+                self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
+                                    "setmem %s 1024M --live" % TEST_NAME)
+                if is_killed:
+                    daemon = self.running()
+                self.await_balloon(FOUND_MIB, "it is back")
+                daemon.stop()
+                self.assert_no_record(daemon)
+
+    def test_a_guest_that_was_given_more_than_was_found_keeps_it(self):
+        for end in "stop", "kill", "off":
+            with self.subTest(end=end):
+                self.libvirtd.virsh("setmem %s 1G --live" % TEST_NAME)
+                daemon = self.with_balloon(3000)
+                if end == "stop":
+                    daemon.stop()
+                    self.assertIn("the balloon stays at 3000 MiB, more than the 1024 MiB",
+                                  daemon.log())
+                elif end == "kill":
+                    daemon.kill()
+                    self.assert_done(daemon.run("--restore"), 0,
+                                     "the balloon stays at 3000 MiB, more than the 1024 MiB")
+                else:
+                    daemon.ask("mode", "observe")
+                    wait_until(lambda: "the balloon stays at 3000 MiB" in daemon.log(),
+                               "it is said")
+                    daemon.stop()
+                self.assertEqual(self.balloon_mib(), 3000)
+                self.assert_no_record(daemon)
+
+    def test_what_virsh_has_set_stays_after_a_restart_of_the_agent(self):
+        daemon = self.with_balloon(1024)
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        wait_until(lambda: "somebody else has changed it" in daemon.log(), "it is said")
+        daemon.stop()
+        self.script(balloon=800)
+        daemon = self.running()
+        time.sleep(0.5)
+        self.assertEqual(self.balloon_mib(), 1536)
+        wait_until(lambda: "[reclaim-foreign]" in daemon.client("doctor", TEST_NAME).out,
+                   "it is told")
+        self.assertNotIn("did not end cleanly", daemon.log())
+        daemon.ask("set", TEST_NAME, "balloon.mode=on")
+        self.await_balloon(800, "told to go on")
 
     def test_observing_writes_nothing(self):
         for config, mode in (("[balloon]\nenable = observe\n", "off"), ("", "off"),
