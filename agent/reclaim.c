@@ -93,10 +93,12 @@ reclaim_stats_period_s(const Agent *agent, const Domain *domain)
 void
 reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
+    const Hold *hold = hold_find(&agent->balloon.holds, domain->uuid);
+
     sample->balloon_foreign = domain->balloon_foreign;
     sample->limit_foreign = domain->limit_foreign;
-    sample->balloon_waits = hold_waits(domain_balloon_hold(agent, domain));
-    sample->balloon_refuses = hold_is_refused(domain_balloon_hold(agent, domain));
+    sample->balloon_waits = hold_waits(hold);
+    sample->balloon_refuses = hold_is_refused(hold);
     sample->guest_period_us = G_USEC_PER_SEC * reclaim_stats_period_s(agent, domain);
 }
 
@@ -122,18 +124,6 @@ reclaim_note(Agent *agent, const GPtrArray *domains)
         note_one(&agent->balloon.holds, domain->uuid, &domain->balloon_foreign);
         note_one(&agent->memory_high.holds, domain->uuid, &domain->limit_foreign);
     }
-}
-
-const Hold *
-domain_balloon_hold(const Agent *agent, const Domain *domain)
-{
-    return hold_find(&agent->balloon.holds, domain->uuid);
-}
-
-const Hold *
-domain_limit_hold(const Agent *agent, const Domain *domain)
-{
-    return hold_find(&agent->memory_high.holds, domain->uuid);
 }
 
 static bool

@@ -45,12 +45,6 @@ uint64_t reclaim_stats_period_s(const Agent *agent, const Domain *domain);
  */
 void reclaim_note(Agent *agent, const GPtrArray *domains);
 
-/** domain_balloon_hold() - what became of its balloon; NULL: never touched; borrowed */
-const Hold *domain_balloon_hold(const Agent *agent, const Domain *domain);
-
-/** domain_limit_hold() - likewise, of its limit and of memory.reclaim */
-const Hold *domain_limit_hold(const Agent *agent, const Domain *domain);
-
 /**
  * reclaim_restore_now() - give back what a killed agent has left, for --restore
  * @guarded:   where

@@ -37,8 +37,6 @@ typedef struct {
 typedef struct {
     /* Stem of its file, and its group in the record of originals. */
     const char *name;
-    /* Find out whether it can work here; @error says why not. May be asked again. */
-    bool (*probe)(void *context, GError **error);
     /* Bring the host in line with the plan. On the event path: must not wait for anything but the
      * kernel. */
     ApplyResult (*apply)(void *context, const Decided *decided, GError **error);

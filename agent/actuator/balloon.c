@@ -23,6 +23,7 @@ balloon_init(Balloon *balloon, Originals *originals, const Changer *changer)
     *balloon = (Balloon){ .holds = { .group = balloon_actuator.name,
                                      .noun = "balloon",
                                      .kind = CHANGE_BALLOON,
+                                     .restore_us = BALLOON_RESTORE_US,
                                      .originals = originals,
                                      .changer = *changer } };
     hold_table_init(&balloon->holds);
@@ -133,25 +134,10 @@ balloon_apply(Balloon *balloon, const Decided *decided, GError **error)
     return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
 }
 
-/* There is nothing to find out before a domain wants to be moved. */
-static bool
-row_probe(void *context, GError **error)
-{
-    (void)context;
-    (void)error;
-    return true;
-}
-
 static ApplyResult
 row_apply(void *context, const Decided *decided, GError **error)
 {
     return balloon_apply(context, decided, error);
 }
 
-static bool
-row_restore(void *context, char **ret_note, GError **error)
-{
-    return hold_table_restore(&((Balloon *)context)->holds, BALLOON_RESTORE_US, ret_note, error);
-}
-
-const Actuator balloon_actuator = { "balloon", row_probe, row_apply, row_restore };
+const Actuator balloon_actuator = { "balloon", row_apply, hold_row_restore };

@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
     /* private: use the functions below, and hold_find() on @holds */
-    HoldTable holds;
+    HoldTable holds; /* first: see hold_row_restore() */
     BalloonOptions options;
 } Balloon;
 

@@ -73,6 +73,7 @@ typedef struct {
     const char *group; /* static; in the record of originals */
     const char *noun;  /* static; for messages: "balloon" */
     ChangeKind kind;
+    gint64 restore_us;                           /* how long a stop waits for libvirt */
     Originals *originals;                        /* borrowed */
     Changer changer;                             /* what is in it is borrowed */
     bool (*lift)(int root_fd, const Hold *hold); /* before each way back; NULL: nothing to do */
@@ -180,6 +181,9 @@ bool hold_may_try(const Hold *hold);
  * @error:    names a domain that is not as it was found; the record keeps it
  */
 bool hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error);
+
+/** hold_row_restore() - Actuator.restore of a @context that begins with its HoldTable */
+bool hold_row_restore(void *context, char **ret_note, GError **error);
 
 /**
  * hold_table_restore_now() - give everything back, without an agent

@@ -128,6 +128,14 @@ hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **
     return report(table, ret_note, error);
 }
 
+bool
+hold_row_restore(void *context, char **ret_note, GError **error)
+{
+    HoldTable *table = context;
+
+    return hold_table_restore(table, table->restore_us, ret_note, error);
+}
+
 static GArray *
 list_changes(HoldTable *table)
 {

@@ -214,17 +214,6 @@ ksm_actuator_foreign(const KsmActuator *actuator)
     return &actuator->foreign;
 }
 
-static bool
-row_probe(void *context, GError **error)
-{
-    KsmActuator *actuator = context;
-
-    if (ksm_actuator_open(actuator) == KSM_ACTUATOR_READY)
-        return true;
-    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_PERM, actuator->text);
-    return false;
-}
-
 static ApplyResult
 row_apply(void *context, const Decided *decided, GError **error)
 {
@@ -238,4 +227,4 @@ row_restore(void *context, char **ret_note, GError **error)
     return ksm_actuator_restore(context, ret_note, error);
 }
 
-const Actuator ksm_actuator = { "ksm", row_probe, row_apply, row_restore };
+const Actuator ksm_actuator = { "ksm", row_apply, row_restore };

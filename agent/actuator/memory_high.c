@@ -77,6 +77,7 @@ memory_high_init_holds(HoldTable *holds, Originals *originals, int root_fd)
     *holds = (HoldTable){ .group = memory_high_actuator.name,
                           .noun = "soft limit",
                           .kind = CHANGE_LIMIT,
+                          .restore_us = MEMORY_HIGH_RESTORE_US,
                           .originals = originals,
                           .lift = memory_high_lift,
                           .root_fd = root_fd };
@@ -317,14 +318,6 @@ memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
     return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
 }
 
-static bool
-row_probe(void *context, GError **error)
-{
-    (void)context;
-    (void)error;
-    return true;
-}
-
 static ApplyResult
 row_apply(void *context, const Decided *decided, GError **error)
 {
@@ -336,9 +329,9 @@ row_restore(void *context, char **ret_note, GError **error)
 {
     MemoryHigh *high = context;
 
-    if (!hold_table_restore(&high->holds, MEMORY_HIGH_RESTORE_US, ret_note, error))
+    if (!hold_row_restore(&high->holds, ret_note, error))
         return false;
     return high_guard_tell(&high->guard, 0, error);
 }
 
-const Actuator memory_high_actuator = { "memory_high", row_probe, row_apply, row_restore };
+const Actuator memory_high_actuator = { "memory_high", row_apply, row_restore };

@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     /* private: use the functions below, and hold_find() on @holds */
-    HoldTable holds;
+    HoldTable holds; /* first: see hold_row_restore() */
     MemoryHighOptions options;
     int root_fd;     /* borrowed; what sys/ is below */
     Worker *worker;  /* owned; for memory.reclaim */

@@ -20,6 +20,7 @@ stats_period_init(StatsPeriod *period, Originals *originals, const Changer *chan
     *period = (StatsPeriod){ .holds = { .group = stats_period_actuator.name,
                                         .noun = "period of statistics",
                                         .kind = CHANGE_STATS_PERIOD,
+                                        .restore_us = STATS_PERIOD_RESTORE_US,
                                         .originals = originals,
                                         .changer = *changer } };
     hold_table_init(&period->holds);
@@ -98,26 +99,10 @@ stats_period_apply(StatsPeriod *period, const Decided *decided, GError **error)
     return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
 }
 
-/* There is nothing to find out before a domain wants a period. */
-static bool
-row_probe(void *context, GError **error)
-{
-    (void)context;
-    (void)error;
-    return true;
-}
-
 static ApplyResult
 row_apply(void *context, const Decided *decided, GError **error)
 {
     return stats_period_apply(context, decided, error);
 }
 
-static bool
-row_restore(void *context, char **ret_note, GError **error)
-{
-    return hold_table_restore(&((StatsPeriod *)context)->holds, STATS_PERIOD_RESTORE_US, ret_note,
-                              error);
-}
-
-const Actuator stats_period_actuator = { "stats_period", row_probe, row_apply, row_restore };
+const Actuator stats_period_actuator = { "stats_period", row_apply, hold_row_restore };

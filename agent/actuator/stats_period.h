@@ -16,8 +16,8 @@
 
 typedef struct {
     /* private: use the functions below, and hold_find() on @holds; its values are seconds */
-    HoldTable holds;
-    bool is_on; /* periods may be set */
+    HoldTable holds; /* first: see hold_row_restore() */
+    bool is_on;      /* periods may be set */
 } StatsPeriod;
 
 /**

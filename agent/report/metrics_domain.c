@@ -4,6 +4,7 @@
  *
  * To add one, add a row to the table and a getter above it; each row is a series for each domain.
  */
+#include "agent/agent.h"
 #include "agent/report/metrics_row.h"
 
 #include <math.h>
@@ -235,6 +236,14 @@ get_domain_foreign(const MetricsView *view, const LedgerRow *row)
     return row->domain->balloon_foreign || row->domain->limit_foreign;
 }
 
+static double
+get_domain_reclaimed(const MetricsView *view, const LedgerRow *row)
+{
+    const Hold *hold = hold_find(&view->agent->memory_high.holds, row->domain->uuid);
+
+    return hold ? (double)hold->reclaimed_bytes : 0;
+}
+
 /* There is a figure of memory that was used only with means to tell it. */
 static const WorkingSetReport *
 working_set_of(const LedgerRow *row)
@@ -349,6 +358,8 @@ static const DomainMetric domain_rows[] = {
       "1 while the balloon or the limit of the domain is left alone, because somebody else has "
       "changed it.",
       get_domain_foreign },
+    { "virtksm_domain_reclaimed_bytes_total", METRIC_COUNTER, "bytes",
+      "Memory of the domain that was asked of memory.reclaim, and taken.", get_domain_reclaimed },
     { "virtksm_domain_working_set_bytes", METRIC_GAUGE, "bytes",
       "Memory of the domain that was used within [working_set] age.", get_domain_working_set },
     { "virtksm_domain_cold_bytes", METRIC_GAUGE, "bytes",

@@ -254,6 +254,9 @@ sample_of(const char *text, const char *name)
 static void
 reclaim_from(Agent *agent, Domain *domain)
 {
+    const Subject who = { .uuid = domain->uuid };
+
+    hold_need(&agent->memory_high.holds, &who)->reclaimed_bytes = 16;
     agent->plan.host = (HostPlan){ MEMORY_TIGHT, REASON_HOST_TIGHT, 77, 0, 0 };
     domain->has_xml = domain->limit_foreign = true;
     domain->xml.policy = (DomainXmlPolicy){ .floor_bytes = 14, .ceiling_bytes = 15 };
@@ -279,6 +282,7 @@ reclaim_has_a_series_for_what_is_wanted_and_none_for_what_is_left_alone(void **s
         { "virtksm_domain_floor_bytes", NULL, "14", "14" },
         { "virtksm_domain_ceiling_bytes", NULL, "15", "15" },
         { "virtksm_domain_reclaim_foreign", "0", "1", "1" },
+        { "virtksm_domain_reclaimed_bytes_total", "0", "16", "16" },
     };
     Agent *agent = *state;
     Domain *domain = add(agent, "a");

@@ -64,7 +64,7 @@ what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off(void **state)
         note(agent);
         assert_false(domain->balloon_foreign);
     }
-    assert_null(domain_balloon_hold(agent, domain));
+    assert_null(hold_find(&agent->balloon.holds, domain->uuid));
     /* And again. */
     make_foreign(&agent->balloon.holds, domain);
     make_foreign(&agent->memory_high.holds, domain);
@@ -83,6 +83,26 @@ policy_is_told_of_the_mark(void **state)
     reclaim_fill(agent, domain, &sample);
     assert_true(sample.balloon_foreign);
     assert_false(sample.limit_foreign);
+}
+
+static void
+policy_is_told_of_what_waits_and_who_refuses(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+    const Subject subject = reclaim_subject(domain);
+    DomainSample sample = domain_sample_unknown();
+    Hold *hold;
+
+    reclaim_fill(agent, domain, &sample);
+    assert_false(sample.balloon_waits || sample.balloon_refuses);
+    hold = hold_need(&agent->balloon.holds, &subject);
+    hold->wish_bytes = 1;
+    reclaim_fill(agent, domain, &sample);
+    assert_true(sample.balloon_waits && !sample.balloon_refuses);
+    hold->resume_us = UINT64_MAX;
+    reclaim_fill(agent, domain, &sample);
+    assert_true(sample.balloon_refuses);
 }
 
 static void
@@ -131,6 +151,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_AGENT(what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off),
         ON_AGENT(policy_is_told_of_the_mark),
+        ON_AGENT(policy_is_told_of_what_waits_and_who_refuses),
         ON_AGENT(only_a_domain_of_libvirts_can_be_changed),
         ON_AGENT(writing_needs_a_yes_and_no_mode_observe),
     };
