@@ -112,10 +112,11 @@ is_right(const BalloonCase *c)
 {
     uint64_t asked_bytes = c->track->balloon.asked_bytes;
 
+    if (asked_bytes < c->stake.low_bytes)
+        return false;
     if (asked_bytes >= c->domain->balloon_bytes)
         return asked_bytes <= max_u64(c->stake.high_bytes, c->domain->balloon_bytes);
-    return asked_bytes >= c->stake.low_bytes && c->level != MEMORY_CALM && !c->is_short &&
-           is_known(c->part->need_bytes);
+    return c->level != MEMORY_CALM && !c->is_short && is_known(c->part->need_bytes);
 }
 
 static void
