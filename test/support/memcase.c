@@ -2,9 +2,13 @@
 /* memcase.c - facts that hang together, to be bent by tests */
 #include "test/support/memcase.h"
 
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
-#define MIB MEMCASE_MIB
+#include <cmocka.h>
 
 void
 memcase_init(MemCase *one, size_t n)
@@ -16,7 +20,7 @@ memcase_init(MemCase *one, size_t n)
     one->conf.high_enable = ENABLE_YES;
     policy_init(&one->state);
     one->host = host_sample_unknown();
-    one->host.now_us = 1000 * MEMCASE_S;
+    one->host.now_us = 1000 * S;
     one->host.page_bytes = 4096;
     one->host.mem_total_bytes = 10000 * MIB;
     one->host.mem_available_bytes = 5000 * MIB;
@@ -31,7 +35,7 @@ memcase_init(MemCase *one, size_t n)
         domain->key = i + 1;
         domain->maximum_bytes = domain->balloon_bytes = domain->resident_bytes = 1000 * MIB;
         domain->has_balloon = domain->can_reclaim = domain->can_limit = true;
-        domain->guest_period_us = 2 * MEMCASE_S;
+        domain->guest_period_us = 2 * S;
         domain->guest_caches_bytes = 0;
         domain->guest_swap_in_bytes = domain->guest_swap_out_bytes = 0;
         domain->guest_major_faults = 0;
@@ -41,6 +45,29 @@ memcase_init(MemCase *one, size_t n)
         domain->limit_bytes = LIMIT_NONE;
         memcase_uses(one, i, 500);
     }
+}
+
+void
+memcase_init_balloons(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.high_enable = ENABLE_NO;
+    memcase_available(one, 900);
+}
+
+void
+memcase_init_reclaim(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.balloon_enable = ENABLE_NO;
+    memcase_available(one, 900);
+}
+
+void
+memcase_init_limits(MemCase *one)
+{
+    memcase_init_reclaim(one, 1);
+    one->domains[0].can_reclaim = false;
 }
 
 void
@@ -88,4 +115,46 @@ memcase_obey(MemCase *one)
             domain->balloon_bytes = one->plans[i].balloon_bytes;
         memcase_uses(one, i, used / MIB);
     }
+}
+
+void
+memcase_assert_balloon(const MemCase *one, size_t i, uint64_t mib, Reason reason, const char *when)
+{
+    uint64_t bytes = one->plans[i].balloon_bytes;
+    uint64_t target_mib = is_known(bytes) ? bytes / MIB : U;
+
+    if (target_mib != mib || one->plans[i].balloon_reason != reason)
+        fail_msg("%s: domain %zu: %" PRId64 " MiB (%s), want %" PRId64 " (%s)", when, i,
+                 (int64_t)target_mib, reason_name(one->plans[i].balloon_reason), (int64_t)mib,
+                 reason_name(reason));
+}
+
+void
+memcase_bend_nothing(MemCase *one)
+{
+    (void)one;
+}
+
+void
+memcase_bend_calm(MemCase *one)
+{
+    memcase_available(one, 5000);
+}
+
+void
+memcase_bend_fixed(MemCase *one)
+{
+    one->domains[0].is_fixed = true;
+}
+
+void
+memcase_bend_still(MemCase *one)
+{
+    one->domains[0].is_still = true;
+}
+
+void
+memcase_bend_unmerge(MemCase *one)
+{
+    one->host.knobs.run = KSM_RUN_UNMERGE;
 }

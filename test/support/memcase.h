@@ -10,8 +10,10 @@
 #include "policy/policy.h"
 
 #define MEMCASE_DOMAINS 4
-#define MEMCASE_MIB     UINT64_C(1048576)
-#define MEMCASE_S       UINT64_C(1000000)
+#define MIB             UINT64_C(1048576)
+#define S               UINT64_C(1000000)
+#define U               VALUE_UNKNOWN
+#define ROWS(a)         (sizeof(a) / sizeof((a)[0]))
 
 typedef struct {
     PolicyConf conf;
@@ -33,6 +35,16 @@ typedef struct {
  */
 void memcase_init(MemCase *one, size_t n);
 
+/** memcase_init_balloons() - a host that has been tight for long enough that a balloon would be
+ * asked; cold reclaim is off */
+void memcase_init_balloons(MemCase *one, size_t n);
+
+/** memcase_init_reclaim() - a host that is tight, and has cold reclaim alone */
+void memcase_init_reclaim(MemCase *one, size_t n);
+
+/** memcase_init_limits() - the same with one domain, and without memory.reclaim */
+void memcase_init_limits(MemCase *one);
+
 /** memcase_decide() - a decision on the fields as they are */
 void memcase_decide(MemCase *one);
 
@@ -47,5 +59,27 @@ void memcase_uses(MemCase *one, size_t i, uint64_t mib);
 
 /** memcase_obey() - every balloon is where it was asked to be, and guests' figures follow */
 void memcase_obey(MemCase *one);
+
+/** memcase_assert_balloon() - a domain's balloon is wanted at @mib, or left alone at U */
+void memcase_assert_balloon(const MemCase *one, size_t i, uint64_t mib, Reason reason,
+                            const char *when);
+
+/* A row's change of the facts. */
+typedef void (*MemBend)(MemCase *one);
+
+/** memcase_bend_nothing() - all stays as it is */
+void memcase_bend_nothing(MemCase *one);
+
+/** memcase_bend_calm() - the host has much memory */
+void memcase_bend_calm(MemCase *one);
+
+/** memcase_bend_fixed() - the first domain's memory must stay */
+void memcase_bend_fixed(MemCase *one);
+
+/** memcase_bend_still() - the first domain must not be moved now */
+void memcase_bend_still(MemCase *one);
+
+/** memcase_bend_unmerge() - somebody gives every page its own copy again */
+void memcase_bend_unmerge(MemCase *one);
 
 #endif

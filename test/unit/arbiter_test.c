@@ -9,11 +9,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
 static void
 the_sum_is_what_is_missing_to_relief(void **unused)
 {

@@ -9,38 +9,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
-/* The wanted balloon in MiB; U: left alone. */
-static uint64_t
-target_mib(const MemCase *one, size_t i)
-{
-    uint64_t bytes = one->plans[i].balloon_bytes;
-
-    return is_known(bytes) ? bytes / MIB : U;
-}
-
-static void
-assert_target(const MemCase *one, size_t i, uint64_t mib, Reason reason, const char *when)
-{
-    if (target_mib(one, i) != mib || one->plans[i].balloon_reason != reason)
-        fail_msg("%s: domain %zu: %" PRId64 " MiB (%s), want %" PRId64 " (%s)", when, i,
-                 (int64_t)target_mib(one, i), reason_name(one->plans[i].balloon_reason),
-                 (int64_t)mib, reason_name(reason));
-}
-
-/* A host that has been tight for long enough that a balloon would be asked. */
-static void
-init_tight(MemCase *one, size_t n)
-{
-    memcase_init(one, n);
-    one->conf.high_enable = ENABLE_NO;
-    memcase_available(one, 900);
-}
-
 static void
 who_is_short_is_given_large_steps_at_once(void **unused)
 {
@@ -51,21 +19,21 @@ who_is_short_is_given_large_steps_at_once(void **unused)
     one.domains[0].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 395);
     memcase_decide(&one);
-    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
+    memcase_assert_balloon(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
     memcase_after(&one, S / 2);
-    assert_target(&one, 0, U, REASON_GUEST_SHORT, "has not told yet");
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "has not told yet");
     one.domains[0].balloon_bytes = 650 * MIB;
     memcase_uses(&one, 0, 645);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 900, REASON_GIVE_BACK, "told that it is not enough");
+    memcase_assert_balloon(&one, 0, 900, REASON_GIVE_BACK, "told that it is not enough");
     memcase_obey(&one);
     memcase_uses(&one, 0, 895);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 1000, REASON_GIVE_BACK, "all there is");
+    memcase_assert_balloon(&one, 0, 1000, REASON_GIVE_BACK, "all there is");
     memcase_obey(&one);
     memcase_uses(&one, 0, 500);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, U, REASON_GUEST_SHORT, "was short a moment ago");
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "was short a moment ago");
 }
 
 static void
@@ -78,15 +46,15 @@ a_slow_balloon_is_not_asked_for_more_than_a_step_ahead(void **unused)
     one.domains[0].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 395);
     memcase_decide(&one);
-    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a step");
+    memcase_assert_balloon(&one, 0, 650, REASON_GIVE_BACK, "a step");
     one.domains[0].resident_bytes += 200 * MIB; /* of its own, since the balloon is where it was */
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, U, REASON_GUEST_SHORT, "nothing has come");
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "nothing has come");
     assert_int_equal(one.tracks[0].balloon.promise_bytes, 250 * MIB);
     one.domains[0].balloon_bytes = 500 * MIB;
     memcase_uses(&one, 0, 495);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 750, REASON_GIVE_BACK, "a part of it has");
+    memcase_assert_balloon(&one, 0, 750, REASON_GIVE_BACK, "a part of it has");
 }
 
 static void
@@ -99,14 +67,20 @@ a_grant_that_was_lost_is_wanted_at_the_next_decision_and_promised_once(void **un
     one.domains[0].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 395);
     memcase_decide(&one);
-    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a step");
+    memcase_assert_balloon(&one, 0, 650, REASON_GIVE_BACK, "a step");
     one.domains[0].balloon_waits = true;
     memcase_after(&one, S / 10);
-    assert_target(&one, 0, 650, REASON_WAITING, "it was lost");
+    memcase_assert_balloon(&one, 0, 650, REASON_WAITING, "it was lost");
     assert_int_equal(one.tracks[0].balloon.promise_bytes, 250 * MIB);
+    one.domains[0].floor_bytes = 700 * MIB;
+    memcase_after(&one, S / 10);
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "it is to have more by now");
+    one.domains[0].floor_bytes = U;
+    memcase_after(&one, 2 * S);
+    memcase_assert_balloon(&one, 0, 650, REASON_GIVE_BACK, "a step");
     one.domains[0].ceiling_bytes = 500 * MIB;
     memcase_after(&one, S / 10);
-    assert_target(&one, 0, U, REASON_AT_CEILING, "it may not have that much any more");
+    memcase_assert_balloon(&one, 0, U, REASON_AT_CEILING, "it may not have that much any more");
     assert_int_equal(one.tracks[0].balloon.promise_bytes, 0);
 }
 
@@ -116,25 +90,25 @@ first_what_is_free_then_what_others_gave(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 2); /* 900 MiB available, 200 of them for nobody */
+    memcase_init_balloons(&one, 2); /* 900 MiB available, 200 of them for nobody */
     memcase_available(&one, 300);
     one.domains[0].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 385);
     memcase_decide(&one);
-    assert_target(&one, 0, 500, REASON_GIVE_BACK, "what is above half the critical mark");
-    assert_target(&one, 1, 900, REASON_TAKE, "the other one");
+    memcase_assert_balloon(&one, 0, 500, REASON_GIVE_BACK, "what is above half the critical mark");
+    memcase_assert_balloon(&one, 1, 900, REASON_TAKE, "the other one");
     assert_int_equal(one.state.memory.unmet_bytes, 0);
     memcase_available(&one, 200); /* the first has it, the second has given nothing yet */
     one.domains[0].balloon_bytes = 500 * MIB;
     one.domains[0].resident_bytes = 1100 * MIB;
     memcase_uses(&one, 0, 485);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, U, REASON_GUEST_SHORT, "nothing is free");
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "nothing is free");
     assert_int_equal(one.state.memory.unmet_bytes, 100 * MIB);
     memcase_available(&one, 260); /* now it has */
     one.domains[1].balloon_bytes = 900 * MIB;
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 560, REASON_GIVE_BACK, "what has come");
+    memcase_assert_balloon(&one, 0, 560, REASON_GIVE_BACK, "what has come");
 }
 
 static void
@@ -143,16 +117,16 @@ what_was_promised_is_not_given_twice(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 2);
+    memcase_init_balloons(&one, 2);
     memcase_available(&one, 300);
     one.domains[0].balloon_bytes = one.domains[1].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 385);
     memcase_uses(&one, 1, 350);
     memcase_decide(&one);
-    assert_target(&one, 0, 500, REASON_GIVE_BACK, "the first");
+    memcase_assert_balloon(&one, 0, 500, REASON_GIVE_BACK, "the first");
     memcase_uses(&one, 1, 385); /* short too, and what the first was given is not used yet */
     memcase_after(&one, 2 * S);
-    assert_target(&one, 1, U, REASON_GUEST_SHORT, "the second");
+    memcase_assert_balloon(&one, 1, U, REASON_GUEST_SHORT, "the second");
 }
 
 static void
@@ -161,18 +135,18 @@ a_guest_about_to_kill_its_programs_may_have_what_the_host_must_swap_for(void **u
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_balloons(&one, 1);
     memcase_available(&one, 100);
     one.domains[0].balloon_bytes = 400 * MIB;
     memcase_uses(&one, 0, 399);
     memcase_decide(&one);
-    assert_target(&one, 0, 500, REASON_GIVE_BACK, "a small step");
+    memcase_assert_balloon(&one, 0, 500, REASON_GIVE_BACK, "a small step");
     one.host.swap_free_bytes = U;
     memcase_obey(&one);
     memcase_available(&one, 0);
     memcase_uses(&one, 0, 499);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, U, REASON_GUEST_SHORT, "without swap");
+    memcase_assert_balloon(&one, 0, U, REASON_GUEST_SHORT, "without swap");
 }
 
 static void
@@ -201,7 +175,7 @@ need_is_met_above_the_tight_mark(void **unused)
         memcase_uses(&one, 0, rows[r].uses_mib);
         memcase_available(&one, rows[r].available_mib);
         memcase_decide(&one);
-        assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+        memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
     }
 }
 
@@ -216,7 +190,7 @@ much_that_is_lacking_comes_in_large_steps(void **unused)
     memcase_uses(&one, 0, 300);
     one.domains[0].working_set_bytes = 700 * MIB;
     memcase_decide(&one);
-    assert_target(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
+    memcase_assert_balloon(&one, 0, 650, REASON_GIVE_BACK, "a quarter of its maximum");
 }
 
 static void
@@ -234,13 +208,13 @@ what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first(void **unuse
     }
     memcase_available(&one, 1560); /* 60 above the mark for the idle */
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 750, REASON_GIVE_BACK, "the busy one");
-    assert_target(&one, 1, U, REASON_CALM, "the idle one");
+    memcase_assert_balloon(&one, 0, 750, REASON_GIVE_BACK, "the busy one");
+    memcase_assert_balloon(&one, 1, U, REASON_CALM, "the idle one");
     memcase_available(&one, 5000);
     memcase_obey(&one);
     memcase_after(&one, 5 * S);
-    assert_target(&one, 0, U, REASON_CALM, "a step at a time");
-    assert_target(&one, 1, 750, REASON_GIVE_BACK, "its turn");
+    memcase_assert_balloon(&one, 0, U, REASON_CALM, "a step at a time");
+    memcase_assert_balloon(&one, 1, 750, REASON_GIVE_BACK, "its turn");
     for (unsigned tick = 0; tick < 20; tick++) {
         memcase_obey(&one);
         memcase_after(&one, 20 * S);
@@ -256,19 +230,19 @@ what_fell_silent_is_given_back_what_was_taken_from_it(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_balloons(&one, 1);
     memcase_decide(&one);
-    assert_target(&one, 0, 950, REASON_TAKE, "told");
+    memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "told");
     memcase_obey(&one);
     one.domains[0].guest_age_us = U;
     memcase_after(&one, 5 * S);
-    assert_target(&one, 0, U, REASON_STATS_STALE, "a step is fresh");
+    memcase_assert_balloon(&one, 0, U, REASON_STATS_STALE, "a step is fresh");
     memcase_after(&one, 10 * S);
-    assert_target(&one, 0, 1000, REASON_GIVE_BACK, "silent");
+    memcase_assert_balloon(&one, 0, 1000, REASON_GIVE_BACK, "silent");
     assert_int_equal(one.state.memory.unmet_bytes, 0);
     one.domains[0].balloon_bytes = 1000 * MIB;
     memcase_after(&one, 20 * S);
-    assert_target(&one, 0, U, REASON_STATS_STALE, "as it was found");
+    memcase_assert_balloon(&one, 0, U, REASON_STATS_STALE, "as it was found");
 }
 
 int

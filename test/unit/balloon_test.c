@@ -9,52 +9,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
-/* The wanted balloon in MiB; U: left alone. */
-static uint64_t
-target_mib(const MemCase *one, size_t i)
-{
-    uint64_t bytes = one->plans[i].balloon_bytes;
-
-    return is_known(bytes) ? bytes / MIB : U;
-}
-
-static void
-assert_target(const MemCase *one, size_t i, uint64_t mib, Reason reason, const char *when)
-{
-    if (target_mib(one, i) != mib || one->plans[i].balloon_reason != reason)
-        fail_msg("%s: domain %zu: %" PRId64 " MiB (%s), want %" PRId64 " (%s)", when, i,
-                 (int64_t)target_mib(one, i), reason_name(one->plans[i].balloon_reason),
-                 (int64_t)mib, reason_name(reason));
-}
-
-/* A host that has been tight for long enough that a balloon would be asked. */
-static void
-init_tight(MemCase *one, size_t n)
-{
-    memcase_init(one, n);
-    one->conf.high_enable = ENABLE_NO;
-    memcase_available(one, 900);
-}
-
-typedef void (*Bend)(MemCase *one);
-
-static void
-bend_nothing(MemCase *one)
-{
-    (void)one;
-}
-
-static void
-bend_calm(MemCase *one)
-{
-    memcase_available(one, 5000);
-}
-
 static void
 bend_off(MemCase *one)
 {
@@ -81,21 +35,9 @@ bend_no_balloon(MemCase *one)
 }
 
 static void
-bend_fixed(MemCase *one)
-{
-    one->domains[0].is_fixed = true;
-}
-
-static void
 bend_foreign(MemCase *one)
 {
     one->domains[0].balloon_foreign = true;
-}
-
-static void
-bend_still(MemCase *one)
-{
-    one->domains[0].is_still = true;
 }
 
 static void
@@ -170,19 +112,19 @@ whoever_is_not_asked_has_a_reason(void **unused)
 {
     static const struct {
         const char *when;
-        Bend bend;
+        MemBend bend;
         uint64_t want_mib;
         Reason reason;
     } rows[] = {
-        { "tight", bend_nothing, 950, REASON_TAKE },
-        { "calm", bend_calm, U, REASON_CALM },
+        { "tight", memcase_bend_nothing, 950, REASON_TAKE },
+        { "calm", memcase_bend_calm, U, REASON_CALM },
         { "off", bend_off, U, REASON_MECHANISM_OFF },
         { "off for it", bend_mode_off, U, REASON_MECHANISM_OFF },
         { "on for it only", bend_mode_on_where_all_is_off, U, REASON_MECHANISM_OFF },
         { "no device", bend_no_balloon, U, REASON_NO_BALLOON },
-        { "passthrough", bend_fixed, U, REASON_FIXED_MEMORY },
+        { "passthrough", memcase_bend_fixed, U, REASON_FIXED_MEMORY },
         { "set by others", bend_foreign, U, REASON_FOREIGN },
-        { "migrating", bend_still, U, REASON_HOLD_STILL },
+        { "migrating", memcase_bend_still, U, REASON_HOLD_STILL },
         { "stale", bend_stale, U, REASON_STATS_STALE },
         { "absurd", bend_absurd, U, REASON_STATS_ABSURD },
         { "no maximum", bend_no_maximum, U, REASON_FACT_MISSING },
@@ -200,10 +142,10 @@ whoever_is_not_asked_has_a_reason(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_tight(&one, 1);
+        memcase_init_balloons(&one, 1);
         rows[r].bend(&one);
         memcase_decide(&one);
-        assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+        memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
     }
 }
 
@@ -214,12 +156,12 @@ what_is_observed_is_planned_again_and_again_and_not_applied(void **unused)
     (void)unused;
 
     for (unsigned i = 0; i < 2; i++) {
-        init_tight(&one, 1);
+        memcase_init_balloons(&one, 1);
         one.conf.balloon_enable = i == 0 ? ENABLE_OBSERVE : ENABLE_YES;
         one.domains[0].balloon_mode = i == 0 ? MECHANISM_ON : MECHANISM_OBSERVE;
         for (unsigned tick = 0; tick < 3; tick++) {
             memcase_after(&one, S);
-            assert_target(&one, 0, 950, REASON_TAKE, "observed");
+            memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "observed");
             assert_false(one.plans[0].balloon_apply);
             assert_int_equal(one.tracks[0].balloon.asked_bytes, 0);
         }
@@ -233,26 +175,26 @@ a_step_waits_for_the_one_before_it_and_for_the_guest_to_tell(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_balloons(&one, 1);
     memcase_decide(&one);
-    assert_target(&one, 0, 950, REASON_TAKE, "first");
+    memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "first");
     assert_true(one.plans[0].balloon_apply);
     memcase_after(&one, 20 * S);
-    assert_target(&one, 0, U, REASON_DWELL, "on its way");
+    memcase_assert_balloon(&one, 0, U, REASON_DWELL, "on its way");
     one.domains[0].balloon_bytes = 950 * MIB;
     memcase_uses(&one, 0, 500);
     memcase_after(&one, S);
-    assert_target(&one, 0, 900, REASON_TAKE, "there, and told");
+    memcase_assert_balloon(&one, 0, 900, REASON_TAKE, "there, and told");
     memcase_obey(&one);
     one.domains[0].guest_period_us = 10 * S;
     one.domains[0].guest_age_us = 12 * S;
     memcase_after(&one, 9 * S);
-    assert_target(&one, 0, U, REASON_DWELL, "too soon");
+    memcase_assert_balloon(&one, 0, U, REASON_DWELL, "too soon");
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, U, REASON_DWELL, "told of before");
+    memcase_assert_balloon(&one, 0, U, REASON_DWELL, "told of before");
     one.domains[0].guest_age_us = 0;
     memcase_after(&one, S);
-    assert_target(&one, 0, 850, REASON_TAKE, "told");
+    memcase_assert_balloon(&one, 0, 850, REASON_TAKE, "told");
 }
 
 static void
@@ -271,7 +213,7 @@ it_goes_down_to_need_with_headroom_and_never_below_the_floor(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_tight(&one, 1);
+        memcase_init_balloons(&one, 1);
         memcase_uses(&one, 0, rows[r].uses_mib);
         memcase_available(&one, rows[r].available_mib);
         for (unsigned tick = 0; tick < 100; tick++) {
@@ -290,7 +232,7 @@ the_idle_pay_first_and_equals_pay_alike(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 3);
+    memcase_init_balloons(&one, 3);
     memcase_uses(&one, 0, 700);
     memcase_uses(&one, 1, 100);
     memcase_uses(&one, 2, 100);
@@ -311,19 +253,19 @@ a_step_down_is_called_off_when_it_is_not_wanted_any_more(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 2);
+    memcase_init_balloons(&one, 2);
     memcase_decide(&one);
-    assert_target(&one, 0, 950, REASON_TAKE, "asked");
-    assert_target(&one, 1, 950, REASON_TAKE, "asked");
+    memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "asked");
+    memcase_assert_balloon(&one, 1, 950, REASON_TAKE, "asked");
     one.domains[0].ceiling_bytes = 980 * MIB;
     memcase_uses(&one, 0, 990);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 0, 1000, REASON_GIVE_BACK, "it is short");
-    assert_target(&one, 1, U, REASON_DWELL, "on its way");
+    memcase_assert_balloon(&one, 0, 1000, REASON_GIVE_BACK, "it is short");
+    memcase_assert_balloon(&one, 1, U, REASON_DWELL, "on its way");
     one.state.memory.level = MEMORY_CALM;
     memcase_available(&one, 5000);
     memcase_after(&one, 2 * S);
-    assert_target(&one, 1, 1000, REASON_GIVE_BACK, "the host is calm");
+    memcase_assert_balloon(&one, 1, 1000, REASON_GIVE_BACK, "the host is calm");
 }
 
 static void
@@ -362,17 +304,17 @@ what_was_not_passed_on_is_wanted_for_as_long_as_it_is_right(void **unused)
 {
     static const struct {
         const char *when;
-        Bend bend;
+        MemBend bend;
         uint64_t want_mib;
         Reason reason;
         uint64_t asked_mib;
     } rows[] = {
-        { "still tight", bend_nothing, 950, REASON_WAITING, 950 },
+        { "still tight", memcase_bend_nothing, 950, REASON_WAITING, 950 },
         { "passed on", bend_passed_on, U, REASON_DWELL, 950 },
         { "short now", bend_short_now, 1000, REASON_GIVE_BACK, 1000 },
         { "silent", bend_silent, U, REASON_STATS_STALE, 0 },
         { "below its floor", bend_higher_floor, U, REASON_DWELL, 0 },
-        { "a job", bend_still, U, REASON_HOLD_STILL, 950 },
+        { "a job", memcase_bend_still, U, REASON_HOLD_STILL, 950 },
         { "refused", bend_refused, U, REASON_REFUSED, 0 },
     };
     (void)unused;
@@ -380,15 +322,15 @@ what_was_not_passed_on_is_wanted_for_as_long_as_it_is_right(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_tight(&one, 1);
+        memcase_init_balloons(&one, 1);
         memcase_decide(&one);
-        assert_target(&one, 0, 950, REASON_TAKE, rows[r].when);
+        memcase_assert_balloon(&one, 0, 950, REASON_TAKE, rows[r].when);
         one.domains[0].balloon_waits = true;
         rows[r].bend(&one);
         for (unsigned tick = 0; tick < 2; tick++) {
             memcase_after(&one, S);
             if (tick == 0)
-                assert_target(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+                memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
             if (one.tracks[0].balloon.asked_bytes != rows[r].asked_mib * MIB)
                 fail_msg("%s: %" PRIu64 " MiB are asked", rows[r].when,
                          one.tracks[0].balloon.asked_bytes / MIB);
@@ -402,12 +344,12 @@ a_stuck_balloon_is_told_and_not_asked_again(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_balloons(&one, 1);
     memcase_decide(&one);
     memcase_after(&one, 60 * S);
-    assert_target(&one, 0, U, REASON_STUCK, "stuck");
+    memcase_assert_balloon(&one, 0, U, REASON_STUCK, "stuck");
     memcase_after(&one, 600 * S);
-    assert_target(&one, 0, U, REASON_STUCK, "still stuck");
+    memcase_assert_balloon(&one, 0, U, REASON_STUCK, "still stuck");
     assert_int_equal(one.plan.next_tick_us, S);
 }
 
@@ -417,7 +359,7 @@ others_wait_while_one_is_enough(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 2);
+    memcase_init_balloons(&one, 2);
     memcase_available(&one, 999);
     memcase_decide(&one);
     memcase_obey(&one);
@@ -426,8 +368,8 @@ others_wait_while_one_is_enough(void **unused)
     one.domains[1].balloon_bytes = 1000 * MIB;
     memcase_uses(&one, 1, 500);
     memcase_after(&one, 20 * S);
-    assert_target(&one, 0, U, REASON_HOST_TIGHT, "has paid more already");
-    assert_target(&one, 1, 950, REASON_TAKE, "has more");
+    memcase_assert_balloon(&one, 0, U, REASON_HOST_TIGHT, "has paid more already");
+    memcase_assert_balloon(&one, 1, 950, REASON_TAKE, "has more");
 }
 
 int

@@ -9,30 +9,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
-typedef void (*Bend)(MemCase *one);
-
-/* A host that is tight, and has cold reclaim alone. */
-static void
-init_tight(MemCase *one, size_t n)
-{
-    memcase_init(one, n);
-    one->conf.balloon_enable = ENABLE_NO;
-    memcase_available(one, 900);
-}
-
-/* The same, without memory.reclaim. */
-static void
-init_limits(MemCase *one)
-{
-    init_tight(one, 1);
-    one->domains[0].can_reclaim = false;
-}
-
 /* The kernel does as it was told. */
 static void
 obey(MemCase *one)
@@ -53,24 +29,6 @@ static void
 bend_mode_off(MemCase *one)
 {
     one->domains[0].high_mode = MECHANISM_OFF;
-}
-
-static void
-bend_fixed(MemCase *one)
-{
-    one->domains[0].is_fixed = true;
-}
-
-static void
-bend_still(MemCase *one)
-{
-    one->domains[0].is_still = true;
-}
-
-static void
-bend_unmerge(MemCase *one)
-{
-    one->host.knobs.run = KSM_RUN_UNMERGE;
 }
 
 static void
@@ -139,7 +97,7 @@ a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm(void **unused)
     MemCase one;
     (void)unused;
 
-    init_limits(&one);
+    memcase_init_limits(&one);
     memcase_decide(&one);
     assert_int_equal(one.plans[0].limit_bytes, 980 * MIB + 4096);
     assert_int_equal(one.plans[0].lease_us, one.host.now_us + 60 * S);
@@ -176,7 +134,7 @@ a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
 {
     static const struct {
         const char *when;
-        Bend bend;
+        MemBend bend;
         Reason reason;
     } rows[] = {
         { "it waits for memory", bend_stall, REASON_BACK_OFF },
@@ -184,11 +142,11 @@ a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
         { "nobody tells whether it waits", bend_no_stall, REASON_FACT_MISSING },
         { "nobody tells what comes back", bend_no_refaults, REASON_FACT_MISSING },
         { "its guest is short", bend_short, REASON_GUEST_SHORT },
-        { "it migrates", bend_still, REASON_HOLD_STILL },
+        { "it migrates", memcase_bend_still, REASON_HOLD_STILL },
         { "it is switched off", bend_mode_off, REASON_MECHANISM_OFF },
         { "it is observed only", bend_observe, REASON_DWELL },
-        { "a device is passed to it", bend_fixed, REASON_FIXED_MEMORY },
-        { "others unmerge", bend_unmerge, REASON_HOLD_STILL },
+        { "a device is passed to it", memcase_bend_fixed, REASON_FIXED_MEMORY },
+        { "others unmerge", memcase_bend_unmerge, REASON_HOLD_STILL },
         { "memory.reclaim appears", bend_reclaim, REASON_DWELL },
         { "its floor is raised", bend_higher_floor, REASON_DWELL },
     };
@@ -197,7 +155,7 @@ a_limit_is_lifted_at_once_when_it_must_not_be(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_limits(&one);
+        memcase_init_limits(&one);
         memcase_decide(&one);
         obey(&one);
         rows[r].bend(&one);
@@ -229,7 +187,7 @@ a_limit_that_comes_too_late_is_not_wanted_any_more(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_limits(&one);
+        memcase_init_limits(&one);
         memcase_decide(&one);
         if (rows[r].is_set)
             obey(&one);
@@ -246,7 +204,7 @@ a_limit_that_somebody_else_set_is_left_to_him(void **unused)
     MemCase one;
     (void)unused;
 
-    init_limits(&one);
+    memcase_init_limits(&one);
     memcase_decide(&one);
     one.domains[0].limit_foreign = true;
     one.domains[0].limit_bytes = 500 * MIB;
@@ -262,7 +220,7 @@ a_little_waiting_is_no_harm_but_the_same_all_the_time_is(void **unused)
     MemCase one;
     (void)unused;
 
-    init_limits(&one);
+    memcase_init_limits(&one);
     memcase_decide(&one);
     obey(&one);
     one.domains[0].cgroup_stall_us += 4000; /* of two seconds, 10000 are too much */
@@ -286,7 +244,7 @@ pauses_double_with_each_failure_and_halve_with_each_success(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_reclaim(&one, 1);
     memcase_decide(&one);
     assert_int_equal(wait_for_probe(&one, 100), 10);
     bend_stall(&one);
@@ -305,7 +263,7 @@ what_comes_back_slowly_is_noticed_as_well(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_reclaim(&one, 1);
     memcase_decide(&one);
     for (size_t i = 0; i < ROWS(waits); i++) {
         for (waits[i] = 1; waits[i] < 3000; waits[i]++) {

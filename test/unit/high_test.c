@@ -9,42 +9,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
-/* A host that is tight, and has cold reclaim alone. */
-static void
-init_tight(MemCase *one, size_t n)
-{
-    memcase_init(one, n);
-    one->conf.balloon_enable = ENABLE_NO;
-    memcase_available(one, 900);
-}
-
-/* The same, without memory.reclaim. */
-static void
-init_limits(MemCase *one)
-{
-    init_tight(one, 1);
-    one->domains[0].can_reclaim = false;
-}
-
-typedef void (*Bend)(MemCase *one);
-
-static void
-bend_nothing(MemCase *one)
-{
-    (void)one;
-}
-
-static void
-bend_calm(MemCase *one)
-{
-    memcase_available(one, 5000);
-}
-
 static void
 bend_off(MemCase *one)
 {
@@ -58,27 +22,9 @@ bend_mode_off(MemCase *one)
 }
 
 static void
-bend_fixed(MemCase *one)
-{
-    one->domains[0].is_fixed = true;
-}
-
-static void
 bend_foreign(MemCase *one)
 {
     one->domains[0].limit_foreign = true;
-}
-
-static void
-bend_still(MemCase *one)
-{
-    one->domains[0].is_still = true;
-}
-
-static void
-bend_unmerge(MemCase *one)
-{
-    one->host.knobs.run = KSM_RUN_UNMERGE;
 }
 
 static void
@@ -194,18 +140,18 @@ whoever_is_not_probed_has_a_reason(void **unused)
 {
     static const struct {
         const char *when;
-        Bend bend;
+        MemBend bend;
         uint64_t want_mib;
         Reason reason;
     } rows[] = {
-        { "tight", bend_nothing, 20, REASON_PROBE_DOWN },
-        { "calm", bend_calm, 0, REASON_CALM },
+        { "tight", memcase_bend_nothing, 20, REASON_PROBE_DOWN },
+        { "calm", memcase_bend_calm, 0, REASON_CALM },
         { "off", bend_off, 0, REASON_MECHANISM_OFF },
         { "off for it", bend_mode_off, 0, REASON_MECHANISM_OFF },
-        { "passthrough", bend_fixed, 0, REASON_FIXED_MEMORY },
+        { "passthrough", memcase_bend_fixed, 0, REASON_FIXED_MEMORY },
         { "set by others", bend_foreign, 0, REASON_FOREIGN },
-        { "migrating", bend_still, 0, REASON_HOLD_STILL },
-        { "others unmerge", bend_unmerge, 0, REASON_HOLD_STILL },
+        { "migrating", memcase_bend_still, 0, REASON_HOLD_STILL },
+        { "others unmerge", memcase_bend_unmerge, 0, REASON_HOLD_STILL },
         { "no cgroup", bend_no_cgroup, 0, REASON_NO_CGROUP },
         { "no such files", bend_old_cgroup, 0, REASON_NO_CGROUP },
         { "no maximum", bend_no_maximum, 0, REASON_FACT_MISSING },
@@ -228,7 +174,7 @@ whoever_is_not_probed_has_a_reason(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init_tight(&one, 1);
+        memcase_init_reclaim(&one, 1);
         rows[r].bend(&one);
         memcase_decide(&one);
         if (one.plans[0].reclaim_bytes != rows[r].want_mib * MIB ||
@@ -247,7 +193,7 @@ it_hurts_from_the_first_figures_on(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_reclaim(&one, 1);
     one.domains[0].cgroup_stall_us = one.domains[0].cgroup_refaults = U;
     memcase_decide(&one);
     one.domains[0].cgroup_stall_us = 0;
@@ -265,7 +211,7 @@ what_came_back_before_the_first_probe_is_not_held_against_it(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_reclaim(&one, 1);
     one.domains[0].cgroup_refaults = 1000000;
     memcase_decide(&one);
     assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
@@ -279,7 +225,7 @@ memory_that_is_still_to_be_merged_waits(void **unused)
     MemCase one;
     (void)unused;
 
-    init_tight(&one, 1);
+    memcase_init_reclaim(&one, 1);
     one.conf.mode = KSM_MODE_AUTO;
     one.host.has_ksm = true;
     one.host.triggers = 1;
@@ -299,7 +245,7 @@ domains_take_turns_within_what_may_go_to_swap(void **unused)
     uint64_t taken = 0;
     (void)unused;
 
-    init_tight(&one, 4);
+    memcase_init_reclaim(&one, 4);
     memcase_decide(&one); /* 40 MiB of swap for four steps of 20 */
     assert_int_equal(one.plans[0].reclaim_bytes + one.plans[1].reclaim_bytes, 40 * MIB);
     assert_int_equal(one.plans[2].high_reason, REASON_SWAP_RATE);
@@ -326,7 +272,7 @@ what_is_observed_is_planned_and_not_applied(void **unused)
     MemCase one;
     (void)unused;
 
-    init_limits(&one);
+    memcase_init_limits(&one);
     one.conf.high_enable = ENABLE_OBSERVE;
     memcase_decide(&one);
     assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);

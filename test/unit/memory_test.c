@@ -11,11 +11,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
 static void
 every_witness_is_heard_where_it_is_to_be_believed(void **unused)
 {

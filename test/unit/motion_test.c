@@ -11,10 +11,6 @@
 
 #include <cmocka.h>
 
-#define U   VALUE_UNKNOWN
-#define S   MEMCASE_S
-#define MIB MEMCASE_MIB
-
 /* Only this rule looks. */
 static void
 look(MemCase *one, uint64_t us)

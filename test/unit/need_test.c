@@ -10,11 +10,7 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define S       MEMCASE_S
-#define MIB     MEMCASE_MIB
-#define KIB     UINT64_C(1024)
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
+#define KIB UINT64_C(1024)
 
 static void
 what_is_old_absent_or_impossible_is_left_out(void **unused)

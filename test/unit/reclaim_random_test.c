@@ -18,9 +18,6 @@
 
 #include <cmocka.h>
 
-#define S              MEMCASE_S
-#define MIB            MEMCASE_MIB
-#define ROWS(a)        (sizeof(a) / sizeof((a)[0]))
 #define STEPS          100000
 
 #define HOST(member)   offsetof(HostSample, member)

@@ -10,10 +10,6 @@
 
 #include <cmocka.h>
 
-#define U       VALUE_UNKNOWN
-#define MIB     MEMCASE_MIB
-#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
-
 static void
 floor_and_ceiling_keep_their_order(void **unused)
 {
