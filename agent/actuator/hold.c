@@ -126,6 +126,8 @@ hold_end(HoldTable *table, Hold *hold)
         hold_remove(table, hold);
         return false;
     }
+    if (hold->state == HOLD_ENDED)
+        return true;
     if (hold->is_busy)
         hold_end_change(table, hold);
     g_ptr_array_remove(table->pending, hold);

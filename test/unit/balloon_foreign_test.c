@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "agent/actuator/balloon.h"
 
+#include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -228,6 +229,28 @@ a_later_start_that_comes_with_ours_is_given_what_was_found(void **state)
 }
 
 static void
+a_start_without_figures_costs_no_writing(void **state)
+{
+    HoldHost *host = *state;
+    GStatBuf before;
+    GStatBuf after;
+    Balloon balloon;
+
+    balloonhost_start_with_half(host, &balloon);
+    host->subjects[0].id = 9;
+    host->samples[0].balloon_bytes = U;
+    host->plans[0].balloon_bytes = U;
+    balloonhost_apply(host, &balloon);
+    assert_int_equal(g_stat(host->record, &before), 0);
+    for (int i = 0; i < 3; i++)
+        balloonhost_apply(host, &balloon);
+    assert_int_equal(g_stat(host->record, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino); /* each writing makes another file */
+    assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    balloon_done(&balloon);
+}
+
+static void
 no_more_than_some_that_have_ended_are_kept_in_mind(void **state)
 {
     HoldHost *host = *state;
@@ -341,6 +364,7 @@ main(void)
         ON_HOST(an_old_figure_before_our_first_change_is_nobodys_fault),
         ON_HOST(a_restart_of_the_domain_begins_anew),
         ON_HOST(a_later_start_that_comes_with_ours_is_given_what_was_found),
+        ON_HOST(a_start_without_figures_costs_no_writing),
         ON_HOST(no_more_than_some_that_have_ended_are_kept_in_mind),
         ON_HOST(what_somebody_else_has_set_is_left_alone_by_the_next_run_too),
         ON_HOST(what_the_guest_did_itself_is_not_held_against_others_by_the_worker_either),
