@@ -233,14 +233,18 @@ class Balloons(Reclaim):
         for is_killed in False, True:
             with self.subTest(is_killed=is_killed):
                 daemon = self.with_balloon(1024)
+                self.script()
                 if is_killed:
                     daemon.kill()
-                self.script()
-                # What a file of a saved domain keeps, its balloon included.
+                else:
+                    daemon.send(signal.SIGSTOP)
+                # A domain comes out of a file with its balloon, not with another one before.
                 self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
                                     "setmem %s 1024M --live" % TEST_NAME)
                 if is_killed:
                     daemon = self.running()
+                else:
+                    daemon.send(signal.SIGCONT)
                 self.await_balloon(FOUND_MIB, "it is back")
                 daemon.stop()
                 self.assert_no_record(daemon)
