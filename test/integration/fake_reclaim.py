@@ -51,8 +51,8 @@ class Reclaim(FakeTestCase):
 
     def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none"):
         """What the daemon is to want of the domain from its next decision on."""
-        if limit != "-":
-            self.fake.write(CURRENT, "%d\n" % (limit << 20))
+        used_mib = MAXIMUM_MIB if limit == "-" else limit
+        self.fake.write(CURRENT, "%d\n" % (used_mib << 20))
         with open(self.script_path + ".new", "w", encoding="utf-8") as file:
             file.write("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force))
         os.rename(self.script_path + ".new", self.script_path)
