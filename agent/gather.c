@@ -215,7 +215,6 @@ tell_cgroup(const Domain *domain, DomainSample *sample)
 
     sample->cgroup_bytes = cgroup->bytes;
     sample->cgroup_file_bytes = cgroup->file_bytes;
-    sample->cgroup_swap_bytes = cgroup->swap_bytes;
     sample->cgroup_stall_us = cgroup->stall_us;
     sample->cgroup_refaults = cgroup->refaults;
     sample->limit_bytes = cgroup->limit_bytes;

@@ -131,7 +131,6 @@ typedef struct {
 
     uint64_t cgroup_bytes;      /* memory.current (v1: memory.usage_in_bytes) */
     uint64_t cgroup_file_bytes; /* of those, cache of files */
-    uint64_t cgroup_swap_bytes; /* memory.swap.current */
     uint64_t cgroup_stall_us;   /* its start until now, some task of it waited for memory */
     uint64_t cgroup_refaults;   /* pages that were reclaimed and came back, since its start */
     uint64_t limit_bytes;       /* memory.high in force; LIMIT_NONE: none */
@@ -210,7 +209,6 @@ domain_sample_unknown(void)
         .guest_major_faults = u,
         .cgroup_bytes = u,
         .cgroup_file_bytes = u,
-        .cgroup_swap_bytes = u,
         .cgroup_stall_us = u,
         .cgroup_refaults = u,
         .limit_bytes = u,

@@ -163,8 +163,8 @@ cgroup_close(Cgroup *cgroup)
 void
 cgroup_sample_clear(CgroupSample *sample)
 {
-    *sample = (CgroupSample){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
-                              VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    *sample =
+        (CgroupSample){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
 }
 
 /* A figure of bytes in memory.stat. */
@@ -200,7 +200,6 @@ read_v2(int dir_fd, const char *stat, CgroupSample *sample)
 {
     sample->bytes = procfile_u64(dir_fd, "memory.current", MOST_BYTES);
     sample->file_bytes = sum(stat_bytes(stat, "active_file"), stat_bytes(stat, "inactive_file"));
-    sample->swap_bytes = procfile_u64(dir_fd, "memory.swap.current", MOST_BYTES);
     sample->stall_us = stall_us(dir_fd, "memory.pressure");
     sample->refaults = sum(procfile_key_u64(stat, "workingset_refault_anon"),
                            procfile_key_u64(stat, "workingset_refault_file"));
@@ -213,7 +212,6 @@ read_v1(int dir_fd, const char *stat, CgroupSample *sample)
     sample->bytes = procfile_u64(dir_fd, "memory.usage_in_bytes", MOST_BYTES);
     sample->file_bytes =
         sum(stat_bytes(stat, "total_active_file"), stat_bytes(stat, "total_inactive_file"));
-    sample->swap_bytes = stat_bytes(stat, "total_swap");
     sample->refaults = sum(procfile_key_u64(stat, "total_workingset_refault_anon"),
                            procfile_key_u64(stat, "total_workingset_refault_file"));
 }

@@ -28,7 +28,6 @@ typedef struct {
 typedef struct {
     uint64_t bytes;       /* charged to it */
     uint64_t file_bytes;  /* of these, cache of files that can be dropped */
-    uint64_t swap_bytes;  /* of it in swap */
     uint64_t stall_us;    /* some task of it waited for memory, since it was made; version 2 */
     uint64_t refaults;    /* pages of it that were reclaimed and came back, since it was made */
     uint64_t limit_bytes; /* memory.high in force; LIMIT_NONE: none; version 2 */
@@ -103,7 +102,7 @@ void cgroup_sample_clear(CgroupSample *sample);
  * @cgroup: open
  * @sample: filled
  *
- * Five small files in version 2, two in version 1; the kernel adds up the figures of memory.stat
+ * Four small files in version 2, two in version 1; the kernel adds up the figures of memory.stat
  * for each processor.
  *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; for version 1

@@ -100,7 +100,6 @@ static const TraceField domain_fields[] = {
     ANY(DomainSample, guest_major_faults),
     ANY(DomainSample, cgroup_bytes),
     ANY(DomainSample, cgroup_file_bytes),
-    ANY(DomainSample, cgroup_swap_bytes),
     ANY(DomainSample, cgroup_stall_us),
     ANY(DomainSample, cgroup_refaults),
     ANY(DomainSample, limit_bytes),

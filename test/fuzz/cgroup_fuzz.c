@@ -22,15 +22,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const FakeFile files[] = {
-    { GROUP_2 "memory.stat", "" },
-    { GROUP_2 "memory.current", "1\n" },
-    { GROUP_2 "memory.swap.current", "" },
-    { GROUP_2 "memory.high", "" },
-    { GROUP_2 "memory.pressure", "" },
-    { GROUP_1 "memory.stat", "" },
-    { GROUP_1 "memory.usage_in_bytes", "1\n" },
-    { "proc/42/cgroup", "" },
-    { "proc/meminfo", "" },
+    { GROUP_2 "memory.stat", "" }, { GROUP_2 "memory.current", "1\n" },
+    { GROUP_2 "memory.high", "" }, { GROUP_2 "memory.pressure", "" },
+    { GROUP_1 "memory.stat", "" }, { GROUP_1 "memory.usage_in_bytes", "1\n" },
+    { "proc/42/cgroup", "" },      { "proc/meminfo", "" },
     { "proc/vmstat", "" },
 };
 
@@ -63,7 +58,6 @@ static void
 check_sample(const CgroupSample *sample, CgroupVersion version)
 {
     check_bytes(sample->bytes);
-    check_bytes(sample->swap_bytes);
     assert(sample->file_bytes == VALUE_UNKNOWN || sample->file_bytes <= 2 * (uint64_t)INT64_MAX);
     assert(sample->limit_bytes <= INT64_MAX || sample->limit_bytes >= LIMIT_NONE);
     assert(version == CGROUP_V2 ||

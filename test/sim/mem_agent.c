@@ -197,7 +197,6 @@ sample_domain(const MemHost *host, const MemGuest *guest, const MemAsk *ask, Dom
     sample->can_limit = host->spec.has_limit;
     sample->cgroup_bytes = resident + MEM_OVERHEAD;
     sample->cgroup_file_bytes = MEM_OVERHEAD / 4;
-    sample->cgroup_swap_bytes = mem_guest_out(guest);
     sample->cgroup_stall_us = guest->stall_us;
     sample->cgroup_refaults = guest->host_in_bytes / MEM_PAGE;
     sample->limit_bytes = guest->limit_bytes == MEM_NO_LIMIT ? LIMIT_NONE : guest->limit_bytes;

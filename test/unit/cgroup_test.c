@@ -180,10 +180,10 @@ static void
 assert_figures(const char *when, const CgroupSample *have, const CgroupSample *want)
 {
     if (memcmp(have, want, sizeof(*have)) != 0)
-        fail_msg("%s: bytes %" PRIu64 ", file %" PRIu64 ", swap %" PRIu64 ", stall %" PRIu64
-                 ", refaults %" PRIu64 ", limit %" PRIu64,
-                 when, have->bytes, have->file_bytes, have->swap_bytes, have->stall_us,
-                 have->refaults, have->limit_bytes);
+        fail_msg("%s: bytes %" PRIu64 ", file %" PRIu64 ", stall %" PRIu64 ", refaults %" PRIu64
+                 ", limit %" PRIu64,
+                 when, have->bytes, have->file_bytes, have->stall_us, have->refaults,
+                 have->limit_bytes);
 }
 
 /* Opens and reads the cgroup of the process. Return: whether there is one. */
@@ -205,14 +205,13 @@ figures_of_version_2_are_those_of_libvirts_own_group(void **state)
         { "sys/fs/cgroup/" SCOPE "libvirt/memory.stat",
           "anon 5\nactive_file 10\ninactive_file 20\nworkingset_refault_anon 3\n"
           "workingset_refault_file 4\n" },
-        { "sys/fs/cgroup/" SCOPE "libvirt/memory.swap.current", "500\n" },
         { "sys/fs/cgroup/" SCOPE "libvirt/memory.high", "2000\n" },
         { "sys/fs/cgroup/" SCOPE "libvirt/memory.reclaim", "" },
         { "sys/fs/cgroup/" SCOPE "libvirt/memory.pressure",
           "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\nfull avg10=0.00 avg60=0.00 "
           "avg300=0.00 total=9\n" },
     };
-    static const CgroupSample want = { 1000, 30, 500, 77, 7, 2000 };
+    static const CgroupSample want = { 1000, 30, 77, 7, 2000 };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
     CgroupSample sample = { 0 };
@@ -234,11 +233,11 @@ figures_of_version_1_are_those_of_all_groups_below(void **state)
         { "proc/42/cgroup", "4:memory:/machine/qemu-1-web.libvirt-qemu\n0::/\n" },
         { "sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/memory.usage_in_bytes", "1000\n" },
         { "sys/fs/cgroup/memory/machine/qemu-1-web.libvirt-qemu/memory.stat",
-          "active_file 1\ninactive_file 2\nswap 3\ntotal_swap 500\n"
+          "active_file 1\ninactive_file 2\n"
           "total_workingset_refault_anon 3\ntotal_workingset_refault_file 4\n"
           "total_inactive_file 20\ntotal_active_file 10\n" },
     };
-    static const CgroupSample want = { 1000, 30, 500, U, 7, U };
+    static const CgroupSample want = { 1000, 30, U, 7, U };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
     CgroupSample sample = { 0 };
@@ -263,38 +262,37 @@ what_is_absent_or_makes_no_sense_is_unknown(void **state)
         const char *text; /* NULL: no such file */
         CgroupSample want;
     } rows[] = {
-        { "no limit", "memory.high", "max\n", { 1000, 30, 500, 77, 7, LIMIT_NONE } },
-        { "a kernel without limits", "memory.high", NULL, { 1000, 30, 500, 77, 7, U } },
-        { "a limit of minus one", "memory.high", "-1\n", { 1000, 30, 500, 77, 7, U } },
-        { "a limit of nonsense", "memory.high", "maximum\n", { 1000, 30, 500, 77, 7, U } },
+        { "no limit", "memory.high", "max\n", { 1000, 30, 77, 7, LIMIT_NONE } },
+        { "a kernel without limits", "memory.high", NULL, { 1000, 30, 77, 7, U } },
+        { "a limit of minus one", "memory.high", "-1\n", { 1000, 30, 77, 7, U } },
+        { "a limit of nonsense", "memory.high", "maximum\n", { 1000, 30, 77, 7, U } },
         { "a limit beyond all limits",
           "memory.high",
           "18446744073709551614\n",
-          { 1000, 30, 500, 77, 7, U } },
-        { "usage of minus one", "memory.current", AS_U64_MINUS_ONE, { U, 30, 500, 77, 7, 2000 } },
+          { 1000, 30, 77, 7, U } },
+        { "usage of minus one", "memory.current", AS_U64_MINUS_ONE, { U, 30, 77, 7, 2000 } },
         { "usage beyond all memory",
           "memory.current",
           "9223372036854775808\n",
-          { U, 30, 500, 77, 7, 2000 } },
+          { U, 30, 77, 7, 2000 } },
         { "the most that can be",
           "memory.current",
           "9223372036854775807\n",
-          { INT64_MAX, 30, 500, 77, 7, 2000 } },
-        { "usage with a unit", "memory.current", "1000 kB\n", { U, 30, 500, 77, 7, 2000 } },
-        { "no account of swap", "memory.swap.current", NULL, { 1000, 30, U, 77, 7, 2000 } },
-        { "no PSI", "memory.pressure", NULL, { 1000, 30, 500, U, 7, 2000 } },
-        { "damaged PSI", "memory.pressure", "some total=\n", { 1000, 30, 500, U, 7, 2000 } },
-        { "nothing in stat", "memory.stat", "", { 1000, U, 500, 77, U, 2000 } },
+          { INT64_MAX, 30, 77, 7, 2000 } },
+        { "usage with a unit", "memory.current", "1000 kB\n", { U, 30, 77, 7, 2000 } },
+        { "no PSI", "memory.pressure", NULL, { 1000, 30, U, 7, 2000 } },
+        { "damaged PSI", "memory.pressure", "some total=\n", { 1000, 30, U, 7, 2000 } },
+        { "nothing in stat", "memory.stat", "", { 1000, U, 77, U, 2000 } },
         { "half of the sums",
           "memory.stat",
           "active_file 10\nworkingset_refault_file 4\n",
-          { 1000, U, 500, 77, U, 2000 } },
+          { 1000, U, 77, U, 2000 } },
         { "sums of minus one",
           "memory.stat",
           "active_file 18446744073709551615\ninactive_file 1\nworkingset_refault_anon -1\n"
           "workingset_refault_file 4\n",
-          { 1000, U, 500, 77, U, 2000 } },
-        { "a file of binary", "memory.current", "\001\377\n", { U, 30, 500, 77, 7, 2000 } },
+          { 1000, U, 77, U, 2000 } },
+        { "a file of binary", "memory.current", "\001\377\n", { U, 30, 77, 7, 2000 } },
     };
     static const FakeFile good[] = {
         { "sys/fs/cgroup/cgroup.controllers", "memory\n" },
@@ -303,7 +301,6 @@ what_is_absent_or_makes_no_sense_is_unknown(void **state)
         { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.stat",
           "active_file 10\ninactive_file 20\nworkingset_refault_anon 3\n"
           "workingset_refault_file 4\n" },
-        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.swap.current", "500\n" },
         { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.pressure",
           "some avg10=0.00 total=77\n" },
         { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.high", "2000\n" },

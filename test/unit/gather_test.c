@@ -173,7 +173,6 @@ make_cgroup(Agent *agent, const char *folder)
         { "memory.current", "1000\n" },
         { "memory.stat", "active_file 10\ninactive_file 20\nworkingset_refault_anon 3\n"
                          "workingset_refault_file 4\n" },
-        { "memory.swap.current", "500\n" },
         { "memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n" },
         { "memory.high", "max\n" },
     };
@@ -229,7 +228,6 @@ figures_of_the_cgroup_are_told_one_by_one(void **state)
     sample = sample_of(agent);
     assert_int_equal(sample.cgroup_bytes, 1000);
     assert_int_equal(sample.cgroup_file_bytes, 30);
-    assert_int_equal(sample.cgroup_swap_bytes, 500);
     assert_int_equal(sample.cgroup_stall_us, 77);
     assert_int_equal(sample.cgroup_refaults, 7);
     assert_true(sample.limit_bytes == LIMIT_NONE);
