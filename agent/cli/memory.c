@@ -159,9 +159,13 @@ memory_append_domain(GString *out, const Domain *domain)
     text_append_line(out, "need", need);
     append_bounds(out, domain);
     text_append_line(out, "balloon", balloon);
+    if (domain->balloon_bound)
+        text_append_line(out, "bound", domain->balloon_bound);
     if (domain->balloon_change)
         text_append_line(out, "changed by", domain->balloon_change);
     text_append_line(out, "memory.high", high);
+    if (domain->high_bound)
+        text_append_line(out, "bound", domain->high_bound);
     if (domain->high_change)
         text_append_line(out, "changed by", domain->high_change);
     if (domain->fault)

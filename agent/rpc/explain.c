@@ -5,29 +5,44 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A setting as the configuration has it, with its unit; NULL: none. The caller frees it. */
-static char *
-describe_bound(const PolicyConf *conf, const char *key)
+/* The row of a setting, by what reason_bound() calls it; NULL: none. */
+static const Knob *
+find_bound(const char *name)
 {
+    const char *dot = name ? strchr(name, '.') : NULL;
     size_t n;
     const Knob *knobs = policy_knobs(&n);
 
-    for (size_t i = 0; key && i < n; i++) {
-        const Knob *knob = &knobs[i];
-        uint64_t value = 0;
+    for (size_t i = 0; name && i < n; i++) {
+        g_autofree char *full = g_strdup_printf("%s.%s", knobs[i].section, knobs[i].key);
 
-        if (strcmp(knob->key, key) != 0)
-            continue;
-        if (knob->kind == KNOB_ENUM)
-            return g_strdup_printf("%s = %s", key, ksm_mode_words[conf->mode]);
-        memcpy(&value, (const char *)conf + knob->offset, sizeof(value));
-        if (value == 0 && knob->offset == offsetof(PolicyConf, cpu_burst_bp))
-            return g_strdup_printf("%s = 0: by the number of CPUs", key);
-        if (knob->kind == KNOB_PERCENT)
-            return g_strdup_printf("%s = %g %s", key, (double)value / 100, knob->unit);
-        return g_strdup_printf("%s = %" G_GUINT64_FORMAT " %s", key, value, knob->unit);
+        if (dot ? g_str_equal(full, name)
+                : g_str_equal(knobs[i].section, "ksm") && g_str_equal(knobs[i].key, name))
+            return &knobs[i];
     }
     return NULL;
+}
+
+/* A setting as the configuration has it, with its unit; NULL: none. The caller frees it. */
+static char *
+describe_bound(const PolicyConf *conf, const char *name)
+{
+    const Knob *knob = find_bound(name);
+    g_autofree char *key = NULL;
+    uint64_t value = 0;
+
+    if (!knob)
+        return NULL;
+    key = g_str_equal(knob->section, "ksm") ? g_strdup(knob->key)
+                                            : g_strdup_printf("[%s] %s", knob->section, knob->key);
+    if (knob->kind == KNOB_ENUM)
+        return g_strdup_printf("%s = %s", key, ksm_mode_words[conf->mode]);
+    memcpy(&value, (const char *)conf + knob->offset, sizeof(value));
+    if (value == 0 && knob->offset == offsetof(PolicyConf, cpu_burst_bp))
+        return g_strdup_printf("%s = 0: by the number of CPUs", key);
+    if (knob->kind == KNOB_PERCENT)
+        return g_strdup_printf("%s = %g %s", key, (double)value / 100, knob->unit);
+    return g_strdup_printf("%s = %" G_GUINT64_FORMAT " %s", key, value, knob->unit);
 }
 
 static Virtksm__V1__Decision *
@@ -99,19 +114,22 @@ explain_reclaim_decisions(const Domain *domain, Virtksm__V1__DomainExplanation *
 }
 
 static void
-explain_plan(const DomainPlan *plan, Virtksm__V1__DomainExplanation *message)
+explain_plan(const PolicyConf *conf, const DomainPlan *plan,
+             Virtksm__V1__DomainExplanation *message)
 {
     if (plan->balloon_reason != REASON_NONE) {
         MESSAGE_SET_KNOWN(message, need_bytes, plan->need_bytes);
         MESSAGE_SET_KNOWN(message, balloon_target_bytes, plan->balloon_bytes);
         message->balloon_reason = g_strdup(reason_text(plan->balloon_reason));
         message->balloon_change = g_strdup(reason_change(plan->balloon_reason));
+        message->balloon_bound = describe_bound(conf, reason_bound(plan->balloon_reason));
     }
     if (plan->high_reason != REASON_NONE) {
         MESSAGE_SET_KNOWN(message, limit_bytes, method_limit(plan->limit_bytes));
         MESSAGE_SET(message, reclaim_bytes, plan->reclaim_bytes);
         message->high_reason = g_strdup(reason_text(plan->high_reason));
         message->high_change = g_strdup(reason_change(plan->high_reason));
+        message->high_bound = describe_bound(conf, reason_bound(plan->high_reason));
     }
 }
 
@@ -124,7 +142,7 @@ explain_reclaim(const PolicyConf *conf, const Domain *domain,
     MESSAGE_SET_KNOWN(message, ceiling_bytes, domain_ceiling_bytes(domain));
     message->balloon_mode = g_strdup(domain_mode_word(domain, RECLAIM_BALLOON, conf));
     message->high_mode = g_strdup(domain_mode_word(domain, RECLAIM_HIGH, conf));
-    explain_plan(&domain->plan, message);
+    explain_plan(conf, &domain->plan, message);
     if (!domain->has_xml)
         return;
     MESSAGE_SET(message, shares, domain->xml.policy.shares);

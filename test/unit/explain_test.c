@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* explain_test.c - the setting that held is told, of whatever section it is */
+#include "agent/agent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto/virtksm.pb-c.h"
+#include "test/support/fakerpc.h"
+
+#define ON_RPC(test) cmocka_unit_test_setup_teardown(test, fakerpc_setup, fakerpc_teardown)
+#define UUID         "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+
+/* The answer is the caller's. */
+static Virtksm__V1__ExplainResponse *
+explain(const FakeRpc *rpc)
+{
+    Virtksm__V1__ExplainRequest request;
+    ProtobufCMessage *answer;
+
+    virtksm__v1__explain_request__init(&request);
+    assert_int_equal(fakerpc_call(rpc->client, "/virtksm.v1.Agent/Explain",
+                                  &virtksm__v1__explain_response__descriptor, &request.base,
+                                  &answer),
+                     GRPC_STATUS_OK);
+    return (Virtksm__V1__ExplainResponse *)answer;
+}
+
+static void
+the_setting_that_held_is_told_with_its_section_and_value(void **state)
+{
+    static const struct {
+        Reason ksm, balloon, high;
+        const char *ksm_bound, *balloon_bound, *high_bound; /* NULL: none */
+    } rows[] = {
+        { REASON_CPU_BUDGET, REASON_TAKE, REASON_PROBE_DOWN, "cpu_burst = 25 percent of one CPU",
+          "[balloon] shrink = 5 percent of maximum", "[memory_high] step = 2 percent of usage" },
+        { REASON_SETTLING, REASON_STUCK, REASON_SWAP_RATE, "settle_ms = 1234 milliseconds",
+          "[balloon] stuck_s = 60 seconds", "[memory_high] swap_rate = 20 MiB per second" },
+        { REASON_LOW_YIELD, REASON_CALM, REASON_BACK_OFF, "yield_floor = 2 MiB per CPU-second",
+          "[agent] memory_tight = 10 percent of memory",
+          "[memory_high] stall = 0.5 percent of the time" },
+        { REASON_NO_DOMAIN, REASON_NO_BALLOON, REASON_HOLD_STILL, NULL, NULL, NULL },
+    };
+    FakeRpc *rpc = *state;
+    Agent *agent = rpc->agent;
+    Domain *domain = domain_table_add(&agent->domains, UUID, "web", 1, 1);
+
+    agent->conf->policy.cpu_burst_bp = 2500;
+    agent->conf->policy.settle_ms = 1234;
+    agent->conf->policy.yield_floor = 2;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Virtksm__V1__ExplainResponse *answer;
+        const Virtksm__V1__DomainExplanation *row;
+
+        agent->plan.ksm.reason = rows[i].ksm;
+        domain->plan.balloon_reason = rows[i].balloon;
+        domain->plan.high_reason = rows[i].high;
+        answer = explain(rpc);
+        assert_int_equal(answer->n_domains, 1);
+        row = answer->domains[0];
+        if (g_strcmp0(answer->bound, rows[i].ksm_bound) != 0 ||
+            g_strcmp0(row->balloon_bound, rows[i].balloon_bound) != 0 ||
+            g_strcmp0(row->high_bound, rows[i].high_bound) != 0)
+            fail_msg("%s: \"%s\", \"%s\", \"%s\"", reason_name(rows[i].balloon),
+                     answer->bound ? answer->bound : "",
+                     row->balloon_bound ? row->balloon_bound : "",
+                     row->high_bound ? row->high_bound : "");
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_RPC(the_setting_that_held_is_told_with_its_section_and_value),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
