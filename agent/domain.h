@@ -68,6 +68,8 @@ typedef struct {
     uint64_t unused_bytes;    /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
     GuestStats guest;         /* libvirt: what the guest said then */
     uint64_t stats_period_s;  /* at which the guest is asked, by us or others; 0: it is not */
+    uint64_t redefined_us;    /* CLOCK_MONOTONIC of our last change of that period after which xml
+                                 was asked for again; 0: none so far */
     bool has_job;             /* libvirt: it is being migrated or saved */
     uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC when its guest last rebooted; 0: it did not */

@@ -115,6 +115,18 @@ note_one(HoldTable *holds, const char *uuid, bool *mark)
         hold->is_told = *mark;
 }
 
+/* libvirt tells nobody of a new period: without reading the definition again, one that was read
+ * before our change would be taken for what somebody else has set since. */
+static void
+note_period(Agent *agent, Domain *domain)
+{
+    const Hold *hold = hold_find(&agent->stats_period.holds, domain->uuid);
+
+    if (hold && hold->changed_us > domain->redefined_us &&
+        libvirt_source_define(agent->libvirt, domain->uuid))
+        domain->redefined_us = hold->changed_us;
+}
+
 void
 reclaim_note(Agent *agent, const GPtrArray *domains)
 {
@@ -123,6 +135,7 @@ reclaim_note(Agent *agent, const GPtrArray *domains)
 
         note_one(&agent->balloon.holds, domain->uuid, &domain->balloon_foreign);
         note_one(&agent->memory_high.holds, domain->uuid, &domain->limit_foreign);
+        note_period(agent, domain);
     }
 }
 

@@ -8,7 +8,9 @@
  *
  * libvirt tells no one when a period is changed. What is in force is therefore what the definition
  * said when it was last read, or what we have set since; next to a change of ours, the worker reads
- * it again (change.c), and a period that is somebody else's stays.
+ * it again (change.c), and a period that is somebody else's stays. After each change of ours the
+ * agent has the definition read again (reclaim.c): a killed run's period, found in the definition
+ * at the start and put back since, is not there to stay.
  */
 #include "agent/actuator/stats_period.h"
 

@@ -470,6 +470,12 @@ libvirt_source_conn(const LibvirtSource *source)
     return source ? source->conn : NULL;
 }
 
+bool
+libvirt_source_define(LibvirtSource *source, const char *uuid)
+{
+    return source && ask_xml(source->conn, uuid, libvirt_definition_take, source->agent);
+}
+
 guint
 libvirt_source_reconnects(const LibvirtSource *source)
 {

@@ -55,6 +55,14 @@ bool libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpoi
 /** libvirt_source_conn() - its connection, for changes; borrowed; NULL: no libvirt */
 VirtConn *libvirt_source_conn(const LibvirtSource *source);
 
+/**
+ * libvirt_source_define() - have a domain's definition read again
+ * @source: NULL: no libvirt
+ *
+ * For changes that libvirt tells nobody of. Return: whether libvirt was asked.
+ */
+bool libvirt_source_define(LibvirtSource *source, const char *uuid);
+
 /* A change of what a domain's metadata asks of virtksmd. */
 typedef struct {
     const char *uuid;            /* of a running domain; copied */

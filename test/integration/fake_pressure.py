@@ -111,6 +111,18 @@ class Periods(FakeTestCase):
         self.assertEqual(self.period(libvirtd), 0)
         self.assertEqual(daemon.state_files(), [])
 
+    def test_the_next_start_puts_it_back_and_sets_it_again(self):
+        libvirtd, daemon = self.pair(ON)
+        self.assert_period(libvirtd, 2)
+        daemon.kill()
+        daemon.start()
+        for _ in range(5):
+            self.assert_decided(daemon)
+        self.assert_period(libvirtd, 2)
+        self.assertNotIn("somebody else", daemon.log())
+        daemon.stop()
+        self.assertEqual(self.period(libvirtd), 0)
+
     def test_the_next_start_puts_it_back_although_nothing_is_on(self):
         libvirtd, daemon = self.pair(ON)
         self.assert_period(libvirtd, 2)
