@@ -8,7 +8,7 @@
  * become the highest. Between equal ranks the order of the sample decides.
  *
  * There is no memory to sort in. The rank from which on bids fit into the sum is found by halving,
- * in a fixed number of walks over the domains.
+ * in a fixed number of walks over the domains, or in one, where there is enough for all.
  */
 #include "policy/bid.h"
 
@@ -53,6 +53,8 @@ find_rank(size_t n, const PolicyState *state, bool dry, uint64_t bytes)
     uint64_t low = 0;
     uint64_t high = UINT64_MAX;
 
+    if (bid_sum(n, state, dry) <= bytes)
+        return 0;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 

@@ -295,10 +295,19 @@ originals_keys(const Originals *originals, const char *group)
     return keys ? keys : g_new0(char *, 1);
 }
 
+/* Whether @group has no key left. */
+static bool
+is_bare(GKeyFile *entries, const char *group)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(entries, group, NULL, NULL);
+
+    return !keys || !keys[0];
+}
+
 bool
 originals_has_group(const Originals *originals, const char *group)
 {
-    return g_key_file_has_group(originals->entries, group);
+    return !is_bare(originals->entries, group);
 }
 
 void
@@ -312,15 +321,6 @@ originals_set(Originals *originals, const char *group, const char *key, const ch
     originals->dirty = true;
 }
 
-/* Whether @group has no key left. */
-static bool
-is_bare(GKeyFile *entries, const char *group)
-{
-    g_auto(GStrv) keys = g_key_file_get_keys(entries, group, NULL, NULL);
-
-    return !keys || !keys[0];
-}
-
 void
 originals_drop(Originals *originals, const char *group, const char *key)
 {
@@ -328,10 +328,9 @@ originals_drop(Originals *originals, const char *group, const char *key)
 
     if (!g_key_file_has_group(originals->entries, group))
         return;
-    if (key && !g_key_file_remove_key(originals->entries, group, key, NULL))
+    if (key ? !g_key_file_remove_key(originals->entries, group, key, NULL)
+            : !g_key_file_remove_group(originals->entries, group, NULL))
         return;
-    if (!key || is_bare(originals->entries, group))
-        g_key_file_remove_group(originals->entries, group, NULL);
     originals->dirty = true;
 }
 
@@ -382,6 +381,17 @@ originals_is_dirty(const Originals *originals)
     return originals->dirty;
 }
 
+/* Groups are not looked through whenever a key of theirs goes: there can be one for each domain. */
+static void
+drop_bare_groups(GKeyFile *entries)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(entries, NULL);
+
+    for (size_t i = 0; groups[i]; i++)
+        if (is_bare(entries, groups[i]))
+            g_key_file_remove_group(entries, groups[i], NULL);
+}
+
 bool
 originals_save(Originals *originals, GError **error)
 {
@@ -391,6 +401,7 @@ originals_save(Originals *originals, GError **error)
 
     if (!originals->dirty)
         return true;
+    drop_bare_groups(originals->entries);
     groups = g_key_file_get_groups(originals->entries, NULL);
     if (!(groups[0] ? replace_file(originals, error) : remove_file(originals, error)))
         return false;
