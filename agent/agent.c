@@ -178,6 +178,17 @@ open_sources(Agent *agent)
 }
 
 static void
+tell_sources(Agent *agent)
+{
+    size_t n;
+    const Source *const *sources = source_list(&n);
+
+    for (size_t i = 0; i < n; i++)
+        if (sources[i]->adopt)
+            sources[i]->adopt(agent);
+}
+
+static void
 close_sources(Agent *agent)
 {
     size_t n;
@@ -305,6 +316,7 @@ on_reload(gpointer data)
         agent->conf = g_steal_pointer(&conf); /* in force from here */
         log_open(agent->conf->log_level);
         log_info("configuration read again");
+        tell_sources(agent);
         adopt_mode(agent);
     } else {
         agent->bad_reloads++;

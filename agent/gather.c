@@ -88,9 +88,7 @@ read_process(Agent *agent, Domain *domain, uint64_t now_us)
 bool
 gather_is_reclaiming(const Agent *agent)
 {
-    const PolicyConf *conf = &agent->conf->policy;
-
-    return conf->balloon_enable != ENABLE_NO || conf->high_enable != ENABLE_NO;
+    return policy_conf_reclaims(&agent->conf->policy);
 }
 
 static void

@@ -3,13 +3,16 @@
  * tick.c - one decision from end to end
  *
  *   full tick:   begin -> libvirt's figures (worker) -> finish: processes, decide, apply, re-arm
- *   quick tick:                                          decide, apply          (event path)
+ *   alarm:                                              cgroups, decide, apply, re-arm
+ *   quick tick:                                          decide, apply KSM      (event path)
  *
- * Both end in tick_decide(): host facts, policy, actuator. The quick one is what moves KSM in the
- * turn of the loop in which an event arrived: it reads kernel files only and takes the domains as
- * they were last known. The full one asks libvirt first, but does not wait for it for ever: when no
- * answer comes in time the decision is taken on what is there, and counted as late. How soon the
- * next full tick is due is policy's own answer.
+ * All end in decide(): host facts, policy, actuators. The quick one is what moves KSM in the turn
+ * of the loop in which an event arrived: it reads kernel files only and takes the domains as they
+ * were last known. That is no ground for taking memory from them, and the record of what was taken
+ * is written to the disk, which takes its time; so reclaim waits for one of the other two. The full
+ * one asks libvirt first, but does not wait for it for ever: when no answer comes in time the
+ * decision is taken on what is there, and counted as late. How soon the next full tick is due is
+ * policy's own answer.
  */
 #include "agent/tick.h"
 #include "agent/agent.h"
@@ -93,15 +96,30 @@ add_samples(Agent *agent, const GPtrArray *domains)
     }
 }
 
+/* Of a decision for KSM alone: what was decided about reclaim before stands. */
+static void
+take_ksm(const DomainPlan *plan, DomainPlan *kept)
+{
+    kept->key = plan->key;
+    kept->debt_pages = plan->debt_pages;
+    kept->mergeable_pages = plan->mergeable_pages;
+    kept->reason = plan->reason;
+}
+
 /* What policy remembers and says of each domain goes back to where the domain keeps it. */
 static void
-take_back(Tick *tick, GPtrArray *domains)
+take_back(Tick *tick, GPtrArray *domains, bool is_quick)
 {
     for (guint i = 0; i < domains->len; i++) {
         Domain *domain = g_ptr_array_index(domains, i);
+        const DomainPlan *plan = &g_array_index(tick->plans, DomainPlan, i);
 
         domain->track = g_array_index(tick->tracks, DomainTrack, i);
-        domain->plan = g_array_index(tick->plans, DomainPlan, i);
+        if (is_quick) {
+            take_ksm(plan, &domain->plan);
+            continue;
+        }
+        domain->plan = *plan;
         decision_note_reclaim(&domain->reclaim, &g_array_index(tick->samples, DomainSample, i),
                               &domain->plan, tick->decided_us);
     }
@@ -122,13 +140,18 @@ apply_one(Agent *agent, ActuatorId id, const Decided *decided)
 }
 
 static void
-apply_all(Agent *agent, const Sample *sample)
+apply_all(Agent *agent, const Sample *sample, GPtrArray *domains)
 {
     const Decided decided = { sample, &agent->plan,
                               (const Subject *)(gpointer)agent->tick.subjects->data };
 
-    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+    apply_one(agent, ACTUATOR_KSM, &decided);
+    if (sample->host.is_quick)
+        return;
+    for (ActuatorId id = ACTUATOR_KSM + 1; id < ACTUATOR_COUNT; id++)
         apply_one(agent, id, &decided);
+    reclaim_note(agent, domains);
+    psi_source_follow(agent->psi, domains);
 }
 
 static void
@@ -205,9 +228,10 @@ note_time(Tick *tick, uint64_t begun_us)
     tick->times.sum_us += took_us;
 }
 
-void
-tick_decide(Agent *agent)
+static void
+decide(Agent *agent, bool is_quick)
 {
+    const HostPlan reclaim = agent->plan.host;
     Tick *tick = &agent->tick;
     uint64_t begun_us = tick->begun_us ? tick->begun_us : (uint64_t)g_get_monotonic_time();
     KsmPhase before = agent->plan.ksm.phase;
@@ -226,7 +250,8 @@ tick_decide(Agent *agent)
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);
     agent->host.triggers = tick->triggers;
     agent->host.departures = tick->departures;
-    agent->host.alarm = tick->alarm;
+    agent->host.alarm = is_quick ? ALARM_NONE : tick->alarm;
+    agent->host.is_quick = is_quick;
     sample =
         (Sample){ agent->host, (const DomainSample *)(gpointer)tick->samples->data, domains->len };
     agent->policy.domains = (DomainTrack *)(gpointer)tick->tracks->data;
@@ -237,19 +262,20 @@ tick_decide(Agent *agent)
     triggered = tick->triggers > 0;
     tick->triggers = 0;
     tick->departures = 0;
-    tick->alarm = ALARM_NONE;
+    if (!is_quick)
+        tick->alarm = ALARM_NONE;
     tick->count++;
     tick->decided_us = agent->host.now_us;
     tick->reasons[agent->plan.ksm.reason]++;
-    take_back(tick, domains);
-    apply_all(agent, &sample);
-    reclaim_note(agent, domains);
-    psi_source_follow(agent->psi, domains);
+    take_back(tick, domains, is_quick);
+    apply_all(agent, &sample, domains);
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
     /* KSM has moved; what was decided, and on what, is recorded in no hurry. */
     trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
+    if (is_quick)
+        agent->plan.host = reclaim;
     measure_decided(agent);
     /* Whoever asks from now on is told what is in force. */
     if (tick->applied[ACTUATOR_KSM].result == APPLY_DONE)
@@ -258,6 +284,12 @@ tick_decide(Agent *agent)
     metrics_ticked(agent->metrics);
     tell_change(agent, before);
     tell_waiters(agent);
+}
+
+void
+tick_decide(Agent *agent)
+{
+    decide(agent, true);
 }
 
 static gboolean
@@ -316,7 +348,7 @@ tick_finish(Agent *agent)
     agent->tick.begun_us = (uint64_t)g_get_monotonic_time();
     gather_all(agent);
     measure_follow(agent);
-    tick_decide(agent);
+    decide(agent, false);
     agent->tick.begun_us = 0;
     cost_look(&agent->cost, &agent->host, &agent->domains);
     sampler_run(&agent->sampler);
@@ -328,7 +360,7 @@ decide_on_alarm(Agent *agent)
 {
     agent->tick.alarmed_us = (uint64_t)g_get_monotonic_time();
     gather_pressed(agent);
-    tick_decide(agent);
+    decide(agent, false);
     want_next(agent);
 }
 

@@ -66,9 +66,10 @@ void tick_init(Tick *tick);
 void tick_done(Tick *tick);
 
 /**
- * tick_decide() - decide at once on what is known
+ * tick_decide() - decide on KSM at once, on what is known
  *
- * Reads kernel files only, asks libvirt nothing.
+ * Reads kernel files only, asks libvirt nothing. Of reclaim nothing is decided: what was decided
+ * last stands until the next full tick or alarm.
  */
 void tick_decide(Agent *agent);
 
@@ -84,7 +85,7 @@ void tick_now(Agent *agent);
  * tick_alarm() - decide at once because memory is short
  * @alarm: how short the host is; ALARM_NONE: it is not, but a domain under a limit waits
  *
- * As tick_now(), on fresh figures of the domains' cgroups. There can be many alarms a second, so
+ * On reclaim too, on fresh figures of the domains' cgroups. There can be many alarms a second, so
  * within 200 ms they are one decision, on the worst of them.
  */
 void tick_alarm(Agent *agent, MemoryAlarm alarm);

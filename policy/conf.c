@@ -172,3 +172,9 @@ policy_conf_default(PolicyConf *conf)
             memcpy((char *)conf + rows[i].offset, &value, sizeof(value));
     }
 }
+
+bool
+policy_conf_reclaims(const PolicyConf *conf)
+{
+    return conf->balloon_enable != ENABLE_NO || conf->high_enable != ENABLE_NO;
+}

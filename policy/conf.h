@@ -114,4 +114,7 @@ const Knob *policy_knobs(size_t *ret_n);
  */
 void policy_conf_default(PolicyConf *conf);
 
+/** policy_conf_reclaims() - whether balloon or memory_high is enabled, if only to observe */
+bool policy_conf_reclaims(const PolicyConf *conf);
+
 #endif

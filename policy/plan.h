@@ -45,7 +45,7 @@ typedef enum {
 /* What the host wants back from its domains, and from whom. */
 typedef struct {
     MemoryLevel level;
-    Reason reason;          /* of the level */
+    Reason reason;          /* of the level; REASON_NONE: nothing was decided of reclaim */
     uint64_t wanted_bytes;  /* in all, beyond what is on its way; 0 while calm */
     uint64_t reclaim_bytes; /* of those, asked of cold reclaim */
     uint64_t balloon_bytes; /* of those, asked of balloons */
@@ -59,10 +59,10 @@ typedef struct {
 
     uint64_t need_bytes;    /* what it is thought to need, with headroom; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* wanted balloon; VALUE_UNKNOWN: leave it alone */
-    Reason balloon_reason;  /* of that */
+    Reason balloon_reason;  /* of that; REASON_NONE: nothing was decided, it stays as it is */
     bool balloon_apply;     /* false: report only */
     bool high_apply;        /* false: report only */
-    Reason high_reason;     /* of the next three */
+    Reason high_reason;     /* of the next three; REASON_NONE as above */
     uint64_t limit_bytes;   /* wanted memory.high; VALUE_UNKNOWN: leave it alone; LIMIT_NONE: lift
                                ours, back to what was found */
     uint64_t reclaim_bytes; /* for memory.reclaim, now; 0: nothing */

@@ -4,15 +4,20 @@
  *
  *     Sample (facts) --> rule of the mode in force --> rules of reclaim --> Plan (settings,
  * reasons) |        ^                  |        ^ v        |                  v        |
- *                           PolicyState                 PolicyState
+ *                            PolicyState                 PolicyState
  *
  * A mode has exactly one rule for KSM. Changing the mode forgets what the other rule remembered,
  * so that every mode starts from what is true now. The rules of reclaim come after it, since
- * merging is the cheapest way to get memory: they see what it is about to gain.
+ * merging is the cheapest way to get memory: they see what it is about to gain. They look at every
+ * domain several times, so where neither mechanism is in use they are left out, and remember
+ * nothing; how short the host is costs nothing to tell, and others want to know as well. They are
+ * also left out of decisions in a hurry, whose figures of the domains are old: those say nothing of
+ * reclaim, and all stays as it is.
  */
 #include "policy/policy.h"
 #include "policy/cpu_window.h"
 #include "policy/debt.h"
+#include "policy/motion.h"
 #include "policy/rule.h"
 
 #include <assert.h>
@@ -89,6 +94,7 @@ policy_init(PolicyState *state)
 static void
 plan_clear(const Sample *sample, Plan *plan)
 {
+    Reason idle = sample->host.is_quick ? REASON_NONE : REASON_MECHANISM_OFF;
     DomainPlan *domains = plan->domains;
 
     memset(plan, 0, sizeof(*plan));
@@ -103,9 +109,9 @@ plan_clear(const Sample *sample, Plan *plan)
         part->key = sample->domains[i].key;
         part->need_bytes = VALUE_UNKNOWN;
         part->balloon_bytes = VALUE_UNKNOWN;
-        part->balloon_reason = REASON_MECHANISM_OFF;
+        part->balloon_reason = idle;
         part->limit_bytes = VALUE_UNKNOWN;
-        part->high_reason = REASON_MECHANISM_OFF;
+        part->high_reason = idle;
     }
 }
 
@@ -126,6 +132,35 @@ enter_mode(PolicyState *state, unsigned mode, size_t n)
     state->mode = mode;
 }
 
+static void
+forget_reclaim(size_t n, PolicyState *state)
+{
+    state->memory.unmet_bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        DomainTrack *track = &state->domains[i];
+
+        motion_forget(&track->balloon);
+        track->need = (NeedTrack){ 0 };
+        track->high = (HighTrack){ 0 };
+        track->bid = (Bid){ 0 };
+    }
+}
+
+static void
+reclaim(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+{
+    size_t n_rules = policy_conf_reclaims(conf) ? RULE_COUNT : RULE_MEMORY + 1;
+
+    if (sample->host.is_quick) {
+        plan->host.level = state->memory.level;
+        return;
+    }
+    if (n_rules < RULE_COUNT)
+        forget_reclaim(sample->n, state);
+    for (size_t rule = 0; rule < n_rules; rule++)
+        reclaim_rules[rule](conf, sample, state, plan);
+}
+
 void
 policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
@@ -140,6 +175,5 @@ policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
         plan->ksm.phase = KSM_PHASE_OFF;
         plan->ksm.reason = REASON_NO_KSM;
     }
-    for (size_t rule = 0; rule < RULE_COUNT; rule++)
-        reclaim_rules[rule](conf, sample, state, plan);
+    reclaim(conf, sample, state, plan);
 }

@@ -91,6 +91,8 @@ typedef struct {
     uint32_t triggers;   /* events since the last decision that ask for scanning */
     uint32_t departures; /* domains that went away since the last decision */
     uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */
+    bool is_quick;       /* decided in a hurry, for KSM alone: nothing has been read of the domains
+                            since the last decision */
 } HostSample;
 
 typedef struct {

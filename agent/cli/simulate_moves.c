@@ -91,6 +91,9 @@ add_domain(SimulateMoves *moves, const DomainPlan *plan, GPtrArray *out)
 {
     Wanted *wanted = wanted_of(moves, plan->key);
 
+    /* Decided for KSM alone: what was wanted before stands. */
+    if (plan->balloon_reason == REASON_NONE && plan->high_reason == REASON_NONE)
+        return;
     if (is_known(plan->balloon_bytes) && plan->balloon_bytes != wanted->balloon_bytes) {
         moves->sum->balloon_orders += plan->balloon_apply;
         add_move(moves, plan, "balloon", plan->balloon_bytes, out);

@@ -109,4 +109,4 @@ source_state(const Agent *agent, const char **ret_detail)
     return self->detail ? SOURCE_WAITING : SOURCE_OPEN;
 }
 
-const Source directory_source = { "directory", source_open, source_close, source_state };
+const Source directory_source = { "directory", source_open, source_close, NULL, source_state };

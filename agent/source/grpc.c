@@ -22,7 +22,7 @@ grpc_state(const Agent *agent, const char **ret_detail)
     return agent->server ? SOURCE_OPEN : SOURCE_CLOSED;
 }
 
-const Source grpc_source = { "grpc", grpc_open, grpc_close, grpc_state };
+const Source grpc_source = { "grpc", grpc_open, grpc_close, NULL, grpc_state };
 
 void
 grpc_source_kick(Agent *agent)

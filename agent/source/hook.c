@@ -278,4 +278,4 @@ source_state(const Agent *agent, const char **ret_detail)
     return agent->hook->fd >= 0 ? SOURCE_OPEN : SOURCE_WAITING;
 }
 
-const Source hook_source = { "hook", source_open, source_close, source_state };
+const Source hook_source = { "hook", source_open, source_close, NULL, source_state };

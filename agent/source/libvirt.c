@@ -482,4 +482,4 @@ libvirt_source_reconnects(const LibvirtSource *source)
     return source ? virt_conn_reconnects(source->conn) : 0;
 }
 
-const Source libvirt_source = { "libvirt", source_open, source_close, source_state };
+const Source libvirt_source = { "libvirt", source_open, source_close, NULL, source_state };

@@ -4,7 +4,8 @@
  *
  * Of the host there are two triggers. "some" means that a task waits, "full" that all who could run
  * do: then work stands still. A kernel without PSI will not get it while it runs; whatever else is
- * in the way may pass, so it is tried again.
+ * in the way may pass, so it is tried again. Where no mechanism of reclaim is enabled nobody would
+ * act on it, and nothing is watched.
  */
 #include "agent/agent.h"
 #include "agent/log.h"
@@ -94,8 +95,11 @@ start(PsiSource *self)
 static void
 source_open(Agent *agent)
 {
-    PsiSource *self = g_new0(PsiSource, 1);
+    PsiSource *self;
 
+    if (!policy_conf_reclaims(&agent->conf->policy))
+        return;
+    self = g_new0(PsiSource, 1);
     self->agent = agent;
     psi_domains_init(&self->domains, on_domain, self);
     start(self);
@@ -118,14 +122,26 @@ source_close(Agent *agent)
     g_free(self);
 }
 
+static void
+source_adopt(Agent *agent)
+{
+    if (!policy_conf_reclaims(&agent->conf->policy))
+        source_close(agent);
+    else if (!agent->psi)
+        source_open(agent);
+}
+
 static SourceState
 source_state(const Agent *agent, const char **ret_detail)
 {
     PsiSource *self = agent->psi;
     guint unwatched;
 
-    if (!self)
+    if (!self) {
+        if (!policy_conf_reclaims(&agent->conf->policy))
+            *ret_detail = SOURCE_NOT_RECLAIMING;
         return SOURCE_CLOSED;
+    }
     if (self->fault) {
         *ret_detail = self->fault;
         return self->is_absent ? SOURCE_CLOSED : SOURCE_WAITING;
@@ -147,4 +163,4 @@ psi_source_follow(PsiSource *source, const GPtrArray *domains)
         psi_domains_follow(&source->domains, domains);
 }
 
-const Source psi_source = { "psi", source_open, source_close, source_state };
+const Source psi_source = { "psi", source_open, source_close, source_adopt, source_state };

@@ -8,7 +8,8 @@
  *
  * Watched is the group that all domains are in. That has a limit of its own where domains are kept
  * out of the rest of the host's memory; pressure of the whole host is what PSI tells. With version
- * 2 there is no such file: PSI alone tells.
+ * 2 there is no such file: PSI alone tells. Where no mechanism of reclaim is enabled nobody would
+ * act on it, and nothing is watched.
  *
  * Source: Documentation/admin-guide/cgroup-v1/memory.rst, "Memory Pressure": the registration is
  * "eventfd, descriptor of memory.pressure_level, level", and is over when the eventfd is closed;
@@ -201,8 +202,11 @@ start(VmpressureSource *self)
 static void
 source_open(Agent *agent)
 {
-    VmpressureSource *self = g_new0(VmpressureSource, 1);
+    VmpressureSource *self;
 
+    if (!policy_conf_reclaims(&agent->conf->policy))
+        return;
+    self = g_new0(VmpressureSource, 1);
     self->agent = agent;
     self->dir_fd = -1;
     for (MemoryAlarm level = 0; level < ALARM_COUNT; level++)
@@ -228,17 +232,30 @@ source_close(Agent *agent)
     g_free(self);
 }
 
+static void
+source_adopt(Agent *agent)
+{
+    if (!policy_conf_reclaims(&agent->conf->policy))
+        source_close(agent);
+    else if (!agent->vmpressure)
+        source_open(agent);
+}
+
 static SourceState
 source_state(const Agent *agent, const char **ret_detail)
 {
     const VmpressureSource *self = agent->vmpressure;
 
-    if (!self)
+    if (!self) {
+        if (!policy_conf_reclaims(&agent->conf->policy))
+            *ret_detail = SOURCE_NOT_RECLAIMING;
         return SOURCE_CLOSED;
+    }
     *ret_detail = self->fault;
     if (self->is_absent)
         return SOURCE_CLOSED;
     return self->fault ? SOURCE_WAITING : SOURCE_OPEN;
 }
 
-const Source vmpressure_source = { "vmpressure", source_open, source_close, source_state };
+const Source vmpressure_source = { "vmpressure", source_open, source_close, source_adopt,
+                                   source_state };

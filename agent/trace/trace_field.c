@@ -66,6 +66,7 @@ static const TraceField host_fields[] = {
     BETWEEN(HostSample, triggers, 0, UINT32_MAX),
     BETWEEN(HostSample, departures, 0, UINT32_MAX),
     BETWEEN(HostSample, alarm, 0, ALARM_COUNT - 1),
+    FLAG(HostSample, is_quick),
 };
 
 static const TraceField domain_fields[] = {

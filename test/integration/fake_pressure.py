@@ -6,6 +6,7 @@ Domains are those of libvirt's test driver, in a libvirtd of the test's own (fak
 """
 import os
 import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
@@ -13,6 +14,8 @@ from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME  # noqa: E402
 
 ON = "[balloon]\nenable = yes\n[libvirt]\nstats_period_ms = 100\n"
+OBSERVED = "[balloon]\nenable = observe\n"
+NOT_ENABLED = "neither [balloon] nor [memory_high] is enabled"
 PERIOD = re.compile(r"<stats period='(\d+)'")
 
 
@@ -29,7 +32,7 @@ class Sources(FakeTestCase):
                 "sys/fs/cgroup/memory/machine/memory.pressure_level":
             host.write(name, "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
         before = host.stamps("proc/pressure", "sys/fs")
-        daemon = self.started("--mode", "observe", host=host)
+        daemon = self.started("--mode", "observe", host=host, config=OBSERVED)
         state, detail = self.sources(daemon)["psi"]
         self.assertEqual(state, "closed")
         self.assertEqual(detail, "cannot watch proc/pressure/memory: not the kernel's")
@@ -38,8 +41,19 @@ class Sources(FakeTestCase):
         self.assertIn("not the kernel's", detail)
         self.assert_untouched(host, before, "proc/pressure", "sys/fs")
 
-    def test_a_host_without_them_says_so(self):
+    def test_nothing_is_watched_before_a_mechanism_is_enabled(self):
         daemon = self.started()
+        for name in "psi", "vmpressure":
+            self.assertEqual(self.sources(daemon)[name], ("closed", NOT_ENABLED))
+        daemon.write_config(OBSERVED)
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: self.sources(daemon)["psi"][1] != NOT_ENABLED, "it is tried")
+        daemon.write_config("")
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: self.sources(daemon)["psi"][1] == NOT_ENABLED, "it is closed again")
+
+    def test_a_host_without_them_says_so(self):
+        daemon = self.started(config=OBSERVED)
         self.assertEqual(self.sources(daemon)["vmpressure"],
                          ("closed", "no memory cgroups of version 1"))
         self.assertEqual(self.sources(daemon)["psi"][0], "closed")

@@ -104,6 +104,24 @@ what_is_wanted_is_told_when_it_differs_from_the_tick_before(void **state)
 }
 
 static void
+a_decision_in_a_hurry_leaves_wishes_as_they_are(void **state)
+{
+    const DomainPlan wish = domain_plan(512 * MIB, 400 * MIB, 0);
+    const DomainPlan none = { .key = 7,
+                              .balloon_bytes = VALUE_UNKNOWN,
+                              .limit_bytes = VALUE_UNKNOWN };
+    State *own = *state;
+
+    for (uint64_t i = 0; i < 4; i++) {
+        DomainPlan domain = i % 2 == 0 ? wish : none;
+        Plan plan = { .domains = &domain };
+
+        simulate_moves_add(own->moves, i * S, &plan, 1, own->out);
+    }
+    assert_int_equal(own->out->len, 2);
+}
+
+static void
 what_is_only_observed_is_told_and_not_counted(void **state)
 {
     State *own = *state;
@@ -168,6 +186,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_wanted_is_told_when_it_differs_from_the_tick_before,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_decision_in_a_hurry_leaves_wishes_as_they_are, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_only_observed_is_told_and_not_counted, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_time_at_each_level_is_added_up, setup, teardown),

@@ -240,6 +240,29 @@ some_and_full_are_watched_in_the_shortest_window_that_is_allowed(void **state)
 }
 
 static void
+nothing_is_watched_where_nobody_acts_on_it(void **state)
+{
+    static const char reason[] = "neither [balloon] nor [memory_high] is enabled";
+    Agent *agent = *state;
+    PolicyConf *conf = &agent->conf->policy;
+
+    conf->balloon_enable = ENABLE_NO;
+    psi_source.open(agent);
+    assert_state(agent, "as shipped", SOURCE_CLOSED, reason);
+    assert_int_equal(kernel.n, 0);
+    conf->high_enable = ENABLE_OBSERVE;
+    for (int i = 0; i < 2; i++) /* the second time nothing is new */
+        psi_source.adopt(agent);
+    assert_state(agent, "observed from now on", SOURCE_OPEN, NULL);
+    assert_int_equal(kernel.n, 2);
+    conf->high_enable = ENABLE_NO;
+    for (int i = 0; i < 2; i++)
+        psi_source.adopt(agent);
+    assert_state(agent, "not any more", SOURCE_CLOSED, reason);
+    assert_true(is_closed(&kernel.files[0]) && is_closed(&kernel.files[1]));
+}
+
+static void
 what_is_in_the_way_is_told_and_tried_again_if_it_may_pass(void **state)
 {
     static const struct {
@@ -448,6 +471,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_HOST(some_and_full_are_watched_in_the_shortest_window_that_is_allowed),
+        ON_HOST(nothing_is_watched_where_nobody_acts_on_it),
         ON_HOST(what_is_in_the_way_is_told_and_tried_again_if_it_may_pass),
         ON_HOST(a_file_that_is_not_the_kernels_is_not_written_to),
         ON_HOST(an_event_is_counted_and_makes_a_decision_on_its_alarm),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "agent/reclaim.h"
 #include "test/support/fakeagent.h"
 #include "test/support/fakehost.h"
 
@@ -311,6 +312,36 @@ nothing_happens_after_the_end(void **state)
     assert_int_equal(agent->tick.soon, 0);
 }
 
+/* It takes no time that libvirt or the disk could make long, and takes nothing from anybody. */
+static void
+an_event_moves_ksm_and_leaves_reclaim_to_the_next_full_tick(void **state)
+{
+    Agent *agent = *state;
+    const Applied *applied = agent->tick.applied;
+
+    agent->conf->policy.balloon_enable = agent->conf->policy.high_enable = ENABLE_YES;
+    reclaim_adopt(agent);
+    fakehost_add_qemu(fakeagent_root(agent));
+    agent->tick.alarm = ALARM_MEDIUM;
+    start_web(agent);
+    assert_true(agent->host.is_quick);
+    assert_int_equal(applied[ACTUATOR_KSM].result, APPLY_DONE);
+    assert_int_equal(web(agent)->plan.balloon_reason, REASON_NONE);
+    assert_int_equal(agent->host.alarm, ALARM_NONE);
+    assert_int_equal(agent->tick.alarm, ALARM_MEDIUM);
+    fakeagent_run(150);
+    assert_false(agent->host.is_quick);
+    assert_int_equal(web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF);
+    assert_int_equal(agent->tick.alarm, ALARM_NONE);
+    agent->plan.host.wanted_bytes = 77;
+    agent->tick.triggers = 1;
+    tick_decide(agent);
+    assert_true(agent->host.is_quick);
+    assert_int_equal(web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF); /* as decided */
+    assert_int_equal(agent->plan.host.wanted_bytes, 77);
+    assert_int_equal(web(agent)->plan.debt_pages, 5000);
+}
+
 static void
 another_writer_is_yielded_to_and_the_tick_says_so(void **state)
 {
@@ -392,6 +423,7 @@ main(void)
         ON_HOST(of_several_wishes_the_earliest_stands),
         ON_HOST(the_next_tick_comes_when_policy_wants_it),
         ON_HOST(nothing_happens_after_the_end),
+        ON_HOST(an_event_moves_ksm_and_leaves_reclaim_to_the_next_full_tick),
         ON_HOST(another_writer_is_yielded_to_and_the_tick_says_so),
         ON_HOST(observing_decides_and_writes_nothing),
         ON_HOST(a_host_without_ksm_is_decided_upon_too),

@@ -170,6 +170,28 @@ every_level_of_the_group_of_all_domains_is_watched(void **state)
 }
 
 static void
+nothing_is_watched_where_nobody_acts_on_it(void **state)
+{
+    static const char reason[] = "neither [balloon] nor [memory_high] is enabled";
+    Agent *agent = *state;
+    PolicyConf *conf = &agent->conf->policy;
+
+    make_group(agent, "machine/");
+    conf->balloon_enable = ENABLE_NO;
+    vmpressure_source.open(agent);
+    assert_state(agent, "as shipped", SOURCE_CLOSED, reason);
+    assert_int_equal(kernel.n, 0);
+    assert_int_equal(kernel.retries, 0);
+    conf->balloon_enable = ENABLE_YES;
+    vmpressure_source.adopt(agent);
+    assert_state(agent, "enabled from now on", SOURCE_OPEN, NULL);
+    assert_int_equal(kernel.n, 3);
+    conf->balloon_enable = ENABLE_NO;
+    vmpressure_source.adopt(agent);
+    assert_state(agent, "not any more", SOURCE_CLOSED, reason);
+}
+
+static void
 what_wakes_several_levels_is_one_event_of_the_worst(void **state)
 {
     static const MemoryAlarm rows[] = { ALARM_LOW, ALARM_CRITICAL, ALARM_MEDIUM };
@@ -275,6 +297,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_HOST(every_level_of_the_group_of_all_domains_is_watched),
+        ON_HOST(nothing_is_watched_where_nobody_acts_on_it),
         ON_HOST(what_wakes_several_levels_is_one_event_of_the_worst),
         ON_HOST(a_storm_is_few_events_and_fewer_decisions),
         ON_HOST(a_group_that_is_removed_is_awaited_again),

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* policy_reclaim_test.c - when reclaim is decided upon, and when it is left as it is */
+#include "policy/policy.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/support/memcase.h"
+
+#define U          VALUE_UNKNOWN
+#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static void
+decisions_in_a_hurry_leave_reclaim_as_it_is(void **unused)
+{
+    DomainTrack before[2];
+    MemoryState memory;
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 2);
+    memcase_available(&one, 300);
+    memcase_decide(&one);
+    assert_int_equal(one.plan.host.level, MEMORY_CRITICAL);
+    assert_int_equal(one.plans[0].balloon_reason, REASON_TAKE);
+    memcpy(before, one.tracks, sizeof(before));
+    memory = one.state.memory;
+    one.host.is_quick = true;
+    one.host.alarm = ALARM_CRITICAL;
+    memcase_after(&one, 20 * MEMCASE_S);
+    assert_int_equal(one.plan.host.level, MEMORY_CRITICAL);
+    assert_int_equal(one.plan.host.reason, REASON_NONE);
+    assert_int_equal(one.plan.host.wanted_bytes, 0);
+    for (size_t i = 0; i < one.n; i++) {
+        const DomainPlan *plan = &one.plans[i];
+
+        assert_false(is_known(plan->balloon_bytes) || is_known(plan->limit_bytes));
+        assert_int_equal(plan->reclaim_bytes, 0);
+        assert_int_equal(plan->balloon_reason, REASON_NONE);
+        assert_int_equal(plan->high_reason, REASON_NONE);
+    }
+    assert_memory_equal(before, one.tracks, sizeof(before));
+    assert_memory_equal(&memory, &one.state.memory, sizeof(memory));
+    one.host.is_quick = false;
+    memcase_after(&one, 20 * MEMCASE_S);
+    assert_int_not_equal(one.plans[0].balloon_reason, REASON_NONE);
+}
+
+static void
+where_no_mechanism_is_enabled_nothing_is_decided_and_nothing_remembered(void **unused)
+{
+    static const DomainTrack fresh = { .balloon.resident_bytes = U };
+    static const struct {
+        const char *when;
+        unsigned balloon;
+        unsigned high;
+        bool is_used;
+    } rows[] = {
+        { "as shipped", ENABLE_NO, ENABLE_NO, false },
+        { "balloons observed", ENABLE_OBSERVE, ENABLE_NO, true },
+        { "reclaim observed", ENABLE_NO, ENABLE_OBSERVE, true },
+        { "balloons", ENABLE_YES, ENABLE_NO, true },
+        { "reclaim", ENABLE_NO, ENABLE_YES, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        MemCase one;
+
+        memcase_init(&one, 2);
+        memcase_available(&one, 300);
+        one.state.memory.unmet_bytes = 1; /* a guest got too little while it was enabled */
+        memcase_decide(&one);
+        one.conf.balloon_enable = rows[i].balloon;
+        one.conf.high_enable = rows[i].high;
+        memcase_after(&one, MEMCASE_S);
+        if (is_known(one.plans[0].need_bytes) != rows[i].is_used)
+            fail_msg("%s: need %" PRIu64, rows[i].when, one.plans[0].need_bytes);
+        if ((memcmp(&one.tracks[0].need, &fresh.need, sizeof(fresh.need)) != 0) != rows[i].is_used)
+            fail_msg("%s: a track", rows[i].when);
+        /* Others want to know that as well. */
+        if (one.plan.host.level != MEMORY_CRITICAL)
+            fail_msg("%s: %s", rows[i].when, memory_level_name(one.plan.host.level));
+        if (rows[i].is_used)
+            continue;
+        assert_memory_equal(&one.tracks[0].balloon, &fresh.balloon, sizeof(fresh.balloon));
+        assert_memory_equal(&one.tracks[0].high, &fresh.high, sizeof(fresh.high));
+        assert_int_equal(one.state.memory.unmet_bytes, 0);
+        assert_int_equal(one.plans[0].balloon_reason, REASON_MECHANISM_OFF);
+        assert_int_equal(one.plans[0].high_reason, REASON_MECHANISM_OFF);
+        assert_int_equal(one.plan.next_tick_us, 10 * MEMCASE_S);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decisions_in_a_hurry_leave_reclaim_as_it_is),
+        cmocka_unit_test(where_no_mechanism_is_enabled_nothing_is_decided_and_nothing_remembered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
