@@ -15,7 +15,8 @@
  *
  * A domain that has idle memory, which its balloon can take, is not probed but in a crisis.
  * Domains take turns: who has rested longest is next. A probe never goes below the domain's
- * floor, and all of them together never beyond what may be written to swap (memory.c). Without
+ * floor, nor, where its working set was measured, below that with headroom (half of it in a
+ * crisis); and all of them together never beyond what may be written to swap (memory.c). Without
  * free swap only the cache of files can go, and not more than half of it.
  *
  * memory.reclaim is preferred: it takes what it is asked for and leaves nothing behind. Where
@@ -190,21 +191,36 @@ most_bytes(const HostSample *host, const MemoryState *memory)
     return has_swap(host) ? min_u64(memory->swap_budget_bytes, swap_room_bytes(host)) : UINT64_MAX;
 }
 
-/* What a domain may be asked for before it is at its floor. */
+/* What a domain may be asked for before it is at a bound. */
 static uint64_t
-room_bytes(const PolicyConf *conf, const DomainSample *domain)
+room_above(const DomainSample *domain, uint64_t bound_bytes)
 {
-    return sat_sub(domain->cgroup_bytes, stake_floor(domain, conf->balloon_floor_bp)) /
-           FLOOR_DIVISOR;
+    return sat_sub(domain->cgroup_bytes, bound_bytes) / FLOOR_DIVISOR;
 }
 
-/* The next probe: a step, as far as floor and files allow. */
+/* What it has used lately, with headroom; its floor where that is more, or nothing is measured. */
 static uint64_t
-probe_bytes(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
+kept_bytes(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain)
+{
+    uint64_t floor_bytes = stake_floor(domain, conf->balloon_floor_bp);
+    uint64_t headroom_bytes;
+
+    if (!need_has_working_set(domain))
+        return floor_bytes;
+    headroom_bytes = mul_div(domain->working_set_bytes, conf->balloon_headroom_bp, BP_ONE);
+    if (level == MEMORY_CRITICAL)
+        headroom_bytes /= 2;
+    return max_u64(floor_bytes, sat_add(domain->working_set_bytes, headroom_bytes));
+}
+
+/* The next probe: a step, as far as floor, working set and files allow. */
+static uint64_t
+probe_bytes(const PolicyConf *conf, const HostSample *host, MemoryLevel level,
+            const DomainSample *domain)
 {
     uint64_t step_bytes = mul_div(domain->cgroup_bytes, conf->high_step_bp, BP_ONE);
 
-    step_bytes = min_u64(step_bytes, room_bytes(conf, domain));
+    step_bytes = min_u64(step_bytes, room_above(domain, kept_bytes(conf, level, domain)));
     if (!has_swap(host))
         step_bytes = min_u64(step_bytes, known_or(domain->cgroup_file_bytes, 0) / FILES_DIVISOR);
     return step_bytes;
@@ -235,12 +251,15 @@ why_wait(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
     if (track->balloon.asked_bytes > 0 ||
         is_resting(conf, sample->host.now_us, plan->host.level, &track->high))
         return REASON_DWELL;
-    if (room_bytes(conf, domain) < PROBE_MIN)
+    if (room_above(domain, stake_floor(domain, conf->balloon_floor_bp)) < PROBE_MIN)
         return REASON_AT_FLOOR;
+    if (room_above(domain, kept_bytes(conf, plan->host.level, domain)) < PROBE_MIN)
+        return REASON_IN_USE;
     if (has_swap(&sample->host))
         return most_bytes(&sample->host, &state->memory) < PROBE_MIN ? REASON_SWAP_RATE
                                                                      : REASON_NONE;
-    return probe_bytes(conf, &sample->host, domain) < PROBE_MIN ? REASON_NO_SWAP : REASON_NONE;
+    return probe_bytes(conf, &sample->host, plan->host.level, domain) < PROBE_MIN ? REASON_NO_SWAP
+                                                                                  : REASON_NONE;
 }
 
 uint64_t
@@ -257,7 +276,7 @@ high_offer(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
         if (why_lift(conf, sample, state, plan, i) == REASON_NONE &&
             why_wait(conf, sample, state, plan, i) == REASON_NONE)
             bid_place(sat_sub(now_us, track->high.rested_us),
-                      probe_bytes(conf, &sample->host, domain),
+                      probe_bytes(conf, &sample->host, plan->host.level, domain),
                       mechanism_of(conf->high_enable, domain->high_mode) == ENABLE_OBSERVE, track);
     }
     return min_u64(bid_sum(sample->n, state, false), most_bytes(&sample->host, &state->memory));

@@ -2,9 +2,11 @@
 /*
  * need.c - how much memory a domain needs
  *
- * A working set that was measured from outside is believed. Without one the guest's balloon driver
- * is: what the guest has and could not hand out without swapping, and a quarter of its disk
- * caches, which are of use to it although it could do without.
+ * The guest's balloon driver tells what the guest has and could not hand out without swapping. On
+ * top of that comes what of its caches is of use to it: known where its working set was measured
+ * from outside, else taken to be a quarter of them. A working set that is less than what the guest
+ * holds does not make it need less: memory that it has not used lately, but cannot do without, is
+ * nothing that a balloon could get. Of a guest that tells nothing the working set alone counts.
  *
  *     balloon |----------------------------------------------------------|
  *             | reserve |        available                               |
@@ -64,8 +66,8 @@
 /* Part of the caches that counts as needed. */
 #define CACHES_DIVISOR 4
 
-static bool
-has_working_set(const DomainSample *domain)
+bool
+need_has_working_set(const DomainSample *domain)
 {
     return is_known(domain->working_set_bytes) && domain->working_set_bytes > 0 &&
            domain->working_set_bytes <= domain->maximum_bytes;
@@ -106,7 +108,7 @@ stats_fault(const DomainSample *domain)
 Reason
 need_fault(const DomainSample *domain)
 {
-    return has_working_set(domain) ? REASON_NONE : stats_fault(domain);
+    return need_has_working_set(domain) ? REASON_NONE : stats_fault(domain);
 }
 
 bool
@@ -185,16 +187,32 @@ follow_accounts(const DomainSample *domain, const DomainTrack *track, uint64_t t
         sat_sub(need->counts_all ? domain->maximum_bytes : domain->balloon_bytes, available);
 }
 
+/* What it could not hand out. */
 static uint64_t
-told_need(const DomainSample *domain, const NeedTrack *need)
+held_need(const DomainSample *domain, const NeedTrack *need)
 {
-    uint64_t usable = usable_bytes(domain);
-    uint64_t used = domain->guest_available_bytes - usable;
-    uint64_t caches = min_u64(known_or(domain->guest_caches_bytes, 0), usable);
+    uint64_t used = domain->guest_available_bytes - usable_bytes(domain);
 
     if (need->counts_all)
         used = sat_sub(used, sat_sub(domain->maximum_bytes, domain->balloon_bytes));
-    return sat_add(sat_add(used, caches / CACHES_DIVISOR), need->reserve_bytes);
+    return sat_add(used, need->reserve_bytes);
+}
+
+static uint64_t
+told_need(const DomainSample *domain, const NeedTrack *need)
+{
+    uint64_t caches = min_u64(known_or(domain->guest_caches_bytes, 0), usable_bytes(domain));
+
+    return sat_add(held_need(domain, need), caches / CACHES_DIVISOR);
+}
+
+static uint64_t
+measured_need(const DomainSample *domain, const NeedTrack *need)
+{
+    if (stats_fault(domain) != REASON_NONE)
+        return domain->working_set_bytes;
+    return min_u64(max_u64(domain->working_set_bytes, held_need(domain, need)),
+                   domain->maximum_bytes);
 }
 
 /* Up at once, down by the part of its time that has gone by. */
@@ -232,7 +250,7 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     if (need->is_short)
         learn(domain, told_us, need);
     follow_accounts(domain, track, told_us, need);
-    if (!has_working_set(domain))
+    if (!need_has_working_set(domain))
         smooth(told_need(domain, need), elapsed_us, need);
     need->told_us = told_us;
     need->swap_in_bytes = domain->guest_swap_in_bytes;
@@ -251,12 +269,12 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
         need->swap_out_bytes = VALUE_UNKNOWN;
         need->major_faults = VALUE_UNKNOWN;
     }
-    if (has_working_set(domain))
-        need->told_bytes = domain->working_set_bytes;
     told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
     if (stats_fault(domain) == REASON_NONE &&
         (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US)))
         take_news(domain, told_us, track);
+    if (need_has_working_set(domain))
+        need->told_bytes = measured_need(domain, need);
     need->bare_bytes = need->told_bytes;
     if (sat_sub(host->now_us, need->short_us) < LEARNT_US)
         need->bare_bytes = max_u64(need->bare_bytes, need->short_bytes);

@@ -12,6 +12,9 @@
  */
 Reason need_fault(const DomainSample *domain);
 
+/** need_has_working_set() - whether it is known from outside what the domain has used lately */
+bool need_has_working_set(const DomainSample *domain);
+
 /** need_is_short() - whether the guest itself is short, by what it told last */
 bool need_is_short(const DomainTrack *track, uint64_t now_us);
 

@@ -157,6 +157,9 @@ static const ReasonWords reason_words[] = {
     [REASON_HOST_CRITICAL] = { "host-critical", "the host has almost no memory left",
                                "more memory that is available, for calm_s",
                                "agent.memory_critical" },
+    [REASON_IN_USE] = { "in-use", "it has used nearly all of what is resident lately",
+                        "memory that it has not used within [working_set] age, or less headroom",
+                        "balloon.headroom" },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

@@ -57,6 +57,7 @@ typedef enum {
     REASON_NO_CGROUP,         /* its cgroup cannot be limited or is not known */
     REASON_HOST_TIGHT,        /* the host is short of memory */
     REASON_HOST_CRITICAL,     /* the host has almost no memory left */
+    REASON_IN_USE,            /* it has used nearly all that is resident lately */
     REASON_COUNT,
 } Reason;
 

@@ -70,6 +70,38 @@ bend_nearly_floor(MemCase *one)
     one->domains[0].floor_bytes = 1000 * MIB - MIB * 3 / 2;
 }
 
+/* With a headroom of a fifth. */
+static void
+bend_cold(MemCase *one)
+{
+    one->domains[0].working_set_bytes = 500 * MIB;
+}
+
+static void
+bend_near_use(MemCase *one)
+{
+    one->domains[0].working_set_bytes = 825 * MIB;
+}
+
+static void
+bend_in_use(MemCase *one)
+{
+    one->domains[0].working_set_bytes = 900 * MIB;
+}
+
+static void
+bend_in_use_in_a_crisis(MemCase *one)
+{
+    bend_in_use(one);
+    memcase_available(one, 100);
+}
+
+static void
+bend_impossible_use(MemCase *one)
+{
+    one->domains[0].working_set_bytes = 1001 * MIB;
+}
+
 static void
 bend_no_swap(MemCase *one)
 {
@@ -164,6 +196,11 @@ whoever_is_not_probed_has_a_reason(void **unused)
         { "swap full", bend_swap_full, 0, REASON_NO_SWAP },
         { "no swap, but files", bend_no_swap_but_files, 5, REASON_PROBE_DOWN },
         { "little swap", bend_little_swap, 5, REASON_PROBE_DOWN },
+        { "a small working set", bend_cold, 20, REASON_PROBE_DOWN },
+        { "near its working set", bend_near_use, 5, REASON_PROBE_DOWN },
+        { "at its working set", bend_in_use, 0, REASON_IN_USE },
+        { "at it in a crisis", bend_in_use_in_a_crisis, 5, REASON_PROBE_DOWN },
+        { "a working set that cannot be", bend_impossible_use, 20, REASON_PROBE_DOWN },
         { "swapping enough", bend_swap_rate, 0, REASON_SWAP_RATE },
         { "idle memory", bend_idle, 0, REASON_IDLE_FIRST },
         { "idle memory in a crisis", bend_idle_in_a_crisis, 20, REASON_PROBE_DOWN },

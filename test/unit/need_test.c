@@ -92,7 +92,9 @@ need_is_what_is_used_with_a_part_of_the_caches_the_reserve_and_headroom(void **u
         { "a reserve", 900, 500, 500, 0, U, 1000, 500 },
         { "ballooned", 550, 150, 150, 0, U, 600, 450 },
         { "counts what was taken", 950, 150, 150, 0, U, 600, 450 },
-        { "working set", 1000, 0, 0, 0, 250, 1000, 250 },
+        { "a working set instead of caches", 1000, 600, 100, 400, 250, 1000, 400 },
+        { "a working set with caches", 1000, 600, 100, 400, 700, 1000, 700 },
+        { "all of it", 900, 500, 500, 0, 950, 1000, 950 },
         { "impossible working set", 1000, 600, 600, 0, 1001, 1000, 400 },
         { "no working set", 1000, 600, 600, 0, 0, 1000, 400 },
     };
@@ -138,6 +140,22 @@ need_is_not_known_without_a_maximum_or_on_an_unknown_balloon(void **unused)
     memcase_decide(&one);
     assert_int_equal(one.plans[0].need_bytes, 600 * MIB);
     assert_int_equal(one.plans[0].balloon_reason, REASON_FACT_MISSING);
+}
+
+static void
+of_a_guest_that_tells_nothing_the_working_set_counts(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.domains[0].guest_age_us = U;
+    one.domains[0].working_set_bytes = 250 * MIB;
+    memcase_decide(&one);
+    assert_int_equal(one.plans[0].need_bytes, 300 * MIB);
+    one.domains[0].working_set_bytes = U;
+    memcase_after(&one, S);
+    assert_false(is_known(one.plans[0].need_bytes));
 }
 
 static void
@@ -274,6 +292,7 @@ main(void)
         cmocka_unit_test(two_minutes_are_too_old_whatever_the_period),
         cmocka_unit_test(need_is_what_is_used_with_a_part_of_the_caches_the_reserve_and_headroom),
         cmocka_unit_test(need_is_not_known_without_a_maximum_or_on_an_unknown_balloon),
+        cmocka_unit_test(of_a_guest_that_tells_nothing_the_working_set_counts),
         cmocka_unit_test(it_rises_at_once_and_falls_slowly),
         cmocka_unit_test(what_was_told_before_the_balloon_moved_does_not_change_the_reserve),
         cmocka_unit_test(signs_of_shortage_are_seen_and_nothing_else_is_one),
