@@ -11,7 +11,7 @@
  */
 #define _GNU_SOURCE
 
-#include "agent/facts/working_set_backend.h"
+#include "agent/facts/working_set_nodes.h"
 
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -24,6 +24,8 @@
 
 /* A backend that failed is left alone for so long. */
 #define RETRY_US UINT64_C(600000000)
+/* Memory does not move between nodes so soon. */
+#define SHARES_US UINT64_C(600000000)
 /* A list of nodes such as "0-1,4". */
 #define NODES_BYTES 1024
 /* Status of a process. */
@@ -62,6 +64,8 @@ struct WorkingSetMeter {
     WorkingSetGuest guest_before;       /* the guest's word at the last fusion */
     WorkingSetTurn turn;                /* the next step */
     uint64_t measuring_us;              /* CPU time of the measurement under way */
+    WorkingSetShares shares;            /* memory by node, where the backend does not tell */
+    uint64_t shares_us;                 /* CLOCK_MONOTONIC at which that was read; 0: never */
     WorkingSetReport report;
 };
 
@@ -318,6 +322,20 @@ report_nothing(WorkingSetMeter *meter, uint64_t now_us)
     write_reasons(meter);
 }
 
+/* What the backend could not put on a node. */
+static void
+place(WorkingSetMeter *meter, WorkingSetReading *reading, uint64_t now_us)
+{
+    if (!reading->has_bins || reading->n_nodes != 1 ||
+        reading->nodes[0].node != WORKING_SET_NODE_UNKNOWN)
+        return;
+    if (meter->shares_us == 0 || now_us - meter->shares_us >= SHARES_US) {
+        meter->shares = working_set_shares_read(meter->target.dir_fd);
+        meter->shares_us = now_us;
+    }
+    working_set_shares_split(&meter->shares, meter->target.host->edges.n + 1, reading);
+}
+
 static void
 take_bins(WorkingSetReport *report, const WorkingSetReading *reading, uint64_t now_us)
 {
@@ -380,6 +398,7 @@ working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
         works = begin_best(meter, meter->current, now_us, reading);
     works = works || go_on(meter, now_us, reading) ||
             begin_best(meter, G_N_ELEMENTS(backends), now_us, reading);
+    place(meter, reading, now_us);
     if (works)
         take_reading(meter, reading, now_us);
     else

@@ -175,6 +175,28 @@ a_measurement_becomes_a_report(void **unused)
 }
 
 static void
+memory_is_put_on_the_nodes_of_a_host_that_has_several(void **unused)
+{
+    g_autoptr(FakeTarget) fake = faketarget_new();
+    g_autoptr(WorkingSetMeter) meter = meter_of(fake);
+    const WorkingSetReport *report = working_set_meter_report(meter);
+    (void)unused;
+
+    fakeroot_write(fake->root, "sys/devices/system/node/online", "0-1\n");
+    fakeroot_write(fake->root, "proc/42/numa_maps",
+                   "7f0000000000 default anon=100 N0=75 N1=25 kernelpagesize_kB=4\n");
+    add_marks(fake);
+    working_set_meter_step(meter, S);
+    working_set_meter_step(meter, 2 * S);
+    assert_int_equal(report->n_nodes, 2);
+    assert_true(report->nodes[0].node == 0 && report->nodes[1].node == 1);
+    assert_int_equal(report->nodes[0].bins[0].bytes[WORKING_SET_ANON], 75 * 1024);
+    assert_int_equal(report->nodes[1].bins[0].bytes[WORKING_SET_ANON], 25 * 1024);
+    assert_int_equal(report->nodes[1].bins[3].bytes[WORKING_SET_ANON], 75 * 1024);
+    assert_int_equal(report->resident_bytes, 400 * 1024);
+}
+
+static void
 many_nodes_fit(void **unused)
 {
     g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
@@ -298,6 +320,7 @@ main(void)
         cmocka_unit_test(the_first_that_works_is_used),
         cmocka_unit_test(a_backend_that_fails_is_left_and_tried_again_later),
         cmocka_unit_test(a_measurement_becomes_a_report),
+        cmocka_unit_test(memory_is_put_on_the_nodes_of_a_host_that_has_several),
         cmocka_unit_test(many_nodes_fit),
         cmocka_unit_test(only_a_single_node_is_known_without_asking),
         cmocka_unit_test(a_better_backend_is_used_as_soon_as_it_works),
