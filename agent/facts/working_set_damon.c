@@ -94,6 +94,12 @@ get_text(const WorkingSetTarget *target, unsigned slot, const char *file, char *
 }
 
 /* As many as we make are ours, of this agent or of one before. */
+static bool
+are_ours(int root_fd)
+{
+    return procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32) == SLOTS;
+}
+
 bool
 working_set_damon_is_taken(int root_fd)
 {
@@ -112,7 +118,7 @@ have_monitors(const WorkingSetTarget *target, GError **error)
         return working_set_fail(error, "this kernel has no DAMON with files in sysfs");
     if (working_set_damon_is_taken(target->host->root_fd))
         return working_set_fail(error, "another program uses DAMON");
-    if (n == SLOTS)
+    if (are_ours(target->host->root_fd))
         return true;
     return working_set_write(target->host->root_fd, COUNT_FILE, G_STRINGIFY(SLOTS), error);
 }
@@ -254,7 +260,7 @@ set_context(const WorkingSetTarget *target, unsigned slot, uint64_t sample_us, G
 static void
 give_back_unused(const WorkingSetHost *host)
 {
-    if (host->damon_slots == 0)
+    if (host->damon_slots == 0 && are_ours(host->root_fd))
         working_set_write(host->root_fd, COUNT_FILE, "0", NULL);
 }
 
@@ -263,8 +269,11 @@ close_damon(gpointer state, const WorkingSetTarget *target)
 {
     Monitor *monitor = state;
 
-    set_text(target, monitor->slot, "state", "off", NULL);
-    set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
+    /* A monitor ends with its process; if it was the last, others may have taken DAMON since. */
+    if (are_ours(target->host->root_fd)) {
+        set_text(target, monitor->slot, "state", "off", NULL);
+        set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
+    }
     target->host->damon_slots &= ~(UINT64_C(1) << monitor->slot);
     give_back_unused(target->host);
     g_free(monitor);
@@ -394,6 +403,8 @@ step_damon(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
 {
     Monitor *monitor = state;
 
+    if (!are_ours(target->host->root_fd))
+        return working_set_fail(error, "another program uses DAMON");
     reading->other_cpu_us = thread_us(monitor, target);
     if (sample_us_for(target->host) > monitor->sample_us &&
         (!set_text(target, monitor->slot, "state", "off", error) || !start(monitor, target, error)))

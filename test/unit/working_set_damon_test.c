@@ -260,6 +260,33 @@ refuse_update(FakeTarget *fake, const char *path, const char *text)
     return g_str_has_prefix(text, "update") ? EINVAL : -1;
 }
 
+/* The process has ended, and its monitor with it. */
+static void
+monitors_of_a_program_that_has_come_since_are_left_alone(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(GError) error = NULL;
+    WorkingSetReading reading = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "2\n");
+    g_string_truncate(fake->log, 0);
+    working_set_damon.close(state, &fake->target);
+    assert_string_equal(fake->log->str, "");
+    assert_int_equal(fake->host.damon_slots, 0);
+
+    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "0\n");
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "2\n");
+    g_string_truncate(fake->log, 0);
+    assert_false(working_set_damon.step(state, &fake->target, S, &reading, &error));
+    assert_non_null(strstr(error->message, "another program uses DAMON"));
+    assert_string_equal(fake->log->str, "");
+    working_set_damon.close(state, &fake->target);
+}
+
 static void
 a_kernel_that_does_not_tell_bytes_ends_it(void **unused)
 {
@@ -357,6 +384,7 @@ main(void)
         cmocka_unit_test(two_domains_have_a_monitor_each),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(what_a_killed_agent_has_left_is_taken_over),
+        cmocka_unit_test(monitors_of_a_program_that_has_come_since_are_left_alone),
         cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
         cmocka_unit_test(monitors_of_many_domains_sample_less_often),
         cmocka_unit_test(a_monitor_begins_anew_when_there_are_more),
