@@ -97,8 +97,8 @@ static const Knob agent_rows[] = {
       "has.",
       NULL, offsetof(Conf, working_set) },
     { "working_set", "bins", KNOB_TEXT, "seconds", 1, 128, "1,10,60,300,1200,3600",
-      "Bounds of the ages by which memory is counted: up to 15 whole numbers, ascending, with "
-      "commas between.",
+      "Bounds of the ages by which memory is counted: up to 15 whole numbers from 1 to 604800, "
+      "ascending, with commas between.",
       NULL, offsetof(Conf, working_bins) },
     { "working_set", "age", KNOB_UINT, "seconds", 1, 604800, "300",
       "Memory that was used within this time is the working set, and the rest is cold. At most the "
@@ -116,8 +116,7 @@ static const Knob agent_rows[] = {
       offsetof(Conf, working_quiet_s) },
     { "working_set", "report_change", KNOB_PERCENT, "percent of the working set", 100, 10000, "10",
       "Who follows reports gets one of a domain whose working set has moved by more than this "
-      "since "
-      "the last, and of all domains when the host comes under pressure.",
+      "since the last, and of all domains when the host comes under pressure.",
       NULL, offsetof(Conf, working_move_bp) },
     { "metrics", "listen", KNOB_TEXT, "", 1, 64, "127.0.0.1:9876",
       "Numeric address and port at which Prometheus can fetch /metrics, such as 127.0.0.1:9876 or "
@@ -266,8 +265,8 @@ set_text(const Knob *knob, const char *value, void *field, GError **error)
     if (g_str_equal(knob->section, "working_set") && !working_set_edges_parse(value, &edges)) {
         g_set_error(
             error, AGENT_ERROR, AGENT_ERROR_CONF,
-            "[%s] %s = %s: expected up to %d whole numbers of seconds, each larger than the "
-            "one before, with commas between",
+            "[%s] %s = %s: expected up to %d whole numbers of seconds, from 1 to 604800, each "
+            "larger than the one before, with commas between",
             knob->section, knob->key, value, WORKING_SET_EDGES_MAX);
         return false;
     }

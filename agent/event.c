@@ -310,7 +310,7 @@ void
 event_memory_alarm(Agent *agent, const char *source, MemoryAlarm alarm)
 {
     /* KSM alone is not in such a hurry: stalls are among the facts of its regular decisions. */
-    if (agent->closing || !gather_is_reclaiming(agent))
+    if (agent->closing || (!gather_is_reclaiming(agent) && !measure_is_followed(&agent->measure)))
         return;
     count_event(&agent->events, source, (uint64_t)g_get_monotonic_time());
     tick_alarm(agent, alarm);

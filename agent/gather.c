@@ -232,7 +232,7 @@ tell_working_set(const Agent *agent, const Domain *domain, DomainSample *sample)
 
     if (!report || report->state != WORKING_SET_MEASURED || domain_is_fixed(domain) ||
         report->confidence_bp < CONFIDENCE_BP || !is_known(report->working_set_bytes) ||
-        sat_sub(now_us, report->moment_us) > measure_fresh_us(agent->conf))
+        sat_sub(now_us, report->moment_us) > measure_fresh_us(&agent->measure))
         return;
     /* QEMU's own memory is in it too. */
     sample->working_set_bytes = min_u64(report->working_set_bytes, domain->maximum_bytes);

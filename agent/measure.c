@@ -74,6 +74,7 @@ measure_open(Agent *agent)
         return;
     agent->measure.rotation = rotation_new(&host);
     rotation_listen(agent->measure.rotation, measure_take, agent);
+    agent->measure.setup = host;
 }
 
 void
@@ -92,9 +93,9 @@ measure_differs(const Conf *old, const Conf *new)
 }
 
 uint64_t
-measure_fresh_us(const Conf *conf)
+measure_fresh_us(const Measure *measure)
 {
-    return (conf->working_age_s + conf->working_every_s) * G_USEC_PER_SEC;
+    return 2 * (measure->setup.age_us + measure->setup.interval_us);
 }
 
 static void
@@ -127,6 +128,18 @@ pass_guest(Rotation *rotation, const Domain *domain, uint64_t now_us, uint64_t w
 }
 
 bool
+measure_is_followed(const Measure *measure)
+{
+    return measure->rotation && measure->taps->len > 0;
+}
+
+bool
+measure_is_blind(const Domain *domain)
+{
+    return domain->has_xml && domain->xml.huge_bytes > 0;
+}
+
+bool
 measure_is_on(const Agent *agent)
 {
     return agent->measure.rotation && agent->conf->policy.mode != KSM_MODE_OFF;
@@ -154,8 +167,10 @@ measure_follow(Agent *agent)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Domain *domain = value;
 
-        if (!domain->has_process || !measure_is_on(agent))
+        if (!domain->has_process || measure_is_blind(domain) || !measure_is_on(agent)) {
+            g_clear_pointer(&domain->working_set, g_free);
             continue;
+        }
         g_hash_table_add(keys, &domain->key);
         if (!rotation_has(rotation, domain->key))
             begin(agent, domain);

@@ -22,9 +22,10 @@ typedef struct {
 } MeasureTap;
 
 typedef struct {
-    Rotation *rotation; /* owned; NULL: not opened, or not configured */
-    GPtrArray *taps;    /* owned; of const MeasureTap (borrowed) */
-    MemoryLevel level;  /* of the host, at the last decision */
+    Rotation *rotation;   /* owned; NULL: not opened, or not configured */
+    WorkingSetHost setup; /* settings that are in force, while there is a rotation */
+    GPtrArray *taps;      /* owned; of const MeasureTap (borrowed) */
+    MemoryLevel level;    /* of the host, at the last decision */
 } Measure;
 
 /** measure_init() - nobody follows yet; measure_done() it */
@@ -36,7 +37,7 @@ void measure_done(Measure *measure);
 /** measure_open() - begin to measure, if that is configured; measure_close() ends it */
 void measure_open(Agent *agent);
 
-/** measure_close() - end it; what is known of domains stays */
+/** measure_close() - end it */
 void measure_close(Agent *agent);
 
 /**
@@ -49,17 +50,30 @@ bool measure_differs(const Conf *old, const Conf *new);
 /**
  * measure_fresh_us() - how old a report may be that is of now
  *
- * The time within which memory counts as used, and the time until the next report at best.
+ * Twice what there is between two reports at best: the time within which memory counts as used,
+ * and the pause. One that came late is not as good as none.
  */
-uint64_t measure_fresh_us(const Conf *conf);
+uint64_t measure_fresh_us(const Measure *measure);
 
 /**
  * measure_follow() - measure the domains that run, and no others
  *
  * For each tick, after processes were looked for. In mode off nothing is measured; in mode observe
- * it is, since no setting of host or domain is changed by it.
+ * it is, since no setting of host or domain is changed by it. What was known of a domain that is
+ * not measured any more is forgotten.
  */
 void measure_follow(Agent *agent);
+
+/** measure_is_followed() - whether somebody wants to hear of pressure at once */
+bool measure_is_followed(const Measure *measure);
+
+/**
+ * measure_is_blind() - whether nobody can tell when a domain's memory was used
+ *
+ * The kernel neither ages nor counts pages of the hugetlb pool: what would be measured is QEMU's
+ * own memory.
+ */
+bool measure_is_blind(const Domain *domain);
 
 /** measure_is_on() - whether domains are measured in the mode that is in force */
 bool measure_is_on(const Agent *agent);

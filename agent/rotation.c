@@ -39,6 +39,7 @@ struct Rotation {
     Worker *worker;          /* owned */
     WorkingSetBudget budget; /* what may be spent */
     GPtrArray *entries;      /* owned; Entry */
+    GHashTable *by_key;      /* owned; the same, by key */
     RotationTold told;       /* is called when a report is new; NULL: nobody */
     gpointer user;           /* for it; borrowed */
     bool is_busy;            /* a step is under way */
@@ -128,13 +129,7 @@ end_meter(gpointer input, GError **error)
 static Entry *
 find(const Rotation *rotation, uint64_t key)
 {
-    for (guint i = 0; i < rotation->entries->len; i++) {
-        Entry *entry = g_ptr_array_index(rotation->entries, i);
-
-        if (entry->key == key)
-            return entry;
-    }
-    return NULL;
+    return g_hash_table_lookup(rotation->by_key, &key);
 }
 
 static void
@@ -262,6 +257,7 @@ rotation_new(const WorkingSetHost *setup)
                                         .share_bp = setup->share_bp };
     rotation->worker = worker_new();
     rotation->entries = g_ptr_array_new_with_free_func(entry_free);
+    rotation->by_key = g_hash_table_new(g_int64_hash, g_int64_equal);
     working_set_budget_init(&rotation->budget, setup->share_bp);
     return rotation;
 }
@@ -276,6 +272,7 @@ rotation_free(Rotation *rotation)
     worker_drain(rotation->worker, END_US);
     g_clear_handle_id(&rotation->timer, g_source_remove);
     worker_free(rotation->worker);
+    g_hash_table_unref(rotation->by_key);
     g_ptr_array_unref(rotation->entries);
     g_atomic_rc_box_release(rotation->host);
     g_free(rotation);
@@ -297,6 +294,7 @@ rotation_add(Rotation *rotation, uint64_t key, pid_t pid, int dir_fd, const char
         return;
     }
     g_ptr_array_add(rotation->entries, entry);
+    g_hash_table_insert(rotation->by_key, &entry->key, entry);
     look_soon(rotation);
 }
 
@@ -309,6 +307,7 @@ rotation_remove(Rotation *rotation, uint64_t key)
         return;
     working_set_budget_drop(&rotation->budget, &entry->turn);
     push_end(rotation, g_steal_pointer(&entry->meter));
+    g_hash_table_remove(rotation->by_key, &key);
     g_ptr_array_remove(rotation->entries, entry);
 }
 

@@ -102,15 +102,14 @@ static const Command commands[] = {
             "enough\n"
             "               was seen yet; none: there is no means; off: not measured\n"
             "  BACKEND      what it was measured with, the best that works here\n"
-            "  SURE         share of the memory whose age is told right\n"
+            "  SURE         share of the memory whose age is told right; \"~\": an estimate\n"
             "  AGE          of the measurement\n"
             "  WORKING SET  used within [working_set] age; \">=\": the guest swaps, and needs "
             "more\n"
             "  COLD         the rest of what is resident\n"
             "\n"
             "CSV has a row for each age on each node. With --follow there is a line when a working "
-            "set "
-            "moves,\n"
+            "set moves,\n"
             "and one for each domain when the host comes under pressure, until interrupted.",
         .has_argument = true,
         .has_csv = true,

@@ -46,8 +46,10 @@ bar_text(uint64_t part, uint64_t whole, size_t width)
 static char *
 percent_of(const WorkingSet *set)
 {
-    return set->has_confidence_bp ? g_strdup_printf("%" PRIu64 " %%", set->confidence_bp / 100)
-                                  : NULL;
+    return set->has_confidence_bp
+               ? g_strdup_printf("%s%" PRIu64 " %%", set->confidence_is_estimate ? "~ " : "",
+                                 set->confidence_bp / 100)
+               : NULL;
 }
 
 char *
@@ -105,7 +107,8 @@ append_note(GString *out, const Virtksm__V1__WorkingSetResponse *response)
     g_autofree char *budget = text_percent(response->budget_bp, 10000);
 
     if (response->has_enabled && !response->enabled)
-        g_string_append(out, "\nNothing is measured: [working_set] enable is false.\n");
+        g_string_append(out, "\nNothing is measured: [working_set] enable is false, or the mode "
+                             "is off.\n");
     else
         g_string_append_printf(out,
                                "\nThe working set was used within %s. Measuring has taken %s of "
@@ -194,7 +197,11 @@ append_guest(GString *out, const Virtksm__V1__WorkingSetGuest *guest)
 static void
 append_domain(GString *out, const WorkingSet *set)
 {
-    g_autofree char *sure = percent_of(set);
+    g_autofree char *percent = percent_of(set);
+    g_autofree char *sure =
+        percent ? g_strconcat(percent, set->confidence_is_estimate ? ", an estimate" : ", measured",
+                              NULL)
+                : NULL;
     g_autofree char *size = working_set_size_text(set);
     g_autofree char *age = set->has_age_ms ? text_duration(set->age_ms) : NULL;
     g_autofree char *when = age ? g_strdup_printf("%s ago", age) : NULL;

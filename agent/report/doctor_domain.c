@@ -311,6 +311,17 @@ find_no_working_set(const DoctorHost *host, const Domain *domain, Finding *findi
     return host->measures && is_measured_as(domain, WORKING_SET_NONE, finding);
 }
 
+/* Others that it could not do with are told by themselves. */
+static bool
+find_lost_means(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    const WorkingSetReport *report = domain->working_set;
+
+    return host->measures && report && report->has_left &&
+           (is_measured_as(domain, WORKING_SET_MEASURED, finding) ||
+            is_measured_as(domain, WORKING_SET_WARMING, finding));
+}
+
 static bool
 find_guest_only(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
@@ -434,6 +445,12 @@ static const DoctorCheck checks[] = {
         "Mend one of what the value says: the first is the best, and balloon statistics are the "
         "last resort." },
       find_no_working_set },
+    { { "working-set-fallback", DOCTOR_INFO, "virtksm working-set DOMAIN",
+        "A better way of measuring how much memory it uses is here, and has failed; the next one "
+        "is "
+        "used.",
+        "See what the value says of it. It is tried again every ten minutes." },
+      find_lost_means },
     { { "working-set-guest-only", DOCTOR_INFO, "virtksm working-set DOMAIN",
         "How much memory it uses is known from its guest alone, which does not tell when it was "
         "used.",

@@ -149,9 +149,9 @@ get_measuring(const MetricsView *view)
 static double
 get_measuring_budget(const MetricsView *view)
 {
-    const Agent *agent = view->agent;
+    const Measure *measure = &view->agent->measure;
 
-    return agent->measure.rotation ? (double)agent->conf->working_bp / BP_ONE : NAN;
+    return measure->rotation ? (double)measure->setup.share_bp / BP_ONE : NAN;
 }
 
 static double

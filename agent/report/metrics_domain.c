@@ -366,7 +366,9 @@ static const DomainMetric domain_rows[] = {
       "Memory of the domain that is resident and was not used within [working_set] age.",
       get_domain_cold },
     { "virtksm_domain_working_set_confidence_ratio", METRIC_GAUGE, "ratio",
-      "Share of the memory of the domain whose age is told right.", get_domain_confidence },
+      "Share of the memory of the domain whose age is told right: measured or estimated, as "
+      "'virtksm working-set' says.",
+      get_domain_confidence },
     { "virtksm_domain_working_set_timestamp_seconds", METRIC_GAUGE, "seconds",
       "When the working set was measured, or the guest told it, in seconds since 1970.",
       get_domain_aged },

@@ -170,7 +170,8 @@ watch_working_set_message(GrpcCall *call, const ProtobufCMessage *data)
         return;
     }
     if (agent->measure.taps->len >= FOLLOWERS_MAX) {
-        grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many follow working sets");
+        grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                       G_STRINGIFY(FOLLOWERS_MAX) " follow working sets already: expected fewer");
         return;
     }
     follow = g_new0(Follow, 1);

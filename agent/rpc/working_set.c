@@ -63,6 +63,7 @@ static void
 describe_figures(const WorkingSetReport *report, Virtksm__V1__WorkingSet *message)
 {
     MESSAGE_SET(message, confidence_bp, report->confidence_bp);
+    MESSAGE_SET(message, confidence_is_estimate, report->is_estimate);
     MESSAGE_SET(message, age_ms, method_age_ms(report->moment_us));
     MESSAGE_SET(message, is_short, report->is_short);
     MESSAGE_SET_KNOWN(message, resident_bytes, report->resident_bytes);
@@ -84,6 +85,10 @@ describe_unseen(const Domain *domain, bool enabled, Virtksm__V1__WorkingSet *mes
 {
     if (!enabled) {
         message->state = g_strdup(NOT_MEASURED);
+    } else if (measure_is_blind(domain)) {
+        message->state = g_strdup(working_set_state_name(WORKING_SET_NONE));
+        message->reason = g_strdup("it is on pages of the hugetlb pool, of which the kernel does "
+                                   "not tell when they were used");
     } else if (!domain->has_process) {
         message->state = g_strdup(working_set_state_name(WORKING_SET_NONE));
         message->reason = g_strdup("its QEMU process was not found");
@@ -110,7 +115,8 @@ working_set_message(const Domain *domain, bool enabled)
         message->backend = g_strdup(report->backend);
     if (*report->reason)
         message->reason = g_strdup(report->reason);
-    MESSAGE_SET(message, cpu_us, report->cpu_us);
+    if (report->cpu_us > 0)
+        MESSAGE_SET(message, cpu_us, report->cpu_us);
     if (report->guest.told_us > 0)
         message->guest = describe_guest(&report->guest);
     if (report->state == WORKING_SET_MEASURED || report->state == WORKING_SET_GUEST)
@@ -131,10 +137,12 @@ working_set_asked(GrpcCall *call, const ProtobufCMessage *data)
         return;
     message = g_new(Virtksm__V1__WorkingSetResponse, 1);
     virtksm__v1__working_set_response__init(message);
-    MESSAGE_SET(message, enabled, agent->measure.rotation != NULL);
-    MESSAGE_SET(message, age_s, agent->conf->working_age_s);
-    MESSAGE_SET(message, budget_bp, agent->conf->working_bp);
-    MESSAGE_SET(message, cpu_us, measure_spent_us(&agent->measure));
+    MESSAGE_SET(message, enabled, measure_is_on(agent));
+    if (agent->measure.rotation) {
+        MESSAGE_SET(message, age_s, agent->measure.setup.age_us / G_USEC_PER_SEC);
+        MESSAGE_SET(message, budget_bp, agent->measure.setup.share_bp);
+        MESSAGE_SET(message, cpu_us, measure_spent_us(&agent->measure));
+    }
     message->domains = g_new(Virtksm__V1__WorkingSet *, domains->len);
     for (guint i = 0; i < domains->len; i++) {
         const Domain *domain = g_ptr_array_index(domains, i);

@@ -138,13 +138,14 @@ a_domain_is_shown_by_node_and_age(void **state)
 
     world->response.n_domains = 1;
     world->web.has_is_short = world->web.is_short = true;
+    world->web.has_confidence_is_estimate = world->web.confidence_is_estimate = true;
     fakedaemon_answer(world->daemon, "WorkingSet", &world->response.base);
     fakedaemon_expect(world->daemon, "working-set web",
                       "domain:      web\n"
                       "state:       measured\n"
                       "backend:     idle\n"
                       "not used:    lru_gen: no debugfs\n"
-                      "sure:        90 %\n"
+                      "sure:        ~ 90 %, an estimate\n"
                       "measured:    12 s ago\n"
                       "cost:        1.5 ms of CPU time\n"
                       "resident:    4.0 GiB\n"
@@ -183,10 +184,11 @@ who_has_switched_it_off_is_reminded(void **state)
     world->response.enabled = false;
     world->response.n_domains = 0;
     fakedaemon_answer(world->daemon, "WorkingSet", &world->response.base);
-    fakedaemon_expect(world->daemon, "working-set",
-                      "DOMAIN  STATE  BACKEND  SURE  AGE  WORKING SET  COLD  OF WHAT IS RESIDENT  "
-                      "RESIDENT\n"
-                      "\nNothing is measured: [working_set] enable is false.\n");
+    fakedaemon_expect(
+        world->daemon, "working-set",
+        "DOMAIN  STATE  BACKEND  SURE  AGE  WORKING SET  COLD  OF WHAT IS RESIDENT  "
+        "RESIDENT\n"
+        "\nNothing is measured: [working_set] enable is false, or the mode is off.\n");
 }
 
 /* The program, when it follows and has printed its header. */
@@ -232,9 +234,9 @@ a_report_that_is_followed_is_a_row(void **state)
 static void
 a_report_that_is_followed_is_a_row_of_csv(void **state)
 {
-    check_followed(*state, "csv", "is_short\n",
+    check_followed(*state, "csv", "confidence_is_estimate\n",
                    ",moved,tight,3,web,1-2-3,measured,idle,lru_gen: no debugfs,9000,12000,1500,,"
-                   "4294967296,1073741824,3221225472,\n");
+                   "4294967296,1073741824,3221225472,,\n");
 }
 
 static void

@@ -3,8 +3,7 @@
  * doctor_test.c - every finding is made where it is due, and nowhere else
  *
  * A row names what must be found, and nothing more may be, in a host or a domain that one change
- * has made ill. Without the change nothing is found: the last two tests say so, and that every id
- * has its row.
+ * has made ill. Without it nothing is found: the last two tests say so, and that all ids have rows.
  */
 #include "agent/report/doctor_check.h"
 
@@ -175,10 +174,12 @@ static void unknown_stuck(Patient *p) { stuck(p); p->domain.balloon_bytes = VALU
 static WorkingSetReport none_report = { .state = WORKING_SET_NONE, .reason = "idle: no" };
 static WorkingSetReport guest_report = { .state = WORKING_SET_GUEST, .reason = "lru_gen: off" };
 static WorkingSetReport good_report = { .state = WORKING_SET_MEASURED, .reason = "lru_gen: off" };
+static WorkingSetReport lost = { WORKING_SET_WARMING, .has_left = true, .reason = "lru_gen: odd" };
 static void no_backend(Patient *p) { p->domain.working_set = &none_report; }
 static void no_backend_wanted(Patient *p) { no_backend(p); p->host.measures = false; }
 static void guest_only(Patient *p) { p->domain.working_set = &guest_report; }
 static void second_best(Patient *p) { p->domain.working_set = &good_report; }
+static void fallback(Patient *p) { p->domain.working_set = &lost; }
 static void foreign_balloon(Patient *p) { p->domain.balloon_foreign = true; }
 static void foreign_limit(Patient *p) { p->domain.limit_foreign = true; }
 static void both_foreign(Patient *p) { foreign_balloon(p); foreign_limit(p); }
@@ -294,6 +295,7 @@ static const Row domain_rows[] = {
     { "no means, and none wanted", no_backend_wanted, "" },
     { "the guest's word alone", guest_only, "working-set-guest-only info lru_gen: off" },
     { "measured by the second best", second_best, "" },
+    { "a better means has failed", fallback, "working-set-fallback info lru_gen: odd" },
     { "somebody's balloon", foreign_balloon, "reclaim-foreign warning balloon" },
     { "somebody's limit", foreign_limit, "reclaim-foreign warning memory.high" },
     { "both", both_foreign, "reclaim-foreign warning balloon, memory.high" },

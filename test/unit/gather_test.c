@@ -382,8 +382,8 @@ a_working_set_is_told_if_it_is_of_now_and_trusted(void **state)
         uint64_t want;
     } rows[] = {
         { "measured", WORKING_SET_MEASURED, 8000, 10, 4000, "", 4000 },
-        { "nearly old", WORKING_SET_MEASURED, 8000, 355, 4000, "", 4000 },
-        { "old", WORKING_SET_MEASURED, 8000, 365, 4000, "", U },
+        { "nearly old", WORKING_SET_MEASURED, 8000, 715, 4000, "", 4000 },
+        { "old", WORKING_SET_MEASURED, 8000, 725, 4000, "", U },
         { "hardly sure", WORKING_SET_MEASURED, 4999, 10, 4000, "", U },
         { "the guest's own word", WORKING_SET_GUEST, 8000, 10, 4000, "", U },
         { "warming", WORKING_SET_WARMING, 8000, 10, 4000, "", U },
@@ -395,6 +395,7 @@ a_working_set_is_told_if_it_is_of_now_and_trusted(void **state)
     };
     Agent *agent = *state;
 
+    measure_open(agent);
     assert_true(sample_of(agent).working_set_bytes == U);
     web(agent)->working_set = g_new0(WorkingSetReport, 1);
     web(agent)->maximum_bytes = 65536 * 1024;

@@ -40,6 +40,7 @@ report(FakeRpc *rpc, const char *name, uint64_t bytes)
         .state = WORKING_SET_MEASURED,
         .backend = "idle",
         .confidence_bp = 9000,
+        .is_estimate = true,
         .moment_us = (uint64_t)g_get_monotonic_time() - 3 * S,
         .cpu_us = 1500,
         .horizon_us = 60 * S,
@@ -82,6 +83,8 @@ all_that_is_known_is_told_by_node_and_age(void **state)
 
     measure_open(rpc->agent);
     report(rpc, "web", 620);
+    rpc->agent->conf->working_age_s = 77; /* needs a restart */
+    rpc->agent->conf->working_bp = 1000;
     assert_int_equal(ask(rpc, "web", &answer), GRPC_STATUS_OK);
     assert_true(answer->enabled && answer->age_s == 300 && answer->budget_bp == 50);
     assert_int_equal(answer->n_domains, 1);
@@ -91,6 +94,7 @@ all_that_is_known_is_told_by_node_and_age(void **state)
     assert_string_equal(set->state, "measured");
     assert_string_equal(set->backend, "idle");
     assert_string_equal(set->reason, "lru_gen: no debugfs");
+    assert_true(set->confidence_is_estimate);
     assert_true(set->confidence_bp == 9000 && set->cpu_us == 1500 && set->horizon_s == 60);
     assert_in_range(set->age_ms, 3000, 60000);
     assert_true(set->resident_bytes == 1000 && set->working_set_bytes == 620);
@@ -124,6 +128,18 @@ what_is_not_known_is_absent(void **state)
     assert_int_equal(ask(rpc, NULL, &answer), GRPC_STATUS_OK);
     assert_string_equal(answer->domains[0]->state, "none");
     assert_string_equal(answer->domains[0]->reason, "its QEMU process was not found");
+    virtksm__v1__working_set_response__free_unpacked(answer, NULL);
+    domain_table_find(&rpc->agent->domains, "db")->has_xml = true;
+    domain_table_find(&rpc->agent->domains, "db")->xml.huge_bytes = 1;
+    assert_int_equal(ask(rpc, NULL, &answer), GRPC_STATUS_OK);
+    assert_string_equal(answer->domains[0]->state, "none");
+    assert_non_null(strstr(answer->domains[0]->reason, "hugetlb"));
+    assert_non_null(strstr(answer->domains[1]->reason, "process"));
+    virtksm__v1__working_set_response__free_unpacked(answer, NULL);
+    rpc->agent->conf->policy.mode = KSM_MODE_OFF;
+    assert_int_equal(ask(rpc, NULL, &answer), GRPC_STATUS_OK);
+    assert_false(answer->enabled);
+    assert_string_equal(answer->domains[0]->state, "off");
     virtksm__v1__working_set_response__free_unpacked(answer, NULL);
 }
 
