@@ -103,7 +103,7 @@ restore_one(Agent *agent, ActuatorId id)
     g_autoptr(GError) error = NULL;
 
     if (!actuators[id]->restore(agent->contexts[id], &note, &error))
-        log_error("%s is not as it was found: %s", actuators[id]->name, error->message);
+        log_error("putting %s back: %s", actuators[id]->name, error->message);
     else if (note)
         log_info("%s: %s", actuators[id]->name, note);
 }

@@ -145,7 +145,10 @@ restore_recorded(KsmActuator *actuator, GString *note, GError **error)
         return false;
     }
     originals_drop(originals, ksm_actuator.name, NULL);
-    return originals_save(originals, error);
+    if (originals_save(originals, error))
+        return true;
+    g_prefix_error(error, "KSM is as it was found, but its record stays: ");
+    return false;
 }
 
 bool

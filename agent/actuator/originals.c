@@ -30,24 +30,20 @@
 #define _GNU_SOURCE
 #include "agent/actuator/originals.h"
 
+#include "agent/actuator/originals_file.h"
 #include "agent/actuator/state_dir.h"
 #include "agent/actuator/sysfile.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME "originals"
 /* Group of the file's own facts; no actuator may be called so. */
 #define OWN_GROUP "originals"
 /* Raise when an older program would misread the file. */
-#define VERSION    "1"
-#define SUM_PREFIX "# sha256 "
-/* "# sha256 ", the digits, the newline. */
-#define SUM_LINE_BYTES (sizeof(SUM_PREFIX) - 1 + 64 + 1)
+#define VERSION "1"
 
 static const char *const outcome_names[] = {
     [ORIGINALS_EMPTY] = "empty",           [ORIGINALS_LOADED] = "loaded",
@@ -110,27 +106,6 @@ report_damage(const Originals *originals, const char *what, GError **error)
     return ORIGINALS_DAMAGED;
 }
 
-/* What is wrong with the frame of @text, or NULL if its checksum is right. */
-static const char *
-frame_fault(const char *text, gsize len)
-{
-    g_autofree char *sum = NULL;
-    const char *line;
-
-    if (len == 0)
-        return "the file is empty";
-    if (len < SUM_LINE_BYTES || text[len - 1] != '\n')
-        return "the end is missing";
-    line = text + len - SUM_LINE_BYTES;
-    if (strncmp(line, SUM_PREFIX, sizeof(SUM_PREFIX) - 1) != 0)
-        return "the last line is not a checksum";
-    sum =
-        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, len - SUM_LINE_BYTES);
-    if (strncmp(line + sizeof(SUM_PREFIX) - 1, sum, 64) != 0)
-        return "the checksum does not match";
-    return NULL;
-}
-
 /* Takes the entries from a file whose checksum is right. */
 static OriginalsOutcome
 parse(Originals *originals, const char *text, gsize len, GError **error)
@@ -169,13 +144,13 @@ load(Originals *originals, GError **error)
     const char *what;
     gsize len;
 
-    if (!g_file_get_contents(originals->path, &text, &len, &fault)) {
+    if (!originals_file_read(originals->path, &text, &len, &fault)) {
         if (g_error_matches(fault, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return ORIGINALS_EMPTY;
         g_propagate_prefixed_error(error, g_steal_pointer(&fault), "settings to restore: ");
         return ORIGINALS_UNREADABLE;
     }
-    what = frame_fault(text, len);
+    what = originals_file_fault(text, len);
     if (what)
         return report_damage(originals, what, error);
     return parse(originals, text, len, error);
@@ -210,38 +185,11 @@ originals_open(Originals *originals, const char *state_dir, const char *boot_id,
 {
     originals_done(originals);
     originals->dir = g_strdup(state_dir);
-    originals->path = g_build_filename(state_dir, FILE_NAME, NULL);
+    originals->path = g_build_filename(state_dir, ORIGINALS_FILE, NULL);
     originals->boot_id = g_strdup(boot_id);
     reload(originals);
     check_fault(originals, error);
     return originals->outcome;
-}
-
-/* Whether @name is that of a file half written: "originals." and six capitals or digits. */
-static bool
-is_cut_write(const char *name)
-{
-    const char *end = name + sizeof(FILE_NAME ".") - 1;
-
-    return g_str_has_prefix(name, FILE_NAME ".") && strlen(end) == 6 &&
-           strspn(end, G_CSET_A_2_Z G_CSET_DIGITS) == 6;
-}
-
-/*
- * Removes what writers that were killed have left beside the file. The directory is ours alone by
- * now, so nobody is still writing one. What cannot be removed is never read, and no reason to stop.
- *
- * Source: g_file_set_contents_full() and g_mkstemp(), names of temporary files
- */
-static void
-sweep(const Originals *originals)
-{
-    g_autoptr(GDir) dir = g_dir_open(originals->dir, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir)))
-        if (is_cut_write(name))
-            unlinkat(originals->dir_fd, name, 0);
 }
 
 /* Makes the state directory ours, and reads what has been written there until then. */
@@ -251,7 +199,7 @@ take_dir(Originals *originals, GError **error)
     originals->dir_fd = state_dir_open(originals->dir, error);
     if (originals->dir_fd < 0)
         return false;
-    sweep(originals);
+    originals_file_sweep(originals->dir, originals->dir_fd); /* nobody is writing one now */
     reload(originals);
     return true;
 }
@@ -342,22 +290,20 @@ compose(const Originals *originals)
     g_autofree char *head = NULL;
     g_autofree char *body = g_key_file_to_data(originals->entries, NULL, NULL);
     g_autofree char *all = NULL;
-    g_autofree char *sum = NULL;
 
     g_key_file_set_string(own, OWN_GROUP, "version", VERSION);
     g_key_file_set_string(own, OWN_GROUP, "boot_id", originals->boot_id);
     head = g_key_file_to_data(own, NULL, NULL);
     all = g_strconcat("# Settings that virtksmd found and will put back. Do not edit.\n", head,
                       "\n", body, NULL);
-    sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
-    return g_strconcat(all, SUM_PREFIX, sum, "\n", NULL);
+    return originals_file_seal(all);
 }
 
 /* Removes the file. Return: whether there is none. */
 static bool
 remove_file(Originals *originals, GError **error)
 {
-    if (unlinkat(originals->dir_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
+    if (unlinkat(originals->dir_fd, ORIGINALS_FILE, 0) < 0 && errno != ENOENT)
         return state_dir_fail("remove", originals->path, error);
     return true;
 }
@@ -375,10 +321,36 @@ replace_file(Originals *originals, GError **error)
     return false;
 }
 
+/* Whether the directory that we hold is where others look for the record. */
+static bool
+is_in_place(const Originals *originals)
+{
+    struct stat held;
+    struct stat found;
+
+    return fstat(originals->dir_fd, &held) == 0 && stat(originals->dir, &found) == 0 &&
+           held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
+/* The directory was removed, replaced or mounted over: what we know goes into the new one. What
+ * may be there was found later than ours, so ours is what comes nearer to the beginning. */
+static bool
+move_in(Originals *originals, GError **error)
+{
+    int dir_fd = state_dir_open(originals->dir, error);
+
+    if (dir_fd < 0)
+        return false;
+    close(originals->dir_fd);
+    originals->dir_fd = dir_fd; /* the record owns it from here */
+    originals->dirty = true;
+    return true;
+}
+
 bool
 originals_is_dirty(const Originals *originals)
 {
-    return originals->dirty;
+    return originals->dirty || (originals->dir_fd >= 0 && !is_in_place(originals));
 }
 
 /* Groups are not looked through whenever a key of theirs goes: there can be one for each domain. */
@@ -399,6 +371,8 @@ originals_save(Originals *originals, GError **error)
 
     assert(originals->dir_fd >= 0);
 
+    if (!is_in_place(originals) && !move_in(originals, error))
+        return false;
     if (!originals->dirty)
         return true;
     drop_bare_groups(originals->entries);

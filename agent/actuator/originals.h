@@ -164,8 +164,9 @@ bool originals_is_dirty(const Originals *originals);
  * @originals: prepared
  * @error:     set on failure: the file is what it was before
  *
- * When it returns true, file and directory have been synced. Costs nothing if nothing changed.
- * Without an entry left the file is removed.
+ * When it returns true, file and directory have been synced. Costs two calls if nothing changed.
+ * Without an entry left the file is removed. A state directory that is gone, or another one by
+ * now, is made and taken anew.
  *
  * Return: whether the file says what the entries say.
  */

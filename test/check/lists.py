@@ -33,7 +33,7 @@ LISTINGS = (
 # "ksm.c"): what the items share.
 SHARED = {
     "agent/source/": {"source"},
-    "agent/actuator/": {"actuator", "sysfile", "originals", "state_dir", "hold",
+    "agent/actuator/": {"actuator", "sysfile", "originals", "originals_file", "state_dir", "hold",
                         "hold_change", "hold_look", "hold_record", "hold_restore"},
 }
 

@@ -410,9 +410,11 @@ an_older_record_that_cannot_be_completed_stays_and_nothing_is_written(void **sta
     leave_an_older_record(host);
     assert_int_equal(ksmhost_start(host, &plain), KSM_ACTUATOR_READY);
     assert_int_equal(rename(host->state_dir, aside), 0);
+    assert_true(g_file_set_contents(host->state_dir, "in the way\n", -1, NULL));
     assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_RETRY);
     assert_wrote(host, "");
     assert_null(originals_get(&host->originals, "ksm", "use_zero_pages")); /* it is not on disk */
+    assert_int_equal(unlink(host->state_dir), 0);
     assert_int_equal(rename(aside, host->state_dir), 0);
     assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_DONE);
     assert_wrote(host, "use_zero_pages=1 ");

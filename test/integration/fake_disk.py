@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fake_disk.py - the state directory is full, read-only, gone, or somebody else's trap
+
+Nothing is written to the kernel without a way back on disk, and what has been written goes back
+whatever has become of the disk since.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakehost import BURST  # noqa: E402
+
+FOUND = (0, 123, 45)
+FIXED = (1, 1000, 20)
+SETTINGS = "[history]\nenable = false\n"
+
+# Runs the daemon with a disk of its own in place of the state directory.
+DISK = "mount -t tmpfs -o size=64k,mode=700 none \"$0\" && "
+FILL = "(cat /dev/zero > \"$0/fill\" 2> /dev/null; true) && "
+READ_ONLY = "mount -o remount,ro none \"$0\" && "
+RUN = "exec \"$@\""
+
+
+def in_its_mounts(daemon, *command):
+    subprocess.run(["nsenter", "-t", str(daemon.process.pid), "-m", *command], check=True)
+
+
+class DiskTestCase(FakeTestCase):
+
+    def found_host(self):
+        return self.host(run=FOUND[0], pages=FOUND[1], sleep=FOUND[2])
+
+    def on_disk(self, script, *arguments):
+        """A daemon, not running yet, with a disk that this script makes."""
+        host = self.found_host()
+        daemon = self.daemon(host, *arguments, config=SETTINGS)
+        os.makedirs(daemon.state_dir)
+        daemon.wrapper = ["unshare", "-m", "sh", "-c", DISK + script + RUN, daemon.state_dir]
+        return host, daemon
+
+    def assert_refused(self, host, daemon, text):
+        """Nothing is written, and it is said why."""
+        before = host.stamps()
+        daemon.ask("kick")
+        status = daemon.ask("status")
+        self.assertEqual(status["actuator"], "state-unwritable", status)
+        self.assertIn(text, status["actuator_detail"])
+        self.assertIn(daemon.state_dir, status["actuator_detail"])
+        self.assertIn(text, daemon.log())
+        self.assert_untouched(host, before)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can mount a disk")
+class Disk(DiskTestCase):
+
+    def test_on_a_full_disk_nothing_is_written_until_there_is_room(self):
+        host, daemon = self.on_disk(FILL)
+        daemon.start()
+        self.assert_refused(host, daemon, "No space left")
+        in_its_mounts(daemon, "rm", daemon.state_dir + "/fill")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_a_disk_that_becomes_full_keeps_nothing_from_going_back(self):
+        host, daemon = self.on_disk("", "--mode", "fixed")
+        daemon.start()
+        self.assertEqual(host.settings(), FIXED)
+        in_its_mounts(daemon, "sh", "-c", "cat /dev/zero > \"$0/fill\" 2> /dev/null; true",
+                      daemon.state_dir)
+        daemon.ask("mode", "classic")
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_on_a_read_only_disk_nothing_is_written_until_it_is_writable(self):
+        host, daemon = self.on_disk(READ_ONLY)
+        daemon.start()
+        self.assert_refused(host, daemon, "Read-only")
+        in_its_mounts(daemon, "mount", "-o", "remount,rw", "none", daemon.state_dir)
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_a_disk_that_becomes_read_only_keeps_nothing_from_going_back(self):
+        host, daemon = self.on_disk("", "--mode", "fixed")
+        daemon.start()
+        in_its_mounts(daemon, "mount", "-o", "remount,ro", "none", daemon.state_dir)
+        daemon.ask("mode", "classic")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+        self.assertIn("KSM is as it was found, but its record stays: cannot remove", daemon.log())
+        self.assertIn("Read-only", daemon.log())
+
+
+class Vanished(DiskTestCase):
+
+    def driven(self):
+        host = self.found_host()
+        daemon = self.started("--mode", "fixed", host=host, config=SETTINGS)
+        self.assertEqual(host.settings(), FIXED)
+        return host, daemon
+
+    def test_the_record_is_written_anew_before_the_next_write(self):
+        host, daemon = self.driven()
+        shutil.rmtree(daemon.state_dir)
+        daemon.ask("mode", "auto")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertTrue(os.path.exists(daemon.record), "no way back")
+        daemon.kill()
+        self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_a_stop_puts_ksm_back_without_it(self):
+        host, daemon = self.driven()
+        shutil.rmtree(daemon.state_dir)
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_a_stop_puts_ksm_back_also_where_there_is_no_place_for_it(self):
+        host, daemon = self.driven()
+        shutil.rmtree(daemon.state_dir)
+        with open(daemon.state_dir, "w", encoding="utf-8"):
+            pass
+        daemon.ask("mode", "auto")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+        self.assertIn("KSM is as it was found, but its record stays", daemon.log())
+
+    def test_one_that_was_moved_away_does_not_let_a_second_agent_in_for_long(self):
+        host, daemon = self.driven()
+        os.rename(daemon.state_dir, daemon.state_dir + ".old")
+        daemon.ask("mode", "classic")
+        self.assert_done(daemon.run("--restore"), 1, "another virtksmd", "is using")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_without_a_place_for_the_record_nothing_more_is_written(self):
+        host, daemon = self.driven()
+        shutil.rmtree(daemon.state_dir)
+        with open(daemon.state_dir, "w", encoding="utf-8"):
+            pass
+        daemon.ask("mode", "auto")
+        self.assert_refused(host, daemon, "cannot")
+        os.unlink(daemon.state_dir)
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+
+class Traps(DiskTestCase):
+    """What somebody who may write there could put in our way: no other file comes to harm."""
+
+    def test_links_in_place_of_our_files_are_not_written_through(self):
+        for name in "originals", "history.db", "history.db-wal":
+            with self.subTest(name=name):
+                host = self.found_host()
+                precious = host.base + "/precious"
+                with open(precious, "w", encoding="utf-8") as file:
+                    file.write("precious")
+                daemon = self.daemon(host, "--mode", "fixed")
+                os.makedirs(daemon.state_dir)
+                os.symlink(precious, os.path.join(daemon.state_dir, name))
+                daemon.start()
+                daemon.ask("kick")
+                daemon.stop()
+                with open(precious, encoding="utf-8") as file:
+                    self.assertEqual(file.read(), "precious")
+                self.assertEqual(host.settings(), FOUND)
+
+    def test_a_pipe_in_place_of_the_record_holds_nobody_up(self):
+        for name in "originals", "history.db":
+            with self.subTest(name=name):
+                host = self.found_host()
+                daemon = self.daemon(host)
+                os.makedirs(daemon.state_dir)
+                os.mkfifo(os.path.join(daemon.state_dir, name))
+                daemon.start()
+                daemon.ask("kick")
+                self.assertIn(os.path.join(daemon.state_dir, name), daemon.log())
+                daemon.stop()
+                self.assertEqual(host.settings(), FOUND)
+
+    def test_a_link_in_place_of_a_socket_is_not_followed(self):
+        for name in "virtksmd.sock", "virtksmd-ro.sock", "hook.sock":
+            with self.subTest(name=name):
+                host = self.found_host()
+                daemon = self.daemon(host)
+                os.makedirs(daemon.runtime_dir)
+                target = host.base + "/target"
+                os.symlink(target, os.path.join(daemon.runtime_dir, name))
+                if name == "hook.sock":
+                    daemon.start()
+                    wait_until(lambda d=daemon: "hook" in d.log(), "it is told")
+                    daemon.stop()
+                else:
+                    self.assert_done(daemon.run(), 1, "not a socket")
+                self.assertFalse(os.path.lexists(target), "the link was followed")
+
+
+if __name__ == "__main__":
+    main()

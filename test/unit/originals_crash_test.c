@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * originals_crash_test.c - killed at any system call of a save, the record is the old or the new
+ *
+ * A child saves under ptrace. It is killed at its first system call, then another one at its
+ * second, and so on, until one gets to the end: that is every point at which the disk can change.
+ *
+ * Source: ptrace(2), PTRACE_SYSCALL
+ */
+#define _GNU_SOURCE
+#include "agent/actuator/originals.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test/support/fakeroot.h"
+#include "test/support/machine.h"
+
+#define BOOT "11111111-2222-4333-8444-555555555555"
+/* Stops at the beginning and the end of each call; a save has some twenty calls. */
+#define STOPS_MAX 2000
+
+typedef struct {
+    FakeRoot *root; /* owned */
+    char *dir;      /* owned; state directory */
+} Place;
+
+static int
+setup(void **state)
+{
+    Place *place = g_new0(Place, 1);
+
+    place->root = fakeroot_new();
+    place->dir = g_build_filename(fakeroot_path(place->root), "state", NULL);
+    *state = place;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    Place *place = *state;
+
+    fakeroot_free(place->root);
+    g_free(place->dir);
+    g_free(place);
+    return 0;
+}
+
+static void
+open_record(Originals *originals, const Place *place)
+{
+    originals_init(originals);
+    originals_open(originals, place->dir, BOOT, NULL);
+}
+
+static bool
+save_value(const Place *place, const char *key, const char *value)
+{
+    Originals originals;
+    bool saved;
+
+    open_record(&originals, place);
+    if (!originals_prepare(&originals, NULL))
+        return false;
+    originals_drop(&originals, "ksm", key);
+    if (value)
+        originals_set(&originals, "ksm", key, value);
+    saved = originals_save(&originals, NULL);
+    originals_done(&originals);
+    return saved;
+}
+
+/* What is in the record: the value of a key, "" for none, or the word for what is wrong with it. */
+static char *
+look(const Place *place, const char *key)
+{
+    Originals originals;
+    g_autofree char *value = NULL;
+    bool is_wrong;
+
+    open_record(&originals, place);
+    is_wrong = originals.outcome != ORIGINALS_LOADED && originals.outcome != ORIGINALS_EMPTY;
+    if (is_wrong)
+        value = g_strdup(originals_outcome_name(originals.outcome));
+    else
+        value = originals_get(&originals, "ksm", key);
+    originals_done(&originals);
+    return value ? g_steal_pointer(&value) : g_strdup("");
+}
+
+/* One that waits for us to let it go on, call by call. */
+static pid_t
+start_child(const Place *place, const char *value)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+        _exit(2);
+    raise(SIGSTOP);
+    _exit(save_value(place, "run", value) ? 0 : 1);
+}
+
+/* Return: whether the child got to its end before it was to be killed. */
+static bool
+kill_at(const Place *place, const char *value, unsigned stop)
+{
+    pid_t pid = start_child(place, value);
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+        skip_because_machine("processes may not be traced here");
+    for (unsigned i = 0; i < stop && WIFSTOPPED(status); i++) {
+        assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    }
+    if (!WIFSTOPPED(status)) {
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        return true;
+    }
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return false;
+}
+
+/* Files of ours that are not the record. */
+static unsigned
+count_strays(const Place *place)
+{
+    g_autoptr(GDir) dir = g_dir_open(place->dir, 0, NULL);
+    const char *name;
+    unsigned n = 0;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        n += !g_str_equal(name, "originals");
+    return n;
+}
+
+static void
+at_any_call_of_a_save_the_record_is_the_old_or_the_new(void **state)
+{
+    static const struct {
+        const char *when;
+        const char *before; /* NULL: there is no record */
+        const char *after;  /* NULL: the last value goes, and the record with it */
+    } rows[] = {
+        { "the first record", NULL, "0" },
+        { "another value", "0", "1" },
+        { "the end of it", "0", NULL },
+    };
+    const Place *place = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        unsigned strays = 0;
+        unsigned stop = 0;
+        bool is_done = false;
+
+        while (!is_done && stop < STOPS_MAX) {
+            g_autofree char *now = NULL;
+
+            assert_true(save_value(place, "run", NULL));
+            assert_true(!rows[i].before || save_value(place, "run", rows[i].before));
+            is_done = kill_at(place, rows[i].after, ++stop);
+            now = look(place, "run");
+            if (strcmp(now, rows[i].before ? rows[i].before : "") != 0 &&
+                strcmp(now, rows[i].after ? rows[i].after : "") != 0)
+                fail_msg("%s, killed at stop %u: %s", rows[i].when, stop, now);
+            strays += count_strays(place);
+        }
+        assert_true(is_done);
+        /* Otherwise no kill came in the middle of a write. */
+        if (rows[i].after && strays == 0)
+            fail_msg("%s: %u kills, and none left half a file", rows[i].when, stop);
+    }
+}
+
+static void
+what_a_kill_has_left_goes_with_the_next_claim(void **state)
+{
+    const Place *place = *state;
+    Originals originals;
+    unsigned stop = 0;
+
+    while (count_strays(place) == 0 && stop < STOPS_MAX)
+        kill_at(place, "0", ++stop);
+    assert_int_not_equal(count_strays(place), 0);
+    open_record(&originals, place);
+    assert_true(originals_claim(&originals, NULL));
+    originals_done(&originals);
+    assert_int_equal(count_strays(place), 0);
+}
+
+#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_PLACE(at_any_call_of_a_save_the_record_is_the_old_or_the_new),
+        ON_PLACE(what_a_kill_has_left_goes_with_the_next_claim),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
