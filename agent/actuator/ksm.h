@@ -114,7 +114,9 @@ ApplyResult ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted,
 
 /**
  * ksm_actuator_take_over() - write again although another program does
- * @actuator: open; harmless if it has not yielded
+ * @actuator: open
+ *
+ * Whatever others have set until now is no reason to yield, noticed or not.
  */
 void ksm_actuator_take_over(KsmActuator *actuator);
 

@@ -167,10 +167,10 @@ stand_ground(KsmActuator *actuator, const KsmKnobs *now)
 void
 ksm_actuator_take_over(KsmActuator *actuator)
 {
-    if (actuator->state != KSM_ACTUATOR_YIELDED)
-        return;
+    /* Also what another program has set and nobody has noticed yet. */
     actuator->held = ksm_nothing;
-    ksm_enter_ready(actuator);
+    if (actuator->state == KSM_ACTUATOR_YIELDED)
+        ksm_enter_ready(actuator);
 }
 
 /* Makes @target one that can hold, given the settings @now: no wishes for what this kernel has not,

@@ -89,6 +89,14 @@ class Rival(FakeTestCase):
         daemon.ask("mode", "fixed")
         self.assertEqual(host.settings(), (1, 1000, 20))
 
+    def test_what_nobody_has_noticed_yet_is_taken_over_as_well(self):
+        host = self.host()
+        daemon = self.started("--mode", "fixed", host=host)
+        host.echo("pages_to_scan", 777)
+        daemon.ask("mode", "fixed")
+        self.assertEqual(host.settings(), (1, 1000, 20))
+        self.assertEqual(daemon.ask("status")["actuator"], "ready")
+
     def test_it_yields_again_after_it_has_taken_over(self):
         host = self.host()
         daemon = self.yielded(host, pages_to_scan=777)
