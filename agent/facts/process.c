@@ -48,7 +48,7 @@ read_memory(int dir_fd, ProcessSample *sample)
         return false;
     resident = procfile_field(statm, 2);
     shared = procfile_field(statm, 3);
-    if (!is_known(resident) || resident > UINT64_MAX / page_bytes)
+    if (!is_known(resident) || resident > INT64_MAX / page_bytes)
         return true;
     sample->resident_bytes = resident * page_bytes;
     if (shared <= resident)
