@@ -21,6 +21,7 @@
  */
 #define _GNU_SOURCE
 #include "agent/agent.h"
+#include "agent/confine.h"
 #include "agent/error.h"
 #include "agent/log.h"
 #include "agent/notify.h"
@@ -198,6 +199,16 @@ close_sources(Agent *agent)
         sources[i - 1]->close(agent);
 }
 
+/* What cannot be given up is no reason not to run. */
+static void
+give_up_rights(const Agent *agent)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (agent->conf->confine && !confine(agent->conf->working_set, &error))
+        log_warning("%s: going on with more rights than needed", error->message);
+}
+
 bool
 agent_open(Agent *agent, const AgentOptions *options, GError **error)
 {
@@ -220,6 +231,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     agent->server = server_new(agent, error);
     if (!agent->server)
         return false;
+    give_up_rights(agent); /* the sockets have their owner; nothing has begun a thread */
     if (!open_actuators(agent, error))
         return false;
     host_init(&agent->host_facts, agent->root_fd);
@@ -282,6 +294,7 @@ warn_of_restart(const Conf *old, const Conf *new)
         const char *name;
         bool changed;
     } rows[] = {
+        { "[agent] confine", old->confine != new->confine },
         { "[libvirt] uri", !g_str_equal(old->uri, new->uri) },
         { "[rpc] group", !g_str_equal(old->rpc_group, new->rpc_group) },
         { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },

@@ -34,6 +34,8 @@ static const Knob agent_rows[] = {
       offsetof(Conf, log_level) },
     { "agent", "restore_at_stop", KNOB_BOOL, "", 0, 0, "true",
       "Put KSM back as it was found when the agent ends.", NULL, offsetof(Conf, restore_at_stop) },
+    { "agent", "confine", KNOB_BOOL, "", 0, 0, "true",
+      "Give up rights that are not needed any more, once started.", NULL, offsetof(Conf, confine) },
     { "libvirt", "uri", KNOB_TEXT, "", 1, 1024, "qemu:///system",
       "Connection to libvirt; none runs without it, on events from other sources alone.", NULL,
       offsetof(Conf, uri) },
@@ -93,9 +95,8 @@ static const Knob agent_rows[] = {
      * marked again as soon as they are used.
      */
     { "working_set", "enable", KNOB_BOOL, "", 0, 0, "true",
-      "Measure how much memory each domain has used lately, by the best means that this kernel "
-      "has.",
-      NULL, offsetof(Conf, working_set) },
+      "Measure how much memory each domain has used lately, by the best means that there is.", NULL,
+      offsetof(Conf, working_set) },
     { "working_set", "bins", KNOB_TEXT, "seconds", 1, 128, "1,10,60,300,1200,3600",
       "Bounds of the ages by which memory is counted: up to 15 whole numbers from 1 to 604800, "
       "ascending, with commas between.",

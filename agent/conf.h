@@ -25,6 +25,7 @@ typedef struct {
 
     unsigned log_level;       /* LogLevel */
     bool restore_at_stop;     /* put KSM back as found when the agent ends */
+    bool confine;             /* give up rights that are not needed, once started */
     char *uri;                /* owned; libvirt connection; "none": without libvirt */
     uint64_t stats_period_ms; /* shortest time between two bulk statistics calls */
     uint64_t keepalive_s;     /* silence after which libvirtd is asked for a sign of life */

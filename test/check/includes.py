@@ -54,6 +54,7 @@ LIBRARIES = (
     ("json-glib/", ("agent/report/", "agent/cli/")),
     ("sqlite3.h", ("agent/report/history",)),
     ("systemd/", ("agent/notify.c",)),
+    ("seccomp.h", ("agent/confine.c",)),
     ("microhttpd.h", ("agent/report/metrics_http.c",)),
     ("syslog.h", ()),
 )

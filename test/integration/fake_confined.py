@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fake_confined.py - a daemon that runs has only the rights that it needs, in all of its threads"""
+import os
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakelibvirt import TEST_NAME  # noqa: E402
+
+# Numbers of linux/capability.h.
+DAC_OVERRIDE, DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE = \
+    1, 2, 10, 19, 21, 24
+ALWAYS = {DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, SYS_RESOURCE}
+MEASURING = ALWAYS | {DAC_OVERRIDE, SYS_ADMIN}
+OPEN, FILTERED = "0", "2"
+SANITIZED = "asan" in os.environ.get("VIRTKSM_BUILD_DIR", "")
+
+
+def threads(pid):
+    """The status of each thread, as name -> text."""
+    found = []
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, thread), encoding="utf-8") as file:
+            found.append(dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line))
+    return found
+
+
+def capabilities(text):
+    number = int(text, 16)
+    return {bit for bit in range(64) if number >> bit & 1}
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root has anything to give up")
+class Confined(FakeTestCase):
+
+    def check(self, daemon, most, filtered):
+        wait_until(lambda: daemon.names() == [TEST_NAME], "libvirt's thread is there")
+        daemon.ask("history")
+        found = threads(daemon.process.pid)
+        self.assertGreater(len(found), 1)
+        for thread in found:
+            for name in "CapPrm", "CapEff":
+                more = capabilities(thread[name]) - most
+                self.assertEqual(more, set(), "%s of %s" % (name, thread["Name"]))
+            self.assertEqual(thread["NoNewPrivs"], "1" if filtered else "0", thread["Name"])
+            self.assertEqual(thread["Seccomp"], FILTERED if filtered and not SANITIZED else OPEN,
+                             thread["Name"])
+        daemon.stop()
+        self.assertNotIn("more rights than needed", daemon.log())
+
+    def test_what_it_does_not_need_is_gone(self):
+        daemon = self.started(connect="test:///default", config="[working_set]\nenable = false\n")
+        self.check(daemon, ALWAYS, True)
+
+    def test_measuring_working_sets_needs_more(self):
+        self.check(self.started(connect="test:///default"), MEASURING, True)
+
+    def test_it_can_be_switched_off_at_the_start_alone(self):
+        daemon = self.started(connect="test:///default", config="[agent]\nconfine = false\n")
+        daemon.write_config("[agent]\nconfine = true\n")
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: "read again" in daemon.log(), "the settings are read")
+        self.assertIn("[agent] confine has changed", daemon.log())
+        self.check(daemon, set(range(64)), False)
+
+
+if __name__ == "__main__":
+    main()
