@@ -15,6 +15,7 @@
  */
 #include "agent/recorder.h"
 #include "agent/agent.h"
+#include "agent/config.h"
 #include "agent/log.h"
 #include "agent/virt/worker.h"
 
@@ -283,11 +284,22 @@ on_event(const SeenEvent *seen, gpointer user)
         recorder->soon = g_timeout_add(START_SAMPLE_MS, on_soon, recorder);
 }
 
+const char *
+recorder_absence(void)
+{
+    return HAVE_SQLITE ? "[history] enable is false" : "this virtksmd was built without SQLite";
+}
+
 Recorder *
 recorder_open(Agent *agent)
 {
-    Recorder *recorder = g_new0(Recorder, 1);
+    Recorder *recorder;
 
+    if (!HAVE_SQLITE) {
+        log_info("no history is kept: %s", recorder_absence());
+        return NULL;
+    }
+    recorder = g_new0(Recorder, 1);
     recorder->agent = agent;
     recorder->worker = worker_new();
     recorder->history = history_new(agent->options.state_dir);

@@ -27,8 +27,8 @@ typedef void (*RecorderDone)(HistoryAnswer *answer, const GError *error, gpointe
  * recorder_open() - measure from now on
  * @agent: with its facts open; outlives the recorder
  *
- * Return: for recorder_close(). There is nothing that could fail: a history that cannot be opened
- * is tried again each minute.
+ * Return: for recorder_close(); NULL if this build keeps no history. There is nothing else that
+ * could fail: a history that cannot be opened is tried again each minute.
  */
 Recorder *recorder_open(Agent *agent);
 
@@ -39,6 +39,9 @@ Recorder *recorder_open(Agent *agent);
  * Waits a moment for the disk, and no longer.
  */
 void recorder_close(Recorder *recorder);
+
+/** recorder_absence() - why there is none, where there is none */
+const char *recorder_absence(void);
 
 /** recorder_status() - how the history is */
 RecorderStatus recorder_status(const Recorder *recorder);

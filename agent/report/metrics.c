@@ -15,6 +15,7 @@
  */
 #include "agent/report/metrics.h"
 #include "agent/agent.h"
+#include "agent/config.h"
 #include "agent/log.h"
 #include "agent/report/metrics_address.h"
 #include "agent/report/metrics_http.h"
@@ -197,7 +198,9 @@ metrics_new(Agent *agent)
     metrics->agent = agent;
     metrics->listen = g_strdup(agent->conf->metrics_listen);
     metrics->domains = g_ptr_array_new();
-    if (!metrics_address_is_off(metrics->listen))
+    if (!HAVE_MICROHTTPD)
+        metrics->failure = g_strdup("this virtksmd was built without libmicrohttpd");
+    else if (!metrics_address_is_off(metrics->listen))
         try_to_listen(metrics);
     event_watch(&agent->events, note_event, metrics);
     return metrics;
@@ -229,5 +232,7 @@ metrics_state(const Metrics *metrics, const char **ret_detail, uint64_t *ret_scr
     *ret_detail = metrics->http ? metrics->listen : metrics->failure;
     if (metrics->http)
         *ret_scrapes = metrics_http_counts(metrics->http).scrapes;
+    if (!HAVE_MICROHTTPD)
+        return "closed";
     return metrics->http ? "open" : "waiting";
 }

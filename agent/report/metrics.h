@@ -31,7 +31,8 @@ void metrics_ticked(Metrics *metrics);
  * @ret_detail:  the address, or why nobody listens there; borrowed; NULL: nothing to say
  * @ret_scrapes: times that somebody was given metrics
  *
- * Return: "open", "closed" where the configuration does not want it, "waiting" where it failed.
+ * Return: "open", "closed" where the configuration does not want it or the build does not have it,
+ * "waiting" where it failed.
  */
 const char *metrics_state(const Metrics *metrics, const char **ret_detail, uint64_t *ret_scrapes);
 

@@ -186,8 +186,9 @@ history_message(GrpcCall *call, const ProtobufCMessage *data)
     HistoryQuery query;
 
     if (!agent->recorder) {
-        grpc_call_fail(call, GRPC_STATUS_FAILED_PRECONDITION,
-                       "no history is kept: [history] enable is false");
+        g_autofree char *why = g_strdup_printf("no history is kept: %s", recorder_absence());
+
+        grpc_call_fail(call, GRPC_STATUS_FAILED_PRECONDITION, why);
         return;
     }
     fault = read_request(agent, request, &query);

@@ -84,7 +84,7 @@ describe_history(const Agent *agent)
     virtksm__v1__history_status__init(message);
     if (!agent->recorder) {
         MESSAGE_SET(message, recording, FALSE);
-        message->detail = g_strdup("[history] enable is false");
+        message->detail = g_strdup(recorder_absence());
         return message;
     }
     status = recorder_status(agent->recorder);
