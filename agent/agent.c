@@ -23,7 +23,7 @@
 #include "agent/agent.h"
 #include "agent/confine.h"
 #include "agent/error.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/notify.h"
 #include "agent/reclaim.h"
 #include "agent/recorder.h"
@@ -104,7 +104,8 @@ restore_one(Agent *agent, ActuatorId id)
     g_autoptr(GError) error = NULL;
 
     if (!actuators[id]->restore(agent->contexts[id], &note, &error))
-        log_error("putting %s back: %s", actuators[id]->name, error->message);
+        log_event(LOG_EVENT_NOT_RESTORED, "putting %s back: %s", actuators[id]->name,
+                  error->message);
     else if (note)
         log_info("%s: %s", actuators[id]->name, note);
 }
@@ -138,7 +139,8 @@ restore_leftovers(Agent *agent)
 
     if (!has_leftovers(agent))
         return;
-    log_warning("the last run did not end cleanly: putting things back as they were found");
+    log_event(LOG_EVENT_LEFT_BEHIND,
+              "the last run did not end cleanly: putting things back as they were found");
     ksm_actuator_set_options(&agent->ksm, &write);
     restore_one(agent, ACTUATOR_KSM);
 }
@@ -333,7 +335,7 @@ on_reload(gpointer data)
         adopt_mode(agent);
     } else {
         agent->bad_reloads++;
-        log_error("keeping the old configuration: %s", error->message);
+        log_event(LOG_EVENT_CONF_REFUSED, "keeping the old configuration: %s", error->message);
     }
     notify_ready();
     return G_SOURCE_CONTINUE;

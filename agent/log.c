@@ -86,7 +86,8 @@ printable(const char *text)
     return g_string_free(out, FALSE);
 }
 
-static void G_GNUC_PRINTF(2, 0) message(LogLevel level, const char *format, va_list args)
+void
+log_message(LogLevel level, const char *id, const char *format, va_list args)
 {
     g_autofree char *raw = NULL;
     g_autofree char *text = NULL;
@@ -95,7 +96,10 @@ static void G_GNUC_PRINTF(2, 0) message(LogLevel level, const char *format, va_l
         return;
     raw = g_strdup_vprintf(format, args);
     text = printable(raw);
-    g_log_structured(DOMAIN, glib_levels[level], "MESSAGE", "%s", text);
+    if (id)
+        g_log_structured(DOMAIN, glib_levels[level], "MESSAGE_ID", id, "MESSAGE", "%s", text);
+    else
+        g_log_structured(DOMAIN, glib_levels[level], "MESSAGE", "%s", text);
 }
 
 #define LOG_FUNCTION(name, level)                                                                  \
@@ -104,7 +108,7 @@ static void G_GNUC_PRINTF(2, 0) message(LogLevel level, const char *format, va_l
         va_list args;                                                                              \
                                                                                                    \
         va_start(args, format);                                                                    \
-        message(level, format, args);                                                              \
+        log_message(level, NULL, format, args);                                                    \
         va_end(args);                                                                              \
     }
 

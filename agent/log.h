@@ -10,6 +10,7 @@
 #define AGENT_LOG_H
 
 #include <glib.h>
+#include <stdarg.h>
 
 typedef enum {
     LOG_LEVEL_ERROR,   /* the agent cannot do its work */
@@ -29,6 +30,14 @@ extern const char *const log_level_words[];
  * May be called again to change the level.
  */
 void log_open(LogLevel level);
+
+/**
+ * log_message() - what the other functions come to
+ * @level: dropped if above that of log_open()
+ * @id:    MESSAGE_ID for the journal; NULL: none
+ */
+void log_message(LogLevel level, const char *id, const char *format, va_list args)
+    G_GNUC_PRINTF(3, 0);
 
 /** log_error() - the agent cannot do its work */
 void log_error(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -4,7 +4,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/error.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/reclaim.h"
 
 #include <fcntl.h>
@@ -143,7 +143,7 @@ restore_domains(const AgentOptions *options, int root_fd, Originals *originals, 
     if (originals_prepare(originals, &error) &&
         reclaim_restore_now(&guarded, originals, ret_note, &error))
         return true;
-    log_error("domains cannot be restored: %s", error->message);
+    log_event(LOG_EVENT_NOT_RESTORED, "domains cannot be restored: %s", error->message);
     return false;
 }
 
@@ -154,7 +154,7 @@ restore_ksm(int root_fd, Originals *originals, char **ret_note)
 
     if (ksm_actuator_restore_from_disk(root_fd, originals, ret_note, &error))
         return true;
-    log_error("cannot restore: %s", error->message);
+    log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     return false;
 }
 
@@ -175,7 +175,7 @@ restore(const AgentOptions *options)
         done = restore_domains(options, root_fd, &originals, &domains_note);
         done = restore_ksm(root_fd, &originals, &note) && done;
     } else {
-        log_error("cannot restore: %s", error->message);
+        log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     }
     if (domains_note)
         printf("%s", domains_note);
@@ -209,7 +209,7 @@ serve(const AgentOptions *options)
     int status = EXIT_SUCCESS;
 
     if (agent_open(&agent, options, &error)) {
-        log_info("virtksmd " VIRTKSM_VERSION " runs");
+        log_event(LOG_EVENT_STARTED, "virtksmd " VIRTKSM_VERSION " runs");
         agent_run(&agent);
     } else {
         log_error("%s", error->message);

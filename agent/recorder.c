@@ -16,7 +16,7 @@
 #include "agent/recorder.h"
 #include "agent/agent.h"
 #include "agent/config.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/virt/worker.h"
 
 /* Distance of the samples: an agent that is killed loses this, and the minute under way. */
@@ -153,7 +153,7 @@ tell(Recorder *recorder, Written *written)
         recorder->note = g_steal_pointer(&written->note);
     }
     if (written->failure && g_strcmp0(written->failure, recorder->failure) != 0)
-        log_warning("no history is written for now: %s", written->failure);
+        log_event(LOG_EVENT_HISTORY_DOWN, "no history is written for now: %s", written->failure);
     if (!written->failure && recorder->failure)
         log_info("the history is written again");
     g_free(recorder->failure);

@@ -17,7 +17,7 @@
 #include "agent/tick.h"
 #include "agent/agent.h"
 #include "agent/gather.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/notify.h"
 #include "agent/reclaim.h"
 #include "agent/report/metrics.h"
@@ -134,7 +134,7 @@ apply_one(Agent *agent, ActuatorId id, const Decided *decided)
 
     applied->result = actuators[id]->apply(agent->contexts[id], decided, &error);
     if (error && g_strcmp0(error->message, applied->detail) != 0)
-        log_warning("%s: %s", actuators[id]->name, error->message);
+        log_event(LOG_EVENT_NOT_APPLIED, "%s: %s", actuators[id]->name, error->message);
     g_free(applied->detail);
     applied->detail = error ? g_strdup(error->message) : NULL;
 }

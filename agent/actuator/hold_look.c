@@ -13,7 +13,7 @@
  */
 #include "agent/actuator/hold.h"
 
-#include "agent/log.h"
+#include "agent/log_event.h"
 
 /* A rebooted guest has all its memory until its driver is there again. */
 #define REBOOT_US UINT64_C(120000000)
@@ -25,10 +25,11 @@ hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
     g_autofree char *ours = hold_value_text(table, hold->known.wrote_bytes);
     g_autofree char *found = hold_value_text(table, hold->known.found_bytes);
 
-    log_warning("%s: %s: the %s is %s, and virtksmd had set it to %s (found: %s): somebody else "
-                "has changed it, so it is left alone until the domain's settings are made anew "
-                "(virtksm set) or it is restarted",
-                table->group, hold->name, table->noun, theirs, ours, found);
+    log_event(LOG_EVENT_FOREIGN_CHANGE,
+              "%s: %s: the %s is %s, and virtksmd had set it to %s (found: %s): somebody else "
+              "has changed it, so it is left alone until the domain's settings are made anew "
+              "(virtksm set) or it is restarted",
+              table->group, hold->name, table->noun, theirs, ours, found);
     hold->state = HOLD_FOREIGN;
     hold->foreign_bytes = bytes;
     hold->wish_bytes = VALUE_UNKNOWN;

@@ -32,7 +32,7 @@
 #include "agent/actuator/memory_high_guard.h"
 
 #include "agent/actuator/memory_high.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "policy/arith.h"
 
 #include <errno.h>
@@ -180,7 +180,7 @@ lift_all(const HighGuarded *guarded, const char *why)
     memory_high_init_holds(&holds, &originals, guarded->root_fd);
     holds.is_reader = true;
     hold_table_load(&holds);
-    log_warning("memory_high: %s: lifting its limits", why);
+    log_event(LOG_EVENT_GUARD_LIFTS, "memory_high: %s: lifting its limits", why);
     if (!hold_table_restore_now(&holds, guarded->uri, &n, &note, &error))
         log_warning("memory_high: libvirt was not told: %s", error->message);
     else if (note)

@@ -16,7 +16,7 @@
 #include "agent/report/metrics.h"
 #include "agent/agent.h"
 #include "agent/config.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/report/metrics_address.h"
 #include "agent/report/metrics_http.h"
 
@@ -160,7 +160,8 @@ static void
 wait_to_listen(Metrics *metrics, const GError *error)
 {
     if (g_strcmp0(metrics->failure, error->message) != 0)
-        log_error("metrics: %s; the agent runs on without, and tries again", error->message);
+        log_event(LOG_EVENT_METRICS_DOWN, "metrics: %s; the agent runs on without, and tries again",
+                  error->message);
     g_free(metrics->failure);
     metrics->failure = g_strdup(error->message);
     if (metrics->retry == 0)

@@ -15,7 +15,7 @@
  * callbacks.
  */
 #include "agent/agent.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/source/libvirt_definition.h"
 #include "agent/source/libvirt_figures.h"
 #include "agent/source/libvirt_starts.h"
@@ -350,7 +350,8 @@ source_up(gpointer user, const GArray *domains)
 {
     LibvirtSource *self = user;
 
-    log_info("libvirt: connected to %s, %u domains running", self->agent->conf->uri, domains->len);
+    log_event(LOG_EVENT_LIBVIRT_UP, "libvirt: connected to %s, %u domains running",
+              self->agent->conf->uri, domains->len);
     for (guint i = 0; i < domains->len; i++)
         post_found(self, &g_array_index(domains, VirtListed, i));
     post_lost(self);
@@ -369,7 +370,8 @@ source_down(gpointer user, const char *why)
     libvirt_starts_disconnect(&self->starts);
     g_hash_table_remove_all(self->ended); /* the next enumeration is younger than these */
     if (g_strcmp0(self->told, why) != 0)
-        log_warning("libvirt: not connected, going on with what is known: %s", why);
+        log_event(LOG_EVENT_LIBVIRT_DOWN, "libvirt: not connected, going on with what is known: %s",
+                  why);
     g_free(self->told);
     self->told = g_strdup(why);
 }

@@ -9,7 +9,7 @@
 #include "agent/source/libvirt_definition.h"
 #include "agent/agent.h"
 #include "agent/error.h"
-#include "agent/log.h"
+#include "agent/log_event.h"
 #include "agent/virt/domain_metadata.h"
 #include "agent/virt/set.h"
 
@@ -23,10 +23,10 @@ warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
     if (!policy->fault || g_strcmp0(policy->fault, told) == 0)
         return;
     if (policy->faults > 1)
-        log_warning("%s: metadata: %s (and %" G_GUINT32_FORMAT " more)", domain->name,
-                    policy->fault, policy->faults - 1);
+        log_event(LOG_EVENT_METADATA, "%s: metadata: %s (and %" G_GUINT32_FORMAT " more)",
+                  domain->name, policy->fault, policy->faults - 1);
     else
-        log_warning("%s: metadata: %s", domain->name, policy->fault);
+        log_event(LOG_EVENT_METADATA, "%s: metadata: %s", domain->name, policy->fault);
 }
 
 void

@@ -13,7 +13,7 @@ from tree import Tree, Verdict, arguments, code_only, declarations, function_nam
 from tree import parameters, structure, without_comments, PRODUCT
 
 # Files of the agent that any room of the daemon may use.
-COMMON = ("agent/error.h", "agent/log.h", "agent/config.h", "policy/")
+COMMON = ("agent/error.h", "agent/log.h", "agent/log_event.h", "agent/config.h", "policy/")
 
 # First match wins: what is included with "..." from which room.
 ROOMS = (

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* log_test.c - nobody writes lines of his own into the log, and the level is kept to */
 #define _GNU_SOURCE
-#include "agent/log.h"
+#include "agent/log_event.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -155,6 +155,54 @@ every_level_has_its_word(void **unused)
     assert_true(g_strv_equal(log_level_words, want));
 }
 
+/* In place of the journal's: what would be told to it. */
+static GString *journal;
+
+gboolean __wrap_g_log_writer_is_journald(gint fd);
+GLogWriterOutput __wrap_g_log_writer_journald(GLogLevelFlags level, const GLogField *fields,
+                                              gsize n, gpointer data);
+
+gboolean
+__wrap_g_log_writer_is_journald(gint fd)
+{
+    (void)fd;
+    return journal != NULL;
+}
+
+GLogWriterOutput
+__wrap_g_log_writer_journald(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
+{
+    (void)level;
+    (void)data;
+    for (gsize i = 0; i < n; i++)
+        if (g_str_has_prefix(fields[i].key, "MESSAGE"))
+            g_string_append_printf(journal, "%s=%s ", fields[i].key, (const char *)fields[i].value);
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void
+in_the_journal_an_event_has_an_id_and_what_was_said(void **unused)
+{
+    static const char *const wants[] = { "MESSAGE_ID=", "MESSAGE=up \\x0aagain" };
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    (void)unused;
+
+    log_open(LOG_LEVEL_INFO);
+    for (LogEvent event = 0; event < LOG_EVENT_COUNT; event++) {
+        journal = g_string_new(NULL);
+        log_event(event, "%s", "up \nagain");
+        for (size_t i = 0; i < G_N_ELEMENTS(wants); i++)
+            if (!strstr(journal->str, wants[i]))
+                fail_msg("event %d: no %s in %s", event, wants[i], journal->str);
+        if (!g_hash_table_add(seen, g_string_free(journal, FALSE)))
+            fail_msg("event %d has the id of another", event);
+    }
+    journal = g_string_new(NULL);
+    log_info("%s", "by the way");
+    assert_string_equal(journal->str, "MESSAGE=by the way ");
+    g_string_free(g_steal_pointer(&journal), TRUE);
+}
+
 int
 main(void)
 {
@@ -162,6 +210,7 @@ main(void)
         cmocka_unit_test(messages_above_the_level_are_dropped),
         cmocka_unit_test(what_comes_from_outside_stays_on_its_line),
         cmocka_unit_test(libraries_may_warn_but_not_chat),
+        cmocka_unit_test(in_the_journal_an_event_has_an_id_and_what_was_said),
         cmocka_unit_test(every_level_has_its_word),
     };
 
