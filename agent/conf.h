@@ -5,12 +5,13 @@
 #ifndef AGENT_CONF_H
 #define AGENT_CONF_H
 
+#include "agent/config.h"
 #include "policy/conf.h"
 
 #include <glib.h>
 
 /* The file that is read when none is named; it need not exist. */
-#define CONF_FILE_DEFAULT "/etc/virtksm/virtksmd.conf"
+#define CONF_FILE_DEFAULT VIRTKSM_CONF
 
 /* Local users, as far as access goes; each includes those before it. */
 typedef enum {

@@ -83,13 +83,16 @@ clear_the_way(const struct sockaddr_un *address, GError **error)
     return true;
 }
 
-/* The inode is opened once and then named by its descriptor, so a swapped path changes nothing. */
+/*
+ * The inode is opened once and then named by its descriptor, so a swapped path changes nothing. A
+ * group that is right already is left alone: a service may be without the right to give files away.
+ */
 static bool
-set_owner_and_mode(int inode_fd, const GrpcListen *where, GError **error)
+set_owner_and_mode(int inode_fd, gid_t is, const GrpcListen *where, GError **error)
 {
     g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", inode_fd);
 
-    if (where->gid != (gid_t)-1 &&
+    if (where->gid != (gid_t)-1 && where->gid != is &&
         fchownat(inode_fd, "", (uid_t)-1, where->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return fail(error, "cannot set the group of", where->path);
     if (chmod(link, where->mode) < 0)
@@ -111,7 +114,7 @@ settle_file(const GrpcListen *where, GrpcSocket *made, GError **error)
         return false;
     }
     made->path = g_strdup(where->path);
-    return set_owner_and_mode(made->inode_fd, where, error);
+    return set_owner_and_mode(made->inode_fd, st.st_gid, where, error);
 }
 
 static bool
