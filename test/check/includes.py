@@ -41,6 +41,7 @@ ROOMS = (
     ("agent/cli/", ("agent/cli/", "agent/trace/", "agent/report/figure.h", "agent/conf.h",
                     "agent/config.h", "agent/error.h", "agent/message.h", "policy/", "proto/")),
     ("agent/", ("agent/", "policy/", "proto/")),
+    ("packaging/", ("packaging/", "agent/", "policy/")),
     ("test/", ("",)),
 )
 
@@ -67,7 +68,7 @@ C11 = {"assert.h", "float.h", "inttypes.h", "iso646.h", "limits.h", "stdalign.h"
 TEXT = re.compile(r"\b(v?f?printf|v?dprintf|f?puts|f?putc|putchar|perror|g_print|g_printerr"
                   r"|g_message|g_warning|g_info|g_debug|g_critical|g_error|g_log\w*|v?syslog"
                   r"|sd_journal_\w+)\s*\(")
-TEXT_WRITERS = ("agent/log.c", "agent/main.c", "agent/cli/", "hooks/")
+TEXT_WRITERS = ("agent/log.c", "agent/main.c", "agent/cli/", "hooks/", "packaging/reference/")
 
 # Who opens files for writing, and which.
 OPENING = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|(?:f|fd|freo)?open(?=\s*\([^;]*,\s*\"[wa+])"

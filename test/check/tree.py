@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BAD = "test/check/bad/"
 
 # The rooms that make up the programs, as opposed to what tests and packages them.
-PRODUCT = ("policy/", "proto/", "agent/", "hooks/")
+PRODUCT = ("policy/", "proto/", "agent/", "hooks/", "packaging/")
 
 _NOISE = re.compile(r"""(?P<comment>/\*.*?\*/|//[^\n]*)
                       | (?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.S | re.X)
