@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""confine.py - what confines the daemon, and the recipes that pack it, can be read by their tools
+
+AppArmor's parser compiles the profile, SELinux's tools the module; both are given the capabilities
+of the unit. rpmspec reads the spec, whose version is the project's.
+"""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from tree import Tree, Verdict, arguments
+
+PROFILE = "packaging/apparmor/usr.sbin.virtksmd"
+MODULE = "packaging/selinux/virtksm"
+UNIT = "packaging/systemd/virtksmd.service.in"
+SPEC = "packaging/rpm/virtksmd.spec"
+SELINUX_MAKEFILE = "/usr/share/selinux/devel/Makefile"
+# Without the unit, somebody has to give the control socket to its group.
+BESIDE_THE_UNIT = {"chown"}
+
+
+def run(command, folder=None):
+    try:
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        return 127, "%s: %s" % (command[0], error.strerror)
+    return done.returncode, done.stdout.strip()
+
+
+def text_of(tree, path):
+    return tree.read(path) if os.path.isfile(os.path.join(tree.root, path)) else ""
+
+
+def check_capabilities(tree, verdict, path, found):
+    unit = re.search(r"^CapabilityBoundingSet=(.*)$", text_of(tree, UNIT), re.M)
+    wanted = {c[4:].lower() for c in unit.group(1).split()} if unit else set()
+    if found != wanted | BESIDE_THE_UNIT:
+        verdict.problem(path, 1, "capabilities are %s, those of the unit %s" % (
+            " ".join(sorted(found)), " ".join(sorted(wanted))))
+
+
+def check_profile(tree, verdict):
+    text = text_of(tree, PROFILE)
+    if not text:
+        return
+    verdict.looked("profiles")
+    with tempfile.TemporaryDirectory() as folder:
+        code, output = run(["apparmor_parser", "--skip-kernel-load", "--skip-cache",
+                            "--ofile", folder + "/out", os.path.join(tree.root, PROFILE)])
+    if code != 0:
+        verdict.problem(PROFILE, 1, output)
+    check_capabilities(tree, verdict, PROFILE,
+                       set(re.findall(r"^\s*capability (\w+),$", text, re.M)))
+
+
+def check_module(tree, verdict):
+    text = text_of(tree, MODULE + ".te")
+    if not text:
+        return
+    verdict.looked("modules")
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".te", ".fc", ".if"):
+            if text_of(tree, MODULE + suffix):
+                shutil.copy(os.path.join(tree.root, MODULE + suffix), folder)
+        code, output = run(["make", "-f", SELINUX_MAKEFILE, "virtksm.pp"], folder)
+        if code != 0 or not os.path.isfile(folder + "/virtksm.pp"):
+            verdict.problem(MODULE + ".te", 1, output)
+    found = re.search(r"self:capability \{ ([\w ]*) \}", text)
+    check_capabilities(tree, verdict, MODULE + ".te", set(found.group(1).split()) if found else set())
+
+
+def check_spec(tree, verdict):
+    if not text_of(tree, SPEC):
+        return
+    verdict.looked("specs")
+    code, output = run(["rpmspec", "--query", "--queryformat", "%{version}\n",
+                        os.path.join(tree.root, SPEC)])
+    version = re.search(r"^project\(\w+ VERSION ([\d.]+)", text_of(tree, "CMakeLists.txt"), re.M)
+    if code != 0:
+        verdict.problem(SPEC, 1, output)
+    elif not version or version.group(1) not in output.splitlines():
+        verdict.problem(SPEC, 1, "version is %s, the project's is %s" % (
+            output, version.group(1) if version else "missing"))
+
+
+def main():
+    args = arguments(__doc__)
+    tree, verdict = Tree(args.root), Verdict("confine")
+    for what in ("profiles", "modules", "specs"):
+        verdict.looked(what, 0)
+    check_profile(tree, verdict)
+    check_module(tree, verdict)
+    check_spec(tree, verdict)
+    verdict.finish()
+
+
+if __name__ == "__main__":
+    main()
