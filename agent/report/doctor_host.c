@@ -395,7 +395,7 @@ static const DoctorCheck checks[] = {
       find_hook_deaf },
     { { "hook-missing", DOCTOR_INFO, "/" SETUP_HOOK_PATH,
         "libvirt does not call virtksm-hook; events come from libvirt's callbacks.",
-        "Install it if libvirt is not to be connected, or for earlier events: see README.md. "
+        "Install it if libvirt is not to be connected, or for earlier events: see virtksm-hook(8). "
         "[hook] enable = false if it is not wanted." },
       find_hook_missing },
     { { "hook-stale", DOCTOR_WARNING, "/" SETUP_HOOK_PATH,

@@ -162,7 +162,7 @@ class BeforeLibvirt65(HookTestCase):
         elsewhere = RUN_DIR + "/50-virtksm"
         self.host.hook.put(elsewhere)
         self.addCleanup(self.host.hook.take_away, elsewhere)
-        self.host.hook.put_script("definition=$(cat)\n"  # as README.md has it
+        self.host.hook.put_script("definition=$(cat)\n"  # as packaging/guide/using.md has it
                                   "printf '%s' \"$definition\" | " + elsewhere +
                                   " \"$@\" || :\n")
         self.addCleanup(self.host.hook.take_away, ONLY_HOOK)
