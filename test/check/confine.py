@@ -3,7 +3,8 @@
 """confine.py - what confines the daemon, and the recipes that pack it, can be read by their tools
 
 AppArmor's parser compiles the profile, SELinux's tools the module; both are given the capabilities
-of the unit. rpmspec reads the spec, whose version is the project's.
+of the unit. rpmspec reads the spec, whose version is the project's, and which asks for the libraries
+that CMakeLists.txt asks for, of the same least versions.
 """
 import os
 import re
@@ -18,6 +19,10 @@ MODULE = "packaging/selinux/virtksm"
 UNIT = "packaging/systemd/virtksmd.service.in"
 SPEC = "packaging/rpm/virtksmd.spec"
 SELINUX_MAKEFILE = "/usr/share/selinux/devel/Makefile"
+MODULE_OF_CMAKE = re.compile(r"([a-z][\w.+-]*[\w+])>=([\d.]+)")
+MODULE_OF_SPEC = re.compile(r"^BuildRequires: *pkgconfig\(([^)]+)\) >= ([\d.]+)$", re.M)
+# Comes with another of the same version.
+IMPLIED = {"gio-unix-2.0"}
 # Without the unit, somebody has to give the control socket to its group.
 BESIDE_THE_UNIT = {"chown"}
 
@@ -87,6 +92,16 @@ def check_spec(tree, verdict):
             output, version.group(1) if version else "missing"))
 
 
+def check_libraries(tree, verdict):
+    wanted = {m for m in MODULE_OF_CMAKE.findall(text_of(tree, "CMakeLists.txt"))
+              if m[0] not in IMPLIED}
+    found = set(MODULE_OF_SPEC.findall(text_of(tree, SPEC)))
+    verdict.looked("libraries", len(wanted))
+    for name, version in sorted(wanted ^ found):
+        verdict.problem(SPEC, 1, "%s >= %s: only %s asks for it" % (
+            name, version, "CMakeLists.txt" if (name, version) in wanted else "the spec"))
+
+
 def main():
     args = arguments(__doc__)
     tree, verdict = Tree(args.root), Verdict("confine")
@@ -95,6 +110,7 @@ def main():
     check_profile(tree, verdict)
     check_module(tree, verdict)
     check_spec(tree, verdict)
+    check_libraries(tree, verdict)
     verdict.finish()
 
 
