@@ -39,6 +39,7 @@ typedef struct {
     unsigned failures;      /* attempts that failed, since the last that worked */
     uint64_t resume_us;     /* CLOCK_MONOTONIC; left alone until then; 0: it is not */
     uint64_t lease_us;      /* limits: lifted at this CLOCK_MONOTONIC unless renewed; 0: not set */
+    uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change that worked; 0: none so far */
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
     /* private: */
     char *cgroup;         /* owned; limits: path below the mount point; NULL: not known */

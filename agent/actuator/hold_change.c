@@ -305,6 +305,7 @@ take_done(HoldTable *table, Hold *hold, const ChangeOutcome *outcome)
     hold->known.least_bytes = min_u64(found, hold->want_bytes);
     hold->known.most_bytes = max_u64(found, hold->want_bytes);
     hold->known.wrote_bytes = hold->want_bytes;
+    hold->changed_us = now_us();
     hold->is_unsure = false;
     hold->state = HOLD_OURS;
     if (hold->wish_bytes == hold->want_bytes)

@@ -12,9 +12,6 @@
 
 #include "test/support/memcase.h"
 
-#define U          VALUE_UNKNOWN
-#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-
 static void
 decisions_in_a_hurry_leave_reclaim_as_it_is(void **unused)
 {
@@ -32,7 +29,7 @@ decisions_in_a_hurry_leave_reclaim_as_it_is(void **unused)
     memory = one.state.memory;
     one.host.is_quick = true;
     one.host.alarm = ALARM_CRITICAL;
-    memcase_after(&one, 20 * MEMCASE_S);
+    memcase_after(&one, 20 * S);
     assert_int_equal(one.plan.host.level, MEMORY_CRITICAL);
     assert_int_equal(one.plan.host.reason, REASON_NONE);
     assert_int_equal(one.plan.host.wanted_bytes, 0);
@@ -47,7 +44,7 @@ decisions_in_a_hurry_leave_reclaim_as_it_is(void **unused)
     assert_memory_equal(before, one.tracks, sizeof(before));
     assert_memory_equal(&memory, &one.state.memory, sizeof(memory));
     one.host.is_quick = false;
-    memcase_after(&one, 20 * MEMCASE_S);
+    memcase_after(&one, 20 * S);
     assert_int_not_equal(one.plans[0].balloon_reason, REASON_NONE);
 }
 
@@ -78,7 +75,7 @@ where_no_mechanism_is_enabled_nothing_is_decided_and_nothing_remembered(void **u
         memcase_decide(&one);
         one.conf.balloon_enable = rows[i].balloon;
         one.conf.high_enable = rows[i].high;
-        memcase_after(&one, MEMCASE_S);
+        memcase_after(&one, S);
         if (is_known(one.plans[0].need_bytes) != rows[i].is_used)
             fail_msg("%s: need %" PRIu64, rows[i].when, one.plans[0].need_bytes);
         if ((memcmp(&one.tracks[0].need, &fresh.need, sizeof(fresh.need)) != 0) != rows[i].is_used)
@@ -93,7 +90,7 @@ where_no_mechanism_is_enabled_nothing_is_decided_and_nothing_remembered(void **u
         assert_int_equal(one.state.memory.unmet_bytes, 0);
         assert_int_equal(one.plans[0].balloon_reason, REASON_MECHANISM_OFF);
         assert_int_equal(one.plans[0].high_reason, REASON_MECHANISM_OFF);
-        assert_int_equal(one.plan.next_tick_us, 10 * MEMCASE_S);
+        assert_int_equal(one.plan.next_tick_us, 10 * S);
     }
 }
 
