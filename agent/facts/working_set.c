@@ -294,14 +294,14 @@ write_reasons(WorkingSetMeter *meter)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    meter->report.has_left = false;
+    meter->report.has_fallen_back = false;
     for (size_t i = 0; i < meter->current; i++) {
         const Slot *slot = &meter->slots[i];
 
         if (slot->reason)
             g_string_append_printf(text, "%s%s: %s", text->len > 0 ? "; " : "", backends[i]->name,
                                    slot->reason);
-        meter->report.has_left |= slot->has_failed;
+        meter->report.has_fallen_back |= slot->has_failed;
     }
     g_strlcpy(meter->report.reason, text->str, sizeof(meter->report.reason));
 }

@@ -60,11 +60,11 @@ typedef struct {
                                has, and a margin is taken off */
     uint64_t moment_us;     /* CLOCK_MONOTONIC at which the working set was seen, or at which the
                                guest said it; bins of longer ages may be older; 0: none */
-    uint64_t cpu_us;        /* CPU time that the measurement took; 0: none is over yet */
-    uint64_t horizon_us;    /* ages beyond are not told apart, all of that is in the last bin;
-                               0: there is no histogram; WORKING_SET_OLDEST: there is no limit */
-    WorkingSetEdges edges;  /* between the bins */
-    uint32_t n_nodes;       /* nodes in use */
+    uint64_t cpu_us; /* CPU time of the last measurement, or of the first so far; 0: not known */
+    uint64_t horizon_us;   /* ages beyond are not told apart, all of that is in the last bin;
+                              0: there is no histogram; WORKING_SET_OLDEST: there is no limit */
+    WorkingSetEdges edges; /* between the bins */
+    uint32_t n_nodes;      /* nodes in use */
     WorkingSetNode nodes[WORKING_SET_NODES_MAX];
     WorkingSetGuest guest;      /* its own word */
     uint64_t resident_bytes;    /* sum of all bins; VALUE_UNKNOWN */
@@ -72,7 +72,7 @@ typedef struct {
     uint64_t cold_bytes;        /* the rest of what is resident; VALUE_UNKNOWN */
     bool is_short;              /* the guest swaps or reads back what it had to drop: it needs more
                                    than it has, and the working set is a lower bound */
-    bool has_left;              /* a better backend is here, and has failed: the reason has it */
+    bool has_fallen_back;       /* a better backend is here, and has failed: the reason has it */
     char reason[WORKING_SET_REASON_BYTES]; /* why better backends are not used; "" */
 } WorkingSetReport;
 

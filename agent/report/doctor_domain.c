@@ -317,7 +317,7 @@ find_lost_means(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     const WorkingSetReport *report = domain->working_set;
 
-    return host->measures && report && report->has_left &&
+    return host->measures && report && report->has_fallen_back &&
            (is_measured_as(domain, WORKING_SET_MEASURED, finding) ||
             is_measured_as(domain, WORKING_SET_WARMING, finding));
 }

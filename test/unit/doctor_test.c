@@ -174,7 +174,7 @@ static void unknown_stuck(Patient *p) { stuck(p); p->domain.balloon_bytes = VALU
 static WorkingSetReport none_report = { .state = WORKING_SET_NONE, .reason = "idle: no" };
 static WorkingSetReport guest_report = { .state = WORKING_SET_GUEST, .reason = "lru_gen: off" };
 static WorkingSetReport good_report = { .state = WORKING_SET_MEASURED, .reason = "lru_gen: off" };
-static WorkingSetReport lost = { WORKING_SET_WARMING, .has_left = true, .reason = "lru_gen: odd" };
+static WorkingSetReport lost = { WORKING_SET_WARMING, .has_fallen_back = true, .reason = "odd" };
 static void no_backend(Patient *p) { p->domain.working_set = &none_report; }
 static void no_backend_wanted(Patient *p) { no_backend(p); p->host.measures = false; }
 static void guest_only(Patient *p) { p->domain.working_set = &guest_report; }
@@ -295,7 +295,7 @@ static const Row domain_rows[] = {
     { "no means, and none wanted", no_backend_wanted, "" },
     { "the guest's word alone", guest_only, "working-set-guest-only info lru_gen: off" },
     { "measured by the second best", second_best, "" },
-    { "a better means has failed", fallback, "working-set-fallback info lru_gen: odd" },
+    { "a better means has failed", fallback, "working-set-fallback info odd" },
     { "somebody's balloon", foreign_balloon, "reclaim-foreign warning balloon" },
     { "somebody's limit", foreign_limit, "reclaim-foreign warning memory.high" },
     { "both", both_foreign, "reclaim-foreign warning balloon, memory.high" },

@@ -251,7 +251,7 @@ a_better_backend_is_used_as_soon_as_it_works(void **unused)
     working_set_meter_step(meter, 2 * S);
     working_set_meter_step(meter, 11 * S);
     assert_string_equal(report->backend, "referenced");
-    assert_false(report->has_left);
+    assert_false(report->has_fallen_back);
     assert_false(report->is_estimate);
     add_generations(fake);
     working_set_meter_step(meter, 71 * S); /* the ten minutes are not over */
@@ -266,7 +266,7 @@ a_better_backend_is_used_as_soon_as_it_works(void **unused)
     working_set_meter_step(meter, 700 * S);
     assert_string_equal(report->backend, "referenced");
     assert_int_equal(report->state, WORKING_SET_MEASURED);
-    assert_true(report->has_left);
+    assert_true(report->has_fallen_back);
     assert_non_null(strstr(report->reason, "lru_gen: " LRU_GEN " has another form"));
 
     add_generations(fake);
@@ -278,7 +278,7 @@ a_better_backend_is_used_as_soon_as_it_works(void **unused)
     assert_int_equal(report->state, WORKING_SET_WARMING);
     assert_int_equal(report->n_nodes, 0);
     assert_true(report->is_estimate);
-    assert_false(report->has_left);
+    assert_false(report->has_fallen_back);
     assert_null(strstr(report->reason, "lru_gen"));
 }
 
