@@ -31,8 +31,9 @@
 #define GROWING_BP (4 * BP_ONE)
 /* Fewer pages than this say nothing of what a pass brings. */
 #define DUE_MIN_PAGES UINT64_C(1000)
-/* Whatever the last passes brought, the price rises no further than to one over this. */
-#define KEPT_MIN_BP (BP_ONE / 64)
+/* Whatever the last passes brought, the price rises no further than to one over this: QEMU has
+ * memory of its own that merges with nothing, most of what is found in the first moments. */
+#define KEPT_MIN_BP (BP_ONE / 8)
 /* Growth in a second, of what waits, below which memory stands still. */
 #define STILL_GROWTH_BP (BP_ONE / 200)
 

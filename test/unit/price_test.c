@@ -152,7 +152,7 @@ while_passes_bring_little_the_next_one_has_to_be_worth_more(void **unused)
         uint64_t want_ms;
     } rows[] = {
         { "all that was due", 20000, 20000, 1250 },     { "more than that", 20000, 30000, 1250 },
-        { "half of it", 20000, 10000, 2500 },           { "nothing", 20000, 0, 80128 },
+        { "half of it", 20000, 10000, 2500 },           { "nothing", 20000, 0, 10000 },
         { "too little was due to tell", 999, 0, 1250 },
     };
     (void)unused;
