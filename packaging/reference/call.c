@@ -38,7 +38,7 @@ who_may(const GrpcMethod *method)
 static char *
 comment_of(char **lines, const char *name)
 {
-    g_autofree char *start = g_strdup_printf("rpc %s(", name);
+    g_autofree char *declared = g_strdup_printf("rpc %s(", name);
     GString *text = g_string_new(NULL);
 
     for (size_t i = 0; lines[i]; i++) {
@@ -46,7 +46,7 @@ comment_of(char **lines, const char *name)
 
         if (g_str_has_prefix(line, "// "))
             g_string_append_printf(text, "%s%s", text->len > 0 ? "\n" : "", line + 3);
-        else if (g_str_has_prefix(line, start))
+        else if (g_str_has_prefix(line, declared))
             return g_string_free(text, FALSE);
         else
             g_string_truncate(text, 0);
