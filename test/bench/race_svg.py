@@ -74,7 +74,7 @@ def _bars(result):
     """ksmd's CPU; the names stand before the bars, so they are the curves' legend, too."""
     costs = {name: middle(scores, "cpu") for name, scores in _racers(result.scores)}
     most = max(max(costs.values()), 0.001)
-    lines = [_text(BARS_LEFT - 120, TOP - 15, "CPU seconds of ksmd in %g s" % result.window,
+    lines = [_text(BARS_LEFT - 120, TOP - 15, "CPU seconds of ksmd in %.0f s" % result.window,
                    title=True)]
     for row, (name, cost) in enumerate(sorted(costs.items(), key=lambda item: item[1])):
         y, width = TOP + 10 + 38 * row, (BARS_RIGHT - BARS_LEFT) * cost / most
@@ -91,8 +91,9 @@ def picture(result):
     end = min(CURVE_SECONDS, result.window)
     head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img">' % (WIDTH,
                                                                                        HEIGHT)
-    runs = "medians of %s runs" % "-".join(
-        str(n) for n in sorted({len(scores) for scores in result.scores.values()}))
+    counts = [len(scores) for _, scores in _racers(result.scores)]
+    runs = "medians of %s runs" % " to ".join(
+        str(n) for n in sorted({min(counts), max(counts)}))
     lines = [head, "<title>%s: memory saved and CPU spent, by controller</title>" % result.name,
              STYLE] + _curves(result, end, most) + _bars(result)
     return "\n".join(lines + [_text(LEFT, HEIGHT - 12, "%s, %s" % (result.name, runs)), "</svg>"])
