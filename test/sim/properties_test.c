@@ -141,6 +141,45 @@ once_the_domains_are_there_all_that_is_equal_is_merged(void **unused)
     try_sizes(merges_all);
 }
 
+/* QEMU's own memory is there first, and like nothing else: passes over it bring nothing. */
+static void
+memory_that_takes_long_to_come_is_merged_meanwhile(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t after_s; /* the first pages of the guests themselves */
+        uint64_t fill_s;  /* until the last */
+    } rows[] = {
+        { "after a second, within 20", 1, 20 },
+        { "after a second, within 40", 1, 40 },
+        { "after 3 seconds, within 40", 3, 40 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        PolicyConf conf = defaults();
+        SimHost *host = simhost_new(&conf, 24 * SIM_GIB);
+        const KsmRegion regions[] = {
+            { .content = KSM_CONTENT_UNIQUE, .pages = 10000, .pages_per_s = 10000 },
+            { .content = KSM_CONTENT_SHARED,
+              .group = 1,
+              .pages = 200000,
+              .after_us = rows[i].after_s * S,
+              .pages_per_s = 200000 / rows[i].fill_s },
+        };
+        uint64_t possible;
+
+        for (unsigned j = 0; j < 4; j++)
+            simhost_start(host, regions, sizeof(regions) / sizeof(regions[0]));
+        simhost_run(host, (rows[i].after_s + rows[i].fill_s) * S);
+        possible = ksm_model_possible_pages(simhost_model(host));
+        if (ksm_model_saved_pages(simhost_model(host)) < possible / 2)
+            fail_msg("%s: %" PRIu64 " of %" PRIu64 " pages", rows[i].when,
+                     ksm_model_saved_pages(simhost_model(host)), possible);
+        simhost_free(host);
+    }
+}
+
 static void
 stays_calm(Dice *dice, const Size *size)
 {
@@ -334,6 +373,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(once_the_domains_are_there_all_that_is_equal_is_merged),
+        cmocka_unit_test(memory_that_takes_long_to_come_is_merged_meanwhile),
         cmocka_unit_test(a_host_at_rest_stays_in_its_phase_and_costs_next_to_nothing),
         cmocka_unit_test(where_nothing_is_equal_ksm_rests_within_three_passes),
         cmocka_unit_test(no_minute_of_a_burst_costs_more_than_the_budget),
