@@ -26,8 +26,15 @@ struct PsiSource {
     char *detail;                         /* owned; what is to be said of those; NULL: nothing */
 };
 
-static const MemoryAlarm alarms[] = { [PSI_SOME] = ALARM_MEDIUM, [PSI_FULL] = ALARM_CRITICAL };
-G_STATIC_ASSERT(G_N_ELEMENTS(alarms) == PSI_KIND_COUNT);
+/* A host with memory to spare has next to nothing of either. */
+static const struct {
+    guint percent;     /* see PsiFile */
+    MemoryAlarm alarm; /* what more than that is */
+} kinds[] = {
+    [PSI_SOME] = { 10, ALARM_MEDIUM },
+    [PSI_FULL] = { 5, ALARM_CRITICAL },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == PSI_KIND_COUNT);
 
 static void start(PsiSource *self);
 
@@ -66,7 +73,7 @@ on_host(PsiKind kind, bool is_gone, gpointer data)
         give_up_for_now(self, g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_IO,
                                                   "the kernel has ended the watch of " HOST_FILE));
     else
-        event_memory_alarm(self->agent, psi_source.name, alarms[kind]);
+        event_memory_alarm(self->agent, psi_source.name, kinds[kind].alarm);
 }
 
 /* It is the domain that is short, not the host: what is to be done, its figures say. */
@@ -79,11 +86,12 @@ on_domain(gpointer data)
 static void
 start(PsiSource *self)
 {
-    PsiFile file = { self->agent->root_fd, HOST_FILE, PSI_SOME };
+    PsiFile file = { .dir_fd = self->agent->root_fd, .path = HOST_FILE };
     GError *error = NULL;
 
     for (PsiKind kind = 0; kind < PSI_KIND_COUNT && !error; kind++) {
         file.kind = kind;
+        file.percent = kinds[kind].percent;
         self->triggers[kind] = psi_trigger_new(&file, on_host, self, &error);
     }
     if (error)

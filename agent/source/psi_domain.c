@@ -12,6 +12,9 @@
 #include "agent/log.h"
 #include "agent/source/psi_trigger.h"
 
+/* About what policy lets a domain wait as it is shipped: who is over its bound is seen at once. */
+#define PERCENT 1
+
 typedef struct {
     uint64_t key;        /* of the start; first: the table's key points to it */
     PsiDomains *domains; /* borrowed */
@@ -64,7 +67,7 @@ on_fired(PsiKind kind, bool is_gone, gpointer data)
 static void
 watch(PsiDomains *domains, const Domain *domain)
 {
-    PsiFile file = { domain->cgroup.dir_fd, "memory.pressure", PSI_SOME };
+    PsiFile file = { domain->cgroup.dir_fd, "memory.pressure", PSI_SOME, PERCENT };
     Watched *watched = g_new(Watched, 1);
     g_autoptr(GError) error = NULL;
 

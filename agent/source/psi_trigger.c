@@ -32,23 +32,16 @@ struct PsiTrigger {
 /* Shorter ones first: they are told sooner. The last is for those who lack CAP_SYS_RESOURCE. */
 static const guint windows_us[] = { 1000000, 2000000 };
 
-/* How much of a window may be waited through unnoticed. A host with memory to spare has next to
- * nothing of it. */
-static const struct {
-    const char *word; /* the kernel's */
-    guint percent;    /* of the window */
-} kinds[] = {
-    [PSI_SOME] = { "some", 10 },
-    [PSI_FULL] = { "full", 5 },
-};
-G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == PSI_KIND_COUNT);
+/* The kernel's. */
+static const char *const words[] = { [PSI_SOME] = "some", [PSI_FULL] = "full" };
+G_STATIC_ASSERT(G_N_ELEMENTS(words) == PSI_KIND_COUNT);
 
 /* Return: 0, or an errno. */
 static int
-write_line(int fd, PsiKind kind, guint window_us)
+write_line(int fd, const PsiFile *file, guint window_us)
 {
-    g_autofree char *line = g_strdup_printf("%s %u %u", kinds[kind].word,
-                                            window_us / 100 * kinds[kind].percent, window_us);
+    g_autofree char *line =
+        g_strdup_printf("%s %u %u", words[file->kind], window_us / 100 * file->percent, window_us);
     size_t size = strlen(line) + 1;
 
     return write(fd, line, size) == (ssize_t)size ? 0 : errno;
@@ -56,12 +49,12 @@ write_line(int fd, PsiKind kind, guint window_us)
 
 /* Return: 0, or an errno. */
 static int
-set_trigger(int fd, PsiKind kind)
+set_trigger(int fd, const PsiFile *file)
 {
     int code = EINVAL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(windows_us) && (code == EINVAL || code == EPERM); i++)
-        code = write_line(fd, kind, windows_us[i]);
+        code = write_line(fd, file, windows_us[i]);
     return code;
 }
 
@@ -94,7 +87,7 @@ open_file(const PsiFile *file, GError **error)
     int code = fd < 0 ? errno : 0;
 
     if (is_right)
-        code = set_trigger(fd, file->kind);
+        code = set_trigger(fd, file);
     if (is_right && code == 0)
         return fd;
     if (fd >= 0)

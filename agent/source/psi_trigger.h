@@ -17,6 +17,7 @@ typedef struct {
     int dir_fd;       /* borrowed, until the trigger is open */
     const char *path; /* below it: "proc/pressure/memory", or "memory.pressure" of a cgroup */
     PsiKind kind;     /* whose waiting counts */
+    guint percent;    /* of a window that may be waited through unnoticed */
 } PsiFile;
 
 /* @is_gone: what was watched is no more, and nothing will come; free the trigger. It may be freed

@@ -380,7 +380,7 @@ a_domain_is_watched_while_it_is_under_a_limit(void **state)
     follow(agent);
     follow(agent);
     assert_int_equal(kernel.n, 3);
-    assert_string_equal(kernel.files[2].line, "some 100000 1000000");
+    assert_string_equal(kernel.files[2].line, "some 10000 1000000");
     domain->plan.lease_us = 0;
     follow(agent);
     assert_true(is_closed(&kernel.files[2]));
