@@ -22,7 +22,9 @@
  * memory.reclaim is preferred: it takes what it is asked for and leaves nothing behind. Where
  * there is only memory.high, the limit is set a step below what is used; it holds until the next
  * step down, and is lifted at once when the domain hurts, when its guest is short, when the host
- * is calm, or when the domain is no longer ours to squeeze. It has a lease, renewed at every
+ * is calm, or when the domain is no longer ours to squeeze. Who sets a limit reclaims until the
+ * usage is below it, even when the limit has been lifted meanwhile; so a large step is made of
+ * small ones, the next when the domain is below the last. It has a lease, renewed at every
  * decision, so that it goes when the agent does. One that was not set before the domain has grown
  * far beyond it is not wanted any more.
  *
@@ -31,7 +33,7 @@
  *
  * The idea of asking for a little and looking at the pressure is that of J. Weiner's senpai.
  * Source: Documentation/admin-guide/cgroup-v2.rst, memory.high, memory.reclaim, memory.pressure;
- * workingset_refault_* in memory.stat.
+ * workingset_refault_* in memory.stat; memory_high_write() in mm/memcontrol.c.
  */
 #include "policy/high.h"
 #include "policy/balloon.h"
@@ -55,6 +57,9 @@
 #define PROBE_MIN MIB
 /* A limit that is set late is at most so many steps below what is used. */
 #define STEPS_MAX 2
+/* A limit goes down by so much at a time, and the next time when no more than a quarter of that is
+ * used beyond it. */
+#define LIMIT_STEP (8 * MIB)
 /* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
 /* The kernel takes more than it is asked for: a fifth more was seen, and little is doubled by huge
@@ -350,9 +355,10 @@ plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pla
         part->reclaim_bytes = bytes;
         plan_lift(domain, high, part);
     } else {
-        uint64_t limit_bytes = limit_below(&sample->host, domain, bytes);
+        uint64_t limit_bytes = limit_below(&sample->host, domain, min_u64(bytes, LIMIT_STEP));
 
         plan_limit(conf, sample->host.now_us, limit_bytes, part);
+        high->goal_bytes = limit_below(&sample->host, domain, bytes);
         if (!dry)
             high->limit_bytes = limit_bytes;
     }
@@ -372,6 +378,16 @@ is_outgrown(const PolicyConf *conf, const DomainSample *domain, const HighTrack 
                mul_div(domain->cgroup_bytes, STEPS_MAX * conf->high_step_bp, BP_ONE);
 }
 
+/* The limit as it is to be now: on its way to where the probe ends. */
+static uint64_t
+next_limit(const DomainSample *domain, const HighTrack *high)
+{
+    if (domain->limit_bytes != high->limit_bytes ||
+        domain->cgroup_bytes > sat_add(high->limit_bytes, LIMIT_STEP / 4))
+        return high->limit_bytes;
+    return max_u64(high->goal_bytes, sat_sub(high->limit_bytes, LIMIT_STEP));
+}
+
 /* Of a domain that is not probed now. */
 static void
 plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan, size_t i)
@@ -389,6 +405,7 @@ plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
                is_outgrown(conf, domain, high)) {
         plan_lift(domain, high, part);
     } else {
+        high->limit_bytes = next_limit(domain, high);
         plan_limit(conf, sample->host.now_us, high->limit_bytes, part);
     }
     if (reason != REASON_NONE)

@@ -175,6 +175,7 @@ typedef struct {
     uint64_t refaults;    /* counter then; VALUE_UNKNOWN */
     bool hurt;            /* it waited too long, or too much came back, lately */
     uint64_t limit_bytes; /* ours, in force; 0: none */
+    uint64_t goal_bytes;  /* where it is on its way to, at most limit_bytes */
     uint64_t rested_us;   /* CLOCK_MONOTONIC of the last probe, or of when it hurt last; 0: none */
     uint64_t pause_us;    /* from then to the next probe; 0: the usual */
     uint64_t taken_pages; /* by its last probes, older ones counting less */

@@ -218,6 +218,7 @@ static const TraceField track_fields[] = {
     TRACK(high.refaults),
     FLAG(DomainTrack, high.hurt),
     TRACK(high.limit_bytes),
+    TRACK(high.goal_bytes),
     TRACK(high.rested_us),
     TRACK(high.pause_us),
     TRACK(high.taken_pages),

@@ -92,6 +92,56 @@ wait_for_probe(MemCase *one, unsigned most)
 }
 
 static void
+a_large_step_is_made_of_small_ones_as_far_as_the_domain_follows(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t in_force_mib; /* and a page */
+        uint64_t used_mib;
+        uint64_t want_mib; /* and a page */
+    } rows[] = {
+        { "as planned", 992, 992, 984 },
+        { "the last one is smaller", 984, 984, 980 },
+        { "there it stays", 980, 970, 980 },
+    };
+    static const struct {
+        const char *when;
+        uint64_t in_force_mib, used_mib;
+    } stays[] = { { "not set yet", 1000, 992 }, { "not followed", 992, 995 } };
+    MemCase one;
+    (void)unused;
+
+    memcase_init_limits(&one);
+    memcase_decide(&one);
+    assert_int_equal(one.plans[0].limit_bytes, 992 * MIB + 4096);
+    for (size_t r = 0; r < ROWS(stays); r++) {
+        one.domains[0].limit_bytes = stays[r].in_force_mib * MIB + 4096;
+        one.domains[0].cgroup_bytes = stays[r].used_mib * MIB;
+        memcase_after(&one, S / 2);
+        if (one.plans[0].limit_bytes != 992 * MIB + 4096)
+            fail_msg("%s: %" PRIu64, stays[r].when, one.plans[0].limit_bytes);
+    }
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        one.domains[0].limit_bytes = rows[r].in_force_mib * MIB + 4096;
+        one.domains[0].cgroup_bytes = rows[r].used_mib * MIB;
+        memcase_after(&one, S / 2);
+        if (one.plans[0].limit_bytes != rows[r].want_mib * MIB + 4096)
+            fail_msg("%s: %" PRIu64, rows[r].when, one.plans[0].limit_bytes);
+    }
+}
+
+/* Decisions until the step is done; no time passes. */
+static void
+finish_step(MemCase *one)
+{
+    for (int i = 0; i < 3; i++) {
+        obey(one);
+        memcase_decide(one);
+    }
+    obey(one);
+}
+
+static void
 a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm(void **unused)
 {
     MemCase one;
@@ -99,20 +149,19 @@ a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm(void **unused)
 
     memcase_init_limits(&one);
     memcase_decide(&one);
-    assert_int_equal(one.plans[0].limit_bytes, 980 * MIB + 4096);
     assert_int_equal(one.plans[0].lease_us, one.host.now_us + 60 * S);
     assert_true(one.plans[0].high_apply);
     assert_int_equal(one.plans[0].reclaim_bytes, 0);
     assert_int_equal(one.plan.next_tick_us, S / 2);
-    obey(&one);
+    finish_step(&one);
     memcase_after(&one, 5 * S);
     assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
     assert_int_equal(one.plans[0].limit_bytes, 980 * MIB + 4096);
     assert_int_equal(one.plans[0].lease_us, one.host.now_us + 60 * S);
     memcase_after(&one, 5 * S);
     assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
+    finish_step(&one);
     assert_true(one.plans[0].limit_bytes < 961 * MIB);
-    obey(&one);
     memcase_available(&one, 5000);
     memcase_after(&one, S); /* on its way back to calm: held */
     assert_true(one.plans[0].limit_bytes < 961 * MIB);
@@ -193,7 +242,7 @@ a_limit_that_comes_too_late_is_not_wanted_any_more(void **unused)
             obey(&one);
         one.domains[0].cgroup_bytes = (1000 + rows[r].grown_mib) * MIB;
         memcase_after(&one, S);
-        if ((one.plans[0].limit_bytes == 980 * MIB + 4096) != rows[r].is_wanted)
+        if ((one.plans[0].limit_bytes == 992 * MIB + 4096) != rows[r].is_wanted)
             fail_msg("%s: %" PRIu64, rows[r].when, one.plans[0].limit_bytes);
     }
 }
@@ -284,6 +333,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_large_step_is_made_of_small_ones_as_far_as_the_domain_follows),
         cmocka_unit_test(a_limit_goes_down_in_steps_and_is_renewed_until_the_host_is_calm),
         cmocka_unit_test(a_limit_is_lifted_at_once_when_it_must_not_be),
         cmocka_unit_test(a_limit_that_comes_too_late_is_not_wanted_any_more),
