@@ -15,7 +15,7 @@
  * has been, for as long as it would still be right to take it.
  *
  * A step down that is still on its way when the host is calm again, or when the guest turns out to
- * be short, is called off.
+ * be short or about to be, is called off.
  *
  * Domains whose memory must stay, or must not move now, whose balloon others set, or of whose need
  * nothing is known, are left alone, with the reason. Only what was taken from the latter is given
@@ -35,6 +35,12 @@
 
 /* --- taking ----------------------------------------------------------------------------- */
 
+static bool
+is_soon_short(const BalloonCase *c)
+{
+    return need_soon_bytes(c->track, c->host->now_us) > 0;
+}
+
 /* Why a domain gives nothing; REASON_NONE: it might. */
 static Reason
 why_keep(const BalloonCase *c)
@@ -43,7 +49,7 @@ why_keep(const BalloonCase *c)
 
     if (c->is_short && stake->end_bytes >= stake->high_bytes)
         return REASON_AT_CEILING;
-    if (need_was_short(c->track, c->host->now_us))
+    if (need_was_short(c->track, c->host->now_us) || is_soon_short(c))
         return REASON_GUEST_SHORT;
     if (c->track->balloon.stuck)
         return REASON_STUCK;
@@ -99,7 +105,7 @@ is_shrinking(const BalloonCase *c)
 static void
 call_off(const BalloonCase *c)
 {
-    bool unwanted = c->level == MEMORY_CALM || c->is_short;
+    bool unwanted = c->level == MEMORY_CALM || c->is_short || is_soon_short(c);
 
     if (unwanted && is_shrinking(c) && c->domain->balloon_bytes >= c->stake.low_bytes)
         balloon_plan(c, min_u64(c->domain->balloon_bytes, c->domain->maximum_bytes),

@@ -2,14 +2,14 @@
 /*
  * balloon_give.c - what is free goes to those that need it
  *
- * First come domains that are short themselves, then those that have less than their need, then,
- * on a calm host, those from which memory was taken although they can do without: up to where
- * their balloon was found. The first two get large steps at once; where there is not enough for
- * all that are short, each gets a fair part. All of it comes from what is free now, above a mark
- * which is the lower the more pressing the need is, less what was given already and has not been
- * touched. Memory that another domain has been asked for is not free until it has come: first
- * free, then grant. What those that are short cannot be given is unmet; it makes the host tight,
- * and so others give at the next decision.
+ * First come domains that are short themselves, then those that are about to be, then those that
+ * have less than their need, then, on a calm host, those from which memory was taken although they
+ * can do without: up to where their balloon was found. All but the last get large steps at once;
+ * where there is not enough for all that are short, each gets a fair part. All of it comes from
+ * what is free now, above a mark which is the lower the more pressing the need is, less what was
+ * given already and has not been touched. Memory that another domain has been asked for is not
+ * free until it has come: first free, then grant. What those that are short cannot be given is
+ * unmet; it makes the host tight, and so others give at the next decision.
  *
  * One case goes further. A guest with hardly anything left and no swap of its own to turn to is
  * about to kill its programs. It gets a small step even where the host has to swap for it, up to
@@ -29,6 +29,7 @@
 typedef enum {
     TURN_SHORT, /* shows signs of shortage */
     TURN_DIRE,  /* is about to kill its programs */
+    TURN_SOON,  /* takes memory so fast that it will be short */
     TURN_NEED,  /* has less than it needs */
     TURN_HOME,  /* has less than it was found with */
     TURN_COUNT,
@@ -64,6 +65,20 @@ static uint64_t
 wish_dire(const BalloonCase *c)
 {
     return c->track->need.is_dire ? min_u64(wish_short(c), c->stake.shrink_bytes) : 0;
+}
+
+static uint64_t
+wish_soon(const BalloonCase *c)
+{
+    const Stake *stake = &c->stake;
+    uint64_t soon_bytes = need_soon_bytes(c->track, c->host->now_us);
+
+    if (soon_bytes == 0 || !is_known(c->part->need_bytes) || c->is_short ||
+        (balloon_is_dwelling(c) && !balloon_has_told(c)))
+        return 0;
+    return max_u64(min_u64(min_u64(soon_bytes, stake->grow_bytes),
+                           sat_sub(stake->high_bytes, stake->end_bytes)),
+                   sat_sub(stake->low_bytes, stake->end_bytes));
 }
 
 static uint64_t
@@ -107,10 +122,8 @@ static uint64_t
 wish_of(const BalloonCase *c, Turn turn)
 {
     static uint64_t (*const wishes[TURN_COUNT])(const BalloonCase *) = {
-        [TURN_SHORT] = wish_short,
-        [TURN_DIRE] = wish_dire,
-        [TURN_NEED] = wish_need,
-        [TURN_HOME] = wish_home,
+        [TURN_SHORT] = wish_short, [TURN_DIRE] = wish_dire, [TURN_SOON] = wish_soon,
+        [TURN_NEED] = wish_need,   [TURN_HOME] = wish_home,
     };
 
     return is_known(c->part->balloon_bytes) ? 0 : wishes[turn](c);
@@ -132,9 +145,8 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
 {
     MemoryMarks marks = memory_marks(conf, &sample->host);
     const uint64_t mark_of[TURN_COUNT] = {
-        [TURN_SHORT] = marks.critical_bytes / 2,
-        [TURN_DIRE] = marks.critical_bytes / 4,
-        [TURN_NEED] = marks.tight_bytes,
+        [TURN_SHORT] = marks.critical_bytes / 2, [TURN_DIRE] = marks.critical_bytes / 4,
+        [TURN_SOON] = marks.critical_bytes,      [TURN_NEED] = marks.tight_bytes,
         [TURN_HOME] = marks.idle_bytes,
     };
     uint64_t promised = 0;

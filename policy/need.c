@@ -26,6 +26,10 @@
  * programs, while little is usable; hardly anything is usable. What it needs then is not known,
  * only that it is more than it has; for an hour it is not believed to need less than that.
  *
+ * Memory that is given is there only when the guest has told, somebody has looked and the balloon
+ * has moved. A guest that takes memory so fast that nothing would be left by then is about to be
+ * short.
+ *
  * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
  * to its floor; one that claims more keeps what it has, and is charged for it (balloon.c). What
  * cannot be true is not used at all: more than the domain's maximum, more usable than available.
@@ -65,6 +69,8 @@
 #define DIRE_BP      (BP_ONE / 50)
 /* Part of the caches that counts as needed. */
 #define CACHES_DIVISOR 4
+/* From what a guest tells to memory that it can use: a tick of up to two seconds. */
+#define ANSWER_US (2 * US_PER_S)
 
 bool
 need_has_working_set(const DomainSample *domain)
@@ -115,6 +121,12 @@ bool
 need_is_short(const DomainTrack *track, uint64_t now_us)
 {
     return track->need.is_short && sat_sub(now_us, track->need.short_us) < SHORT_US;
+}
+
+uint64_t
+need_soon_bytes(const DomainTrack *track, uint64_t now_us)
+{
+    return sat_sub(now_us, track->need.told_us) < SHORT_US ? track->need.soon_bytes : 0;
 }
 
 bool
@@ -172,30 +184,54 @@ is_dire(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
            per_second(domain->guest_swap_out_bytes, need->swap_out_bytes, elapsed_us) < SWAP_BYTES;
 }
 
+/* What it takes at its pace since it told last, until more can be there; 0: there is enough. */
+static uint64_t
+soon_bytes(const DomainSample *domain, uint64_t used_before, uint64_t used_bytes,
+           uint64_t elapsed_us)
+{
+    uint64_t bytes;
+
+    if (!is_known(used_before) || !is_known(used_bytes))
+        return 0;
+    bytes = mul_div(sat_sub(used_bytes, used_before), sat_add(elapsed_us, ANSWER_US), elapsed_us);
+    return bytes > usable_bytes(domain) ? bytes : 0;
+}
+
+/* Whether it tells of the balloon as it is. */
+static bool
+is_settled(const DomainSample *domain, const DomainTrack *track, uint64_t told_us)
+{
+    return is_known(domain->balloon_bytes) &&
+           (track->balloon.moved_us == 0 || told_us >= sat_add(track->balloon.moved_us, GRAIN_US));
+}
+
 /* What the guest's accounts leave out of its balloon, or have in them too much. */
 static void
-follow_accounts(const DomainSample *domain, const DomainTrack *track, uint64_t told_us,
-                NeedTrack *need)
+follow_accounts(const DomainSample *domain, NeedTrack *need)
 {
     uint64_t available = domain->guest_available_bytes;
 
-    if (!is_known(domain->balloon_bytes) ||
-        (track->balloon.moved_us > 0 && told_us < sat_add(track->balloon.moved_us, GRAIN_US)))
-        return; /* told of another size */
     need->counts_all = available > domain->balloon_bytes;
     need->reserve_bytes =
         sat_sub(need->counts_all ? domain->maximum_bytes : domain->balloon_bytes, available);
+}
+
+/* What is in use in it. */
+static uint64_t
+told_use(const DomainSample *domain, const NeedTrack *need)
+{
+    uint64_t used = domain->guest_available_bytes - usable_bytes(domain);
+
+    if (need->counts_all)
+        used = sat_sub(used, sat_sub(domain->maximum_bytes, domain->balloon_bytes));
+    return used;
 }
 
 /* What it could not hand out. */
 static uint64_t
 held_need(const DomainSample *domain, const NeedTrack *need)
 {
-    uint64_t used = domain->guest_available_bytes - usable_bytes(domain);
-
-    if (need->counts_all)
-        used = sat_sub(used, sat_sub(domain->maximum_bytes, domain->balloon_bytes));
-    return sat_add(used, need->reserve_bytes);
+    return sat_add(told_use(domain, need), need->reserve_bytes);
 }
 
 static uint64_t
@@ -244,12 +280,17 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     NeedTrack *need = &track->need;
     bool first = need->told_us == 0;
     uint64_t elapsed_us = first ? FALL_US : told_us - need->told_us;
+    bool settled = is_settled(domain, track, told_us);
+    uint64_t used_before = need->used_bytes;
 
+    if (settled)
+        follow_accounts(domain, need);
+    need->used_bytes = settled || !need->counts_all ? told_use(domain, need) : VALUE_UNKNOWN;
     need->is_dire = is_dire(domain, need, elapsed_us);
     need->is_short = shows_shortage(domain, need, elapsed_us);
+    need->soon_bytes = soon_bytes(domain, used_before, need->used_bytes, elapsed_us);
     if (need->is_short)
         learn(domain, told_us, need);
-    follow_accounts(domain, track, told_us, need);
     if (!need_has_working_set(domain))
         smooth(told_need(domain, need), elapsed_us, need);
     need->told_us = told_us;
@@ -268,6 +309,7 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
         need->swap_in_bytes = VALUE_UNKNOWN;
         need->swap_out_bytes = VALUE_UNKNOWN;
         need->major_faults = VALUE_UNKNOWN;
+        need->used_bytes = VALUE_UNKNOWN;
     }
     told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
     if (stats_fault(domain) == REASON_NONE &&

@@ -18,6 +18,14 @@ bool need_has_working_set(const DomainSample *domain);
 /** need_is_short() - whether the guest itself is short, by what it told last */
 bool need_is_short(const DomainTrack *track, uint64_t now_us);
 
+/**
+ * need_soon_bytes() - whether the guest is about to be short, by what it told last
+ *
+ * Return: what it takes, at its pace, before more can be there, where that is more than it has
+ * left; 0: it is not.
+ */
+uint64_t need_soon_bytes(const DomainTrack *track, uint64_t now_us);
+
 /** need_was_short() - whether it is, or was a moment ago: nothing is to be taken from it */
 bool need_was_short(const DomainTrack *track, uint64_t now_us);
 

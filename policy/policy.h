@@ -142,6 +142,9 @@ typedef struct {
     uint64_t swap_in_bytes;  /* counter then; VALUE_UNKNOWN */
     uint64_t swap_out_bytes; /* counter then; VALUE_UNKNOWN */
     uint64_t major_faults;   /* counter then; VALUE_UNKNOWN */
+    uint64_t used_bytes;     /* what it used then; VALUE_UNKNOWN */
+    uint64_t soon_bytes;     /* what it will take before more can be there, if that is more than is
+                                usable; 0: it is not */
     bool is_short;           /* it was short then */
     bool is_dire;            /* and about to kill its programs */
     uint64_t short_us;       /* CLOCK_MONOTONIC of the last time that it was; 0: never */

@@ -194,6 +194,8 @@ static const TraceField track_fields[] = {
     TRACK(need.swap_in_bytes),
     TRACK(need.swap_out_bytes),
     TRACK(need.major_faults),
+    TRACK(need.used_bytes),
+    TRACK(need.soon_bytes),
     FLAG(DomainTrack, need.is_short),
     FLAG(DomainTrack, need.is_dire),
     TRACK(need.short_us),
