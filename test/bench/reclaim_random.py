@@ -43,16 +43,17 @@ class Life:
         self.domain = Domain(
             "reclaim-%d" % number, MEMORY_MIB, self.content, on_reboot="restart",
             metadata=METADATA % (self.floor_mib, dice.choice((50, 100, 200))))
-        self.least_mib = self.most_mib = None
+        self.course = []  # seconds, balloon and need in MiB, failures so far
         self.resets = self.starts = 0
         self._told_before = [0, 0]
 
     def told(self):
         return [a + b for a, b in zip(self._told_before, told_of(self.domain))]
 
-    def note_balloon(self, mib):
-        self.least_mib = min(mib, self.least_mib or mib)
-        self.most_mib = max(mib, self.most_mib or mib)
+    def note(self, seconds, reported):
+        if reported["balloon_bytes"]:
+            self.course.append([round(seconds, 1), round(reported["balloon_bytes"] / MIB, 1),
+                                round((reported["need_bytes"] or 0) / MIB, 1), self.told()[1]])
 
     def reset(self):
         self.domain.reset()
@@ -67,8 +68,8 @@ class Life:
     def record(self):
         units, failures = self.told()
         return {"content": self.content, "floor_mib": self.floor_mib, "resets": self.resets,
-                "least_mib": self.least_mib, "most_mib": self.most_mib, "starts": self.starts,
-                "units": units, "failures": failures}
+                "starts": self.starts, "units": units, "failures": failures,
+                "course": self.course}
 
 
 class Agent(Daemon):
@@ -100,11 +101,11 @@ class Lives(Guests):
         self._dice.choice((life.reset,) * 3 + (life.start_anew,) * 3 + (daemon.crash,))()
         self._next = seconds + self._dice.uniform(*QUIET_SECONDS)
 
-    def note_balloons(self, daemon):
+    def note(self, seconds, daemon):
         by_name = {life.domain.name: life for life in self.lives}
-        for told in daemon.ask("report")["domains"]:
-            if told["name"] in by_name and told["balloon_bytes"]:
-                by_name[told["name"]].note_balloon(told["balloon_bytes"] / MIB)
+        for reported in daemon.ask("report")["domains"]:
+            if reported["name"] in by_name:
+                by_name[reported["name"]].note(seconds, reported)
 
 
 def _watch(record, lives, daemon, limit):
@@ -113,7 +114,7 @@ def _watch(record, lives, daemon, limit):
     while not samples or samples[-1][0] < record["seconds"]:
         time.sleep(max(0, begin + len(samples) - time.monotonic()))
         samples.append(sample(time.monotonic() - begin, lives, daemon, limit))
-        lives.note_balloons(daemon)
+        lives.note(samples[-1][0], daemon)
         lives.go_on(samples[-1][0], daemon)
 
 
@@ -165,13 +166,33 @@ def run_random(options):
     return records
 
 
+def _least_mib(life):
+    return min((row[1] for row in life["course"]), default=MEMORY_MIB)
+
+
+def _most_mib(life):
+    return max((row[1] for row in life["course"]), default=0)
+
+
+def _print_life(record, number, life):
+    print("seed %d guest %d: floor %d MiB, balloon %.1f to %.1f MiB, needs %d to %d, "
+          "%d thousand units, %d times no memory, %d resets, %d starts" % (
+              record["seed"], number, life["floor_mib"], _least_mib(life), _most_mib(life),
+              life["content"]["calm"], life["content"]["work"], life["units"] / 1000,
+              life["failures"], life["resets"], life["starts"]))
+    for before, now in zip(life["course"], life["course"][1:]):
+        if now[3] > before[3]:
+            print("  no memory at %.0f s: balloon %.1f, before that %.1f; need %.1f, before %.1f" %
+                  (now[0], now[1], before[1], now[2], before[2]))
+
+
 def _print_slice(record):
     figures = score(record)
     print("%10d %7.1f %6d %6d %6d %6d %8.0f %8.0f %9.0f %7.0f %7.0f %4d" % (
         record["seed"], record["samples"][-1][0] / 60, record["limit_mib"], figures["failures"],
-        record["killed"],
-        record["lost"], figures["swap_in"], figures["swap_out"], figures["units"],
-        figures["stall"], record.get("missing_mib", -1), len(record.get("odd", []))))
+        record["killed"], record["lost"], figures["swap_in"], figures["swap_out"],
+        figures["units"], figures["stall"], record.get("missing_mib", -1),
+        len(record.get("odd", []))))
     return figures
 
 
@@ -185,10 +206,9 @@ def _print_sums(records):
               sum(r["lost"] for r in records), sum(one["swap_in"] for one in figures),
               sum(one["swap_out"] for one in figures), sum(life["resets"] for life in lives),
               sum(life["starts"] for life in lives), sum(r["crashes"] for r in records)))
-    known = [life for life in lives if life["least_mib"] is not None]
+    above = [_least_mib(life) - life["floor_mib"] for life in lives]
     print("Balloons of %d guests: %d were below their floor; the nearest was %.1f MiB above it." % (
-        len(known), sum(life["least_mib"] < life["floor_mib"] for life in known),
-        min((life["least_mib"] - life["floor_mib"] for life in known), default=0)))
+        len(above), sum(mib < 0 for mib in above), min(above)))
 
 
 def print_random(records):
@@ -196,19 +216,15 @@ def print_random(records):
     done = [record for record in records if "error" not in record]
     print("\n== random: %d slices, %d failed" % (len(records), len(records) - len(done)))
     print("%10s %7s %6s %6s %6s %6s %8s %8s %9s %7s %7s %4s" % (
-        "seed", "minutes", "limit", "no mem", "killed", "lost", "in MiB", "out MiB", "1000 work", "stall s",
-        "missing", "odd"))
+        "seed", "minutes", "limit", "no mem", "killed", "lost", "in MiB", "out MiB", "1000 work",
+        "stall s", "missing", "odd"))
     for record in done:
         _print_slice(record)
     if done:
         _print_sums(done)
     for record in done:
         for number, life in enumerate(record["lives"]):
-            print("seed %d guest %d: floor %d MiB, balloon %.1f to %.1f MiB, needs %d to %d, "
-                  "%d thousand units, %d times no memory, %d resets, %d starts" % (
-                      record["seed"], number, life["floor_mib"], life["least_mib"] or 0,
-                      life["most_mib"] or 0, life["content"]["calm"], life["content"]["work"],
-                      life["units"] / 1000, life["failures"], life["resets"], life["starts"]))
+            _print_life(record, number, life)
         for line in record.get("odd", []):
             print("seed %d: %s" % (record["seed"], line))
     for record in records:
