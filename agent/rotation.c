@@ -42,6 +42,7 @@ struct Rotation {
     GHashTable *by_key;      /* owned; the same, by key */
     RotationTold told;       /* is called when a report is new; NULL: nobody */
     gpointer user;           /* for it; borrowed */
+    uint64_t loop_us;        /* CPU time of the loop for it that is not charged yet */
     bool is_busy;            /* a step is under way */
     guint timer;             /* GSource that looks whose turn it is; 0: none */
 };
@@ -96,6 +97,8 @@ entry_free(gpointer data)
 static gpointer
 take_step(gpointer input, GError **error)
 {
+    uint64_t start_us = working_set_cpu_us();
+    uint64_t prepared_us;
     Step *given = input;
     Step *step = g_new(Step, 1);
 
@@ -110,7 +113,9 @@ take_step(gpointer input, GError **error)
             working_set_meter_new(step->host, step->pid, step->dir_fd, step->cgroup, step->is_v2);
     if (step->has_guest)
         working_set_meter_set_guest(step->meter, &step->guest);
-    step->cpu_us = working_set_meter_step(step->meter, (uint64_t)g_get_monotonic_time());
+    prepared_us = working_set_cpu_us() - start_us;
+    step->cpu_us =
+        sat_add(prepared_us, working_set_meter_step(step->meter, (uint64_t)g_get_monotonic_time()));
     step->turn = working_set_meter_turn(step->meter);
     step->report = *working_set_meter_report(step->meter);
     return step;
@@ -155,9 +160,11 @@ push_end(Rotation *rotation, WorkingSetMeter *meter)
     worker_push(rotation->worker, &job, step, rotation);
 }
 
+/* The loop's own part is charged with the next step. */
 static void
 step_done(gpointer output, const GError *error, gpointer user)
 {
+    uint64_t start_us = working_set_cpu_us();
     Rotation *rotation = user;
     Step *step = output;
     Entry *entry = find(rotation, step->key);
@@ -166,7 +173,9 @@ step_done(gpointer output, const GError *error, gpointer user)
 
     (void)error;
     rotation->is_busy = false;
-    working_set_budget_charge(&rotation->budget, turn, step->cpu_us, step->turn.is_under_way);
+    working_set_budget_charge(&rotation->budget, turn, sat_add(step->cpu_us, rotation->loop_us),
+                              step->turn.is_under_way);
+    rotation->loop_us = 0;
     if (entry) {
         entry->turn.due_us = step->turn.due_us;
         entry->turn.expect_us = step->turn.expect_us;
@@ -182,6 +191,7 @@ step_done(gpointer output, const GError *error, gpointer user)
     }
     step_free(step);
     look(rotation);
+    rotation->loop_us += working_set_cpu_us() - start_us;
 }
 
 static void
@@ -206,10 +216,12 @@ push_step(Rotation *rotation, Entry *entry)
 static gboolean
 wake(gpointer data)
 {
+    uint64_t start_us = working_set_cpu_us();
     Rotation *rotation = data;
 
     rotation->timer = 0;
     look(rotation);
+    rotation->loop_us += working_set_cpu_us() - start_us;
     return G_SOURCE_REMOVE;
 }
 

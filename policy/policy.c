@@ -2,17 +2,18 @@
 /*
  * policy.c - the list of rules, and one decision from end to end
  *
- *     Sample (facts) --> rule of the mode in force --> rules of reclaim --> Plan (settings,
- * reasons) |        ^                  |        ^ v        |                  v        |
- *                            PolicyState                 PolicyState
+ *     Sample (facts) -> rule of the mode in force -> rules of reclaim -> Plan (settings, reasons)
+ *                                 ^ |                     ^ |
+ *                                 | v                     | v
+ *                              PolicyState             PolicyState
  *
  * A mode has exactly one rule for KSM. Changing the mode forgets what the other rule remembered,
  * so that every mode starts from what is true now. The rules of reclaim come after it, since
- * merging is the cheapest way to get memory: they see what it is about to gain. They look at every
- * domain several times, so where neither mechanism is in use they are left out, and remember
- * nothing; how short the host is costs nothing to tell, and others want to know as well. They are
- * also left out of decisions in a hurry, whose figures of the domains are old: those say nothing of
- * reclaim, and all stays as it is.
+ * merging is the cheapest way to get memory: they see what it is about to gain. Where neither
+ * mechanism is in use only those run that tell how short the host is and what each domain needs,
+ * which is worth knowing all the same; the others remember nothing. All are left out of decisions
+ * in a hurry, whose figures of the domains are old: those say nothing of reclaim, and all stays as
+ * it is.
  */
 #include "policy/policy.h"
 #include "policy/cpu_window.h"
@@ -139,8 +140,8 @@ forget_reclaim(size_t n, PolicyState *state)
     for (size_t i = 0; i < n; i++) {
         DomainTrack *track = &state->domains[i];
 
-        motion_forget(&track->balloon);
-        track->need = (NeedTrack){ 0 };
+        if (track->balloon.acted_us > 0)
+            motion_forget(&track->balloon);
         track->high = (HighTrack){ 0 };
         track->bid = (Bid){ 0 };
     }
@@ -149,7 +150,7 @@ forget_reclaim(size_t n, PolicyState *state)
 static void
 reclaim(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
-    size_t n_rules = policy_conf_reclaims(conf) ? RULE_COUNT : RULE_MEMORY + 1;
+    size_t n_rules = policy_conf_reclaims(conf) ? RULE_COUNT : RULE_NEED + 1;
 
     if (sample->host.is_quick) {
         plan->host.level = state->memory.level;

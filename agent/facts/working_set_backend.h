@@ -100,9 +100,6 @@ int32_t working_set_only_node(int root_fd);
  */
 uint64_t working_set_memory_bytes(int dir_fd);
 
-/** working_set_cpu_us() - CPU time that this thread has taken so far */
-uint64_t working_set_cpu_us(void);
-
 /**
  * working_set_has_kvm() - whether the guest runs under KVM
  * @target: read from its maps, which costs nothing for its size

@@ -396,6 +396,7 @@ what_is_measured_changes_what_is_decided(void **state)
         domain = gather_sample(agent, web(agent), (uint64_t)g_get_real_time());
         sample.host.now_us = (uint64_t)g_get_monotonic_time();
         policy_conf_default(&conf);
+        conf.balloon_enable = ENABLE_OBSERVE;
         policy_init(&policy);
         policy.domains = &track;
         policy_decide(&conf, &sample, &policy, &plan);
