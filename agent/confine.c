@@ -157,17 +157,20 @@ drop_capabilities(uint64_t set, GError **error)
 {
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    bool is_change = false;
 
     if (syscall(SYS_capget, &head, data) < 0)
         return fail(error, errno, "capabilities");
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         uint32_t half = (uint32_t)(set >> 32 * i);
 
+        is_change |= ((data[i].permitted | data[i].inheritable) & ~half) != 0;
         data[i].permitted &= half;
         data[i].effective &= half;
         data[i].inheritable &= half;
     }
-    if (syscall(SYS_capset, &head, data) < 0)
+    /* A service that was given no more may be refused the call, and needs none. */
+    if (is_change && syscall(SYS_capset, &head, data) < 0)
         return fail(error, errno, "capabilities");
     return true;
 }

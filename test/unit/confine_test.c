@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -263,6 +265,27 @@ try_capability(size_t row)
     return may_drop && !want && is_in_bounds(capability) ? WRONG : FINE;
 }
 
+/* As a unit of systemd may have it: no rights, and no call to change them. */
+static int
+try_refused(size_t unused)
+{
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_capset, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { G_N_ELEMENTS(code), code };
+    (void)unused;
+
+    if (syscall(SYS_capset, &head, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        return NOT_CONFINED;
+    return confine(true, NULL) ? FINE : WRONG;
+}
+
 /* --- children --------------------------------------------------------------------------- */
 
 static void
@@ -309,6 +332,13 @@ only_the_capabilities_that_are_needed_stay(void **unused)
         expect_fine(capabilities[i / 2].name, try_capability, i);
 }
 
+static void
+who_has_nothing_to_give_up_need_not_be_able_to(void **unused)
+{
+    (void)unused;
+    expect_fine("capset is refused", try_refused, 0);
+}
+
 int
 main(void)
 {
@@ -316,6 +346,7 @@ main(void)
         cmocka_unit_test(calls_that_no_agent_makes_are_refused),
         cmocka_unit_test(what_an_agent_does_still_works),
         cmocka_unit_test(only_the_capabilities_that_are_needed_stay),
+        cmocka_unit_test(who_has_nothing_to_give_up_need_not_be_able_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
