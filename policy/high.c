@@ -59,7 +59,7 @@
 #define STEPS_MAX 2
 /* A limit goes down by so much at a time, and the next time when no more than a quarter of that is
  * used beyond it. */
-#define LIMIT_STEP (8 * MIB)
+#define LIMIT_STEP (4 * MIB)
 /* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
 /* The kernel takes more than it is asked for: a fifth more was seen, and little is doubled by huge
