@@ -148,6 +148,22 @@ a_cleanup_is_one_pass_and_moves_no_probe_closer(void **unused)
     assert_int_equal(probe_due_us(&one.host, &one.a.probe), interval_us);
 }
 
+static void
+a_probe_that_is_under_way_is_due_now_and_is_not_cut_short(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.host.now_us += probe_due_us(&one.host, &one.a.probe);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    assert_int_equal(probe_due_us(&one.host, &one.a.probe), 0);
+    probe_cleanup(&one.host, &one.a.probe); /* a cleanup is one pass */
+    assert_true(probe_advance(&one.conf, &one.host, 1, &one.a));
+    assert_false(probe_advance(&one.conf, &one.host, 1, &one.a));
+    assert_true(probe_due_us(&one.host, &one.a.probe) > 0);
+}
+
 int
 main(void)
 {
@@ -158,6 +174,7 @@ main(void)
         cmocka_unit_test(a_probe_that_gains_less_than_the_floor_brings_nothing),
         cmocka_unit_test(the_first_probe_is_affordable_too),
         cmocka_unit_test(a_cleanup_is_one_pass_and_moves_no_probe_closer),
+        cmocka_unit_test(a_probe_that_is_under_way_is_due_now_and_is_not_cut_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
