@@ -48,7 +48,8 @@
 /* What is older than this is not of now, whatever the period. */
 #define AGE_MAX_US  (120 * US_PER_S)
 #define AGE_PERIODS 3
-/* Guests tell their news at most once a second, and its time is told in whole seconds. */
+/* Guests tell their news at most once a second, and its time is told in whole seconds. Reckoned by
+ * another clock, the next may seem to come a little early. */
 #define GRAIN_US US_PER_S
 /* How fast need falls. */
 #define FALL_US (600 * US_PER_S)
@@ -313,7 +314,7 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
     }
     told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
     if (stats_fault(domain) == REASON_NONE &&
-        (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US)))
+        (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US / 2)))
         take_news(domain, told_us, track);
     if (need_has_working_set(domain))
         need->told_bytes = measured_need(domain, need);

@@ -56,6 +56,22 @@ a_guest_that_takes_memory_fast_is_about_to_be_short(void **unused)
 }
 
 static void
+what_is_told_every_second_is_taken_every_second(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    memcase_decide(&one);
+    for (uint64_t i = 1; i <= 5; i++) {
+        memcase_uses(&one, 0, 500 + i);
+        memcase_after(&one, i % 2 == 1 ? S - 1000 : S + 1000);
+        if (one.tracks[0].need.used_bytes != (500 + i) * MIB)
+            fail_msg("%" PRIu64 " s: %" PRIu64 " MiB", i, one.tracks[0].need.used_bytes / MIB);
+    }
+}
+
+static void
 who_is_about_to_be_short_is_given_what_is_above_the_critical_mark(void **unused)
 {
     static const struct {
@@ -111,6 +127,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_that_takes_memory_fast_is_about_to_be_short),
+        cmocka_unit_test(what_is_told_every_second_is_taken_every_second),
         cmocka_unit_test(who_is_about_to_be_short_is_given_what_is_above_the_critical_mark),
         cmocka_unit_test(nothing_is_taken_from_who_is_about_to_be_short),
     };

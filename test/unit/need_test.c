@@ -167,7 +167,7 @@ it_rises_at_once_and_falls_slowly(void **unused)
     memcase_init(&one, 1);
     memcase_decide(&one);
     memcase_uses(&one, 0, 700);
-    memcase_after(&one, S / 2); /* told twice in a second: not news */
+    memcase_after(&one, S / 3); /* told twice in a second: not news */
     assert_int_equal(one.plans[0].need_bytes, 600 * MIB);
     memcase_after(&one, 2 * S);
     assert_int_equal(one.plans[0].need_bytes, 840 * MIB);
