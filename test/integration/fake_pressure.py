@@ -150,8 +150,14 @@ class Periods(FakeTestCase):
         self.assert_period(libvirtd, 2)
         libvirtd.virsh("dommemstat %s --period 7 --live" % TEST_NAME)
         daemon.stop()
+        self.assertIn("somebody else has changed it", daemon.log())
         self.assertEqual(self.period(libvirtd), 7)
-        self.assertEqual(daemon.state_files(), [])
+        self.assertEqual(daemon.state_files(), ["originals"])  # that it is to be left alone
+        daemon.start()
+        self.assert_decided(daemon)
+        self.assertEqual(self.period(libvirtd), 7)
+        daemon.stop()
+        self.assertEqual(self.period(libvirtd), 7)
 
 
 if __name__ == "__main__":
