@@ -31,6 +31,7 @@
 #include "agent/report/metrics_address.h"
 #include "agent/rpc/server.h"
 #include "agent/source/source.h"
+#include "agent/tenant.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
             return false;
         }
     }
-    if (!metrics_address_check(conf->metrics_listen, error))
+    if (!metrics_address_check(conf->metrics_listen, error) || !tenant_check(conf, error))
         return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;
@@ -110,14 +111,19 @@ restore_one(Agent *agent, ActuatorId id)
         log_info("%s: %s", actuators[id]->name, note);
 }
 
-/* In reverse: what was moved last goes back first. What was moved of domains goes back however the
- * agent is configured: without it nobody would give them more when they need it. */
+/* In reverse: what was moved last goes back first. What was taken from domains goes back however
+ * the agent is configured: without it nobody would give them more when they need it. Merging is
+ * switched on only after KSM is as it was found, and stays off if KSM stays as it is. */
 static void
 restore_all(Agent *agent)
 {
     for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
-        if (agent->conf->restore_at_stop || id != ACTUATOR_KSM)
+        if (id != ACTUATOR_KSM && id != ACTUATOR_MERGE)
             restore_one(agent, (ActuatorId)id);
+    if (!agent->conf->restore_at_stop)
+        return;
+    restore_one(agent, ACTUATOR_KSM);
+    restore_one(agent, ACTUATOR_MERGE);
 }
 
 /* What is only kept in mind is in other groups. */
@@ -331,6 +337,7 @@ on_reload(gpointer data)
         agent->conf = g_steal_pointer(&conf); /* in force from here */
         log_open(agent->conf->log_level);
         log_info("configuration read again");
+        tenant_forget(agent);
         tell_sources(agent);
         adopt_mode(agent);
     } else {

@@ -8,6 +8,7 @@
 #include "agent/actuator/balloon.h"
 #include "agent/actuator/ksm.h"
 #include "agent/actuator/memory_high.h"
+#include "agent/actuator/merge.h"
 #include "agent/actuator/stats_period.h"
 #include "agent/conf.h"
 #include "agent/domain.h"
@@ -78,6 +79,8 @@ struct Agent {
     Plan plan; /* the last; its domains are tick.plans */
     Originals originals;
     KsmActuator ksm;
+    uint64_t groups; /* numbers of trust groups that have been given away */
+    Merge merge;
     MemoryHigh memory_high;
     Balloon balloon;
     StatsPeriod stats_period;

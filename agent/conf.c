@@ -3,11 +3,11 @@
  * conf.c - from rows and key files to settings
  *
  * Two tables of rows, the policy library's and the agent's own, make one list. GLib's key file
- * parser reads the syntax; the rows give every key its kind, range and words. GLib does not say
- * on which line a key stood, so line_of() looks it up again, for messages only.
+ * parser reads the syntax; the rows give every key its kind, range and words.
  */
 #include "agent/conf.h"
 #include "agent/conf_check.h"
+#include "agent/conf_line.h"
 #include "agent/error.h"
 #include "agent/facts/working_set_histogram.h"
 #include "agent/log.h"
@@ -67,6 +67,19 @@ static const Knob agent_rows[] = {
       "Who may read figures of single domains, which tell about what is in their memory: root, "
       "group (of the control socket) or all who may read at all.",
       who_words, offsetof(Conf, domain_figures) },
+    { "access", "figure_grain", KNOB_UINT, "KiB", 0, 1048576, "0",
+      "What KSM says of single domains is told in multiples of this, in reports, metrics and the "
+      "history, so that nobody can watch single pages being merged. 0: exactly.",
+      NULL, offsetof(Conf, grain_kib) },
+    { "tenancy", "group_from", KNOB_TEXT, "", 1, 64, "metadata,names",
+      "Where the group of a domain comes from, with commas between; the first that says one "
+      "decides: metadata (ksm.group, which virtksm set writes), names (see there), title (of its "
+      "definition), nova (its project in OpenStack), kubevirt (its namespace).",
+      NULL, offsetof(Conf, group_from) },
+    { "tenancy", "names", KNOB_TEXT, "", 0, 4096, "",
+      "Groups by names of domains: PATTERN=GROUP with commas between, such as "
+      "shop-*=shop,db-?=shop; the first that fits decides.",
+      NULL, offsetof(Conf, group_names) },
     { "hook", "enable", KNOB_BOOL, "", 0, 0, "true",
       "Listen to virtksm-hook, which libvirtd calls when a domain starts and stops.", NULL,
       offsetof(Conf, hook_enable) },
@@ -322,57 +335,10 @@ conf_free(Conf *conf)
     g_free(conf->kata_socket);
     g_free(conf->metrics_listen);
     g_free(conf->directory_paths);
+    g_free(conf->group_from);
+    g_free(conf->group_names);
     g_free(conf->working_bins);
     g_free(conf);
-}
-
-static bool
-is_section_line(const char *line, const char *section)
-{
-    size_t length = strlen(section);
-
-    return line[0] == '[' && strncmp(line + 1, section, length) == 0 && line[length + 1] == ']';
-}
-
-/* How often @key stands in @section, and on which line last; a key of NULL is the section itself.
- */
-static unsigned
-line_of(const char *text, const char *section, const char *key, unsigned *ret_line)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    bool inside = false;
-    unsigned found = 0;
-
-    for (unsigned i = 0; lines[i] != NULL; i++) {
-        char *line = g_strstrip(lines[i]);
-        char *equals = strchr(line, '=');
-        bool hit = false;
-
-        if (line[0] == '[')
-            hit = (inside = is_section_line(line, section)) && !key;
-        else if (inside && key && equals && line[0] != '#')
-            hit = g_str_equal(g_strchomp((*equals = '\0', line)), key);
-        if (hit) {
-            *ret_line = i + 1;
-            found++;
-        }
-    }
-    return found;
-}
-
-/* GLib names the line it could not read by its text; find its number by reading ever more. */
-static unsigned
-broken_line(const char *text)
-{
-    unsigned line = 1;
-
-    for (const char *p = strchr(text, '\n'); p != NULL; p = strchr(p + 1, '\n'), line++) {
-        g_autoptr(GKeyFile) file = g_key_file_new();
-
-        if (!g_key_file_load_from_data(file, text, (gsize)(p - text), G_KEY_FILE_NONE, NULL))
-            return line;
-    }
-    return line;
 }
 
 static bool
@@ -385,7 +351,7 @@ load_section(Conf *conf, GKeyFile *file, const char *section, const char *path, 
         g_autofree char *value = g_key_file_get_value(file, section, keys[i], NULL);
         unsigned line = 0;
 
-        if (line_of(text, section, keys[i], &line) > 1) {
+        if (conf_line_of(text, section, keys[i], &line) > 1) {
             g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
                         "%s:%u: [%s] %s: expected once, is given again", path, line, section,
                         keys[i]);
@@ -411,7 +377,7 @@ load_text(Conf *conf, const char *path, const char *text, GError **error)
         *text != '\0') {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
                     "%s:%u: expected [section], key = value or a # comment: %s", path,
-                    broken_line(text), syntax->message);
+                    conf_broken_line(text), syntax->message);
         return false;
     }
     sections = g_key_file_get_groups(file, NULL);
@@ -419,7 +385,7 @@ load_text(Conf *conf, const char *path, const char *text, GError **error)
         unsigned line = 0;
 
         if (!has_section(sections[i])) {
-            line_of(text, sections[i], NULL, &line);
+            conf_line_of(text, sections[i], NULL, &line);
             g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "%s:%u: [%s]: no such section", path,
                         line, sections[i]);
             return false;

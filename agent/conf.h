@@ -36,6 +36,9 @@ typedef struct {
     char *kata_socket;        /* owned; path for clients of the Kata KSM throttler; empty: none */
     bool read_only_for_all;   /* every local user may use the read-only socket */
     unsigned domain_figures;  /* Who: may read the figures of single domains */
+    char *group_from;         /* owned; where groups come from, for domain_group_of() */
+    char *group_names;        /* owned; groups by names of domains, likewise */
+    uint64_t grain_kib;       /* figures of single domains are multiples of it; 0: exact */
     bool hook_enable;         /* listen to virtksm-hook */
     char *metrics_listen;     /* owned; address and port of the metrics; "off": none */
     bool metrics_domains;     /* give figures of single domains there */

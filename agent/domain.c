@@ -30,6 +30,7 @@ domain_free(gpointer data)
         domain_xml_clear(&domain->xml);
     g_clear_pointer(&domain->claims, g_hash_table_destroy);
     g_free(domain->working_set);
+    g_free(domain->group);
     g_free(domain->uuid);
     g_free(domain->name);
     g_free(domain);

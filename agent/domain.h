@@ -60,6 +60,9 @@ typedef struct {
     GHashTable *claims;       /* owned; set of names: who else says that it runs; NULL: nobody */
     bool has_xml;             /* xml is filled */
     DomainXml xml;            /* owned; definition of the running domain */
+    bool has_group;           /* group was found for the definition in force */
+    char *group;              /* owned; trust group; NULL: none */
+    uint64_t group_number;    /* the same for all of its group; 0: none */
     uint64_t maximum_bytes;   /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes;   /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
     uint64_t balloon_moved_s; /* wall clock when balloon_bytes last changed; 0: it did not */

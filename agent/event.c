@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 #include "agent/gather.h"
 #include "agent/log.h"
+#include "policy/tenancy.h"
 
 #include <string.h>
 
@@ -295,7 +296,9 @@ event_post(Agent *agent, const Event *event)
     seen.kind = keep_table(agent, event, now_us, &is_news);
     if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK)
         agent->tick.triggers++;
-    if (agent->tick.triggers > 0)
+    /* What is about to run is not to be merged before it is decided on. */
+    if (agent->tick.triggers > 0 ||
+        (seen.kind == EVENT_CREATING && tenancy_is_enforced(&agent->conf->policy)))
         tick_now(agent);
     if (agent->tick.decided_us >= now_us)
         agent->tick.reaction_us = (uint64_t)g_get_monotonic_time() - now_us;

@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "agent/reclaim.h"
+#include "agent/tenant.h"
 
 /* How long a process that was not found is not looked for again: the search reads all of /proc. */
 #define SEARCH_GAP_US 2000000
@@ -274,6 +275,7 @@ gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us)
     sample.is_still = domain_is_still(domain);
     domain_tell_wishes(domain, &sample);
     reclaim_fill(agent, domain, &sample);
+    tenant_fill(agent, domain, &sample);
     gather_hold_pinned(domain, &sample);
     tell_guest(domain, wall_us, &sample);
     tell_cgroup(domain, &sample);

@@ -136,6 +136,7 @@ restore_domains(const AgentOptions *options, int root_fd, Originals *originals, 
 
     if (!originals_has_group(originals, memory_high_actuator.name) &&
         !originals_has_group(originals, balloon_actuator.name) &&
+        !originals_has_group(originals, merge_actuator.name) &&
         !originals_has_group(originals, stats_period_actuator.name))
         return true;
     uri = find_uri(options);

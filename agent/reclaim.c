@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reclaim.c - the actuators that take memory from domains, and what they need of the agent
+ * reclaim.c - the actuators that change domains, and what they need of the agent
  *
  * They change domains over the connection of the source libvirt, in its worker. In mode observe
  * they are as good as switched off: what they had changed goes back, and nothing is written.
@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "agent/source/source.h"
+#include "policy/tenancy.h"
 
 /* This program, whatever has become of its file. */
 #define SELF "/proc/self/exe"
@@ -37,9 +38,11 @@ reclaim_open(Agent *agent)
                                       NULL };
     const MemoryHighNeeds needs = { agent->root_fd, &agent->originals, changer, guard_run };
 
+    merge_init(&agent->merge, &agent->originals, &changer);
     memory_high_init(&agent->memory_high, &needs);
     balloon_init(&agent->balloon, &agent->originals, &changer);
     stats_period_init(&agent->stats_period, &agent->originals, &changer);
+    agent->contexts[ACTUATOR_MERGE] = &agent->merge;
     agent->contexts[ACTUATOR_MEMORY_HIGH] = &agent->memory_high;
     agent->contexts[ACTUATOR_BALLOON] = &agent->balloon;
     agent->contexts[ACTUATOR_STATS_PERIOD] = &agent->stats_period;
@@ -56,6 +59,7 @@ reclaim_adopt(Agent *agent)
     const MemoryHighOptions high = { writes && conf->high_enable == ENABLE_YES,
                                      conf->balloon_floor_bp, conf->high_step_bp };
 
+    merge_set_on(&agent->merge, tenancy_is_enforced(conf));
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);
     stats_period_set_on(&agent->stats_period, balloon.is_on || high.is_on);
@@ -64,6 +68,7 @@ reclaim_adopt(Agent *agent)
 void
 reclaim_close(Agent *agent)
 {
+    merge_done(&agent->merge);
     balloon_done(&agent->balloon);
     memory_high_done(&agent->memory_high);
     stats_period_done(&agent->stats_period);
@@ -79,6 +84,8 @@ reclaim_subject(const Domain *domain)
         .process = domain->has_process ? &domain->process : NULL,
         .told_us = domain->stats_us,
         .rebooted_us = domain->rebooted_us,
+        .backends = domain->has_xml ? domain->xml.backends : NULL,
+        .n_backends = domain->has_xml ? domain->xml.n_backends : 0,
         .deflates = domain->has_xml && domain->xml.balloon_autodeflate,
     };
 }
@@ -163,6 +170,7 @@ reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret
     HoldTable limits;
     StatsPeriod period;
     Balloon balloon;
+    Merge merge;
     bool ok;
 
     memory_high_init_holds(&limits, originals, guarded->root_fd);
@@ -171,6 +179,9 @@ reclaim_restore_now(const HighGuarded *guarded, Originals *originals, char **ret
     ok = restore_table(&limits, guarded->uri, note, error);
     stats_period_init(&period, originals, &nobody);
     ok = restore_table(&balloon.holds, guarded->uri, note, ok ? error : NULL) && ok;
+    merge_init(&merge, originals, &nobody);
+    ok = restore_table(&merge.holds, guarded->uri, note, ok ? error : NULL) && ok;
+    merge_done(&merge);
     ok = restore_table(&period.holds, guarded->uri, note, ok ? error : NULL) && ok;
     stats_period_done(&period);
     balloon_done(&balloon);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reclaim.h - the actuators that take memory from domains, and what they need of the agent
+ * reclaim.h - the actuators that change domains, and what they need of the agent
  */
 #ifndef AGENT_RECLAIM_H
 #define AGENT_RECLAIM_H

@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/log_event.h"
+#include "agent/report/ledger_grain.h"
 #include "agent/virt/worker.h"
 
 /* Distance of the samples: an agent that is killed loses this, and the minute under way. */
@@ -251,6 +252,7 @@ sample(Recorder *recorder)
     HistoryBatch *batch;
 
     ledger_read(&agent->host_facts, &agent->domains, &ledger);
+    ledger_coarsen(&ledger, agent->conf->grain_kib * 1024);
     recorder->now = (HistoryClock){ (uint64_t)g_get_monotonic_time(), (int64_t)g_get_real_time() };
     batch = history_meter_sample(recorder->meter, &ledger, &recorder->now);
     keep(recorder, batch);

@@ -22,6 +22,7 @@
 #include "agent/reclaim.h"
 #include "agent/report/metrics.h"
 #include "agent/source/source.h"
+#include "agent/tenant.h"
 
 /* Quick ticks closer together than this are one. */
 #define QUICK_GAP_US 10000
@@ -104,6 +105,9 @@ take_ksm(const DomainPlan *plan, DomainPlan *kept)
     kept->debt_pages = plan->debt_pages;
     kept->mergeable_pages = plan->mergeable_pages;
     kept->reason = plan->reason;
+    kept->merge = plan->merge;
+    kept->merge_apply = plan->merge_apply;
+    kept->merge_reason = plan->merge_reason;
 }
 
 /* What policy remembers and says of each domain goes back to where the domain keeps it. */
@@ -241,6 +245,7 @@ decide(Agent *agent, bool is_quick)
 
     if (agent->closing)
         return;
+    tenant_follow(agent, domains);
     add_samples(agent, domains);
     g_array_set_size(tick->plans, domains->len);
 
@@ -250,6 +255,7 @@ decide(Agent *agent, bool is_quick)
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);
     agent->host.triggers = tick->triggers;
     agent->host.departures = tick->departures;
+    agent->host.starting = tenant_starting(agent);
     agent->host.alarm = is_quick ? ALARM_NONE : tick->alarm;
     agent->host.is_quick = is_quick;
     sample =

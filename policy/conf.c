@@ -25,6 +25,18 @@ const char *const enable_words[] = {
     [ENABLE_COUNT] = NULL,
 };
 
+const char *const tenancy_rule_words[] = {
+    [TENANCY_AUTO] = "auto", [TENANCY_SAME_GROUP] = "same-group",
+    [TENANCY_ALL] = "all",   [TENANCY_LISTED] = "listed",
+    [TENANCY_NONE] = "none", [TENANCY_RULE_COUNT] = NULL,
+};
+
+const char *const tenancy_enforce_words[] = {
+    [TENANCY_ENFORCE_NO] = "no",
+    [TENANCY_ENFORCE_YES] = "yes",
+    [TENANCY_ENFORCE_COUNT] = NULL,
+};
+
 /* A row of another section than [ksm]; its field has a name of its own. */
 #define ROW_OF(section, key, kind, field, unit, min, max, fallback, help)                          \
     {                                                                                              \
@@ -151,6 +163,26 @@ static const Knob rows[] = {
            "20", "How much the host may write to swap for this."),
     ROW_OF("memory_high", "lease_s", KNOB_UINT, high_lease_s, "seconds", 5, 3600, "60",
            "A limit that the agent has not renewed for so long is lifted."),
+    { "tenancy", "rule", KNOB_ENUM, "", 0, 0, "auto",
+      "Which domains may share memory with each other: all, same-group (one group at a time, the "
+      "one where it brings most; a domain without a group is one of its own), listed (those with "
+      "ksm.merge=yes in their metadata), none, or auto (same-group once any domain has a group, "
+      "all until then).",
+      tenancy_rule_words, offsetof(PolicyConf, tenancy_rule) },
+    { "tenancy", "enforce", KNOB_ENUM, "", 0, 0, "no",
+      "Switch merging of running domains off and on as the rule says, and let KSM scan only while "
+      "it holds: yes or no (the rule is only reported). It is done on QEMU's monitor, for which "
+      "libvirt marks the domain as tainted (custom-monitor).",
+      tenancy_enforce_words, offsetof(PolicyConf, tenancy_enforce) },
+    ROW_OF("tenancy", "dwell_s", KNOB_UINT, tenancy_dwell_s, "seconds", 10, 86400, "900",
+           "Rule same-group: how long a group is merged at least, before another one that brings "
+           "more takes its place."),
+    ROW_OF("tenancy", "park_floor", KNOB_UINT, park_floor_mib, "MiB", 0, 1048576, "4",
+           "What a domain has to save beyond KSM's own records of it, not to be left out."),
+    ROW_OF("tenancy", "park_retry_s", KNOB_UINT, park_retry_s, "seconds", 0, 86400, "0",
+           "With enforce = yes, and mode auto: a domain that has gained less than park_floor after "
+           "all of its memory was seen is left out for so long, and twice as long each time in a "
+           "row, up to 16 times: ksmd has more time for the others then. 0: nobody is left out."),
 };
 
 const Knob *

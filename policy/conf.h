@@ -32,11 +32,30 @@ typedef enum {
     ENABLE_COUNT,
 } Enable;
 
+/* Which domains may share memory with each other; see tenancy.c. */
+typedef enum {
+    TENANCY_AUTO,       /* same-group once any group is declared, all until then */
+    TENANCY_SAME_GROUP, /* one group at a time */
+    TENANCY_ALL,        /* everybody */
+    TENANCY_LISTED,     /* who has opted in */
+    TENANCY_NONE,       /* nobody */
+    TENANCY_RULE_COUNT,
+} TenancyRule;
+
+/* Whether domains are switched by the rule. */
+typedef enum {
+    TENANCY_ENFORCE_NO, /* only reported */
+    TENANCY_ENFORCE_YES,
+    TENANCY_ENFORCE_COUNT,
+} TenancyEnforce;
+
 typedef struct {
-    unsigned mode;           /* KsmMode */
-    unsigned use_zero_pages; /* ZeroPages; modes auto and fixed */
-    unsigned balloon_enable; /* Enable */
-    unsigned high_enable;    /* Enable */
+    unsigned mode;            /* KsmMode */
+    unsigned use_zero_pages;  /* ZeroPages; modes auto and fixed */
+    unsigned balloon_enable;  /* Enable */
+    unsigned high_enable;     /* Enable */
+    unsigned tenancy_rule;    /* TenancyRule */
+    unsigned tenancy_enforce; /* TenancyEnforce */
 
     /* auto */
     uint64_t cpu_burst_bp;    /* of one CPU, over any minute while debt is open; 0: by CPUs */
@@ -87,6 +106,11 @@ typedef struct {
     uint64_t high_dwell_s;   /* least time between two probes of a domain */
     uint64_t high_swap_rate; /* MiB per second that may go to swap, of the whole host */
     uint64_t high_lease_s;   /* a limit that is not renewed for so long is lifted */
+
+    /* tenancy */
+    uint64_t tenancy_dwell_s; /* how long a group is merged at least */
+    uint64_t park_floor_mib;  /* what a domain has to gain, net, not to be left out */
+    uint64_t park_retry_s;    /* how long it is left out, the first time; 0: nobody is */
 } PolicyConf;
 
 /* Words for KsmMode, in its order, NULL-terminated. */
@@ -97,6 +121,12 @@ extern const char *const zero_pages_words[];
 
 /* Words for Enable, in its order, NULL-terminated. */
 extern const char *const enable_words[];
+
+/* Words for TenancyRule, in its order, NULL-terminated. */
+extern const char *const tenancy_rule_words[];
+
+/* Words for TenancyEnforce, in its order, NULL-terminated. */
+extern const char *const tenancy_enforce_words[];
 
 /**
  * policy_knobs() - the rows that describe PolicyConf

@@ -43,6 +43,8 @@ guest_bytes(const DomainSample *domain, uint64_t otherwise)
 static uint64_t
 mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t bytes)
 {
+    if (domain->merge_state == MERGE_OFF)
+        return 0;
     return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
 }
 
@@ -93,7 +95,9 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
     track->once_bytes = min_u64(track->once_bytes, bytes);
     track->twice_bytes = min_u64(track->twice_bytes, bytes);
     value = worth(domain, track, host, (bytes - track->twice_bytes) / host->page_bytes);
-    if (!track->open)
+    if (domain->merge_state == MERGE_OFF)
+        track->open = false;
+    else if (!track->open)
         track->open = value > least_pages;
     else if (is_known(domain->resident_bytes))
         track->open = value > least_pages / REST_DIVISOR;
@@ -104,6 +108,8 @@ contribution(const DomainSample *domain, const DomainTrack *track)
 {
     if (domain->mergeable_bp == 0)
         return REASON_NOTHING_MERGEABLE;
+    if (domain->merge_state == MERGE_OFF)
+        return REASON_SWITCHED_OFF;
     if (!is_known(domain->resident_bytes))
         return REASON_FACT_MISSING;
     if (domain->weight == 0)

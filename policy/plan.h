@@ -51,11 +51,34 @@ typedef struct {
     uint64_t balloon_bytes; /* of those, asked of balloons */
 } HostPlan;
 
+/* Who may share memory, as far as the host goes; see tenancy.c. */
+typedef struct {
+    uint32_t rule;           /* TenancyRule in force; never TENANCY_AUTO */
+    uint64_t group;          /* that is merged, by rule same-group; 0: none, or another rule */
+    bool is_enforced;        /* false: all of this is only reported */
+    bool is_paused;          /* scanning stands still until what is pending is as wanted */
+    uint32_t pending;        /* domains that may still be merged and should not */
+    Reason reason;           /* of the gravest of them; REASON_NONE: there is none */
+    uint64_t need_bytes;     /* for copies, of all that are still to be switched off */
+    uint64_t headroom_bytes; /* that copies may take */
+} TenancyPlan;
+
+typedef enum {
+    MERGING_LEAVE, /* not decided, or it cannot be merged anyway */
+    MERGING_ON,
+    MERGING_OFF,
+    MERGING_COUNT,
+} Merging;
+
 typedef struct {
     uint64_t key;             /* of the DomainSample this belongs to */
     uint64_t debt_pages;      /* mergeable pages of it that two passes have not covered */
     uint64_t mergeable_pages; /* pages of it that KSM may merge, as far as is known */
     Reason reason;            /* what it contributes, and why */
+
+    uint32_t merge;      /* Merging that the rule of tenancy wants */
+    bool merge_apply;    /* to be done now; false: report only, or not yet */
+    Reason merge_reason; /* of these */
 
     uint64_t need_bytes;    /* what it is thought to need, with headroom; VALUE_UNKNOWN */
     uint64_t balloon_bytes; /* wanted balloon; VALUE_UNKNOWN: leave it alone */
@@ -73,6 +96,7 @@ typedef struct {
 typedef struct {
     KsmPlan ksm;
     HostPlan host;
+    TenancyPlan tenancy;
     DomainPlan *domains;   /* caller's array, as long as Sample.domains */
     uint64_t next_tick_us; /* how soon fresh facts are wanted; at least 1 ms */
 } Plan;

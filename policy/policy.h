@@ -136,6 +136,23 @@ typedef struct {
     uint64_t unmet_bytes;        /* that domains lack and did not get at the last decision */
 } MemoryState;
 
+/* Which group is merged; see tenancy.c. */
+typedef struct {
+    uint64_t group;     /* rule same-group: that one; 0: none was chosen yet */
+    uint64_t since_us;  /* CLOCK_MONOTONIC of the choice */
+    uint64_t looked_us; /* CLOCK_MONOTONIC of the last look whether another is better */
+} TenancyState;
+
+/* What merging a domain has brought; see tenancy.c. */
+typedef struct {
+    uint64_t share_bp;  /* of its memory, what it saved when it was merged last */
+    bool is_measured;   /* share_bp is filled */
+    bool was_off;       /* it was switched off at the last look */
+    uint64_t on_us;     /* CLOCK_MONOTONIC when it was switched on last; 0: never */
+    uint64_t parked_us; /* CLOCK_MONOTONIC since when it is left out; 0: it is not */
+    uint32_t parks;     /* times that it was, without having paid in between */
+} TenancyTrack;
+
 /* What a guest has told of its need; see need.c. */
 typedef struct {
     uint64_t told_us;        /* CLOCK_MONOTONIC of what it told last; 0: nothing yet */
@@ -201,7 +218,8 @@ typedef struct {
     uint64_t once_bytes;  /* of its resident memory, what one whole pass has seen */
     uint64_t twice_bytes; /* and what two have seen: covered */
     bool open;            /* debt is open */
-    uint64_t wait_us;     /* DomainSample.wait_us at the last look of pressure.c */
+    TenancyTrack tenancy;
+    uint64_t wait_us; /* DomainSample.wait_us at the last look of pressure.c */
     NeedTrack need;
     BalloonTrack balloon;
     HighTrack high;
@@ -215,6 +233,7 @@ typedef struct {
     KsmAuto ksm_auto;
     KsmClassic classic;
     MemoryState memory;
+    TenancyState tenancy;
     DomainTrack *domains; /* caller's array, in the order of Sample.domains */
 } PolicyState;
 

@@ -160,6 +160,50 @@ static const ReasonWords reason_words[] = {
     [REASON_IN_USE] = { "in-use", "it has used nearly all of what is resident lately",
                         "memory that it has not used within [working_set] age, or less headroom",
                         "balloon.headroom" },
+    [REASON_SWITCHED_OFF] = { "switched-off",
+                              "merging of it is switched off, by the rule of tenancy",
+                              "another group that is chosen, or another rule", NULL },
+    [REASON_TENANCY] = { "switching",
+                         "scanning stands still until every domain that must not be merged is "
+                         "switched off",
+                         "all of them switched off; 'virtksm explain' tells which are not", NULL },
+    [REASON_MERGED_ALL] = { "merged-all",
+                            "by rule all, every domain may share memory with every "
+                            "other",
+                            "another rule, or the first domain that has a group", "tenancy.rule" },
+    [REASON_MERGED_GROUP] = { "merged-group", "its group is the one that is merged",
+                              "another group that brings more, after dwell_s", "tenancy.dwell_s" },
+    [REASON_MERGED_LISTED] = { "merged-listed", "its metadata lists it: it may be merged",
+                               "ksm.merge in its metadata", "tenancy.rule" },
+    [REASON_MERGED_NONE] = { "merged-none", "by rule none, no domain may share memory",
+                             "another rule", "tenancy.rule" },
+    [REASON_OTHER_GROUP] = { "other-group", "another group is the one that is merged",
+                             "this group bringing more than the other, after dwell_s",
+                             "tenancy.dwell_s" },
+    [REASON_NOT_LISTED] = { "not-listed",
+                            "by rule listed, it may not be merged: its metadata does "
+                            "not list it",
+                            "ksm.merge=yes in its metadata", "tenancy.rule" },
+    [REASON_OPTED_OUT] = { "opted-out", "its metadata says that it must not be merged",
+                           "ksm.merge in its metadata", NULL },
+    [REASON_PARKED] = { "parked",
+                        "merging it gains less than park_floor: it is left out for a while",
+                        "time: it is tried again after park_retry_s", "tenancy.park_floor" },
+    [REASON_MERGE_WAIT] = { "merge-wait", "it is being switched, or waits for others to be first",
+                            "the end of that: 'virtksm explain' tells what is before it", NULL },
+    [REASON_UNDECIDED] = { "undecided", "its definition is not known yet, so neither is its group",
+                           "its definition, which libvirt is asked for", NULL },
+    [REASON_MERGE_STUCK] = { "merge-stuck",
+                             "it should be switched off, which did not work: no scanning unless "
+                             "its "
+                             "group is the one that is merged",
+                             "a QEMU that answers; it is tried again", NULL },
+    [REASON_NO_HEADROOM] = { "no-headroom",
+                             "it should be switched off, and there is not enough memory for the "
+                             "copies that this makes",
+                             "more memory that is available beyond memory_tight, or a higher "
+                             "hard_limit of the domain",
+                             "agent.memory_tight" },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

@@ -58,6 +58,20 @@ typedef enum {
     REASON_HOST_TIGHT,        /* the host is short of memory */
     REASON_HOST_CRITICAL,     /* the host has almost no memory left */
     REASON_IN_USE,            /* it has used nearly all that is resident lately */
+    REASON_SWITCHED_OFF,      /* merging of it is switched off */
+    REASON_TENANCY,           /* no scanning until what must not be merged is off */
+    REASON_MERGED_ALL,        /* all domains may share memory */
+    REASON_MERGED_GROUP,      /* its group is the one that is merged */
+    REASON_MERGED_LISTED,     /* it has opted in */
+    REASON_MERGED_NONE,       /* no domain may share memory */
+    REASON_OTHER_GROUP,       /* another group is merged */
+    REASON_NOT_LISTED,        /* it has not opted in */
+    REASON_OPTED_OUT,         /* its metadata says that it must not be merged */
+    REASON_PARKED,            /* it gains too little to be scanned */
+    REASON_MERGE_WAIT,        /* its turn comes when others are off, or it is being switched */
+    REASON_UNDECIDED,         /* its definition is not known yet */
+    REASON_MERGE_STUCK,       /* it cannot be switched */
+    REASON_NO_HEADROOM,       /* there is no memory for the copies that switching it off makes */
     REASON_COUNT,
 } Reason;
 

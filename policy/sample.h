@@ -69,6 +69,23 @@ typedef enum {
     MECHANISM_COUNT,
 } MechanismMode;
 
+/* Whether the memory of a domain is marked as mergeable. */
+typedef enum {
+    MERGE_AS_FOUND, /* as QEMU has begun with it; nothing of ours is in force */
+    MERGE_OFF,      /* switched off, and its mappings were seen to be */
+    MERGE_MOVING,   /* being switched, or not looked at since */
+    MERGE_STUCK,    /* cannot be switched */
+    MERGE_STATE_COUNT,
+} MergeState;
+
+/* What a domain's metadata says of merging it. */
+typedef enum {
+    MERGE_WISH_NONE, /* nothing */
+    MERGE_WISH_NO,   /* never, whatever the rule */
+    MERGE_WISH_YES,  /* it is listed */
+    MERGE_WISH_COUNT,
+} MergeWish;
+
 typedef struct {
     uint64_t now_us;              /* CLOCK_MONOTONIC at the moment of the sample */
     uint32_t cpus;                /* online processors; at least 1 */
@@ -90,6 +107,7 @@ typedef struct {
     KsmCounters ksm;
     uint32_t triggers;   /* events since the last decision that ask for scanning */
     uint32_t departures; /* domains that went away since the last decision */
+    uint32_t starting;   /* domains that are about to run and are not among the samples yet */
     uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */
     bool is_quick;       /* decided in a hurry, for KSM alone: nothing has been read of the domains
                             since the last decision */
@@ -108,6 +126,14 @@ typedef struct {
     bool latency_critical;   /* ksmd gives way as soon as it waits for a CPU */
     uint64_t wait_us;        /* time that its threads have waited for a CPU, since they began;
                                 told for latency-critical domains only */
+
+    bool is_tenant;            /* libvirt's, or its QEMU was found: it may be merged */
+    bool is_defined;           /* what follows is known */
+    uint64_t group;            /* number of the group that it belongs to; 0: it says none */
+    uint32_t merge_wish;       /* MergeWish, of its metadata */
+    uint32_t merge_state;      /* MergeState */
+    uint64_t unshare_pages;    /* pages that get copies when it is switched off */
+    uint64_t hard_limit_bytes; /* of its cgroup, from its definition; 0: none */
 
     bool has_balloon;     /* it has a balloon device that is not of model none */
     bool is_fixed;        /* its memory must stay: passthrough, locked, huge, confidential */
@@ -199,6 +225,7 @@ domain_sample_unknown(void)
         .resident_bytes = u,
         .merging_pages = u,
         .rmap_items = u,
+        .unshare_pages = u,
         .weight = 100,
         .wait_us = u,
         .guest_age_us = u,

@@ -18,13 +18,15 @@
 
 /* Who a domain of the sample is. Texts and pointers are borrowed. */
 typedef struct {
-    const char *uuid;       /* of the domain */
-    const char *name;       /* of the domain */
-    int id;                 /* libvirt's number of this start; < 0: not known */
-    const Process *process; /* its QEMU; NULL: not found */
-    uint64_t told_us;       /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
-    uint64_t rebooted_us;   /* CLOCK_MONOTONIC of the guest's last reboot; 0: none seen */
-    bool deflates;          /* its balloon gives way by itself when the guest is short */
+    const char *uuid;         /* of the domain */
+    const char *name;         /* of the domain */
+    int id;                   /* libvirt's number of this start; < 0: not known */
+    const Process *process;   /* its QEMU; NULL: not found */
+    uint64_t told_us;         /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
+    uint64_t rebooted_us;     /* CLOCK_MONOTONIC of the guest's last reboot; 0: none seen */
+    const uint64_t *backends; /* sizes of the pieces of its memory, bytes; NULL: not known */
+    uint32_t n_backends;      /* how many there are */
+    bool deflates;            /* its balloon gives way by itself when the guest is short */
 } Subject;
 
 /* What actuators are told in each decision. */
@@ -48,6 +50,7 @@ typedef struct {
 /* All actuators, in the order in which they are applied; restored in reverse. */
 typedef enum {
     ACTUATOR_KSM,          /* context: KsmActuator */
+    ACTUATOR_MERGE,        /* context: Merge */
     ACTUATOR_MEMORY_HIGH,  /* context: MemoryHigh */
     ACTUATOR_BALLOON,      /* context: Balloon */
     ACTUATOR_STATS_PERIOD, /* context: StatsPeriod */

@@ -20,6 +20,7 @@
 #include "agent/actuator/hold.h"
 
 #include "agent/log.h"
+#include "agent/virt/merge.h"
 
 /* Failures after which a domain is left alone, and for how long. */
 #define FAILURES_MAX 3
@@ -76,6 +77,8 @@ hold_value_text(const HoldTable *table, uint64_t value)
 {
     if (table->kind == CHANGE_STATS_PERIOD)
         return g_strdup_printf("%" G_GUINT64_FORMAT " s", value);
+    if (table->kind == CHANGE_MERGE)
+        return g_strdup(value == MERGE_VALUE_OFF ? "off" : "on");
     return hold_bytes_text(value);
 }
 
@@ -183,11 +186,12 @@ sweep_one(HoldTable *table, Hold *hold)
 {
     bool has_ended = !hold->is_seen && !hold->is_loaded && !hold->is_busy &&
                      hold->state != HOLD_LEFT && hold->state != HOLD_ENDED;
+    bool is_awaited = hold->is_awaited;
 
-    hold->is_seen = false;
+    hold->is_seen = hold->is_awaited = false; /* both to be said again next time */
     if (has_ended)
         hold_end(table, hold);
-    else if (hold->state == HOLD_LEFT)
+    else if (hold->state == HOLD_LEFT && !is_awaited)
         hold_give_back(table, hold);
     else
         hold_look_late(table, hold);

@@ -30,7 +30,8 @@ typedef struct {
     int id;     /* libvirt's number of the start */
     HoldState state;
     ChangeKnown known;      /* ours; nothing in HOLD_IDLE */
-    uint64_t foreign_bytes; /* set by somebody else; VALUE_UNKNOWN: nobody has */
+    uint64_t foreign_bytes; /* set by somebody else, or found at a first change instead of what it
+                               was thought to be; VALUE_UNKNOWN: nobody has */
     uint64_t kept_bytes;    /* left in force at the way back, as the guest has grown into it;
                                VALUE_UNKNOWN: as found */
     uint64_t wish_bytes;    /* wanted last, and not passed on yet; VALUE_UNKNOWN: nothing is */
@@ -41,6 +42,8 @@ typedef struct {
     uint64_t lease_us;      /* limits: lifted at this CLOCK_MONOTONIC unless renewed; 0: not set */
     uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change that worked; 0: none so far */
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
+    uint64_t looked_us; /* merging: changed_us of the change whose mappings were seen; 0: none */
+    uint32_t pieces;    /* merging: of memory that were seen then */
     /* private: */
     char *cgroup;         /* owned; limits: path below the mount point; NULL: not known */
     ChangeKnown before;   /* as known, before the change under way */
@@ -57,6 +60,8 @@ typedef struct {
     bool is_way_back;     /* it gives back */
     bool is_unsure;       /* the last may have happened or not */
     bool is_reclaiming;   /* limits: memory.reclaim is being written */
+    bool is_looking;      /* merging: its mappings are being looked at */
+    bool is_awaited;      /* HOLD_LEFT, and whether it is to go back will be decided */
     bool is_seen;         /* among the subjects of this apply */
     bool is_loaded;       /* of an earlier run, and has not been among any subjects yet */
     bool is_given_up;     /* at a stop: did not work */

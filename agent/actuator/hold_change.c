@@ -321,6 +321,7 @@ take_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
     if (hold->is_new) {
         /* We have changed nothing yet: what we took for the value found was old. */
         take_back(table, hold);
+        hold->foreign_bytes = bytes;
         hold->result = APPLY_RETRY;
     } else if (hold_is_own_doing(table, hold, bytes)) {
         hold->before.most_bytes = bytes;

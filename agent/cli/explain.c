@@ -13,6 +13,7 @@
 #include "agent/cli/result.h"
 #include "agent/cli/settings.h"
 #include "agent/cli/table.h"
+#include "agent/cli/tenancy.h"
 #include "agent/cli/text.h"
 #include "proto/virtksm.pb-c.h"
 
@@ -52,6 +53,7 @@ append_decision(GString *out, const Virtksm__V1__ExplainResponse *explain)
     text_append_line(out, "in force", in_force);
     text_append_line(out, "applied", applied);
     memory_append_host(out, explain->memory);
+    tenancy_append_host(out, explain->tenancy);
 }
 
 /* The figures that went into the decision, a sentence for each. */
@@ -148,6 +150,7 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
     append_decision(out, explain);
     append_inputs(out, explain);
     append_domains(out, explain);
+    tenancy_append_domains(out, explain);
     if (!cli->argument)
         memory_append_domains(out, explain);
     for (size_t i = 0; cli->argument && i < explain->n_domains; i++)

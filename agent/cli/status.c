@@ -6,6 +6,7 @@
 #include "agent/cli/result.h"
 #include "agent/cli/settings.h"
 #include "agent/cli/table.h"
+#include "agent/cli/tenancy.h"
 #include "agent/cli/text.h"
 #include "proto/virtksm.pb-c.h"
 
@@ -160,6 +161,7 @@ append_status(const Cli *cli, const ProtobufCMessage *message, GString *out)
     text_append_line(out, "reason", status->reason);
     append_ksm(out, status);
     memory_append_host(out, status->memory);
+    tenancy_append_host(out, status->tenancy);
     append_libvirt(out, status->libvirt);
     append_metrics(out, status->metrics);
     append_history(out, status->history);

@@ -56,6 +56,7 @@ typedef struct {
     uint64_t hook_events;       /* told by the hook since the agent started */
     Enable balloon_enable;      /* [balloon] enable */
     Enable high_enable;         /* [memory_high] enable */
+    const TenancyPlan *tenancy; /* of the last decision */
     bool measures;              /* working sets are measured */
     size_t balloons;            /* domains with a balloon that had time to boot */
     size_t telling;             /* of those, whose guest tells of its memory */

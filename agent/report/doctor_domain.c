@@ -351,6 +351,21 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
     return true;
 }
 
+static bool
+find_merge_stuck(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)finding;
+    return host->tenancy->is_enforced && domain->plan.merge_reason == REASON_MERGE_STUCK;
+}
+
+static bool
+find_no_headroom(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    doctor_say(&finding->value, "%" PRIu64 " of %" PRIu64 " MiB",
+               mib_of(host->tenancy->headroom_bytes), mib_of(host->tenancy->need_bytes));
+    return host->tenancy->is_enforced && domain->plan.merge_reason == REASON_NO_HEADROOM;
+}
+
 static const DoctorCheck checks[] = {
     { { "definition-unknown", DOCTOR_WARNING, "domain XML",
         "Its definition could not be read, so it counts as one that cannot be merged.",
@@ -420,6 +435,14 @@ static const DoctorCheck checks[] = {
         "Much of its memory has not been passed by ksmd twice, as merging needs.",
         "Wait, or 'virtksm kick'; see what 'virtksm explain' says." },
       find_unscanned },
+    { { "merge-stuck", DOCTOR_WARNING, "virtksm explain DOMAIN",
+        "It must not be merged with others and cannot be switched off, so KSM does not scan.",
+        "See what 'virtksm explain' says; <nosharepages/> holds from its next start on." },
+      find_merge_stuck },
+    { { "merge-no-headroom", DOCTOR_WARNING, "virtksm explain DOMAIN",
+        "It must not be merged with others, and its copies do not fit: KSM does not scan.",
+        "Free memory on the host, or raise the <hard_limit> of the domain." },
+      find_no_headroom },
     { { "no-balloon", DOCTOR_INFO, "<devices><memballoon>",
         "It has no balloon: memory that the guest does not use cannot be taken back.",
         "Use <memballoon model='virtio'>." },

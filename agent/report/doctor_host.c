@@ -306,6 +306,23 @@ find_hook_unseen(const DoctorHost *host, const Domain *domain, Finding *finding)
     return true;
 }
 
+static bool
+find_not_enforced(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    doctor_say(&finding->value, "rule %s", tenancy_rule_words[host->tenancy->rule]);
+    return !host->tenancy->is_enforced && host->tenancy->rule != TENANCY_AUTO &&
+           host->tenancy->rule != TENANCY_ALL;
+}
+
+static bool
+find_taint(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    doctor_say(&finding->value, "rule %s", tenancy_rule_words[host->tenancy->rule]);
+    return host->tenancy->is_enforced && host->tenancy->rule != TENANCY_ALL;
+}
+
 static const DoctorCheck checks[] = {
     { { "ksm-absent", DOCTOR_ERROR, KSM_DIR "run", "This kernel has no KSM.",
         "Run a kernel built with CONFIG_KSM=y, and mount sysfs." },
@@ -372,6 +389,16 @@ static const DoctorCheck checks[] = {
         "Ballooning is enabled, but no guest tells of its memory, so no balloon is moved.",
         "Load virtio_balloon in the guests; see 'virtksm doctor DOMAIN'." },
       find_silent },
+    { { "tenancy-not-enforced", DOCTOR_WARNING, "[tenancy] enforce",
+        "By the rule some domains must not share memory with others, and nothing keeps them from "
+        "it.",
+        "[tenancy] enforce = yes, or rule = all if all domains have one owner." },
+      find_not_enforced },
+    { { "tenancy-taint", DOCTOR_INFO, "virsh dominfo",
+        "Merging is switched on QEMU's monitor, so libvirt marks domains as tainted "
+        "(custom-monitor).",
+        "Nothing; support for such domains may ask for it." },
+      find_taint },
     { { "debugfs-absent", DOCTOR_INFO, "/sys/kernel/debug/lru_gen",
         "The kernel's generations of pages cannot be seen, so working sets are measured by other "
         "means, which cost more or know less.",

@@ -70,6 +70,10 @@ static const Figure domain_figures[] = {
     { "reclaim_bytes",
       "Asked of memory.reclaim by the last decision; in mode observe, would have been." },
     { "high_reason", "Why." },
+    { "group", "Trust group that it belongs to. None: it is one of its own." },
+    { "merging", "Whether its memory may be merged: on, off, being switched, stuck (it cannot be "
+                 "switched), cannot merge." },
+    { "merge_reason", "What the rule of [tenancy] wants of it, enforced or not." },
 };
 
 static const Figure host_figures[] = {

@@ -50,6 +50,7 @@ add_row(const Domain *domain, Ledger *ledger)
                              ? mul_div(sample.rmap_items, RMAP_ITEM_BYTES, 1)
                              : VALUE_UNKNOWN;
     row.profit_bytes = sample.profit_bytes;
+    row.broken_pages = domain->cost.broken_pages;
     row.ksmd_cpu_us = VALUE_UNKNOWN;
     if (is_known(domain->cost.ksmd_ns))
         row.ksmd_cpu_us = domain->cost.ksmd_ns / NS_PER_US;

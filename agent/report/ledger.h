@@ -43,6 +43,7 @@ typedef struct {
     uint64_t untouched_bytes;  /* nowhere yet */
     uint64_t guest_free_bytes; /* of what is resident, not used by the guest */
     uint64_t limit_bytes;      /* advice for hard_limit */
+    uint64_t broken_pages;     /* merges that were lost since it was first seen, at least */
     uint64_t ksmd_cpu_us;      /* share of ksmd's run time since it was first seen */
 } LedgerRow;
 

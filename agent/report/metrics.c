@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/log_event.h"
+#include "agent/report/ledger_grain.h"
 #include "agent/report/metrics_address.h"
 #include "agent/report/metrics_http.h"
 
@@ -77,6 +78,7 @@ read_ledger(Metrics *metrics)
     size_t n;
 
     ledger_read(&agent->host_facts, &agent->domains, &ledger);
+    ledger_coarsen(&ledger, agent->conf->grain_kib * 1024);
     view = view_now(metrics, &ledger);
     rows = metrics_ledger_rows(&n);
     g_clear_pointer(&metrics->ledger, g_ptr_array_unref);

@@ -168,7 +168,7 @@ static double
 get_domain_broken(const MetricsView *view, const LedgerRow *row)
 {
     (void)view;
-    return metrics_known(row->domain->cost.broken_pages);
+    return metrics_known(row->broken_pages);
 }
 
 /* A domain that no decision was taken on yet has no plan. */

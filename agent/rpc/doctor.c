@@ -27,6 +27,7 @@ describe_host(const Agent *agent, const HostSetup *setup)
         .reason = agent->plan.ksm.reason,
         .balloon_enable = (Enable)agent->conf->policy.balloon_enable,
         .high_enable = (Enable)agent->conf->policy.high_enable,
+        .tenancy = &agent->plan.tenancy,
         .measures = measure_is_on(agent),
         .libvirt_wanted = strcmp(agent->conf->uri, NO_LIBVIRT) != 0,
         .libvirt_uri = agent->conf->uri,

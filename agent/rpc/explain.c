@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* explain.c - Explain: the last decisions with their inputs */
 #include "agent/rpc/method.h"
+#include "agent/rpc/tenancy.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -146,12 +147,11 @@ explain_reclaim(const PolicyConf *conf, const Domain *domain,
     if (!domain->has_xml)
         return;
     MESSAGE_SET(message, shares, domain->xml.policy.shares);
-    message->group = g_strdup(domain->xml.policy.group);
     message->fault = g_strdup(domain->xml.policy.fault);
 }
 
 static Virtksm__V1__DomainExplanation *
-explain_domain(const PolicyConf *conf, const Domain *domain)
+explain_domain(const Agent *agent, const Domain *domain)
 {
     Virtksm__V1__DomainExplanation *message = g_new(Virtksm__V1__DomainExplanation, 1);
 
@@ -166,7 +166,8 @@ explain_domain(const PolicyConf *conf, const Domain *domain)
     }
     MESSAGE_SET(message, weight, domain_weight(domain));
     MESSAGE_SET(message, latency_critical, domain_is_latency_critical(domain));
-    explain_reclaim(conf, domain, message);
+    explain_reclaim(&agent->conf->policy, domain, message);
+    rpc_tenancy_explain(agent, domain, message);
     return message;
 }
 
@@ -182,7 +183,7 @@ explain_domains(const Agent *agent, const Domain *only, Virtksm__V1__ExplainResp
 
         if (only && domain != only)
             continue;
-        row = explain_domain(&agent->conf->policy, domain);
+        row = explain_domain(agent, domain);
         if (only)
             explain_reclaim_decisions(domain, row);
         message->domains[message->n_domains++] = row;
@@ -215,6 +216,7 @@ explain_host(const Agent *agent, Virtksm__V1__ExplainResponse *message)
     if (plan->cost_ns > 0)
         MESSAGE_SET(message, cost_ns, plan->cost_ns);
     message->memory = method_memory(agent);
+    message->tenancy = rpc_tenancy(agent, true);
 }
 
 static void

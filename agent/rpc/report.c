@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* report.c - Report: the ledger of this moment as a message */
 #include "agent/report/ledger.h"
+#include "agent/report/ledger_grain.h"
 #include "agent/rpc/method.h"
+#include "agent/rpc/tenancy.h"
 
 /* A figure with a sign, kept as u64: absent when it is VALUE_UNKNOWN. */
 #define SET_SIGNED(message, field, value)                                                          \
@@ -49,7 +51,7 @@ static void
 describe_cost(const LedgerRow *row, Virtksm__V1__DomainReport *message)
 {
     MESSAGE_SET_KNOWN(message, ksmd_cpu_us, row->ksmd_cpu_us);
-    MESSAGE_SET_KNOWN(message, merges_broken_pages, row->domain->cost.broken_pages);
+    MESSAGE_SET_KNOWN(message, merges_broken_pages, row->broken_pages);
 }
 
 static void
@@ -100,6 +102,7 @@ describe_row(const Agent *agent, const Ledger *ledger, const LedgerRow *row)
     describe_overhead(row, message);
     describe_cost(row, message);
     describe_reclaim(agent, domain, message);
+    rpc_tenancy_report(agent, domain, message);
     if (domain->stats_us != 0)
         MESSAGE_SET(message, stats_age_ms, method_age_ms(domain->stats_us));
     return message;
@@ -161,6 +164,7 @@ report_message(GrpcCall *call, const ProtobufCMessage *data)
     if (!method_find_domain(call, request->domain, &only))
         return;
     ledger_read(&agent->host_facts, &agent->domains, &ledger);
+    ledger_coarsen(&ledger, agent->conf->grain_kib * 1024);
     message = g_new(Virtksm__V1__ReportResponse, 1);
     virtksm__v1__report_response__init(message);
     MESSAGE_SET(message, page_size, ledger.page_bytes);

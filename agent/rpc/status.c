@@ -4,6 +4,7 @@
 #include "agent/recorder.h"
 #include "agent/report/metrics.h"
 #include "agent/rpc/method.h"
+#include "agent/rpc/tenancy.h"
 #include "agent/source/grpc_feed.h"
 #include "agent/source/source.h"
 
@@ -127,6 +128,8 @@ status_message(GrpcCall *call, const ProtobufCMessage *request)
         MESSAGE_SET(message, reaction_us, agent->tick.reaction_us);
     message->metrics = describe_metrics(agent);
     message->memory = method_memory(agent);
+    /* Names are for those who may see figures of domains: 'explain' tells them. */
+    message->tenancy = rpc_tenancy(agent, false);
     method_reply(call, &message->base);
 }
 

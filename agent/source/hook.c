@@ -269,6 +269,12 @@ source_close(Agent *agent)
     g_free(self);
 }
 
+uint32_t
+hook_source_starting(const HookSource *source)
+{
+    return source ? hook_starts_coming(source->agent, &source->starts) : 0;
+}
+
 static SourceState
 source_state(const Agent *agent, const char **ret_detail)
 {

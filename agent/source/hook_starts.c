@@ -20,6 +20,8 @@
 #define STARTS_MAX 4096
 /* A start that was announced and of which nothing has been seen since is forgotten. */
 #define FORGET_US (G_USEC_PER_SEC * 600)
+/* How long a start that was announced is waited for. */
+#define COMING_US (G_USEC_PER_SEC * 60)
 
 typedef struct {
     char *name;         /* owned */
@@ -27,6 +29,7 @@ typedef struct {
     const char *origin; /* static; "restore" or "migrate"; NULL: neither */
     uint64_t told_us;   /* CLOCK_MONOTONIC of the last message */
     bool seen;          /* its process was there */
+    bool is_coming;     /* announced, and nothing was told of it since */
 } HookStart;
 
 static const struct {
@@ -90,6 +93,7 @@ note_message(HookStart *start, const HookMessage *message)
     }
     if (is_announced)
         start->origin = hook_operation_name(message->operation);
+    start->is_coming = effects[message->operation].kind == EVENT_CREATING;
     start->told_us = (uint64_t)g_get_monotonic_time();
 }
 
@@ -148,6 +152,25 @@ hook_starts_tell(Agent *agent, HookStarts *starts, const HookMessage *message)
     if (event.kind == EVENT_DESTROYED)
         g_hash_table_remove(starts->by_uuid, message->uuid);
     return fault;
+}
+
+uint32_t
+hook_starts_coming(const Agent *agent, const HookStarts *starts)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    GHashTableIter iter;
+    gpointer uuid;
+    gpointer value;
+    uint32_t n = 0;
+
+    g_hash_table_iter_init(&iter, starts->by_uuid);
+    while (g_hash_table_iter_next(&iter, &uuid, &value)) {
+        const HookStart *start = value;
+
+        n += start->is_coming && now_us - start->told_us < COMING_US &&
+             !domain_table_get(&agent->domains, uuid);
+    }
+    return n;
 }
 
 /* --- what datagrams have not told ------------------------------------------------------- */

@@ -36,6 +36,13 @@ void hook_starts_done(HookStarts *starts);
 HookFault hook_starts_tell(Agent *agent, HookStarts *starts, const HookMessage *message);
 
 /**
+ * hook_starts_coming() - starts that are announced, and whose domain is not known yet
+ *
+ * Not for ever: a start that failed is told as an end, but a datagram can be lost.
+ */
+uint32_t hook_starts_coming(const Agent *agent, const HookStarts *starts);
+
+/**
  * hook_starts_check() - hold what the hook has said against the processes there are
  *
  * A datagram that was lost must not leave a domain in the table for ever, nor keep one out of it:

@@ -44,6 +44,7 @@ libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, g
             domain_xml_clear(&domain->xml);
         domain->xml = *xml; /* the domain owns what it points to from here */
         domain->has_xml = true;
+        domain->has_group = false;
         tick_want(agent, 0);
     } else if (xml) {
         domain_xml_clear(xml);

@@ -10,8 +10,10 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct Agent Agent;
+typedef struct HookSource HookSource;
 typedef struct LibvirtSource LibvirtSource;
 typedef struct PsiSource PsiSource;
 typedef struct VirtConn VirtConn; /* agent/virt/conn.h */
@@ -68,6 +70,10 @@ VirtConn *libvirt_source_conn(const LibvirtSource *source);
  * For changes that libvirt tells nobody of. Return: whether libvirt was asked.
  */
 bool libvirt_source_define(LibvirtSource *source, const char *uuid);
+
+/** hook_source_starting() - starts that libvirt has announced and that do not run yet; 0: no hook
+ */
+uint32_t hook_source_starting(const HookSource *source);
 
 /* A change of what a domain's metadata asks of virtksmd. */
 typedef struct {

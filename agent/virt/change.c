@@ -9,6 +9,9 @@
  * libvirt's definition, which a migration takes along, has to follow. A balloon that is where it
  * should be is left alone.
  *
+ * Merging may be in force in parts: then it is no value that anybody can go back to, so it is left
+ * alone unless the parts are ours.
+ *
  * libvirt keeps "no limit" as a number that is larger than any memory. Read back from the kernel
  * it can be rounded down to pages, and a driver that was never told a limit may say 0.
  */
@@ -17,6 +20,7 @@
 #include "agent/error.h"
 #include "agent/virt/conn.h"
 #include "agent/virt/domain_xml.h"
+#include "agent/virt/merge.h"
 #include "policy/arith.h"
 #include "policy/sample.h"
 
@@ -68,6 +72,9 @@ change_is_reached(ChangeKind kind, uint64_t bytes, uint64_t want_bytes)
 bool
 change_is_known(ChangeKind kind, const ChangeKnown *known, uint64_t bytes)
 {
+    /* Once it was ours: we stopped half way, or a DIMM was plugged in since. */
+    if (kind == CHANGE_MERGE && bytes == MERGE_VALUE_MIXED)
+        return known->least_bytes == MERGE_VALUE_OFF;
     if (kind == CHANGE_BALLOON && bytes >= known->least_bytes && bytes <= known->most_bytes)
         return true;
     return change_is_reached(kind, bytes, known->found_bytes) ||
@@ -129,6 +136,8 @@ fail(ChangeOutcome *outcome, const char *what)
     virErrorPtr last = virGetLastError();
     int code = last ? last->code : VIR_ERR_OK;
 
+    if (outcome->detail)
+        return outcome->result; /* not libvirt's */
     outcome->result = CHANGE_FAILED;
     for (size_t i = 0; i < G_N_ELEMENTS(error_rows); i++)
         if (error_rows[i].code == code)
@@ -139,10 +148,11 @@ fail(ChangeOutcome *outcome, const char *what)
 }
 
 static bool
-read_balloon(virDomainPtr domain, uint64_t *ret_bytes)
+read_balloon(virDomainPtr domain, uint64_t *ret_bytes, ChangeOutcome *outcome)
 {
     virDomainInfo info;
 
+    (void)outcome;
     if (virDomainGetInfo(domain, &info) < 0)
         return false;
     *ret_bytes = bytes_from_kib(info.memory);
@@ -150,12 +160,13 @@ read_balloon(virDomainPtr domain, uint64_t *ret_bytes)
 }
 
 static bool
-read_limit(virDomainPtr domain, uint64_t *ret_bytes)
+read_limit(virDomainPtr domain, uint64_t *ret_bytes, ChangeOutcome *outcome)
 {
     virTypedParameterPtr params = NULL;
     unsigned long long kib = 0;
     int n = 0;
 
+    (void)outcome;
     if (virDomainGetMemoryParameters(domain, NULL, &n, VIR_DOMAIN_AFFECT_LIVE) < 0)
         return false;
     params = g_new0(virTypedParameter, (gsize)n);
@@ -171,12 +182,13 @@ read_limit(virDomainPtr domain, uint64_t *ret_bytes)
 }
 
 static bool
-read_period(virDomainPtr domain, uint64_t *ret_s)
+read_period(virDomainPtr domain, uint64_t *ret_s, ChangeOutcome *outcome)
 {
     g_auto(DomainXml) xml = { 0 };
     char *text = virDomainGetXMLDesc(domain, 0);
     bool is_read = text && domain_xml_parse(text, strlen(text), &xml, NULL);
 
+    (void)outcome;
     free(text);
     if (is_read)
         *ret_s = xml.stats_period_s;
@@ -184,21 +196,23 @@ read_period(virDomainPtr domain, uint64_t *ret_s)
 }
 
 static bool
-set_period(virDomainPtr domain, uint64_t seconds)
+set_period(virDomainPtr domain, uint64_t seconds, ChangeOutcome *outcome)
 {
+    (void)outcome;
     return virDomainSetMemoryStatsPeriod(domain, (int)min_u64(seconds, G_MAXINT),
                                          VIR_DOMAIN_AFFECT_LIVE) == 0;
 }
 
 static bool
-set_balloon(virDomainPtr domain, uint64_t bytes)
+set_balloon(virDomainPtr domain, uint64_t bytes, ChangeOutcome *outcome)
 {
+    (void)outcome;
     return virDomainSetMemoryFlags(domain, (unsigned long)(bytes / 1024), VIR_DOMAIN_AFFECT_LIVE) ==
            0;
 }
 
 static bool
-set_limit(virDomainPtr domain, uint64_t bytes)
+set_limit(virDomainPtr domain, uint64_t bytes, ChangeOutcome *outcome)
 {
     virTypedParameter param = {
         .field = VIR_DOMAIN_MEMORY_SOFT_LIMIT,
@@ -206,17 +220,35 @@ set_limit(virDomainPtr domain, uint64_t bytes)
         .value.ul = bytes == LIMIT_NONE ? VIR_DOMAIN_MEMORY_PARAM_UNLIMITED : bytes / 1024,
     };
 
+    (void)outcome;
     return virDomainSetMemoryParameters(domain, &param, 1, VIR_DOMAIN_AFFECT_LIVE) == 0;
 }
 
+/* Nothing has been changed yet, and the next attempt would be told the same. */
+static bool
+read_merge(virDomainPtr domain, uint64_t *ret_value, ChangeOutcome *outcome)
+{
+    outcome->result = CHANGE_REFUSED;
+    return virt_merge_read(domain, ret_value, &outcome->detail);
+}
+
+static bool
+set_merge(virDomainPtr domain, uint64_t value, ChangeOutcome *outcome)
+{
+    outcome->result = CHANGE_FAILED;
+    return virt_merge_set(domain, value, &outcome->detail);
+}
+
+/* What libvirt has no error for is told in the outcome. */
 static const struct {
     const char *name; /* for messages */
-    bool (*read)(virDomainPtr domain, uint64_t *ret_bytes);
-    bool (*set)(virDomainPtr domain, uint64_t bytes);
+    bool (*read)(virDomainPtr domain, uint64_t *ret_bytes, ChangeOutcome *outcome);
+    bool (*set)(virDomainPtr domain, uint64_t bytes, ChangeOutcome *outcome);
 } kinds[] = {
     [CHANGE_BALLOON] = { "the balloon", read_balloon, set_balloon },
     [CHANGE_LIMIT] = { "the soft limit", read_limit, set_limit },
     [CHANGE_STATS_PERIOD] = { "the period of statistics", read_period, set_period },
+    [CHANGE_MERGE] = { "merging", read_merge, set_merge },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == CHANGE_KIND_COUNT);
 
@@ -229,7 +261,7 @@ change(virConnectPtr conn, const Change *wish, ChangeOutcome *outcome)
         return fail(outcome, "cannot find the domain");
     if ((int)virDomainGetID(domain) != wish->id)
         return outcome->result = CHANGE_GONE;
-    if (!kinds[wish->kind].read(domain, &outcome->found_bytes)) {
+    if (!kinds[wish->kind].read(domain, &outcome->found_bytes, outcome)) {
         outcome->found_bytes = VALUE_UNKNOWN;
         return fail(outcome, "cannot read what is in force");
     }
@@ -239,7 +271,7 @@ change(virConnectPtr conn, const Change *wish, ChangeOutcome *outcome)
         change_is_reached(wish->kind, outcome->found_bytes, wish->want_bytes) &&
         change_is_reached(wish->kind, wish->known.wrote_bytes, wish->want_bytes))
         return outcome->result = CHANGE_DONE;
-    if (!kinds[wish->kind].set(domain, wish->want_bytes)) {
+    if (!kinds[wish->kind].set(domain, wish->want_bytes, outcome)) {
         g_autofree char *what = g_strdup_printf("cannot set %s", kinds[wish->kind].name);
 
         return fail(outcome, what);

@@ -22,6 +22,7 @@ typedef enum {
     CHANGE_BALLOON,      /* what the balloon is to leave to the guest */
     CHANGE_LIMIT,        /* soft_limit: memory.high of its cgroup; LIMIT_NONE: none */
     CHANGE_STATS_PERIOD, /* seconds between two balloon statistics of the guest; 0: none */
+    CHANGE_MERGE,        /* whether its memory may be merged, see merge.h */
     CHANGE_KIND_COUNT,
 } ChangeKind;
 
@@ -95,7 +96,7 @@ bool change_turn_is_withdrawn(ChangeTurn *turn);
  * @bytes: in force
  *
  * A balloon may be anywhere between two of our values, give or take the page size of a guest. A
- * limit is set at once.
+ * limit is set at once. Merging that is on in parts may be ours once we have switched it off.
  *
  * Return: whether nobody else need have set it.
  */

@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-static const DomainElementTable *const tables[] = { &domain_basics, &domain_devices,
-                                                    &domain_policy };
+static const DomainElementTable *const tables[] = { &domain_basics, &domain_devices, &domain_policy,
+                                                    &domain_owner };
 
 static const char *const access_names[] = {
     [DOMAIN_ACCESS_DEFAULT] = NULL,

@@ -4,8 +4,8 @@
  *
  * The half of domain_xml.h that knows libvirt's format and no XML library: domain_xml.c walks
  * through the text and hands over every known element, opening and closing. What is known stands
- * in three tables, domain_basics.c, domain_devices.c and domain_policy.c; an element that is in
- * none of them is skipped.
+ * in four tables, domain_basics.c, domain_devices.c, domain_policy.c and domain_owner.c; an element
+ * that is in none of them is skipped.
  */
 #ifndef AGENT_VIRT_DOMAIN_ELEMENT_H
 #define AGENT_VIRT_DOMAIN_ELEMENT_H

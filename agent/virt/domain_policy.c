@@ -39,7 +39,7 @@ static const struct {
     const char *name;     /* local, as settings have it */
     const char *expected; /* of its attributes, for messages */
 } elements[] = {
-    { KSM, "ksm", "no attribute but weight, latency_critical and group" },
+    { KSM, "ksm", "no attribute but weight, latency_critical, group and merge" },
     { BALLOON, "balloon", "no attribute but mode, floor, ceiling and shares" },
     { MEMORY_HIGH, "memory_high", "no attribute but mode" },
 };

@@ -12,6 +12,11 @@
 #define DOMAIN_POLICY_PREFIX    "virtksm:"
 
 extern const DomainElementTable domain_policy;
+extern const DomainElementTable domain_owner;
+
+/* How names of the namespaces of others begin in the tables. */
+#define DOMAIN_NOVA_PREFIX     "nova:"
+#define DOMAIN_KUBEVIRT_PREFIX "kubevirt:"
 
 /**
  * domain_policy_unknown() - an element begins that is in no table

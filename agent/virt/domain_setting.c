@@ -77,6 +77,16 @@ take_group(DomainXmlPolicy *policy, const char *value)
     return true;
 }
 
+/* Who misspells it may have meant no. */
+static bool
+take_merge(DomainXmlPolicy *policy, const char *value)
+{
+    size_t i = value ? domain_element_choice(value, no_yes, G_N_ELEMENTS(no_yes)) : 0;
+
+    policy->merge = !value ? MERGE_WISH_NONE : i == 1 ? MERGE_WISH_YES : MERGE_WISH_NO;
+    return i < G_N_ELEMENTS(no_yes);
+}
+
 static bool
 take_mode(MechanismMode *field, const char *value)
 {
@@ -125,6 +135,7 @@ static const DomainSetting rows[] = {
     { "ksm", "weight", PERCENT_EXPECTED, "100 counts", take_weight },
     { "ksm", "latency_critical", "'no' or 'yes'", "'no' counts", take_latency_critical },
     { "ksm", "group", "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'", "none counts", take_group },
+    { "ksm", "merge", "'no' or 'yes'", "'no' counts", take_merge },
     { "balloon", "mode", MODE_EXPECTED, HALT, take_balloon_mode },
     { "balloon", "floor", MIB_EXPECTED, HALT, take_floor },
     { "balloon", "ceiling", MIB_EXPECTED, HALT, take_ceiling },

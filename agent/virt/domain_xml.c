@@ -98,6 +98,9 @@ static const struct {
 } known_namespaces[] = {
     { "http://libvirt.org/schemas/domain/qemu/1.0", "qemu:" },
     { DOMAIN_POLICY_NAMESPACE, DOMAIN_POLICY_PREFIX },
+    { "http://openstack.org/xmlns/libvirt/nova/1.0", DOMAIN_NOVA_PREFIX },
+    { "http://openstack.org/xmlns/libvirt/nova/1.1", DOMAIN_NOVA_PREFIX },
+    { "http://kubevirt.io", DOMAIN_KUBEVIRT_PREFIX },
 };
 
 /* A name as the tables have it (the caller frees it); NULL: of a namespace that does not matter. */
@@ -369,6 +372,7 @@ domain_xml_clear(DomainXml *xml)
     g_free(xml->name);
     g_free(xml->uuid);
     g_free(xml->title);
+    g_free(xml->nova_project);
     g_free(xml->policy.fault);
     g_free(xml->policy.group);
     g_free(xml->backends);

@@ -81,6 +81,7 @@ typedef struct {
     uint32_t weight;       /* for KSM, percent of normal; DOMAIN_WEIGHT_NORMAL where not said */
     bool latency_critical; /* ksmd gives way when it waits for a CPU */
     char *group;           /* owned; domains that trust each other; NULL: not said */
+    MergeWish merge;       /* whether it wants to be merged, MERGE_WISH_NO after mistakes in it */
 
     MechanismMode balloon_mode; /* MECHANISM_INHERIT where not said, MECHANISM_OFF after mistakes */
     MechanismMode high_mode;    /* of memory.high, likewise */
@@ -137,6 +138,8 @@ typedef struct {
 
     DomainSecurity security; /* <launchSecurity type=> */
     DomainXmlPolicy policy;  /* <metadata>: what it asks of us */
+    char *nova_project;      /* owned; <metadata>: its project in OpenStack; NULL: not said */
+    bool is_kubevirt;        /* <metadata>: KubeVirt has made it */
 } DomainXml;
 
 /* Whether KSM can merge guest RAM, or the first reason why not. The order is from what the domain

@@ -148,7 +148,7 @@ class Places(ReportTestCase):
         "6.1": {"ksm_zero_pages", "profit_bytes"},
         "6.18": set(),
     }
-    ALWAYS_UNKNOWN = {"zswapped_bytes", "zswap_bytes", "guest_free_bytes"} | {
+    ALWAYS_UNKNOWN = {"group", "zswapped_bytes", "zswap_bytes", "guest_free_bytes"} | {
         # nobody asks for them, and nothing is reclaimed
         "floor_bytes", "ceiling_bytes", "need_bytes", "balloon_target_bytes", "limit_bytes"}
     UNKNOWN_OF_HOST = {

@@ -184,10 +184,10 @@ explain_gives_rows_of_raw_figures_to_programs(void **state)
         "kind,name,uuid,reason,merge,mergeable_pages,debt_pages,weight,latency_critical,group,"
         "fault,need_bytes,floor_bytes,ceiling_bytes,shares,balloon_mode,balloon_target_bytes,"
         "balloon_reason,balloon_change,high_mode,limit_bytes,reclaim_bytes,high_reason,"
-        "high_change,balloon_bound,high_bound\n"
-        "host,,,A domain started.,,,%" G_GUINT64_FORMAT ",,,,,,,,,,,,,,,,,,,\n"
+        "high_change,balloon_bound,high_bound,merging,merge_reason,merge_change\n"
+        "host,,,A domain started.,,,%" G_GUINT64_FORMAT ",,,,,,,,,,,,,,,,,,,,,,\n"
         "domain,web,,It is new.,can merge,%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT
-        ",50,true,,,,,,,,,,,,,,,,,\n",
+        ",50,true,,,,,,,,,,,,,,,,,,,,\n",
         (guint64)decision.explain.debt_pages, (guint64)decision.web.mergeable_pages,
         (guint64)decision.web.debt_pages);
     fakedaemon_expect(*state, "explain --format csv", csv);

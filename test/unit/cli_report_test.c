@@ -329,21 +329,23 @@ csv_has_a_row_of_raw_figures_for_each(void **state)
 
     assert_string_equal(fakedaemon_asked(world->daemon), "Report");
     assert_string_equal(
-        out, "kind,page_size,steady,name,uuid,pid,merging_pages,saved_pages,ksm_zero_pages,"
-             "metadata_bytes,net_saved_bytes,maximum_bytes,balloon_bytes,resident_bytes,"
-             "overhead_bytes,stats_age_ms,profit_bytes,ballooned_bytes,swapped_bytes,"
-             "zswapped_bytes,zswap_bytes,untouched_bytes,guest_free_bytes,unshare_bytes,"
-             "overhead_peak_bytes,overhead_sampled_ago_ms,overhead_video_bytes,"
-             "overhead_translation_bytes,overhead_heap_bytes,overhead_stack_bytes,"
-             "overhead_other_bytes,hard_limit_advice_bytes,ksmd_cpu_us,merges_broken_pages,"
-             "need_bytes,floor_bytes,ceiling_bytes,shares,balloon_mode,balloon_target_bytes,"
-             "balloon_reason,high_mode,limit_bytes,reclaim_bytes,high_reason\n"
-             "domain,4096,true,web,11111111-2222-4333-8444-555555555555,4711,10240,7680,,"
-             "1572864,29884416,1073741824,536870912,734003200,,800,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
-             "domain,4096,true,\"a "
-             "\"\"b\"\",\n\xc3\xbc\xe4\xb8\xad\",,,,,,,-4096,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
-             "others,4096,true,,,,5120,2560,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
-             "host,4096,true,,,,15360,10240,,2097152,39845888,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
+        out,
+        "kind,page_size,steady,name,uuid,pid,merging_pages,saved_pages,ksm_zero_pages,"
+        "metadata_bytes,net_saved_bytes,maximum_bytes,balloon_bytes,resident_bytes,"
+        "overhead_bytes,stats_age_ms,profit_bytes,ballooned_bytes,swapped_bytes,"
+        "zswapped_bytes,zswap_bytes,untouched_bytes,guest_free_bytes,unshare_bytes,"
+        "overhead_peak_bytes,overhead_sampled_ago_ms,overhead_video_bytes,"
+        "overhead_translation_bytes,overhead_heap_bytes,overhead_stack_bytes,"
+        "overhead_other_bytes,hard_limit_advice_bytes,ksmd_cpu_us,merges_broken_pages,"
+        "need_bytes,floor_bytes,ceiling_bytes,shares,balloon_mode,balloon_target_bytes,"
+        "balloon_reason,high_mode,limit_bytes,reclaim_bytes,high_reason,group,"
+        "merging,merge_reason\n"
+        "domain,4096,true,web,11111111-2222-4333-8444-555555555555,4711,10240,7680,,"
+        "1572864,29884416,1073741824,536870912,734003200,,800,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+        "domain,4096,true,\"a "
+        "\"\"b\"\",\n\xc3\xbc\xe4\xb8\xad\",,,,,,,-4096,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+        "others,4096,true,,,,5120,2560,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+        "host,4096,true,,,,15360,10240,,2097152,39845888,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 static void
@@ -366,7 +368,8 @@ json_is_the_message_with_null_for_what_is_not_known(void **state)
         "limit_advice_bytes\":null,\"ksmd_cpu_us\":null,\"merges_broken_pages\":null,"
         "\"need_bytes\":null,\"floor_bytes\":null,\"ceiling_bytes\":null,\"shares\":null,"
         "\"balloon_mode\":null,\"balloon_target_bytes\":null,\"balloon_reason\":null,"
-        "\"high_mode\":null,\"limit_bytes\":null,\"reclaim_bytes\":null,\"high_reason\":null}",
+        "\"high_mode\":null,\"limit_bytes\":null,\"reclaim_bytes\":null,\"high_reason\":null,"
+        "\"group\":null,\"merging\":null,\"merge_reason\":null}",
         NULL);
 
     world->host.has_ksm_zero_pages = true;

@@ -3,7 +3,7 @@
  * doctor_test.c - every finding is made where it is due, and nowhere else
  *
  * A row names what must be found, and nothing more may be, in a host or a domain that one change
- * has made ill. Without it nothing is found: the last two tests say so, and that all ids have rows.
+ * has made ill. The last tests say that nothing is found without it, and that every id has a row.
  */
 #include "agent/report/doctor_check.h"
 
@@ -25,10 +25,9 @@ typedef struct {
     HostSetup setup;
     KsmForeign foreign;
     DoctorHost host;
+    TenancyPlan tenancy;
     Domain domain;
 } Patient;
-
-static char domain_name[] = "web";
 
 static void
 patient_init(Patient *patient)
@@ -44,7 +43,7 @@ patient_init(Patient *patient)
                    .hook_changed_s = NOW_S - 1000,
                    .libvirtd_started_s = NOW_S - 500,
                    .libvirtd = "libvirtd" },
-        .domain = { .name = domain_name,
+        .domain = { .name = (char *)(guintptr) "web",
                     .state = DOMAIN_RUNNING,
                     .is_libvirts = true,
                     .seen_us = 1000 * US_PER_S,
@@ -71,6 +70,7 @@ patient_init(Patient *patient)
                                   .libvirt_uri = "qemu:///system",
                                   .hook_wanted = true,
                                   .hook_open = true,
+                                  .tenancy = &patient->tenancy,
                                   .measures = true,
                                   .now_us = 2000 * US_PER_S,
                                   .now_s = NOW_S };
@@ -106,6 +106,11 @@ static void no_psi(Patient *p) { p->setup.pressure = PROCFILE_ABSENT; }
 static void psi_off(Patient *p) { p->setup.pressure = PROCFILE_UNREADABLE; }
 static void psi_closed(Patient *p) { p->setup.pressure = PROCFILE_REFUSED; }
 static void cgroup_v1(Patient *p) { p->setup.cgroup = SETUP_CGROUP_V1; }
+static void unenforced(Patient *p) { p->tenancy.rule = TENANCY_SAME_GROUP; }
+static void one_owner(Patient *p) { p->tenancy = (TenancyPlan){ .rule = TENANCY_ALL, .is_enforced = true }; }
+static void tainted(Patient *p) { one_owner(p); p->tenancy.rule = TENANCY_LISTED; }
+static void merge_stuck(Patient *p) { one_owner(p); p->domain.plan.merge_reason = REASON_MERGE_STUCK; }
+static void no_headroom(Patient *p) { one_owner(p); p->tenancy.need_bytes = GIB; p->domain.plan.merge_reason = REASON_NO_HEADROOM; }
 static void nested(Patient *p) { p->setup.is_guest = true; g_strlcpy(p->setup.product, "VM", sizeof(p->setup.product)); }
 static void libvirt_away(Patient *p) { p->host.libvirt_open = false; p->host.libvirt_detail = "no such file"; }
 static void no_libvirt(Patient *p) { p->host.libvirt_open = p->host.libvirt_wanted = false; }
@@ -232,6 +237,8 @@ static const Row host_rows[] = {
     { "no guest could tell", no_balloons, "" },
     { "no debugfs", no_debugfs, "debugfs-absent info -" },
     { "no debugfs, and none needed", no_debugfs_needed, "" },
+    { "groups, and nothing done", unenforced, "tenancy-not-enforced warning rule same-group" },
+    { "domains are switched", tainted, "tenancy-taint info rule listed" },
     { "DAMON in other hands", damon_taken, "damon-busy info -" },
     { "DAMON in other hands, and not needed", damon_not_needed, "" },
     { "a host in a host", nested, "nested-host info flags: hypervisor; product: VM" },
@@ -277,6 +284,8 @@ static const Row domain_rows[] = {
     { "not scanned", unscanned, "not-scanned-yet info 251 of 1000 pages" },
     { "nearly scanned", scanned, "" },
     { "nothing decided", undecided, "" },
+    { "cannot be switched", merge_stuck, "merge-stuck warning -" },
+    { "no memory for copies", no_headroom, "merge-no-headroom warning 0 of 1024 MiB" },
     { "no balloon", no_balloon, "no-balloon info model='none'" },
     { "no period", no_period, "no-balloon-statistics info -" },
     { "no period but ours", asked_by_us, "" },
@@ -356,17 +365,11 @@ check_row(const Row *row, bool is_host)
 }
 
 static void
-what_is_wrong_with_a_host_is_found(void **unused)
+what_is_wrong_is_found(void **unused)
 {
     (void)unused;
     for (size_t i = 0; i < G_N_ELEMENTS(host_rows); i++)
         check_row(&host_rows[i], true);
-}
-
-static void
-what_is_wrong_with_a_domain_is_found(void **unused)
-{
-    (void)unused;
     for (size_t i = 0; i < G_N_ELEMENTS(domain_rows); i++)
         check_row(&domain_rows[i], false);
 }
@@ -444,16 +447,14 @@ balloons_are_counted_when_their_guests_had_time_to_boot(void **unused)
 static void
 nothing_is_found_where_nothing_is_wrong(void **unused)
 {
-    g_autofree char *host = NULL;
-    g_autofree char *domain = NULL;
     Patient patient;
     (void)unused;
 
     patient_init(&patient);
-    host = examine(&patient, true);
-    domain = examine(&patient, false);
-    assert_string_equal(host, "");
-    assert_string_equal(domain, "");
+    for (int is_host = 0; is_host < 2; is_host++) {
+        g_autofree char *is = examine(&patient, is_host);
+        assert_string_equal(is, "");
+    }
 }
 
 static bool
@@ -487,8 +488,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_wrong_with_a_host_is_found),
-        cmocka_unit_test(what_is_wrong_with_a_domain_is_found),
+        cmocka_unit_test(what_is_wrong_is_found),
         cmocka_unit_test(two_things_that_are_wrong_are_two_findings),
         cmocka_unit_test(who_has_stopped_ksm_is_told),
         cmocka_unit_test(balloons_are_counted_when_their_guests_had_time_to_boot),

@@ -154,9 +154,12 @@ what_cannot_be_written_is_named(void **unused)
         { "balloon.mode=yes", "balloon.mode: expected 'off', 'observe' or 'on'" },
         { "memory_high.mode=1", "memory_high.mode: expected 'off', 'observe' or 'on'" },
         { "ksm.latency_critical=true", "ksm.latency_critical: expected 'no' or 'yes'" },
+        { "ksm.merge=no", NULL },
+        { "ksm.merge=never", "ksm.merge: expected 'no' or 'yes'" },
         { "ksm.group=a/b", "ksm.group: expected 1 to 64 of A-Z" },
         { "ksm.group=" LONG "12345", "ksm.group: expected" },
-        { "weight=1", "expected one of ksm.weight, ksm.latency_critical, ksm.group, balloon.mode, "
+        { "weight=1", "expected one of ksm.weight, ksm.latency_critical, ksm.group, ksm.merge, "
+                      "balloon.mode, "
                       "balloon.floor, balloon.ceiling, balloon.shares, memory_high.mode" },
         { "ksm.=1", "there is no such key" },
         { ".weight=1", "there is no such key" },

@@ -80,10 +80,11 @@ reads_weight_and_latency_wherever_the_namespace_is_named(void **unused)
 
 #define EXPECT_WEIGHT  "virtksm:ksm: attribute weight: expected a whole number from 0 to 10000"
 #define EXPECT_LATENCY "virtksm:ksm: attribute latency_critical: expected 'no' or 'yes'"
-#define EXPECT_NAMES   "virtksm:ksm: expected no attribute but weight, latency_critical and group"
-#define EXPECT_ONE     "virtksm:ksm: expected one such element, not two"
-#define EXPECT_KSM     "virtksm:policy: expected no element but ksm, balloon and memory_high, in the"
-#define EXPECT_POLICY  "domain/metadata: expected no element of urn:virtksm:domain:1 but policy"
+#define EXPECT_NAMES                                                                               \
+    "virtksm:ksm: expected no attribute but weight, latency_critical, group and merge"
+#define EXPECT_ONE    "virtksm:ksm: expected one such element, not two"
+#define EXPECT_KSM    "virtksm:policy: expected no element but ksm, balloon and memory_high, in the"
+#define EXPECT_POLICY "domain/metadata: expected no element of urn:virtksm:domain:1 but policy"
 
 static const struct {
     const char *text;

@@ -408,6 +408,39 @@ starts_without_end_do_not_take_memory_for_ever(void **state)
     assert_null(web(world));
 }
 
+static void
+a_start_is_coming_from_its_announcement_until_its_domain_is_known(void **state)
+{
+    static const struct {
+        const char *when;
+        Step steps[4];
+        size_t n;
+        uint32_t coming;
+    } rows[] = {
+        { "nothing", { { HOOK_OTHER, UNKNOWN } }, 0, 0 },
+        { "announced", { { HOOK_PREPARE, 5 } }, 1, 1 },
+        { "and QEMU is about to be run", { { HOOK_PREPARE, 5 }, { HOOK_START, 5 } }, 2, 1 },
+        { "it runs", { { HOOK_PREPARE, 5 }, { HOOK_START, 5 }, { HOOK_STARTED, 5 } }, 3, 0 },
+        { "it failed", { { HOOK_PREPARE, 5 }, { HOOK_RELEASE, UNKNOWN } }, 2, 0 },
+        { "a migration comes in", { { HOOK_MIGRATE, UNKNOWN } }, 1, 1 },
+        { "it stops", { { HOOK_STARTED, 5 }, { HOOK_STOPPED, UNKNOWN } }, 2, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        void *world;
+        uint32_t coming;
+
+        setup(&world);
+        for (size_t s = 0; s < rows[i].n; s++)
+            tell(world, rows[i].steps[s].operation, rows[i].steps[s].id, NULL);
+        coming = hook_starts_coming(((World *)world)->agent, &((World *)world)->starts);
+        teardown(&world);
+        if (coming != rows[i].coming)
+            fail_msg("%s: %u", rows[i].when, coming);
+    }
+}
+
 int
 main(void)
 {
@@ -417,6 +450,7 @@ main(void)
         ON_HOST(a_domain_that_libvirt_tells_of_as_well_is_one_domain),
         cmocka_unit_test(late_news_of_one_start_does_not_touch_the_next),
         ON_HOST(a_number_that_a_new_libvirtd_uses_again_is_a_new_start),
+        cmocka_unit_test(a_start_is_coming_from_its_announcement_until_its_domain_is_known),
         ON_HOST(the_definition_becomes_the_domains),
         ON_HOST(what_libvirt_has_given_is_not_replaced),
         cmocka_unit_test(a_bad_definition_is_said_and_the_event_counts),

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * merge.c - switching merging of running domains off, and on again
+ *
+ *   as found --> asked for --> QEMU has done it --> mappings looked at --> off
+ *                    |                                     |
+ *                    +--> refused, failed, no answer       +--> still marked: asked for again
+ *
+ * QEMU's word is not taken for it: what a broken or captured QEMU answers must not decide what is
+ * merged with it, so the kernel is asked about its mappings before a domain counts as off. That
+ * walks over the memory of the guest, hence a thread, and once for each change. Memory that is
+ * plugged in later begins as mergeable, so a domain with more pieces than were looked at is not
+ * off.
+ *
+ * Nobody else is known to switch this. Where a domain is found off all the same, it is left so, and
+ * where a part of it is, it is refused: what was found could not be put back.
+ *
+ * A domain that a killed run has left switched off stays so until it is decided on, so that it is
+ * not merged in between.
+ */
+#define _GNU_SOURCE
+#include "agent/actuator/merge.h"
+
+#include "agent/facts/merging.h"
+#include "agent/log.h"
+#include "agent/virt/merge.h"
+#include "policy/arith.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A QEMU that has not answered for so long is stuck, though it may still do it. */
+#define PATIENCE_US UINT64_C(30000000)
+/* Between two attempts, of which the first did not work. */
+#define RETRY_US UINT64_C(2000000)
+
+void
+merge_init(Merge *merge, Originals *originals, const Changer *changer)
+{
+    *merge = (Merge){ .holds = { .group = merge_actuator.name,
+                                 .noun = "merging",
+                                 .kind = CHANGE_MERGE,
+                                 .originals = originals,
+                                 .changer = *changer },
+                      .worker = worker_new() };
+    hold_table_init(&merge->holds);
+    hold_table_load(&merge->holds);
+}
+
+void
+merge_done(Merge *merge)
+{
+    g_clear_pointer(&merge->worker, worker_free);
+    hold_table_done(&merge->holds);
+}
+
+void
+merge_set_on(Merge *merge, bool is_on)
+{
+    merge->is_on = is_on;
+}
+
+/* Whether it is ours, switched off, as far as QEMU says. */
+static bool
+is_said_to_be_off(const Hold *hold)
+{
+    return hold->state == HOLD_OURS && !hold->is_busy && !hold->is_unsure &&
+           hold->known.wrote_bytes == MERGE_VALUE_OFF;
+}
+
+static bool
+was_found_off(const Hold *hold)
+{
+    return hold->state == HOLD_IDLE && hold->foreign_bytes == MERGE_VALUE_OFF;
+}
+
+static bool
+is_late(const Hold *hold)
+{
+    return hold->is_busy && (uint64_t)g_get_monotonic_time() - hold->asked_us > PATIENCE_US;
+}
+
+MergeState
+merge_state(const Merge *merge, const MergeDomain *domain)
+{
+    const Hold *hold = hold_find(&merge->holds, domain->uuid);
+
+    /* A new start begins as any: what is known is of the one before. */
+    if (!hold || (domain->id >= 0 && hold->id != domain->id))
+        return MERGE_AS_FOUND;
+    if (domain->id < 0)
+        return MERGE_MOVING;
+    if (was_found_off(hold))
+        return MERGE_OFF;
+    /* Without failures nobody could be asked. */
+    if (hold->failures > 0 || is_late(hold) ||
+        (hold->state == HOLD_IDLE && hold->result == APPLY_RETRY))
+        return MERGE_STUCK;
+    if (hold->state == HOLD_IDLE)
+        return MERGE_AS_FOUND;
+    return is_said_to_be_off(hold) && hold->looked_us == hold->changed_us &&
+                   hold->pieces == domain->backends
+               ? MERGE_OFF
+               : MERGE_MOVING;
+}
+
+/* --- looking at the mappings ------------------------------------------------------------ */
+
+typedef struct {
+    int dir_fd;         /* owned; of its process in /proc */
+    uint64_t *backends; /* owned; sizes of its memory backends */
+    uint32_t n;         /* how many there are */
+} Look;
+
+typedef struct {
+    Merge *merge;        /* borrowed */
+    char *uuid;          /* owned; of the domain */
+    int id;              /* of its start */
+    uint64_t changed_us; /* of the change that is looked at */
+    uint32_t pieces;     /* of memory that it had then */
+} LookUser;
+
+static void
+look_free(gpointer data)
+{
+    Look *look = data;
+
+    close(look->dir_fd);
+    g_free(look->backends);
+    g_free(look);
+}
+
+static void
+look_user_free(gpointer data)
+{
+    LookUser *user = data;
+
+    g_free(user->uuid);
+    g_free(user);
+}
+
+static gpointer
+look_work(gpointer data, GError **error)
+{
+    const Look *look = data;
+    g_autofree bool *any = g_new(bool, 1);
+
+    if (!merging_read(look->dir_fd, look->backends, look->n, any, error))
+        return NULL;
+    return g_steal_pointer(&any);
+}
+
+static void
+take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
+          const GError *error)
+{
+    hold->is_looking = false;
+    if (hold->changed_us != user->changed_us || !is_said_to_be_off(hold))
+        return;
+    if (!is_marked) {
+        hold_fail(&merge->holds, hold, APPLY_RETRY, error->message);
+    } else if (*is_marked) {
+        hold->is_unsure = true; /* asked for again */
+        hold_fail(&merge->holds, hold, APPLY_RETRY,
+                  "QEMU says that it is not merged, and its mappings say that it may be");
+    } else {
+        hold_succeed(hold);
+        hold->looked_us = user->changed_us;
+        hold->pieces = user->pieces;
+    }
+}
+
+static void
+look_done(gpointer output, const GError *error, gpointer data)
+{
+    LookUser *user = data;
+    Hold *hold = hold_find(&user->merge->holds, user->uuid);
+
+    if (hold && hold->id == user->id)
+        take_look(user->merge, hold, user, output, error);
+    g_free(output);
+    look_user_free(user);
+}
+
+static const WorkerJob look_job = { look_work, look_free, g_free, look_user_free, look_done };
+
+static void
+start_look(Merge *merge, Hold *hold, const Subject *subject)
+{
+    int dir_fd = subject->process ? fcntl(subject->process->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    Look *look;
+    LookUser *user;
+
+    if (dir_fd < 0)
+        return;
+    look = g_new(Look, 1);
+    user = g_new(LookUser, 1);
+    *look = (Look){ dir_fd, g_new(uint64_t, subject->n_backends), subject->n_backends };
+    for (uint32_t i = 0; i < look->n; i++)
+        look->backends[i] = subject->backends[i];
+    *user =
+        (LookUser){ merge, g_strdup(hold->uuid), hold->id, hold->changed_us, subject->n_backends };
+    hold->is_looking = true;
+    worker_push(merge->worker, &look_job, look, user);
+}
+
+/* --- applying --------------------------------------------------------------------------- */
+
+/* Nothing of it lives on in a definition: a new start has nothing of ours. */
+static Hold *
+look(Merge *merge, const Subject *subject)
+{
+    Hold *known = hold_find(&merge->holds, subject->uuid);
+
+    if (known && (known->state == HOLD_ENDED || (subject->id >= 0 && known->id != subject->id)))
+        hold_remove(&merge->holds, known);
+    return hold_look(&merge->holds, subject, VALUE_UNKNOWN);
+}
+
+/* What an earlier run has switched off is taken over as it is. */
+static bool
+adopt(Merge *merge, Hold *hold)
+{
+    if (hold->state != HOLD_LEFT)
+        return true;
+    if (!hold_record_confirm(&merge->holds, hold))
+        return false;
+    hold->state = HOLD_OURS;
+    hold->changed_us = (uint64_t)g_get_monotonic_time();
+    hold->is_unsure = hold->known.least_bytes != hold->known.most_bytes;
+    return true;
+}
+
+static bool
+is_too_soon(const Hold *hold)
+{
+    return hold->result == APPLY_RETRY &&
+           (uint64_t)g_get_monotonic_time() - hold->asked_us < RETRY_US;
+}
+
+/* Whether it is off as far as can be; then it only remains to look. */
+static bool
+is_enough(Merge *merge, Hold *hold, const Subject *subject)
+{
+    bool was_looked_at = hold->looked_us == hold->changed_us;
+
+    if (hold->is_busy || hold->is_looking || was_found_off(hold) || is_too_soon(hold))
+        return true;
+    if (!is_said_to_be_off(hold) || (was_looked_at && hold->pieces != subject->n_backends))
+        return false;
+    if (!was_looked_at && hold_may_try(hold))
+        start_look(merge, hold, subject);
+    return true;
+}
+
+/* In parts: neither can be said to have been found. */
+static bool
+is_mixed(Merge *merge, Hold *hold)
+{
+    if (hold->state != HOLD_IDLE || hold->foreign_bytes != MERGE_VALUE_MIXED)
+        return false;
+    hold->foreign_bytes = VALUE_UNKNOWN;
+    hold_fail(&merge->holds, hold, APPLY_REFUSED,
+              "some of its memory backends are not merged already, which could not be put back");
+    return true;
+}
+
+/* Return: whether something is to be asked for. */
+static bool
+switch_off(Merge *merge, Hold *hold, const Subject *subject)
+{
+    HoldTable *holds = &merge->holds;
+
+    if (hold && !adopt(merge, hold))
+        hold = NULL;
+    hold = hold ? hold : hold_need(holds, subject);
+    if (is_enough(merge, hold, subject) || is_mixed(merge, hold))
+        return false;
+    return hold_wish(holds, hold, MERGE_VALUE_ON, MERGE_VALUE_OFF);
+}
+
+/* Return: whether something is to be asked for. */
+static bool
+apply_one(Merge *merge, const Decided *decided, size_t i)
+{
+    const Subject *subject = &decided->subjects[i];
+    const DomainPlan *plan = &decided->plan->domains[i];
+    Hold *hold = look(merge, subject);
+
+    if (subject->id < 0)
+        return false;
+    if (merge->is_on && plan->merge == MERGING_OFF)
+        return plan->merge_apply && switch_off(merge, hold, subject);
+    if (hold && merge->is_on && (plan->merge == MERGING_LEAVE || !plan->merge_apply))
+        hold->is_awaited = hold->state == HOLD_LEFT;
+    else if (hold)
+        hold_give_back(&merge->holds, hold);
+    return false;
+}
+
+ApplyResult
+merge_apply(Merge *merge, const Decided *decided, GError **error)
+{
+    bool has_asked = false;
+
+    if (!merge->is_on && hold_table_is_idle(&merge->holds))
+        return APPLY_UNCHANGED;
+    for (size_t i = 0; i < decided->sample->n; i++)
+        has_asked |= apply_one(merge, decided, i);
+    hold_sweep(&merge->holds);
+    if (!hold_flush(&merge->holds, error))
+        return APPLY_RETRY;
+    return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
+}
+
+static ApplyResult
+row_apply(void *context, const Decided *decided, GError **error)
+{
+    return merge_apply(context, decided, error);
+}
+
+static bool
+row_restore(void *context, char **ret_note, GError **error)
+{
+    return hold_table_restore(&((Merge *)context)->holds, MERGE_RESTORE_US, ret_note, error);
+}
+
+const Actuator merge_actuator = { "merge", row_apply, row_restore };

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* merging.c - whether the kernel may merge the memory of a guest: what its mappings say */
+#define _GNU_SOURCE
+#include "agent/facts/merging.h"
+
+#include <gio/gio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/facts/mapping.h"
+#include "agent/facts/procfile.h"
+
+/* Some 700 bytes for each of at most 65530 mappings. */
+#define SMAPS_BYTES ((size_t)64 << 20)
+#define FLAGS       "VmFlags:"
+#define MERGEABLE   " mg"
+
+static bool
+fail(GError **error, GIOErrorEnum code, const char *what)
+{
+    g_set_error_literal(error, G_IO_ERROR, (int)code, what);
+    return false;
+}
+
+static bool
+begins_mapping(const char *line)
+{
+    const char *dash = line + strspn(line, "0123456789abcdef");
+
+    return dash > line && *dash == '-';
+}
+
+/* Addresses at which mappings with the flag begin. */
+static GArray *
+find_marked(const char *text)
+{
+    GArray *marked = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    uint64_t start = 0;
+
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        const char *end;
+
+        line += *line == '\n';
+        end = strchrnul(line, '\n');
+        if (begins_mapping(line))
+            start = g_ascii_strtoull(line, NULL, 16);
+        else if (g_str_has_prefix(line, FLAGS) && g_strstr_len(line, end - line, MERGEABLE))
+            g_array_append_val(marked, start);
+    }
+    return marked;
+}
+
+static bool
+is_marked(const GArray *marked, uint64_t start)
+{
+    for (guint i = 0; i < marked->len; i++)
+        if (g_array_index(marked, uint64_t, i) == start)
+            return true;
+    return false;
+}
+
+bool
+merging_read(int dir_fd, const uint64_t *backends, size_t n, bool *ret_any, GError **error)
+{
+    g_autofree char *text = NULL;
+    ProcfileResult result = procfile_read_long(dir_fd, "smaps", SMAPS_BYTES, &text);
+    g_autoptr(GArray) mappings = NULL;
+    g_autoptr(GArray) marked = NULL;
+    bool any = false;
+
+    if (result == PROCFILE_REFUSED)
+        return fail(error, G_IO_ERROR_PERMISSION_DENIED, "its smaps may not be read");
+    if (result != PROCFILE_READ || *text == '\0')
+        return fail(error, G_IO_ERROR_CLOSED, "its smaps cannot be read");
+    marked = find_marked(text);
+    mappings = mappings_read(text, (uint64_t)sysconf(_SC_PAGESIZE));
+    if (!mappings_find_guest(mappings, backends, n))
+        return fail(error, G_IO_ERROR_NOT_FOUND,
+                    "expected mappings of the sizes of the domain's memory");
+    for (guint i = 0; i < mappings->len; i++) {
+        const Mapping *mapping = &g_array_index(mappings, Mapping, i);
+
+        any = any || (mapping->use == MAPPING_GUEST && is_marked(marked, mapping->start));
+    }
+    *ret_any = any;
+    return true;
+}

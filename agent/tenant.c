@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tenant.c - whom domains belong to, and how far they are switched, for policy
+ *
+ * A group has a number as long as a domain of it runs: the same text, the same number. Text that
+ * is cut, folded or hashed could make two groups one.
+ */
+#include "agent/tenant.h"
+
+#include "agent/agent.h"
+#include "agent/error.h"
+#include "agent/source/source.h"
+#include "agent/virt/domain_group.h"
+#include "policy/tenancy.h"
+
+static DomainGroupRules
+rules_of(const Conf *conf)
+{
+    return (DomainGroupRules){ conf->group_from, conf->group_names };
+}
+
+bool
+tenant_check(const Conf *conf, GError **error)
+{
+    const DomainGroupRules rules = rules_of(conf);
+    g_autoptr(GError) reason = NULL;
+
+    if (domain_group_check(&rules, &reason))
+        return true;
+    g_set_error_literal(error, AGENT_ERROR, AGENT_ERROR_CONF, reason->message);
+    return false;
+}
+
+/* The number that other domains of the group have, or a new one. */
+static uint64_t
+number_of(Agent *agent, const GPtrArray *domains, const Domain *domain)
+{
+    if (!domain->group)
+        return 0;
+    for (guint i = 0; i < domains->len; i++) {
+        const Domain *other = g_ptr_array_index(domains, i);
+
+        if (other != domain && other->group_number > 0 &&
+            g_strcmp0(other->group, domain->group) == 0)
+            return other->group_number;
+    }
+    return ++agent->groups;
+}
+
+void
+tenant_follow(Agent *agent, const GPtrArray *domains)
+{
+    const DomainGroupRules rules = rules_of(agent->conf);
+
+    for (guint i = 0; i < domains->len; i++) {
+        Domain *domain = g_ptr_array_index(domains, i);
+        g_autofree char *before = NULL;
+
+        if (!domain->has_xml || domain->has_group)
+            continue;
+        before = g_steal_pointer(&domain->group);
+        domain->group = domain_group_of(&domain->xml, &rules);
+        domain->has_group = true;
+        if (g_strcmp0(before, domain->group) != 0)
+            domain->group_number = number_of(agent, domains, domain);
+    }
+}
+
+void
+tenant_forget(Agent *agent)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        ((Domain *)value)->has_group = false;
+}
+
+static MergeState
+state_of(const Agent *agent, const Domain *domain)
+{
+    const MergeDomain start = { domain->uuid, domain->id,
+                                domain->has_xml ? domain->xml.n_backends : 0 };
+
+    /* Nobody could be asked to switch it. */
+    if (!domain->is_libvirts)
+        return MERGE_STUCK;
+    return merge_state(&agent->merge, &start);
+}
+
+void
+tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
+{
+    sample->is_tenant = domain->is_libvirts || domain->has_process;
+    sample->is_defined = !domain->is_libvirts || (domain->has_xml && domain->has_group);
+    sample->group = domain->group_number;
+    sample->merge_state = state_of(agent, domain);
+    if (is_known(domain->sample.merging_pages))
+        sample->unshare_pages =
+            sat_add(domain->sample.merging_pages, known_or(domain->sample.ksm_zero_pages, 0));
+    if (!domain->has_xml)
+        return;
+    sample->merge_wish = domain->xml.policy.merge;
+    sample->hard_limit_bytes = domain->xml.hard_limit_bytes;
+}
+
+uint32_t
+tenant_starting(const Agent *agent)
+{
+    return hook_source_starting(agent->hook);
+}
+
+const char *
+tenant_merge_word(const Agent *agent, const Domain *domain)
+{
+    static const char *const words[] = {
+        [MERGE_AS_FOUND] = "on",
+        [MERGE_OFF] = "off",
+        [MERGE_MOVING] = "being switched",
+        [MERGE_STUCK] = "stuck",
+    };
+    G_STATIC_ASSERT(G_N_ELEMENTS(words) == MERGE_STATE_COUNT);
+
+    if (domain->has_xml && domain_mergeable_bp(domain) == 0)
+        return "cannot merge";
+    return words[domain->is_libvirts ? state_of(agent, domain) : MERGE_AS_FOUND];
+}
+
+const char *
+tenant_group_name(const Agent *agent)
+{
+    uint64_t group = agent->plan.tenancy.group;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (group > 0 && g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Domain *domain = value;
+
+        if (domain->group_number == group)
+            return domain->group;
+        if (domain->group_number == 0 && tenancy_own_group(domain->key) == group)
+            return domain->name;
+    }
+    return NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tenant.h - whom domains belong to, and how far they are switched, for policy
+ */
+#ifndef AGENT_TENANT_H
+#define AGENT_TENANT_H
+
+#include "agent/conf.h"
+#include "agent/domain.h"
+
+typedef struct Agent Agent;
+
+/** tenant_check() - whether [tenancy] can be understood; @error: AGENT_ERROR_CONF */
+bool tenant_check(const Conf *conf, GError **error);
+
+/**
+ * tenant_follow() - find the group of each domain whose definition is news
+ * @domains: all there are; groups of the same name have the same number
+ */
+void tenant_follow(Agent *agent, const GPtrArray *domains);
+
+/** tenant_forget() - the groups of all domains are to be found anew: settings have changed */
+void tenant_forget(Agent *agent);
+
+/** tenant_fill() - what there is to know of a domain as a tenant, for policy */
+void tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
+
+/** tenant_starting() - domains that are about to run and are in no table yet, for policy */
+uint32_t tenant_starting(const Agent *agent);
+
+/**
+ * tenant_merge_word() - how a domain stands, for people
+ *
+ * Return: "on", "off", "being switched", "stuck", or "cannot merge"; static.
+ */
+const char *tenant_merge_word(const Agent *agent, const Domain *domain);
+
+/**
+ * tenant_group_name() - the group that is merged by rule same-group
+ *
+ * Return: borrowed from a domain of it, whose own name it is if it says no group; NULL: there is
+ * none.
+ */
+const char *tenant_group_name(const Agent *agent);
+
+#endif

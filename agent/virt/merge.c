@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* merge.c - whether the memory of a running domain may be merged: read and set on QEMU's monitor */
+#include "agent/virt/merge.h"
+
+#include "agent/virt/qmp.h"
+
+#include <libvirt/libvirt-qemu.h>
+#include <stdlib.h>
+
+#define OBJECTS "/objects"
+#define BACKEND "memory-backend-"
+
+/* What a machine type without such objects leaves to say. */
+#define NO_BACKEND                                                                                 \
+    "its memory is no object that QEMU can be told of: a machine type or a QEMU older than 5.0"
+
+/* Return: the answer, owned by the caller; NULL: libvirt's last error says why. */
+static char *
+ask(virDomainPtr domain, const char *command)
+{
+    char *answer = NULL;
+    char *copy;
+
+    if (virDomainQemuMonitorCommand(domain, command, &answer,
+                                    VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) < 0)
+        return NULL;
+    copy = g_strdup(answer ? answer : "");
+    free(answer);
+    return copy;
+}
+
+static bool
+list_backends(virDomainPtr domain, char ***ret_names, char **ret_detail)
+{
+    g_autofree char *answer =
+        ask(domain, "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"" OBJECTS "\"}}");
+    g_auto(GStrv) names = NULL;
+
+    if (!answer || !qmp_read_children(answer, BACKEND, &names, ret_detail))
+        return false;
+    if (!names[0]) {
+        *ret_detail = g_strdup(NO_BACKEND);
+        return false;
+    }
+    *ret_names = g_steal_pointer(&names);
+    return true;
+}
+
+static bool
+get_one(virDomainPtr domain, const char *name, bool *ret_merge, char **ret_detail)
+{
+    g_autofree char *command =
+        g_strdup_printf("{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"" OBJECTS "/%s\","
+                        "\"property\":\"merge\"}}",
+                        name);
+    g_autofree char *answer = ask(domain, command);
+
+    return answer && qmp_read_flag(answer, ret_merge, ret_detail);
+}
+
+static bool
+set_one(virDomainPtr domain, const char *name, bool merge, char **ret_detail)
+{
+    g_autofree char *command =
+        g_strdup_printf("{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"" OBJECTS "/%s\","
+                        "\"property\":\"merge\",\"value\":%s}}",
+                        name, merge ? "true" : "false");
+    g_autofree char *answer = ask(domain, command);
+
+    return answer && qmp_read_nothing(answer, ret_detail);
+}
+
+bool
+virt_merge_read(virDomainPtr domain, uint64_t *ret_value, char **ret_detail)
+{
+    g_auto(GStrv) names = NULL;
+    bool any = false;
+    bool all = true;
+
+    if (!list_backends(domain, &names, ret_detail))
+        return false;
+    for (size_t i = 0; names[i]; i++) {
+        bool merge;
+
+        if (!get_one(domain, names[i], &merge, ret_detail))
+            return false;
+        any = any || merge;
+        all = all && merge;
+    }
+    *ret_value = all ? MERGE_VALUE_ON : any ? MERGE_VALUE_MIXED : MERGE_VALUE_OFF;
+    return true;
+}
+
+bool
+virt_merge_set(virDomainPtr domain, uint64_t value, char **ret_detail)
+{
+    g_auto(GStrv) names = NULL;
+
+    if (!list_backends(domain, &names, ret_detail))
+        return false;
+    for (size_t i = 0; names[i]; i++) {
+        bool merge;
+
+        if (!get_one(domain, names[i], &merge, ret_detail))
+            return false;
+        if (merge != (value == MERGE_VALUE_ON) &&
+            !set_one(domain, names[i], value == MERGE_VALUE_ON, ret_detail))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tenancy_test.c - never two groups that can merge, and never more copies than there is memory for
+ */
+#include "policy/tenancy.h"
+#include "test/support/dice.h"
+#include "test/support/memcase.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N MEMCASE_DOMAINS
+
+/* Domains that are known, merge, and have 100 MiB of merged memory each. */
+static void
+init(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.mode = KSM_MODE_FIXED;
+    one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
+    one->host.has_ksm = true;
+    one->host.page_bytes = 4096;
+    one->host.ksm.pages_sharing = 75;
+    one->host.ksm.pages_shared = 25;
+    for (size_t i = 0; i < n; i++) {
+        one->domains[i].is_tenant = true;
+        one->domains[i].is_defined = true;
+        one->domains[i].mergeable_bp = BP_ONE;
+        one->domains[i].merging_pages = 100 * MIB / 4096;
+        one->domains[i].unshare_pages = 100 * MIB / 4096;
+    }
+}
+
+static void
+set_groups(MemCase *one, const char *groups)
+{
+    for (size_t i = 0; groups[i]; i++)
+        one->domains[i].group = groups[i] == '-' ? 0 : (uint64_t)(groups[i] - 'a' + 1);
+}
+
+/* What is wanted, a letter for each: 1 on, 0 off, ? not decided. */
+static void
+wanted(const MemCase *one, char text[N + 1])
+{
+    memset(text, 0, N + 1);
+    for (size_t i = 0; i < one->n; i++)
+        text[i] = "?10"[one->plans[i].merge];
+}
+
+/* All is done that was asked for, and seen to be. */
+static void
+obey(MemCase *one)
+{
+    for (size_t i = 0; i < one->n; i++)
+        if (one->plans[i].merge_apply)
+            one->domains[i].merge_state =
+                one->plans[i].merge == MERGING_OFF ? MERGE_OFF : MERGE_AS_FOUND;
+}
+
+static void
+settle(MemCase *one)
+{
+    for (unsigned i = 0; i < 2 * N; i++) {
+        memcase_after(one, S);
+        obey(one);
+    }
+    memcase_after(one, S);
+}
+
+static void
+the_rule_says_who_is_merged(void **unused)
+{
+    static const struct {
+        const char *when;
+        TenancyRule rule;
+        const char *groups;
+        const char *wishes; /* y, n, or - */
+        TenancyRule in_force;
+        const char *want;
+    } rows[] = {
+        { "no group anywhere", TENANCY_AUTO, "----", "----", TENANCY_ALL, "1111" },
+        { "one declared group", TENANCY_AUTO, "aa--", "----", TENANCY_SAME_GROUP, "1100" },
+        { "the larger group", TENANCY_AUTO, "abbb", "----", TENANCY_SAME_GROUP, "0111" },
+        { "without a group, alone", TENANCY_SAME_GROUP, "----", "----", TENANCY_SAME_GROUP,
+          "1000" },
+        { "one owner, whatever the groups", TENANCY_ALL, "abcd", "----", TENANCY_ALL, "1111" },
+        { "who has opted out stays out", TENANCY_ALL, "----", "-n--", TENANCY_ALL, "1011" },
+        { "of its group too", TENANCY_SAME_GROUP, "aaa-", "n---", TENANCY_SAME_GROUP, "0110" },
+        { "listed", TENANCY_LISTED, "abcd", "y-ny", TENANCY_LISTED, "1001" },
+        { "nobody", TENANCY_NONE, "aaaa", "yyyy", TENANCY_NONE, "0000" },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+        char want[N + 1];
+
+        init(&one, N);
+        one.conf.tenancy_rule = rows[r].rule;
+        set_groups(&one, rows[r].groups);
+        for (size_t i = 0; i < N; i++)
+            one.domains[i].merge_wish = rows[r].wishes[i] == 'y'   ? MERGE_WISH_YES
+                                        : rows[r].wishes[i] == 'n' ? MERGE_WISH_NO
+                                                                   : MERGE_WISH_NONE;
+        memcase_decide(&one);
+        wanted(&one, want);
+        if (strcmp(want, rows[r].want) != 0 || one.plan.tenancy.rule != rows[r].in_force)
+            fail_msg("%s: %s, rule %s", rows[r].when, want,
+                     tenancy_rule_words[one.plan.tenancy.rule]);
+    }
+}
+
+static void
+without_permission_all_is_only_reported(void **unused)
+{
+    static const struct {
+        const char *when;
+        TenancyEnforce enforce;
+        KsmMode mode;
+    } rows[] = {
+        { "not enforced", TENANCY_ENFORCE_NO, KSM_MODE_FIXED },
+        { "observed", TENANCY_ENFORCE_YES, KSM_MODE_OBSERVE },
+        { "off", TENANCY_ENFORCE_YES, KSM_MODE_OFF },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init(&one, 2);
+        set_groups(&one, "ab");
+        one.conf.tenancy_enforce = rows[r].enforce;
+        one.conf.mode = rows[r].mode;
+        one.host.starting = 1;
+        memcase_decide(&one);
+        if (one.plan.tenancy.is_enforced || one.plan.tenancy.is_paused ||
+            one.plan.ksm.reason == REASON_TENANCY || one.plans[0].merge_apply ||
+            one.plans[1].merge_apply)
+            fail_msg("%s: enforced", rows[r].when);
+        if (one.plans[1].merge != MERGING_OFF || one.plans[1].merge_reason != REASON_OTHER_GROUP)
+            fail_msg("%s: not reported", rows[r].when);
+    }
+}
+
+static void
+scanning_stands_still_until_all_are_decided_and_off(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 3);
+    set_groups(&one, "aab");
+    memcase_decide(&one);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    assert_int_equal(one.plan.ksm.knobs.sleep_ms, U); /* a write of it would wake ksmd */
+    assert_int_equal(one.plan.ksm.reason, REASON_TENANCY);
+    assert_true(one.plans[2].merge_apply);
+    one.domains[2].merge_state = MERGE_MOVING;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    one.domains[2].merge_state = MERGE_OFF;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_MERGE);
+    one.host.starting = 1;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    assert_int_equal(one.plan.tenancy.reason, REASON_UNDECIDED);
+    one.host.starting = 0;
+    one.domains[0].is_defined = false;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    assert_int_equal(one.plans[0].merge_reason, REASON_UNDECIDED);
+    one.domains[0].is_tenant = false; /* a client's word, and no QEMU */
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_MERGE);
+}
+
+static void
+copies_wait_for_memory(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t available_mib; /* 1000 of 10000 MiB are the reserve */
+        uint64_t unshare_mib[2];
+        uint64_t hard_limit_mib;
+        const char *apply; /* of the domains 1 and 2 */
+        Reason reason;     /* of domain 1 */
+    } rows[] = {
+        { "plenty", 5000, { 100, 10 }, 0, "11", REASON_MERGE_WAIT },
+        { "one large one after the other", 5000, { 100, 100 }, 0, "10", REASON_MERGE_WAIT },
+        { "the second fits", 1050, { 100, 40 }, 0, "01", REASON_NO_HEADROOM },
+        { "only one small one fits", 1015, { 10, 10 }, 0, "10", REASON_MERGE_WAIT },
+        { "at the reserve", 1000, { 1, 1 }, 0, "00", REASON_NO_HEADROOM },
+        { "nothing is merged", 900, { 0, 0 }, 0, "11", REASON_MERGE_WAIT },
+        { "its own limit is too small", 5000, { 100, 10 }, 999, "00", REASON_NO_HEADROOM },
+        { "its own limit holds it", 5000, { 100, 10 }, 1000, "11", REASON_MERGE_WAIT },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init(&one, 3);
+        set_groups(&one, "abc");
+        memcase_available(&one, rows[r].available_mib);
+        for (size_t i = 0; i < 2; i++) {
+            one.domains[i + 1].unshare_pages = rows[r].unshare_mib[i] * MIB / 4096;
+            one.domains[i + 1].hard_limit_bytes = rows[r].hard_limit_mib * MIB;
+        }
+        memcase_decide(&one);
+        for (size_t i = 0; i < 2; i++)
+            if (one.plans[i + 1].merge_apply != (rows[r].apply[i] == '1'))
+                fail_msg("%s: domain %zu", rows[r].when, i + 1);
+        if (one.plans[1].merge_reason != rows[r].reason)
+            fail_msg("%s: %s", rows[r].when, reason_name(one.plans[1].merge_reason));
+        if (one.plan.tenancy.need_bytes != (rows[r].unshare_mib[0] + rows[r].unshare_mib[1]) * MIB)
+            fail_msg("%s: needs %" PRIu64, rows[r].when, one.plan.tenancy.need_bytes);
+    }
+}
+
+static void
+without_figures_the_most_is_needed_and_nothing_is_there(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 2);
+    set_groups(&one, "ab");
+    one.domains[1].unshare_pages = U;
+    assert_int_equal(tenancy_need_bytes(&one.host, &one.domains[1]), 1000 * MIB);
+    one.domains[1].resident_bytes = U;
+    assert_int_equal(tenancy_need_bytes(&one.host, &one.domains[1]), 1000 * MIB);
+    one.host.mem_available_bytes = U;
+    assert_int_equal(tenancy_headroom_bytes(&one.conf, &one.host), 0);
+    memcase_decide(&one);
+    assert_false(one.plans[1].merge_apply);
+}
+
+static void
+who_cannot_be_switched_off_decides(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 4);
+    set_groups(&one, "aabc");
+    settle(&one);
+    assert_int_equal(one.plan.tenancy.group, 1);
+    one.domains[2].merge_state = MERGE_STUCK;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    assert_int_equal(one.plan.tenancy.reason, REASON_MERGE_STUCK);
+    for (unsigned i = 0; i < 1000; i++) {
+        memcase_after(&one, S);
+        obey(&one);
+        one.domains[2].merge_state = MERGE_STUCK;
+    }
+    assert_int_equal(one.plan.tenancy.group, 2);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_MERGE);
+    one.domains[3].merge_state = MERGE_STUCK;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+}
+
+/* What a domain has saved is known once ksmd has seen it while it was on. */
+static void
+a_group_stays_for_dwell_s_and_goes_when_another_brings_more(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 4);
+    set_groups(&one, "aabb");
+    settle(&one);
+    assert_int_equal(one.plan.tenancy.group, 1);
+    one.domains[0].merging_pages = one.domains[1].merging_pages = 100; /* it brings nothing */
+    one.tracks[0].twice_bytes = one.tracks[1].twice_bytes = 1000 * MIB;
+    for (unsigned s = 0; s < one.conf.tenancy_dwell_s - 30; s++) {
+        memcase_after(&one, S);
+        obey(&one);
+        assert_int_equal(one.plan.tenancy.group, 1);
+    }
+    for (unsigned s = 0; s < 60; s++) {
+        memcase_after(&one, S);
+        obey(&one);
+    }
+    assert_int_equal(one.plan.tenancy.group, 2);
+    assert_int_equal(one.domains[0].merge_state, MERGE_OFF);
+    assert_int_equal(one.domains[2].merge_state, MERGE_AS_FOUND);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_MERGE);
+    /* Without any of its domains there is nothing to stay for. */
+    one.domains[2].mergeable_bp = one.domains[3].mergeable_bp = 0;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.tenancy.group, 1);
+}
+
+static void
+the_first_choice_waits_for_figures_but_not_for_ever(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 3);
+    set_groups(&one, "abb");
+    one.host.now_us = 100 * S;
+    for (size_t i = 0; i < 3; i++)
+        one.domains[i].started_us = 100 * S;
+    one.domains[2].resident_bytes = U;
+    memcase_decide(&one);
+    assert_int_equal(one.plan.tenancy.group, 0);
+    assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
+    assert_false(one.plans[0].merge_apply);
+    memcase_after(&one, 6 * S);
+    assert_true(one.plan.tenancy.group != 0);
+}
+
+static void
+who_is_off_owes_nothing_and_all_when_it_is_on_again(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one, 2);
+    one.conf.mode = KSM_MODE_AUTO;
+    one.conf.tenancy_rule = TENANCY_LISTED;
+    one.domains[1].merge_wish = MERGE_WISH_YES;
+    settle(&one);
+    assert_int_equal(one.plans[0].reason, REASON_SWITCHED_OFF);
+    assert_int_equal(one.plans[0].mergeable_pages, 0);
+    assert_int_equal(one.plans[0].debt_pages, 0);
+    one.tracks[0].twice_bytes = one.tracks[0].once_bytes = 1000 * MIB;
+    one.domains[0].merge_wish = MERGE_WISH_YES;
+    memcase_after(&one, S);
+    assert_true(one.plans[0].merge_apply);
+    obey(&one);
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].debt_pages, 1000 * MIB / 4096);
+}
+
+/* --- properties ------------------------------------------------------------------------- */
+
+/* Something happens to a domain. */
+static void
+disturb(MemCase *one, Dice *dice, uint64_t *next_key)
+{
+    DomainSample *domain = &one->domains[dice_below(dice, one->n)];
+
+    switch (dice_below(dice, 12)) {
+    case 0: /* restarted, with QEMU's default */
+        domain->key = (*next_key)++;
+        domain->started_us = one->host.now_us;
+        domain->merge_state = MERGE_AS_FOUND;
+        domain->is_defined = false;
+        memset(&one->tracks[domain - one->domains], 0, sizeof(one->tracks[0]));
+        break;
+    case 1:
+        domain->group = dice_below(dice, 3);
+        break;
+    case 2:
+        domain->merge_wish = (uint32_t)dice_below(dice, MERGE_WISH_COUNT);
+        break;
+    case 3:
+        memcase_available(one, 900 + dice_below(dice, 1000));
+        break;
+    case 4:
+        domain->unshare_pages = dice_below(dice, 2) ? U : dice_below(dice, 300 * MIB / 4096);
+        break;
+    case 5:
+        one->host.starting = (uint32_t)dice_below(dice, 2);
+        break;
+    default:
+        domain->is_defined = true;
+    }
+}
+
+/* Libvirt and QEMU do what is asked for, in their own time, or not. */
+static void
+move(MemCase *one, Dice *dice)
+{
+    for (size_t i = 0; i < one->n; i++) {
+        DomainSample *domain = &one->domains[i];
+        const DomainPlan *part = &one->plans[i];
+
+        if (!part->merge_apply || dice_below(dice, 3) == 0)
+            continue;
+        if (part->merge == MERGING_ON)
+            domain->merge_state = MERGE_AS_FOUND;
+        else if (domain->merge_state == MERGE_MOVING)
+            domain->merge_state = dice_below(dice, 8) == 0 ? MERGE_STUCK : MERGE_OFF;
+        else if (domain->merge_state != MERGE_OFF)
+            domain->merge_state = MERGE_MOVING;
+    }
+}
+
+/* All that could merge now is of one group, and wants to. */
+static void
+check_scanning(const MemCase *one, unsigned step)
+{
+    uint64_t group = 0;
+
+    if (one->plan.ksm.knobs.run != KSM_RUN_MERGE)
+        return;
+    for (size_t i = 0; i < one->n; i++) {
+        const DomainSample *domain = &one->domains[i];
+        uint64_t its = domain->group ? domain->group : 1000 + domain->key;
+
+        if (domain->merge_state == MERGE_OFF)
+            continue;
+        if (!domain->is_defined || domain->merge_wish == MERGE_WISH_NO || one->host.starting > 0)
+            fail_msg("step %u: scanned, and domain %zu is not decided", step, i);
+        if (group != 0 && group != its)
+            fail_msg("step %u: two groups are scanned", step);
+        group = its;
+    }
+}
+
+static void
+check_memory(const MemCase *one, unsigned step)
+{
+    uint64_t asked = 0;
+
+    for (size_t i = 0; i < one->n; i++)
+        if (one->plans[i].merge_apply && one->plans[i].merge == MERGING_OFF &&
+            one->domains[i].merge_state != MERGE_MOVING)
+            asked += tenancy_need_bytes(&one->host, &one->domains[i]);
+    if (asked > tenancy_headroom_bytes(&one->conf, &one->host))
+        fail_msg("step %u: copies of %" PRIu64 " bytes were asked for", step, asked);
+}
+
+static void
+two_groups_are_never_scanned_and_memory_is_kept(void **unused)
+{
+    Dice dice = dice_new();
+    uint64_t next_key = 100;
+    uint64_t scanned = 0;
+    MemCase one;
+    (void)unused;
+
+    init(&one, N);
+    one.conf.tenancy_rule = TENANCY_SAME_GROUP;
+    for (unsigned step = 0; step < 20000; step++) {
+        if (dice_below(&dice, 4) == 0)
+            disturb(&one, &dice, &next_key);
+        memcase_after(&one, S);
+        check_scanning(&one, step);
+        check_memory(&one, step);
+        scanned += one.plan.ksm.knobs.run == KSM_RUN_MERGE;
+        move(&one, &dice);
+        for (size_t i = 0; i < N; i++) /* it is tried again */
+            if (one.domains[i].merge_state == MERGE_STUCK && dice_below(&dice, 4) == 0)
+                one.domains[i].merge_state = MERGE_MOVING;
+    }
+    assert_true(scanned > 100);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_rule_says_who_is_merged),
+        cmocka_unit_test(without_permission_all_is_only_reported),
+        cmocka_unit_test(scanning_stands_still_until_all_are_decided_and_off),
+        cmocka_unit_test(copies_wait_for_memory),
+        cmocka_unit_test(without_figures_the_most_is_needed_and_nothing_is_there),
+        cmocka_unit_test(who_cannot_be_switched_off_decides),
+        cmocka_unit_test(a_group_stays_for_dwell_s_and_goes_when_another_brings_more),
+        cmocka_unit_test(the_first_choice_waits_for_figures_but_not_for_ever),
+        cmocka_unit_test(who_is_off_owes_nothing_and_all_when_it_is_on_again),
+        cmocka_unit_test(two_groups_are_never_scanned_and_memory_is_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
