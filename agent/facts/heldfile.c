@@ -56,7 +56,7 @@ heldfile_read_bytes(HeldFile *file, int dir_fd, const char *path, void *buffer, 
 ProcfileResult
 heldfile_read_text(HeldFile *file, int dir_fd, const char *path, char *buffer, size_t size)
 {
-    size_t length;
+    size_t length = 0;
     ProcfileResult result = heldfile_read_bytes(file, dir_fd, path, buffer, size, &length);
 
     if (result != PROCFILE_READ)

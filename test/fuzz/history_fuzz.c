@@ -108,7 +108,6 @@ use(void)
 {
     g_autoptr(History) history = open_history();
     g_autoptr(GError) error = NULL;
-    g_autofree char *note = NULL;
 
     if (!history_open(history, &error)) {
         assert(g_error_matches(error, AGENT_ERROR, AGENT_ERROR_STATE));
@@ -119,7 +118,7 @@ use(void)
     assert(write_minute(history, &error) || error);
     g_clear_error(&error);
     assert(history_prune(history, &limits, DAY + 1000000, &error) || error);
-    note = history_take_note(history);
+    g_free(history_take_note(history));
 }
 
 /* What was moved aside, and what SQLite keeps beside. */

@@ -6,7 +6,6 @@
  * seconds by which the clock is wrong; without it, the clock is right.
  */
 #include <glib.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 gint64 __real_g_get_real_time(void);
@@ -16,12 +15,10 @@ gint64
 __wrap_g_get_real_time(void)
 {
     const char *path = getenv("VIRTKSM_CLOCK");
-    FILE *file = path ? fopen(path, "r") : NULL;
-    long long wrong_s = 0;
+    g_autofree char *text = NULL;
+    gint64 wrong_s = 0;
 
-    if (file && fscanf(file, "%lld", &wrong_s) != 1)
-        wrong_s = 0;
-    if (file)
-        fclose(file);
-    return __real_g_get_real_time() + (gint64)wrong_s * G_USEC_PER_SEC;
+    if (path && g_file_get_contents(path, &text, NULL, NULL))
+        wrong_s = g_ascii_strtoll(text, NULL, 10);
+    return __real_g_get_real_time() + wrong_s * G_USEC_PER_SEC;
 }

@@ -254,7 +254,6 @@ static void
 no_more_than_some_that_have_ended_are_kept_in_mind(void **state)
 {
     HoldHost *host = *state;
-    g_autoptr(GError) error = NULL;
     Balloon balloon;
 
     balloonhost_start(host, &balloon);
