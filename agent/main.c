@@ -173,8 +173,9 @@ restore(const AgentOptions *options)
     originals_init(&originals);
     if (originals_read_boot_id(root_fd, &boot_id, &error)) {
         originals_open(&originals, options->state_dir, boot_id, NULL);
-        done = restore_domains(options, root_fd, &originals, &domains_note);
-        done = restore_ksm(root_fd, &originals, &note) && done;
+        /* KSM first: domains that are marked again must not be merged meanwhile. */
+        done = restore_ksm(root_fd, &originals, &note);
+        done = restore_domains(options, root_fd, &originals, &domains_note) && done;
     } else {
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     }

@@ -268,6 +268,8 @@ want(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
         may = may_merge((TenancyRule)plan->tenancy.rule, state->tenancy.group, domain,
                         &part->merge_reason);
         part->merge = may ? MERGING_ON : MERGING_OFF;
+        if (!may)
+            state->domains[i].tenancy.parked_us = 0; /* off for another reason now */
         if (may && plan->tenancy.is_enforced &&
             distil_is_parked(conf, &sample->host, domain, &state->domains[i])) {
             part->merge = MERGING_OFF;

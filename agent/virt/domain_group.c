@@ -26,7 +26,7 @@ by_names(const DomainXml *xml, const DomainGroupRules *rules)
         if (!equals)
             continue;
         *equals = '\0';
-        if (g_pattern_match_simple(g_strstrip(pairs[i]), xml->name))
+        if (xml->name && g_pattern_match_simple(g_strstrip(pairs[i]), xml->name))
             return g_strdup(g_strstrip(equals + 1));
     }
     return NULL;
@@ -50,7 +50,7 @@ by_nova(const DomainXml *xml, const DomainGroupRules *rules)
 static char *
 by_kubevirt(const DomainXml *xml, const DomainGroupRules *rules)
 {
-    const char *end = strchr(xml->name, '_');
+    const char *end = xml->name ? strchr(xml->name, '_') : NULL;
 
     (void)rules;
     if (!xml->is_kubevirt || !end || end == xml->name)

@@ -143,6 +143,26 @@ scanning_does_not_wait_for_who_is_parked(void **unused)
     assert_true(one.plans[0].merge_apply);
 }
 
+/* Parked while it may be merged; then it may not, and QEMU has not said yet that it is off. */
+static void
+who_may_not_be_merged_any_more_is_waited_for(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one);
+    memcase_decide(&one);
+    one.tracks[0].twice_bytes = 1000 * MIB;
+    one.tracks[0].open = false;
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].merge_reason, REASON_MERGE_WAIT);
+    assert_int_equal(one.plan.tenancy.pending, 0);
+    one.domains[0].merge_wish = MERGE_WISH_NO;
+    memcase_after(&one, S);
+    assert_int_equal(one.plan.tenancy.pending, 1);
+    assert_true(one.plan.tenancy.is_paused);
+}
+
 int
 main(void)
 {
@@ -151,6 +171,7 @@ main(void)
         cmocka_unit_test(who_cannot_be_judged_is_not_parked),
         cmocka_unit_test(it_is_tried_again_later_and_later),
         cmocka_unit_test(scanning_does_not_wait_for_who_is_parked),
+        cmocka_unit_test(who_may_not_be_merged_any_more_is_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

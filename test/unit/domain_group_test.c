@@ -107,6 +107,21 @@ the_first_place_that_says_a_group_decides(void **unused)
 }
 
 static void
+a_definition_without_a_name_has_no_group_by_name(void **unused)
+{
+    static const char text[] =
+        "<domain type='kvm'><memory>262144</memory><metadata>" KUBEVIRT "</metadata></domain>";
+    const DomainGroupRules rules = { ALL, "*=shop" };
+    g_auto(DomainXml) xml = { 0 };
+    g_autofree char *group = NULL;
+    (void)unused;
+
+    if (domain_xml_parse(text, strlen(text), &xml, NULL))
+        group = domain_group_of(&xml, &rules);
+    assert_null(group);
+}
+
+static void
 rules_that_cannot_be_meant_are_refused(void **unused)
 {
     static const struct {
@@ -138,6 +153,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_place_that_says_a_group_decides),
+        cmocka_unit_test(a_definition_without_a_name_has_no_group_by_name),
         cmocka_unit_test(rules_that_cannot_be_meant_are_refused),
     };
 
