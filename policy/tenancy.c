@@ -196,6 +196,32 @@ take_group(TenancyState *state, uint64_t group, uint64_t now_us)
     state->since_us = now_us;
 }
 
+/* Merged pages count as resident already, so with its own copies it has what is resident. */
+static bool
+has_room(const DomainSample *domain)
+{
+    return domain->hard_limit_bytes == 0 || !is_known(domain->resident_bytes) ||
+           domain->resident_bytes <= domain->hard_limit_bytes;
+}
+
+/* Whether there is memory for what all of a group have merged, were it switched off. */
+static bool
+can_be_parted(const PolicyConf *conf, const Sample *sample, uint64_t group)
+{
+    uint64_t need = 0;
+
+    for (size_t i = 0; i < sample->n; i++) {
+        const DomainSample *domain = &sample->domains[i];
+
+        if (!is_concerned(domain) || group_of(domain) != group)
+            continue;
+        if (!has_room(domain))
+            return false;
+        need = sat_add(need, tenancy_need_bytes(&sample->host, domain));
+    }
+    return need <= tenancy_headroom_bytes(conf, &sample->host);
+}
+
 static void
 choose_group(const PolicyConf *conf, const Sample *sample, PolicyState *state)
 {
@@ -216,7 +242,8 @@ choose_group(const PolicyConf *conf, const Sample *sample, PolicyState *state)
     best = best_group(sample, state, &worth);
     if (stuck)
         take_group(tenancy, stuck, now_us);
-    else if (worth > mul_div(worth_of(sample, state, tenancy->group), BETTER_BP, BP_ONE))
+    else if (worth > mul_div(worth_of(sample, state, tenancy->group), BETTER_BP, BP_ONE) &&
+             can_be_parted(conf, sample, tenancy->group))
         take_group(tenancy, best, now_us);
     else
         tenancy->looked_us = now_us;
@@ -295,14 +322,6 @@ tenancy_headroom_bytes(const PolicyConf *conf, const HostSample *host)
         return 0;
     return sat_sub(host->mem_available_bytes,
                    mul_div(host->mem_total_bytes, conf->memory_tight_bp, BP_ONE));
-}
-
-/* Merged pages count as resident already, so with its own copies it has what is resident. */
-static bool
-has_room(const DomainSample *domain)
-{
-    return domain->hard_limit_bytes == 0 || !is_known(domain->resident_bytes) ||
-           domain->resident_bytes <= domain->hard_limit_bytes;
 }
 
 /* What is on its way needs its memory still. Return: whether a large one is. */

@@ -284,7 +284,14 @@ a_group_stays_for_dwell_s_and_goes_when_another_brings_more(void **unused)
         obey(&one);
         assert_int_equal(one.plan.tenancy.group, 1);
     }
-    for (unsigned s = 0; s < 60; s++) {
+    memcase_available(&one, 1100); /* which leaves 100 MiB for the copies of two domains */
+    for (unsigned s = 0; s < 120; s++) {
+        memcase_after(&one, S);
+        obey(&one);
+        assert_int_equal(one.plan.tenancy.group, 1);
+    }
+    memcase_available(&one, 5000);
+    for (unsigned s = 0; s < 120; s++) {
         memcase_after(&one, S);
         obey(&one);
     }
