@@ -39,11 +39,16 @@ def of_host(name):
         return 1024 * int(re.search(r"^%s:\s+(\d+) kB" % name, file.read(), re.M).group(1))
 
 
+def available_share():
+    """Of the host's memory, what is available; 1: all of it."""
+    return of_host("MemAvailable") / of_host("MemTotal")
+
+
 class Hog:
     """Has so much memory that less than this share of the host's is available."""
 
     def __init__(self, share):
-        spare = of_host("MemAvailable") - share * of_host("MemTotal")
+        spare = (available_share() - share) * of_host("MemTotal")
         self.process = subprocess.Popen(
             [sys.executable, "-c", HOLD, "%d" % max(spare, PAGE)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
