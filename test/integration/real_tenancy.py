@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from vktest import RealTestCase, ksm, main, virsh, wait_until  # noqa: E402
+from vktest.memory import Hog  # noqa: E402
 
 COMMON_MIB = 32
 COMMON_PAGES = COMMON_MIB * 256
@@ -197,13 +198,13 @@ class Groups(TenancyTestCase):
 
 class StartWindow(TenancyTestCase):
 
-    def windows(self, daemon, names):
+    def windows(self, daemon, names, group):
         """For each start: seconds from QEMU's start to the pause; negative: it came before."""
         found = []
         for name in names:
             watch = RunWatch()
             self.assertEqual(watch.changes[0][1], 1)
-            domain = self.guest(name, "a").start()
+            domain = self.guest(name, group).start()
             begun = begun_at(domain.pid)
             stops = [at for at, run in watch.end() if run == 0]
             self.assertTrue(stops, "KSM was never stopped")
@@ -213,14 +214,15 @@ class StartWindow(TenancyTestCase):
 
     def test_scanning_stands_still_before_a_domain_has_memory(self):
         daemon = self.hooked()
-        self.guest("first", "a").start()
+        first = self.guest("first", "a").start()
         self.wait_settled(daemon)
-        windows = self.windows(daemon, ["two", "three"])
+        windows = self.windows(daemon, ["two", "three"], "a")
         print("with the hook, ms: %s" % [round(1000 * w) for w in windows], file=sys.stderr)
         self.assertLess(max(windows), 0.25)  # the hook does not wait for anybody
         self.host.hook.take_away()
         self.addCleanup(self.host.hook.put)
-        windows = self.windows(daemon, ["four", "five"])
+        self.assertTrue(is_marked(first))
+        windows = self.windows(daemon, ["four", "five"], "b")  # of the group that is not merged
         print("without, ms: %s" % [round(1000 * w) for w in windows], file=sys.stderr)
 
 
@@ -228,6 +230,8 @@ class Faults(TenancyTestCase):
 
     def test_without_memory_nobody_is_parted_and_the_figures_say_so(self):
         daemon = self.hooked(tight=90)
+        hog = Hog(0.8)
+        self.addCleanup(hog.close)
         one, two = self.guest("one", "a").start(), self.guest("two", "a").start()
         wait_until(lambda: min(one.ksm()["ksm_merging_pages"], two.ksm()["ksm_merging_pages"]) >=
                    COMMON_PAGES, "they share", 60)
