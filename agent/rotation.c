@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "agent/rotation.h"
+#include "agent/facts/process.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -97,7 +98,7 @@ entry_free(gpointer data)
 static gpointer
 take_step(gpointer input, GError **error)
 {
-    uint64_t start_us = working_set_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     uint64_t prepared_us;
     Step *given = input;
     Step *step = g_new(Step, 1);
@@ -113,7 +114,7 @@ take_step(gpointer input, GError **error)
             working_set_meter_new(step->host, step->pid, step->dir_fd, step->cgroup, step->is_v2);
     if (step->has_guest)
         working_set_meter_set_guest(step->meter, &step->guest);
-    prepared_us = working_set_cpu_us() - start_us;
+    prepared_us = process_thread_cpu_us() - start_us;
     step->cpu_us =
         sat_add(prepared_us, working_set_meter_step(step->meter, (uint64_t)g_get_monotonic_time()));
     step->turn = working_set_meter_turn(step->meter);
@@ -164,7 +165,7 @@ push_end(Rotation *rotation, WorkingSetMeter *meter)
 static void
 step_done(gpointer output, const GError *error, gpointer user)
 {
-    uint64_t start_us = working_set_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     Rotation *rotation = user;
     Step *step = output;
     Entry *entry = find(rotation, step->key);
@@ -191,7 +192,7 @@ step_done(gpointer output, const GError *error, gpointer user)
     }
     step_free(step);
     look(rotation);
-    rotation->loop_us += working_set_cpu_us() - start_us;
+    rotation->loop_us += process_thread_cpu_us() - start_us;
 }
 
 static void
@@ -216,12 +217,12 @@ push_step(Rotation *rotation, Entry *entry)
 static gboolean
 wake(gpointer data)
 {
-    uint64_t start_us = working_set_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     Rotation *rotation = data;
 
     rotation->timer = 0;
     look(rotation);
-    rotation->loop_us += working_set_cpu_us() - start_us;
+    rotation->loop_us += process_thread_cpu_us() - start_us;
     return G_SOURCE_REMOVE;
 }
 

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include "agent/sampler.h"
+#include "agent/facts/process.h"
 #include "agent/log.h"
 
 #include <fcntl.h>
@@ -64,25 +65,16 @@ ticket_free(gpointer data)
     g_free(ticket);
 }
 
-static uint64_t
-thread_cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static gpointer
 measure(gpointer data, GError **error)
 {
     const Subject *subject = data;
-    uint64_t start_us = thread_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     g_autofree Outcome *outcome = g_new0(Outcome, 1);
 
     if (!overhead_read(subject->dir_fd, subject->backends, subject->n, &outcome->overhead, error))
         return NULL;
-    outcome->cpu_us = thread_cpu_us() - start_us;
+    outcome->cpu_us = process_thread_cpu_us() - start_us;
     return g_steal_pointer(&outcome);
 }
 

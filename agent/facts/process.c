@@ -110,3 +110,12 @@ process_done(Process *process)
     close(process->dir_fd);
     *process = (Process){ 0 };
 }
+
+uint64_t
+process_thread_cpu_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}

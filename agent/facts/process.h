@@ -109,4 +109,11 @@ void process_done(Process *process);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Process, process_done)
 
+/**
+ * process_thread_cpu_us() - CPU time that the calling thread has taken so far, in microseconds
+ *
+ * For what something costs: unlike the time that passes it does not grow while others run.
+ */
+uint64_t process_thread_cpu_us(void);
+
 #endif

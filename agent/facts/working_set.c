@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 
+#include "agent/facts/process.h"
 #include "agent/facts/working_set_nodes.h"
 
 #include <fcntl.h>
@@ -144,15 +145,6 @@ working_set_memory_bytes(int dir_fd)
         return VALUE_UNKNOWN;
     return sat_add(procfile_key_bytes(status, "RssAnon"),
                    known_or(procfile_key_bytes(status, "RssShmem"), 0));
-}
-
-uint64_t
-working_set_cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 WorkingSetMeter *
@@ -389,7 +381,7 @@ set_turn(WorkingSetMeter *meter, const WorkingSetReading *reading, uint64_t cpu_
 uint64_t
 working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
 {
-    uint64_t start_us = working_set_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
     uint64_t cpu_us = 0;
     bool works = false;
@@ -403,7 +395,7 @@ working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
         take_reading(meter, reading, now_us);
     else
         report_nothing(meter, now_us);
-    cpu_us = sat_add(working_set_cpu_us() - start_us, reading->other_cpu_us);
+    cpu_us = sat_add(process_thread_cpu_us() - start_us, reading->other_cpu_us);
     if (works)
         set_turn(meter, reading, cpu_us, now_us);
     return cpu_us;

@@ -140,7 +140,4 @@ const WorkingSetReport *working_set_meter_report(const WorkingSetMeter *meter);
 /** working_set_state_name() - word for a state: "measured"; static text */
 const char *working_set_state_name(WorkingSetState state);
 
-/** working_set_cpu_us() - CPU time that this thread has taken so far */
-uint64_t working_set_cpu_us(void);
-
 #endif

@@ -23,6 +23,7 @@
  * Source: Documentation/filesystems/proc.rst, "clear_refs" and "smaps"; clear_refs_write() and
  * smaps_account() in fs/proc/task_mmu.c
  */
+#include "agent/facts/process.h"
 #include "agent/facts/working_set_backend.h"
 
 #include <string.h>
@@ -100,7 +101,7 @@ sum_smaps(char *text, Sum *sum)
 static bool
 look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
 {
-    uint64_t start_us = working_set_cpu_us();
+    uint64_t start_us = process_thread_cpu_us();
     g_autofree char *text = NULL;
     Sum sum = { 0 };
 
@@ -115,7 +116,7 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     sum_smaps(text, &sum);
     if (sum.resident.bytes[WORKING_SET_ANON] + sum.resident.bytes[WORKING_SET_FILE] == 0)
         return working_set_fail(error, "it has no memory any more");
-    if (working_set_cpu_us() - start_us > WALK_MOST_US)
+    if (process_thread_cpu_us() - start_us > WALK_MOST_US)
         return working_set_fail(error, "a walk over its pages takes more than 100 ms");
     *ret_sum = sum;
     return true;

@@ -10,12 +10,13 @@
  * The agent's own figures are in memory and taken for every page. The ledger reads files of every
  * process, so it is read for a tick that is due for it, and its figures stay on the page until the
  * next (their time is on it as well). It is due when COST_SHARE times as long has passed as the
- * last reading took: what reading costs is bounded, however many domains there are. While nobody
- * scrapes it is read seldom, and where nobody listens, not at all.
+ * last reading took of a CPU: what reading costs is bounded, however many domains there are. While
+ * nobody scrapes it is read seldom, and where nobody listens, not at all.
  */
 #include "agent/report/metrics.h"
 #include "agent/agent.h"
 #include "agent/config.h"
+#include "agent/facts/process.h"
 #include "agent/log_event.h"
 #include "agent/report/ledger_grain.h"
 #include "agent/report/metrics_address.h"
@@ -70,7 +71,7 @@ static void
 read_ledger(Metrics *metrics)
 {
     Agent *agent = metrics->agent;
-    uint64_t begun_us = (uint64_t)g_get_monotonic_time();
+    uint64_t begun_us = process_thread_cpu_us();
     uint64_t limit = agent->conf->metrics_domains ? agent->conf->metrics_limit : 0;
     g_auto(Ledger) ledger = { 0 };
     const HostMetric *rows;
@@ -88,7 +89,7 @@ read_ledger(Metrics *metrics)
     if (agent->conf->metrics_domains)
         tell_over_limit(metrics);
     metrics->ledger_us =
-        view.now_us + max_u64(LEDGER_GAP_US, (view.now_us - begun_us) * COST_SHARE);
+        view.now_us + max_u64(LEDGER_GAP_US, (process_thread_cpu_us() - begun_us) * COST_SHARE);
     metrics->unseen_us = max_u64(metrics->ledger_us, view.now_us + UNSEEN_GAP_US);
     metrics->scrapes = metrics_http_counts(metrics->http).scrapes;
 }
