@@ -12,7 +12,6 @@
 #include "agent/log.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 /* When a domain is due: after it was first seen, after the first time, and after each later one. */

@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/facts/procfile.h"
