@@ -143,7 +143,7 @@ int working_set_open_words(int root_fd, const char *path);
 
 /**
  * working_set_fuse() - from a histogram and the guest's word to the working set
- * @report: nodes, edges, horizon and guest are there; the figures behind them are filled in
+ * @report: nodes, edges, horizon, moment and guest are there; the figures behind them are filled in
  * @before: the guest's word of one measurement ago; told_us 0: none
  * @age_us: what was used within it is the working set
  */

@@ -7,7 +7,7 @@
  * ago has been free since. So:
  *
  *   host and guest   used within the age, as the host has seen it, but not more than what the guest
- *                    has in use (total less unused)
+ *                    has in use (total less unused), if it has said so lately
  *   guest alone      what it could not do without swapping (total less usable): an upper bound for
  *                    memory without a file, of which some may not be used for ever, and a lower
  *                    one for its page cache, of which all counts as droppable
@@ -36,6 +36,12 @@ has_word(const WorkingSetGuest *guest)
 }
 
 static bool
+is_stale(const WorkingSetGuest *guest, uint64_t now_us)
+{
+    return sat_sub(now_us, guest->told_us) > STALE_US;
+}
+
+static bool
 open_guest(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
     if (!has_word(&target->guest))
@@ -52,7 +58,7 @@ step_guest(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
     (void)reading;
     if (!has_word(&target->guest))
         return working_set_fail(error, "it tells no balloon statistics any more");
-    if (sat_sub(now_us, target->guest.told_us) > STALE_US)
+    if (is_stale(&target->guest, now_us))
         return working_set_fail(error, "its balloon statistics are older than five minutes");
     return true;
 }
@@ -124,7 +130,8 @@ working_set_fuse(WorkingSetReport *report, const WorkingSetGuest *before, uint64
         if (report->horizon_us < age_us)
             return; /* what was used before the horizon cannot be told from what never was */
         report->working_set_bytes = younger;
-        if (is_known(guest->total_bytes) && is_known(guest->unused_bytes))
+        if (is_known(guest->total_bytes) && is_known(guest->unused_bytes) &&
+            !is_stale(guest, report->moment_us))
             report->working_set_bytes =
                 min_u64(younger, sat_sub(guest->total_bytes, guest->unused_bytes));
         report->cold_bytes = report->resident_bytes - report->working_set_bytes;

@@ -74,6 +74,34 @@ the_working_set_is_what_both_can_agree_on(void **unused)
     }
 }
 
+/* What was free then may be in use by now. */
+static void
+an_old_word_does_not_lower_what_the_host_has_seen(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t age_us; /* of the word at the moment of the report */
+        uint64_t want;
+    } rows[] = {
+        { "fresh", 10 * S, 300 },
+        { "five minutes old", 300 * S, 300 },
+        { "older", 301 * S, 600 },
+    };
+    const WorkingSetGuest before = guest_of(U, U);
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        WorkingSetReport report = report_of(WORKING_SET_MEASURED, 60 * S);
+
+        report.guest = guest_of(700, 800);
+        report.moment_us = report.guest.told_us + rows[i].age_us;
+        working_set_fuse(&report, &before, 60 * S);
+        if (report.working_set_bytes != rows[i].want || report.cold_bytes != 1000 - rows[i].want)
+            fail_msg("%s: %" PRIu64 " used, %" PRIu64 " cold", rows[i].when,
+                     report.working_set_bytes, report.cold_bytes);
+    }
+}
+
 static void
 a_guest_that_swaps_or_reads_back_is_short(void **unused)
 {
@@ -167,6 +195,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_working_set_is_what_both_can_agree_on),
+        cmocka_unit_test(an_old_word_does_not_lower_what_the_host_has_seen),
         cmocka_unit_test(a_guest_that_swaps_or_reads_back_is_short),
         cmocka_unit_test(the_same_word_twice_changes_nothing),
         cmocka_unit_test(a_word_has_to_be_there_and_fresh),
