@@ -13,7 +13,8 @@
  * them an age of any length.
  *
  * A page that was found in use has been used between two looks; its age is between those. A huge
- * page has its bit at its first frame, which kpageflags tells. Pages that KSM shares are in use if
+ * page has its bit at its first frame, which kpageflags tells; several samples may be in it, which
+ * follow each other, and are answered by one look. Pages that KSM shares are in use if
  * any of their domains uses them.
  *
  * Source: Documentation/admin-guide/mm/idle_page_tracking.rst and pagemap.rst
@@ -49,6 +50,12 @@ typedef struct {
     uint64_t clear_us; /* and of the look before that */
     bool is_resident;  /* at the last look */
 } Sample;
+
+/* The bit that was looked at last. */
+typedef struct {
+    uint64_t frame; /* UINT64_MAX: none was */
+    bool is_used;   /* the page was used since the look before */
+} Glance;
 
 typedef struct {
     GArray *samples;   /* owned; Sample */
@@ -136,26 +143,30 @@ first_frame(const Look *look, uint64_t frame)
     return frame;
 }
 
-/* Whether the page was used since the last look; marks it anew. */
+/* Looks whether the page was used, and marks it anew; not twice in succession, as the mark would be
+ * found the second time, whoever has used the page. */
 static bool
-look_at(const Look *look, uint64_t frame, bool *ret_used)
+look_at(const Look *look, uint64_t frame, Glance *last)
 {
     uint64_t bit = UINT64_C(1) << (frame % 64);
     uint64_t word;
 
+    if (frame == last->frame)
+        return true;
     if (!read_word(look->bitmap_fd, frame / 64, &word))
         return false;
-    *ret_used = (word & bit) == 0;
+    *last = (Glance){ frame, (word & bit) == 0 };
     return working_set_write_word(look->bitmap_fd, frame / 64 * sizeof(word), bit);
 }
 
 static bool
 look_at_all(Look *look, uint64_t now_us, GError **error)
 {
+    Glance last = { .frame = UINT64_MAX };
+
     for (guint i = 0; i < look->samples->len; i++) {
         Sample *sample = &g_array_index(look->samples, Sample, i);
         uint64_t word;
-        bool is_used;
 
         if (!read_word(look->pagemap_fd, sample->page, &word))
             return working_set_fail(error, "its pagemap cannot be read");
@@ -165,9 +176,9 @@ look_at_all(Look *look, uint64_t now_us, GError **error)
         if ((word & FRAME_MASK) == 0)
             return working_set_fail(error, "its pagemap does not tell page frames: that takes "
                                            "CAP_SYS_ADMIN");
-        if (!look_at(look, first_frame(look, word & FRAME_MASK), &is_used))
+        if (!look_at(look, first_frame(look, word & FRAME_MASK), &last))
             return working_set_fail(error, "%s cannot be used any more", BITMAP_FILE);
-        if (!is_used || look->first_us == 0)
+        if (!last.is_used || look->first_us == 0)
             continue;
         sample->clear_us = look->last_us;
         sample->found_us = now_us;

@@ -95,17 +95,23 @@ every_page_is_marked_at_its_frame(void **unused)
     working_set_idle.close(state, &fake->target);
 }
 
-/* Writes zeros over the marks of some pages, in the very file that is open. */
+/* Writes zeros over the word of the frame's mark, in the very file that is open. */
 static void
-touch(FakeTarget *fake, unsigned used)
+use_frame(FakeTarget *fake, uint64_t frame)
 {
     int fd = working_set_open_words(fakeroot_fd(fake->root), BITMAP);
 
     assert_true(fd >= 0);
+    assert_true(working_set_write_word(fd, frame / 64 * sizeof(uint64_t), 0));
+    close(fd);
+}
+
+static void
+touch(FakeTarget *fake, unsigned used)
+{
     for (unsigned i = 0; i < PAGES; i++)
         if (used & (1u << i))
-            assert_true(working_set_write_word(fd, frame_of(i) / 64 * sizeof(uint64_t), 0));
-    close(fd);
+            use_frame(fake, frame_of(i));
 }
 
 static void
@@ -187,6 +193,35 @@ a_huge_page_is_marked_at_its_first_frame(void **unused)
     working_set_idle.close(state, &fake->target);
 }
 
+/* Three of the four that are there are of one huge page: all of them were used, or none. */
+static void
+what_is_found_of_a_huge_page_holds_for_all_of_it(void **unused)
+{
+    static const uint64_t used[4] = { 300, 0, 0, 100 };
+    g_autoptr(FakeTarget) fake = kernel_with_idle_tracking();
+    uint64_t flags[WORDS * 64] = { 0 };
+    uint64_t words[PAGES] = { PRESENT | 720, PRESENT | 725, 0, PRESENT | 735,
+                              PRESENT | frame_of(3) };
+    WorkingSetReading readings[3] = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    for (unsigned frame = 720; frame < 736; frame++)
+        flags[frame] = frame == 720 ? HEAD : TAIL;
+    write_pagemap(fake, words);
+    fakeroot_write_bytes(fake->root, "proc/kpageflags", flags, sizeof(flags));
+    assert_true(working_set_idle.open(&fake->target, &state, NULL));
+    assert_true(working_set_idle.step(state, &fake->target, 5 * S, &readings[0], NULL));
+    use_frame(fake, 720);
+    assert_true(working_set_idle.step(state, &fake->target, 6 * S, &readings[1], NULL));
+    faketarget_expect_bins("used", &readings[1], 0, used);
+    assert_true(is_marked(fake, 720));
+    assert_true(working_set_idle.step(state, &fake->target, 36 * S, &readings[2], NULL));
+    assert_int_equal(faketarget_kib(&readings[2], 0, 0, WORKING_SET_ANON), 0);
+    assert_int_equal(faketarget_kib(&readings[2], 0, 2, WORKING_SET_ANON), 300);
+    working_set_idle.close(state, &fake->target);
+}
+
 static void
 says_why_it_cannot_be_used(void **unused)
 {
@@ -239,6 +274,7 @@ main(void)
         cmocka_unit_test(pages_have_the_age_between_two_looks),
         cmocka_unit_test(pages_that_are_not_there_do_not_count),
         cmocka_unit_test(a_huge_page_is_marked_at_its_first_frame),
+        cmocka_unit_test(what_is_found_of_a_huge_page_holds_for_all_of_it),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(hidden_frames_end_it),
     };
