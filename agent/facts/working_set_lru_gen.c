@@ -251,14 +251,15 @@ curve_of(Generations *state, uint64_t node)
     return &g_array_index(state->curves, NodeCurve, state->curves->len - 1).curve;
 }
 
-/* Whether every generation of the window is still one of its own. */
+/* Whether every generation of the window is still one of its own: the oldest there is holds what
+ * was in those before it, which were merged into it. */
 static bool
 is_whole(const GArray *lists)
 {
     for (guint i = 0; i < lists->len; i++) {
         const List *list = &g_array_index(lists, List, i);
 
-        if (is_known(list->first) && list->first > list->since && list->since > 0)
+        if (is_known(list->first) && list->first >= list->since && list->since > 0)
             return false;
     }
     return true;

@@ -107,22 +107,38 @@ windows_are_aged_one_after_the_other(void **unused)
     working_set_lru_gen.close(state, &fake->target);
 }
 
+/* Generation 4 was born when the window began. */
 static void
 a_window_of_which_generations_were_merged_is_lost(void **unused)
 {
-    static const char merged[] = "memcg 29 /vm\n node 0\n 7 5000 99 0\n 8 4000 1 0\n 9 0 0 0\n";
-    static const char *const after[] = { after_first, merged, NULL };
-    g_autoptr(FakeTarget) fake = kernel_with_generations(before_all, after);
-    WorkingSetReading readings[2] = { 0 };
-    gpointer state = NULL;
+    static const struct {
+        const char *when;
+        const char *before, *after; /* the aging at its end */
+        bool is_whole;
+    } rows[] = {
+        { "one of before is left", "memcg 29 /vm\n node 0\n 3 5000 99 0\n 4 4000 1 0\n",
+          "memcg 29 /vm\n node 0\n 3 5000 99 0\n 4 4000 1 0\n 5 0 0 0\n", true },
+        { "those of before are in the first", "memcg 29 /vm\n node 0\n 4 5000 99 0\n 5 4 1 0\n",
+          "memcg 29 /vm\n node 0\n 4 5000 99 0\n 5 4000 1 0\n 6 0 0 0\n", false },
+        { "the first is in a later one", "memcg 29 /vm\n node 0\n 7 5000 99 0\n 8 4000 1 0\n",
+          "memcg 29 /vm\n node 0\n 7 5000 99 0\n 8 4000 1 0\n 9 0 0 0\n", false },
+    };
     (void)unused;
 
-    assert_true(working_set_lru_gen.open(&fake->target, &state, NULL));
-    assert_true(working_set_lru_gen.step(state, &fake->target, 5 * S, &readings[0], NULL));
-    fakeroot_write(fake->root, LRU_GEN, "memcg 29 /vm\n node 0\n 7 5000 99 0\n 8 4000 1 0\n");
-    assert_true(working_set_lru_gen.step(state, &fake->target, 6 * S, &readings[1], NULL));
-    assert_false(readings[1].has_bins);
-    working_set_lru_gen.close(state, &fake->target);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const after[] = { after_first, rows[i].after, NULL };
+        g_autoptr(FakeTarget) fake = kernel_with_generations(before_all, after);
+        WorkingSetReading readings[2] = { 0 };
+        gpointer state = NULL;
+
+        assert_true(working_set_lru_gen.open(&fake->target, &state, NULL));
+        assert_true(working_set_lru_gen.step(state, &fake->target, 5 * S, &readings[0], NULL));
+        fakeroot_write(fake->root, LRU_GEN, "%s", rows[i].before);
+        assert_true(working_set_lru_gen.step(state, &fake->target, 6 * S, &readings[1], NULL));
+        if (readings[1].has_bins != rows[i].is_whole)
+            fail_msg("%s: bins %d", rows[i].when, readings[1].has_bins);
+        working_set_lru_gen.close(state, &fake->target);
+    }
 }
 
 static void
