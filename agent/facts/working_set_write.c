@@ -35,9 +35,9 @@ working_set_write(int dir_fd, const char *path, const char *text, GError **error
     n = write(fd, text, length);
     failure = n < 0 ? errno : EIO;
     close(fd);
-    if (n != (ssize_t)length)
-        return working_set_fail(error, "cannot write %s to %s: %s", text, path,
-                                g_strerror(failure));
+    if (n != (ssize_t)length) /* a reason is one line, what is written ends with a newline */
+        return working_set_fail(error, "cannot write %.*s to %s: %s", (int)strcspn(text, "\n"),
+                                text, path, g_strerror(failure));
     return true;
 }
 

@@ -281,7 +281,8 @@ a_failure_on_the_way_ends_it(void **unused)
         { "a unit", "memcg 29 /vm\n node 0\n 1 20 5 6k\n", "another form" },
         { "words between", "memcg 29 /vm\n node 0\n 1 20 anon 5 file 6\n", "another form" },
         { "no generations", "memcg 29 /vm\n node 0\n", "no generations" },
-        { "may not age", NULL, "Operation not permitted" },
+        { "may not age", NULL,
+          "cannot write + 29 0 4 1 1 to " LRU_GEN ": Operation not permitted" },
     };
     (void)unused;
 
