@@ -127,12 +127,14 @@ working_set_only_node(int root_fd)
 }
 
 bool
-working_set_has_kvm(const WorkingSetTarget *target)
+working_set_find_kvm(const WorkingSetTarget *target, bool *ret_has_kvm, GError **error)
 {
     g_autofree char *text = NULL;
 
-    return procfile_read_long(target->dir_fd, "maps", MAPS_BYTES, &text) == PROCFILE_READ &&
-           strstr(text, KVM_MAPPING) != NULL;
+    if (procfile_read_long(target->dir_fd, "maps", MAPS_BYTES, &text) != PROCFILE_READ)
+        return working_set_fail(error, "its maps cannot be read");
+    *ret_has_kvm = strstr(text, KVM_MAPPING) != NULL;
+    return true;
 }
 
 uint64_t

@@ -101,14 +101,16 @@ int32_t working_set_only_node(int root_fd);
 uint64_t working_set_memory_bytes(int dir_fd);
 
 /**
- * working_set_has_kvm() - whether the guest runs under KVM
- * @target: read from its maps, which costs nothing for its size
+ * working_set_find_kvm() - whether the guest runs under KVM
+ * @target:      read from its maps, which costs nothing for its size
+ * @ret_has_kvm: whether it does now; QEMU that has just started has made no processors yet
+ * @error:       its maps cannot be read
  *
  * Source: kvm_vcpu_mmap() in the kernel: QEMU maps a page of each virtual processor, which shows as
  * "anon_inode:kvm-vcpu:0".
- * Return: false also if its maps cannot be read.
+ * Return: whether it is known.
  */
-bool working_set_has_kvm(const WorkingSetTarget *target);
+bool working_set_find_kvm(const WorkingSetTarget *target, bool *ret_has_kvm, GError **error);
 
 /**
  * working_set_write() - tell a kernel file something, in one write

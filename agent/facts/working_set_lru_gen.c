@@ -316,6 +316,21 @@ asks_kvm(int root_fd)
     return major > 6 || (major == 6 && minor >= 12);
 }
 
+/* Whether what the guest uses is seen. A guest may have come under KVM since it was last asked: its
+ * QEMU had just been started then. */
+static bool
+check_kvm(const WorkingSetTarget *target, GError **error)
+{
+    bool has_kvm;
+
+    if (asks_kvm(target->host->root_fd))
+        return true;
+    if (!working_set_find_kvm(target, &has_kvm, error))
+        return false;
+    return !has_kvm ||
+           working_set_fail(error, "before Linux 6.12 it does not see what guests under KVM use");
+}
+
 static bool
 open_lru_gen(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
@@ -334,9 +349,8 @@ open_lru_gen(const WorkingSetTarget *target, gpointer *ret_state, GError **error
                                 "%s may not be used: is debugfs mounted there, and is the "
                                 "kernel not locked down?",
                                 LRU_GEN_FILE);
-    if (working_set_has_kvm(target) && !asks_kvm(target->host->root_fd))
-        return working_set_fail(error,
-                                "before Linux 6.12 it does not see what guests under KVM use");
+    if (!check_kvm(target, error))
+        return false;
     state = g_new0(Generations, 1);
     state->curves = g_array_new(FALSE, FALSE, sizeof(NodeCurve));
     working_set_windows_init(&state->windows, &target->host->edges, target->host->age_us);
@@ -372,7 +386,7 @@ step_lru_gen(gpointer data, const WorkingSetTarget *target, uint64_t now_us,
     bool is_aged;
     uint64_t window_us = state->begun_us > 0 ? sat_sub(now_us, state->begun_us) : 0;
 
-    if (!lists)
+    if (!lists || (state->is_resting && !check_kvm(target, error)))
         return false;
     is_aged = age_all(target, lists, &failure);
     aged = read_lists(target, state->lists, error);

@@ -122,16 +122,26 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     return true;
 }
 
+/* Whether what the guest uses is marked. It may have come under KVM since it was last asked: its
+ * QEMU had just been started then. */
+static bool
+check_kvm(const WorkingSetTarget *target, GError **error)
+{
+    bool has_kvm;
+
+    if (!working_set_find_kvm(target, &has_kvm, error))
+        return false;
+    return !has_kvm ||
+           working_set_fail(error, "its guest runs under KVM, whose use of pages is not in smaps");
+}
+
 static bool
 open_referenced(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
 {
     Marks *state;
     Sum sum;
 
-    if (working_set_has_kvm(target))
-        return working_set_fail(error,
-                                "its guest runs under KVM, whose use of pages is not in smaps");
-    if (!look(target, &sum, error))
+    if (!check_kvm(target, error) || !look(target, &sum, error))
         return false;
     state = g_new0(Marks, 1);
     state->node = working_set_only_node(target->host->root_fd);
@@ -155,7 +165,7 @@ static bool
 take_marks_off(Marks *state, const WorkingSetTarget *target, uint64_t now_us,
                WorkingSetReading *reading, GError **error)
 {
-    if (!working_set_write(target->dir_fd, "clear_refs", "1", error))
+    if (!check_kvm(target, error) || !working_set_write(target->dir_fd, "clear_refs", "1", error))
         return false;
     state->cleared_us = now_us;
     working_set_windows_begin(&state->windows);

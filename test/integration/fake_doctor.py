@@ -230,7 +230,7 @@ class Domains(DoctorTestCase):
         self.assertIn("debugfs-absent", findings)
         self.assertIn("damon-busy", findings)
         self.assertIn("damon: another program uses DAMON", findings["working-set-unknown"][3])
-        self.assertIn("referenced: its smaps cannot be read", findings["working-set-unknown"][3])
+        self.assertIn("referenced: its maps cannot be read", findings["working-set-unknown"][3])
 
     def test_one_domain_or_all_or_none(self):
         daemon = self.started("--mode", "observe", host=self.healthy())

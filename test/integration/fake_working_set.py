@@ -40,6 +40,8 @@ class WorkingSetTestCase(FakeTestCase):
         self.process = self.fake.add_qemu(TEST_NAME, TEST_UUID)
         self.fake.write("sys/devices/system/node/online", "0\n")
         self.fake.write("proc/%d/clear_refs" % self.process.pid, "")
+        self.fake.write("proc/%d/maps" % self.process.pid,
+                        "7f0000000000-7f0040000000 rw-p 00000000 00:00 0\n")
         self.use(100000)
 
     def use(self, kib):

@@ -65,6 +65,7 @@ faketarget_new(void)
     fakeroot_write(fake->root, "proc/42/status",
                    "VmRSS:\t     400 kB\nRssAnon:\t     396 kB\n"
                    "RssShmem:\t       4 kB\n");
+    fakeroot_write(fake->root, "proc/42/maps", "7f0000000000-7f0040000000 rw-p 0 00:00 0\n");
     fakeroot_write(fake->root, "sys/devices/system/node/online", "0\n");
     fake->host = (WorkingSetHost){ .root_fd = fakeroot_fd(fake->root),
                                    .age_us = 10 * FAKETARGET_S,

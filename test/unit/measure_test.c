@@ -42,6 +42,8 @@ setup(void **state)
     fakeagent_setup(state);
     agent = *state;
     fakehost_add_qemu(fakeagent_root(agent));
+    fakeroot_write(fakeagent_root(agent), "proc/42/maps",
+                   "7f0000000000-7f0080000000 rw-p 0 0:0 0\n");
     fakeroot_write(fakeagent_root(agent), "sys/fs/cgroup/cgroup.controllers", "memory\n");
     fakeroot_write(fakeagent_root(agent), "proc/42/cgroup",
                    "0::/machine/qemu-1-web.libvirt-qemu/emulator\n");

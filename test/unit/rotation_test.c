@@ -33,12 +33,14 @@ static void
 add_process(FakeRoot *root, unsigned pid)
 {
     g_autofree char *smaps = g_strdup_printf("proc/%u/smaps", pid);
+    g_autofree char *maps = g_strdup_printf("proc/%u/maps", pid);
     g_autofree char *marks = g_strdup_printf("proc/%u/clear_refs", pid);
 
     fakeroot_write(root, smaps,
                    "7f0000000000-7f0040000000 rw-p 0 00:00 0\nRss: %u kB\n"
                    "Referenced: 1 kB\n",
                    pid);
+    fakeroot_write(root, maps, "7f0000000000-7f0040000000 rw-p 0 00:00 0\n");
     fakeroot_write(root, marks, " ");
 }
 

@@ -229,16 +229,18 @@ guests_under_kvm_need_a_kernel_that_asks_kvm(void **unused)
     static const struct {
         const char *when;
         const char *release;
-        bool has_kvm;
+        const char *mapping; /* NULL: maps cannot be read */
         bool opens;
     } rows[] = {
-        { "emulated, old", "6.1.0-49-amd64\n", false, true },
-        { "KVM, old", "6.1.0-49-amd64\n", true, false },
-        { "KVM, just before", "6.11.11\n", true, false },
-        { "KVM, the first", "6.12.0-rc6\n", true, true },
-        { "KVM, new", "6.18.44-fc-v669\n", true, true },
-        { "KVM, next major", "7.0\n", true, true },
-        { "KVM, none that we know", "unknown\n", true, false },
+        { "emulated, old", "6.1.0-49-amd64\n", "/some/file", true },
+        { "KVM, old", "6.1.0-49-amd64\n", "anon_inode:kvm-vcpu:0", false },
+        { "KVM, just before", "6.11.11\n", "anon_inode:kvm-vcpu:0", false },
+        { "KVM, the first", "6.12.0-rc6\n", "anon_inode:kvm-vcpu:0", true },
+        { "KVM, new", "6.18.44-fc-v669\n", "anon_inode:kvm-vcpu:0", true },
+        { "KVM, next major", "7.0\n", "anon_inode:kvm-vcpu:0", true },
+        { "old, nobody can tell", "6.1.0-49-amd64\n", NULL, false },
+        { "new, nobody can tell", "6.18.0\n", NULL, true },
+        { "KVM, none that we know", "unknown\n", "anon_inode:kvm-vcpu:0", false },
     };
     (void)unused;
 
@@ -248,12 +250,52 @@ guests_under_kvm_need_a_kernel_that_asks_kvm(void **unused)
         gpointer state = NULL;
 
         fakeroot_write(fake->root, "proc/sys/kernel/osrelease", "%s", rows[i].release);
-        fakeroot_write(fake->root, "proc/42/maps", "7d0000000000-7d0000003000 rw-s 0 00:0e 12 %s\n",
-                       rows[i].has_kvm ? "anon_inode:kvm-vcpu:0" : "/some/file");
+        fakeroot_remove(fake->root, "proc/42/maps");
+        if (rows[i].mapping)
+            fakeroot_write(fake->root, "proc/42/maps",
+                           "7d0000000000-7d0000003000 rw-s 0 00:0e 12 %s\n", rows[i].mapping);
         if (working_set_lru_gen.open(&fake->target, &state, &error) != rows[i].opens)
             fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
         if (rows[i].opens)
             working_set_lru_gen.close(state, &fake->target);
+    }
+}
+
+/* QEMU makes its processors some time after it has started. */
+static void
+a_guest_that_has_come_under_kvm_is_measured_no_more(void **unused)
+{
+    static const char *const after[] = { after_first, after_second, after_third, NULL };
+    static const struct {
+        const char *when;
+        const char *maps; /* NULL: they are gone */
+        const char *why;
+    } rows[] = {
+        { "it has a processor", "7d0000000000-7d0000003000 rw-s 0 00:0e 12 anon_inode:kvm-vcpu:0\n",
+          "before Linux 6.12 it does not see" },
+        { "nobody can tell", NULL, "its maps cannot be read" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_generations(before_all, after);
+        g_autoptr(GError) error = NULL;
+        WorkingSetReading readings[4] = { 0 };
+        gpointer state = NULL;
+
+        fakeroot_write(fake->root, "proc/sys/kernel/osrelease", "6.1.0\n");
+        assert_true(working_set_lru_gen.open(&fake->target, &state, NULL));
+        assert_true(working_set_lru_gen.step(state, &fake->target, 5 * S, &readings[0], NULL));
+        assert_true(working_set_lru_gen.step(state, &fake->target, 6 * S, &readings[1], NULL));
+        assert_true(working_set_lru_gen.step(state, &fake->target, 16 * S, &readings[2], NULL));
+        assert_false(readings[2].goes_on);
+        fakeroot_remove(fake->root, "proc/42/maps");
+        if (rows[i].maps)
+            fakeroot_write(fake->root, "proc/42/maps", "%s", rows[i].maps);
+        if (working_set_lru_gen.step(state, &fake->target, 76 * S, &readings[3], &error) ||
+            !strstr(error->message, rows[i].why))
+            fail_msg("%s: %s", rows[i].when, error ? error->message : "went on");
+        working_set_lru_gen.close(state, &fake->target);
     }
 }
 
@@ -347,6 +389,7 @@ main(void)
         cmocka_unit_test(nodes_are_told_apart),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(guests_under_kvm_need_a_kernel_that_asks_kvm),
+        cmocka_unit_test(a_guest_that_has_come_under_kvm_is_measured_no_more),
         cmocka_unit_test(a_failure_on_the_way_ends_it),
         cmocka_unit_test(a_generation_that_somebody_else_has_made_is_as_good),
     };

@@ -126,12 +126,16 @@ says_why_it_cannot_be_used(void **unused)
 {
     static const struct {
         const char *when;
+        const char *maps;  /* NULL: no such file */
         const char *smaps; /* NULL: no such file */
         const char *why;
     } rows[] = {
-        { "it has exited", NULL, "its smaps cannot be read" },
-        { "it is about to be reaped", "", "it has no memory any more" },
-        { "KVM", GUEST "Rss: 80 kB\nReferenced: 8 kB\n" REST, "runs under KVM" },
+        { "it has exited", NULL, NULL, "its maps cannot be read" },
+        { "it exits", GUEST, NULL, "its smaps cannot be read" },
+        { "it is about to be reaped", "", "", "it has no memory any more" },
+        { "KVM", GUEST VCPU, GUEST "Rss: 80 kB\nReferenced: 8 kB\n" REST, "runs under KVM" },
+        { "nobody can tell", NULL, GUEST "Rss: 80 kB\nReferenced: 8 kB\n" REST,
+          "its maps cannot be read" },
     };
     (void)unused;
 
@@ -140,9 +144,10 @@ says_why_it_cannot_be_used(void **unused)
         g_autoptr(GError) error = NULL;
         gpointer state = NULL;
 
+        fakeroot_remove(fake->root, "proc/42/maps");
         fakeroot_remove(fake->root, "proc/42/smaps");
-        if (g_str_equal(rows[i].when, "KVM"))
-            fakeroot_write(fake->root, "proc/42/maps", GUEST VCPU);
+        if (rows[i].maps)
+            fakeroot_write(fake->root, "proc/42/maps", "%s", rows[i].maps);
         if (rows[i].smaps)
             fakeroot_write(fake->root, "proc/42/smaps", "%s", rows[i].smaps);
         if (working_set_referenced.open(&fake->target, &state, &error) ||
@@ -150,6 +155,28 @@ says_why_it_cannot_be_used(void **unused)
             fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
         assert_string_equal(fake->log->str, "");
     }
+}
+
+/* QEMU makes its processors some time after it has started. */
+static void
+a_guest_that_has_come_under_kvm_is_measured_no_more(void **unused)
+{
+    g_autoptr(FakeTarget) fake = process_with_marks();
+    g_autoptr(GError) error = NULL;
+    WorkingSetReading readings[4] = { 0 };
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_referenced.open(&fake->target, &state, NULL));
+    assert_true(working_set_referenced.step(state, &fake->target, 5 * S, &readings[0], NULL));
+    assert_true(working_set_referenced.step(state, &fake->target, 6 * S, &readings[1], NULL));
+    assert_true(working_set_referenced.step(state, &fake->target, 15 * S, &readings[2], NULL));
+    assert_false(readings[2].goes_on);
+    fakeroot_write(fake->root, "proc/42/maps", GUEST VCPU);
+    assert_false(working_set_referenced.step(state, &fake->target, 75 * S, &readings[3], &error));
+    assert_non_null(strstr(error->message, "runs under KVM"));
+    assert_string_equal(fake->log->str, "proc/42/clear_refs=1;");
+    working_set_referenced.close(state, &fake->target);
 }
 
 static void
@@ -213,6 +240,7 @@ main(void)
         cmocka_unit_test(shared_memory_counts_as_the_guests),
         cmocka_unit_test(several_nodes_are_not_told_apart),
         cmocka_unit_test(says_why_it_cannot_be_used),
+        cmocka_unit_test(a_guest_that_has_come_under_kvm_is_measured_no_more),
         cmocka_unit_test(marks_that_may_not_be_taken_off_end_it),
         cmocka_unit_test(our_own_use_of_memory_is_seen),
     };
