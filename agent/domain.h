@@ -68,6 +68,8 @@ typedef struct {
     uint64_t balloon_moved_s; /* wall clock when balloon_bytes last changed; 0: it did not */
     uint64_t guest_stats_s;   /* wall clock of the guest's last balloon statistics; 0: none so
                                  far; VALUE_UNKNOWN: libvirt does not tell */
+    uint64_t told_us;         /* CLOCK_MONOTONIC of the guest's word that was measured with last */
+    uint64_t told_s;          /* its guest_stats_s; 0: there was none */
     uint64_t unused_bytes;    /* libvirt: what the guest does not use; VALUE_UNKNOWN, also if old */
     GuestStats guest;         /* libvirt: what the guest said then */
     uint64_t stats_period_s;  /* at which the guest is asked, by us or others; 0: it is not */

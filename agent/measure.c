@@ -108,9 +108,10 @@ begin(const Agent *agent, const Domain *domain)
                  cgroup, is_v2);
 }
 
-/* When it said so is told in seconds of the wall clock, which may have been set since. */
+/* When it said so is told in seconds of the wall clock, which may have been set since. Found out
+ * once for each word: the two clocks do not run alike, and another moment would be another word. */
 static void
-pass_guest(Rotation *rotation, const Domain *domain, uint64_t now_us, uint64_t wall_us)
+pass_guest(Rotation *rotation, Domain *domain, uint64_t now_us, uint64_t wall_us)
 {
     const GuestStats *guest = &domain->guest;
     WorkingSetGuest word = { .total_bytes = guest->available_bytes,
@@ -123,7 +124,10 @@ pass_guest(Rotation *rotation, const Domain *domain, uint64_t now_us, uint64_t w
 
     if (!is_known(age_us))
         return;
-    word.told_us = sat_sub(now_us, age_us);
+    if (domain->told_s != domain->guest_stats_s)
+        domain->told_us = sat_sub(now_us, age_us);
+    domain->told_s = domain->guest_stats_s;
+    word.told_us = domain->told_us;
     rotation_set_guest(rotation, domain->key, &word);
 }
 

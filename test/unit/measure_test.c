@@ -249,6 +249,30 @@ a_guest_that_begins_to_tell_is_heard_at_once(void **state)
     assert_int_equal(web(agent)->working_set->state, WORKING_SET_GUEST);
 }
 
+/* However often it is looked at. */
+static void
+a_word_has_one_moment(void **state)
+{
+    uint64_t wall_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC;
+    Agent *agent = *state;
+    uint64_t told_us;
+
+    add_pages(agent);
+    web(agent)->guest_stats_s = wall_s - 5;
+    measure(agent);
+    told_us = web(agent)->told_us;
+    assert_in_range((uint64_t)g_get_monotonic_time() - told_us, 5 * G_USEC_PER_SEC,
+                    30 * G_USEC_PER_SEC);
+    for (unsigned i = 0; i < 5; i++) {
+        g_usleep(2000);
+        measure_follow(agent);
+        assert_true(web(agent)->told_us == told_us);
+    }
+    web(agent)->guest_stats_s = wall_s - 2;
+    measure_follow(agent);
+    assert_in_range(web(agent)->told_us - told_us, 2 * G_USEC_PER_SEC, 4 * G_USEC_PER_SEC);
+}
+
 static void
 only_domains_that_run_are_measured(void **state)
 {
@@ -439,6 +463,7 @@ main(void)
         ON_HOST(what_stands_in_the_way_is_told_and_the_next_means_is_used),
         ON_HOST(what_the_guest_says_is_passed_on),
         ON_HOST(a_guest_that_begins_to_tell_is_heard_at_once),
+        ON_HOST(a_word_has_one_moment),
         ON_HOST(only_domains_that_run_are_measured),
         ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
         ON_HOST(who_follows_hears_of_reports_and_of_rising_pressure),
