@@ -4,8 +4,9 @@
  *
  * The rotation measures whom it is told to, by the key of a start; this file tells it, tick by
  * tick, from the table of domains, and writes what comes back to the domain. Whoever wants to know
- * reads it there, or follows: a follower hears of each new report, and of all of them when the host
- * comes under pressure. What of that is worth sending is for the follower to decide.
+ * reads it there, or follows: a follower hears of each new report, and of all of them with each
+ * decision, and whether the host has come under pressure. What of that is worth sending is for the
+ * follower to decide.
  */
 #include "agent/measure.h"
 
@@ -25,12 +26,12 @@ find(const DomainTable *table, uint64_t key)
 }
 
 static void
-tell(const Measure *measure, const Domain *domain, bool pressed)
+tell(const Measure *measure, const Domain *domain, MeasureNews news)
 {
     for (guint i = measure->taps->len; i > 0; i--) { /* one may go meanwhile */
         const MeasureTap *tap = g_ptr_array_index(measure->taps, i - 1);
 
-        tap->measured(domain, pressed, tap->user);
+        tap->measured(domain, news, tap->user);
     }
 }
 
@@ -45,7 +46,7 @@ measure_take(uint64_t key, const WorkingSetReport *report, gpointer user)
     if (!domain->working_set)
         domain->working_set = g_new(WorkingSetReport, 1);
     *domain->working_set = *report;
-    tell(&agent->measure, domain, false);
+    tell(&agent->measure, domain, MEASURE_REPORT);
 }
 
 void
@@ -188,18 +189,20 @@ measure_decided(Agent *agent)
 {
     Measure *measure = &agent->measure;
     MemoryLevel before = measure->level;
+    MeasureNews news;
     GHashTableIter iter;
     gpointer value;
 
     measure->level = agent->plan.host.level;
-    if (measure->level <= before)
+    if (measure->taps->len == 0)
         return;
+    news = measure->level > before ? MEASURE_PRESSURE : MEASURE_DECISION;
     g_hash_table_iter_init(&iter, agent->domains.by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Domain *domain = value;
 
         if (domain->working_set)
-            tell(measure, domain, true);
+            tell(measure, domain, news);
     }
 }
 

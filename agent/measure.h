@@ -14,10 +14,17 @@
 
 typedef struct Agent Agent;
 
+/* Why a domain is told of. */
+typedef enum {
+    MEASURE_REPORT,   /* its report is new */
+    MEASURE_PRESSURE, /* it is the last one, and the host has come under more pressure since */
+    MEASURE_DECISION, /* nothing is new: what was held back may be due */
+} MeasureNews;
+
 /* One who follows. It may be removed in its own functions. */
 typedef struct {
-    /* A report of a domain is new; pressed: the host has come under more pressure since. */
-    void (*measured)(const Domain *domain, bool pressed, gpointer user);
+    /* A domain that has a report is told of. */
+    void (*measured)(const Domain *domain, MeasureNews news, gpointer user);
     gpointer user; /* borrowed */
 } MeasureTap;
 
@@ -89,7 +96,12 @@ uint64_t measure_spent_us(const Measure *measure);
  */
 void measure_take(uint64_t key, const WorkingSetReport *report, gpointer user);
 
-/** measure_decided() - a decision was made: tells who follows if the host is under more pressure */
+/**
+ * measure_decided() - a decision was made: offers all reports to who follows
+ *
+ * With pressure as the news if the host is under more of it, else so that what was held back need
+ * not wait for the next measurement, which may be minutes away.
+ */
 void measure_decided(Agent *agent);
 
 /** measure_add_tap() - @tap hears of every report from now on, until measure_remove_tap() */

@@ -5,9 +5,10 @@
  * For each domain a follower has a mark: what it was told last, and when. A new report goes out if
  * the working set is further from the mark than the configured share of it, or if the host has come
  * under pressure since; but never sooner after the mark than the configured time. What is held back
- * by that is not queued: pressure is remembered, a move is seen again with the next report, and
- * what is sent then is newer. In the same way nothing waits for a reader that is too slow: the mark
- * stays where it was, and the next message says how many reports had no room.
+ * by that is not queued: pressure is remembered, a move is seen again, and with each decision it is
+ * looked whether the time has come. In the same way nothing is queued for a reader that is too
+ * slow: the mark stays where it was, and the next message says how many reports had no room before
+ * a newer one took their place.
  *
  * Source: the notifications of the kernel's working set reporting proposal, which are limited by
  * the same two times (refresh interval, report threshold)
@@ -29,6 +30,7 @@ typedef struct {
     uint64_t sent_us; /* CLOCK_MONOTONIC; 0: nothing yet */
     uint64_t bytes;   /* working set that was sent */
     bool is_pressed;  /* the host has come under pressure since */
+    bool is_waiting;  /* the domain's last report had no room */
 } Mark;
 
 /* One call. */
@@ -37,7 +39,7 @@ typedef struct {
     MeasureTap tap;    /* registered */
     GHashTable *marks; /* owned; of Mark, by key */
     uint64_t only;     /* key of the one that is followed; 0: all */
-    uint64_t lost;     /* reports since the last message */
+    uint64_t lost;     /* reports that were never sent, since the last message */
 } Follow;
 
 /* Marks of domains that are gone, once there are many. */
@@ -116,7 +118,7 @@ send_report(Follow *follow, const Domain *domain, const char *cause)
 }
 
 static void
-take_report(const Domain *domain, bool pressed, gpointer user)
+take_report(const Domain *domain, MeasureNews news, gpointer user)
 {
     Follow *follow = user;
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
@@ -127,15 +129,18 @@ take_report(const Domain *domain, bool pressed, gpointer user)
     if ((follow->only != 0 && follow->only != domain->key) || !is_known(report->working_set_bytes))
         return;
     mark = mark_of(follow, domain->key);
-    mark->is_pressed |= pressed;
+    mark->is_pressed |= news == MEASURE_PRESSURE;
+    if (news == MEASURE_REPORT && mark->is_waiting) {
+        follow->lost++;
+        mark->is_waiting = false;
+    }
     cause = cause_of(method_agent(follow->call)->conf, mark, report->working_set_bytes, now_us);
     if (!cause)
         return;
-    if (!send_report(follow, domain, cause)) {
-        follow->lost++;
+    mark->is_waiting = !send_report(follow, domain, cause);
+    if (mark->is_waiting)
         return;
-    }
-    *mark = (Mark){ domain->key, now_us, report->working_set_bytes, false };
+    *mark = (Mark){ .key = domain->key, .sent_us = now_us, .bytes = report->working_set_bytes };
     follow->lost = 0;
 }
 
@@ -149,7 +154,7 @@ tell_all(Follow *follow, const DomainTable *table)
         const Domain *domain = g_ptr_array_index(domains, i);
 
         if (domain->working_set)
-            take_report(domain, false, follow);
+            take_report(domain, MEASURE_REPORT, follow);
     }
 }
 

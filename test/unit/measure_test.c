@@ -323,20 +323,22 @@ nothing_is_measured_in_mode_off_or_if_it_is_not_wanted(void **state)
 typedef struct {
     unsigned reports;
     unsigned pressed;
+    unsigned decisions;
 } Heard;
 
 static void
-hear(const Domain *domain, bool pressed, gpointer user)
+hear(const Domain *domain, MeasureNews news, gpointer user)
 {
     Heard *heard = user;
 
     assert_non_null(domain->working_set);
-    heard->reports += !pressed;
-    heard->pressed += pressed;
+    heard->reports += news == MEASURE_REPORT;
+    heard->pressed += news == MEASURE_PRESSURE;
+    heard->decisions += news == MEASURE_DECISION;
 }
 
 static void
-who_follows_hears_of_reports_and_of_rising_pressure(void **state)
+who_follows_hears_of_reports_decisions_and_rising_pressure(void **state)
 {
     static const struct {
         MemoryLevel level;
@@ -359,9 +361,11 @@ who_follows_hears_of_reports_and_of_rising_pressure(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         agent->plan.host.level = rows[i].level;
         measure_decided(agent);
-        if (heard.pressed != rows[i].pressed)
-            fail_msg("row %zu: told %u times", i, heard.pressed);
+        if (heard.pressed != rows[i].pressed || heard.pressed + heard.decisions != i + 1)
+            fail_msg("row %zu: told %u times of pressure, %u times not", i, heard.pressed,
+                     heard.decisions);
     }
+    assert_int_equal(heard.reports, 1);
     measure_remove_tap(&agent->measure, &tap);
     measure_take(web(agent)->key, &report, agent);
     assert_int_equal(heard.reports, 1);
@@ -466,7 +470,7 @@ main(void)
         ON_HOST(a_word_has_one_moment),
         ON_HOST(only_domains_that_run_are_measured),
         ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
-        ON_HOST(who_follows_hears_of_reports_and_of_rising_pressure),
+        ON_HOST(who_follows_hears_of_reports_decisions_and_rising_pressure),
         ON_HOST(what_is_measured_changes_what_is_decided),
         ON_HOST(an_alarm_is_looked_into_for_those_who_follow),
         cmocka_unit_test(settings_of_measuring_are_told_apart),

@@ -160,13 +160,21 @@ follow(FakeRpc *rpc, const char *domain)
     return stream;
 }
 
-/* The next report is this one. */
-static void
-expect(FakeStream *stream, const char *name, const char *cause, uint64_t bytes)
+static Told *
+next(FakeStream *stream)
 {
     Told *told = (Told *)fakerpc_next(stream);
 
     assert_non_null(told);
+    return told;
+}
+
+/* The next report is this one. */
+static void
+expect(FakeStream *stream, const char *name, const char *cause, uint64_t bytes)
+{
+    Told *told = next(stream);
+
     if (strcmp(told->working_set->name, name) != 0 || strcmp(told->cause, cause) != 0 ||
         told->working_set->working_set_bytes != bytes)
         fail_msg("%s %s %" PRIu64 ", want %s %s %" PRIu64, told->working_set->name, told->cause,
@@ -233,6 +241,71 @@ pressure_is_told_of_all_but_none_too_often(void **state)
     expect_silence(stream);
 }
 
+/* The next measurement may be minutes away. */
+static void
+what_was_held_back_goes_out_with_a_decision(void **state)
+{
+    FakeRpc *rpc = *state;
+    g_autoptr(FakeStream) stream = NULL;
+
+    measure_open(rpc->agent);
+    report(rpc, "web", 600);
+    stream = follow(rpc, NULL);
+    expect(stream, "web", "first", 600);
+    rpc->agent->conf->working_quiet_s = 3600;
+    report(rpc, "web", 100);
+    measure_decided(rpc->agent);
+    expect_silence(stream);
+    rpc->agent->conf->working_quiet_s = 0;
+    measure_decided(rpc->agent);
+    expect(stream, "web", "moved", 100);
+    rpc->agent->conf->working_quiet_s = 3600;
+    rpc->agent->plan.host.level = MEMORY_TIGHT;
+    measure_decided(rpc->agent);
+    expect_silence(stream);
+    rpc->agent->conf->working_quiet_s = 0;
+    measure_decided(rpc->agent);
+    expect(stream, "web", "pressure", 100);
+    measure_decided(rpc->agent);
+    expect_silence(stream);
+}
+
+/* Nobody reads while they come: the last one is sent when there is room. */
+static void
+a_slow_reader_gets_the_last_report_and_the_number_of_those_that_were_lost(void **state)
+{
+    enum { REPORTS = 900 };
+    FakeRpc *rpc = *state;
+    g_autoptr(FakeStream) stream = NULL;
+    uint64_t bytes = 0;
+    uint64_t lost = 0;
+    unsigned taken = 0;
+
+    measure_open(rpc->agent);
+    rpc->agent->conf->working_quiet_s = 0;
+    rpc->agent->conf->working_move_bp = 0;
+    stream = follow(rpc, NULL);
+    for (unsigned i = 1; i <= REPORTS; i++) {
+        report(rpc, "web", i);
+        measure_decided(rpc->agent); /* the same report does not count again */
+    }
+    while (bytes != REPORTS) {
+        Told *told;
+
+        assert_int_equal(lost, 0); /* up to the last one */
+        measure_decided(rpc->agent);
+        told = next(stream);
+        bytes = told->working_set->working_set_bytes;
+        lost = told->lost;
+        taken++;
+        protobuf_c_message_free_unpacked(&told->base, NULL);
+    }
+    assert_true(lost > 0);
+    assert_int_equal(taken + lost, REPORTS);
+    report(rpc, "web", 1);
+    expect(stream, "web", "moved", 1);
+}
+
 static void
 who_asks_for_one_domain_gets_that_alone(void **state)
 {
@@ -284,6 +357,8 @@ main(void)
         ON_RPC(what_is_not_known_is_absent),
         ON_RPC(a_follower_gets_what_is_known_and_then_what_has_moved),
         ON_RPC(pressure_is_told_of_all_but_none_too_often),
+        ON_RPC(what_was_held_back_goes_out_with_a_decision),
+        ON_RPC(a_slow_reader_gets_the_last_report_and_the_number_of_those_that_were_lost),
         ON_RPC(who_asks_for_one_domain_gets_that_alone),
         ON_RPC(who_cannot_be_served_is_told_why),
         ON_RPC(who_leaves_is_forgotten),
