@@ -309,11 +309,16 @@ event_post(Agent *agent, const Event *event)
     tell_watchers(&agent->events, &seen, is_news);
 }
 
+bool
+event_alarm_matters(const Agent *agent)
+{
+    return gather_is_reclaiming(agent) || measure_is_followed(&agent->measure);
+}
+
 void
 event_memory_alarm(Agent *agent, const char *source, MemoryAlarm alarm)
 {
-    /* KSM alone is not in such a hurry: stalls are among the facts of its regular decisions. */
-    if (agent->closing || (!gather_is_reclaiming(agent) && !measure_is_followed(&agent->measure)))
+    if (agent->closing || !event_alarm_matters(agent))
         return;
     count_event(&agent->events, source, (uint64_t)g_get_monotonic_time());
     tick_alarm(agent, alarm);

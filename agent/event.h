@@ -105,7 +105,16 @@ void event_unwatch(EventHub *hub, gpointer user);
 void event_post(Agent *agent, const Event *event);
 
 /**
- * event_memory_alarm() - the kernel says that memory is short
+ * event_alarm_matters() - whether anybody acts on it when the kernel says that memory is short
+ *
+ * Reclaim does, and whoever follows working sets wants to hear of them then. KSM alone is not in
+ * such a hurry: stalls are among the facts of its regular decisions.
+ */
+bool event_alarm_matters(const Agent *agent);
+
+/**
+ * event_memory_alarm() - the kernel says that memory is short; nothing happens if it does not
+ * matter
  * @source: name of a row of source_list()
  * @alarm:  how short the host is; ALARM_NONE: it is not, but a domain under a limit of ours waits
  *

@@ -11,6 +11,7 @@
 #include "agent/measure.h"
 
 #include "agent/agent.h"
+#include "agent/source/source.h"
 
 static Domain *
 find(const DomainTable *table, uint64_t key)
@@ -206,14 +207,26 @@ measure_decided(Agent *agent)
     }
 }
 
-void
-measure_add_tap(Measure *measure, const MeasureTap *tap)
+/* Pressure may matter from now on, or not any more. At the end sources are closed for good. */
+static void
+tell_sources(Agent *agent)
 {
-    g_ptr_array_add(measure->taps, (gpointer)(gsize)tap);
+    if (agent->closing)
+        return;
+    psi_source.adopt(agent);
+    vmpressure_source.adopt(agent);
 }
 
 void
-measure_remove_tap(Measure *measure, const MeasureTap *tap)
+measure_add_tap(Agent *agent, const MeasureTap *tap)
 {
-    g_ptr_array_remove(measure->taps, (gpointer)(gsize)tap);
+    g_ptr_array_add(agent->measure.taps, (gpointer)(gsize)tap);
+    tell_sources(agent);
+}
+
+void
+measure_remove_tap(Agent *agent, const MeasureTap *tap)
+{
+    g_ptr_array_remove(agent->measure.taps, (gpointer)(gsize)tap);
+    tell_sources(agent);
 }

@@ -104,10 +104,15 @@ void measure_take(uint64_t key, const WorkingSetReport *report, gpointer user);
  */
 void measure_decided(Agent *agent);
 
-/** measure_add_tap() - @tap hears of every report from now on, until measure_remove_tap() */
-void measure_add_tap(Measure *measure, const MeasureTap *tap);
+/**
+ * measure_add_tap() - @tap hears of every report from now on, until measure_remove_tap()
+ * @tap: borrowed until then
+ *
+ * While there is one, the kernel is asked to tell of pressure at once.
+ */
+void measure_add_tap(Agent *agent, const MeasureTap *tap);
 
 /** measure_remove_tap() - @tap hears no more */
-void measure_remove_tap(Measure *measure, const MeasureTap *tap);
+void measure_remove_tap(Agent *agent, const MeasureTap *tap);
 
 #endif

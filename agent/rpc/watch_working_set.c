@@ -184,7 +184,7 @@ watch_working_set_message(GrpcCall *call, const ProtobufCMessage *data)
     follow->tap = (MeasureTap){ take_report, follow };
     follow->marks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     follow->only = only ? only->key : 0;
-    measure_add_tap(&agent->measure, &follow->tap);
+    measure_add_tap(agent, &follow->tap);
     grpc_call_set_data(call, follow, NULL);
     grpc_call_accept(call);
     tell_all(follow, &agent->domains);
@@ -198,7 +198,7 @@ watch_working_set_closed(GrpcCall *call, GrpcClose why)
     (void)why;
     if (!follow)
         return;
-    measure_remove_tap(&method_agent(call)->measure, &follow->tap);
+    measure_remove_tap(method_agent(call), &follow->tap);
     g_hash_table_unref(follow->marks);
     g_free(follow);
 }

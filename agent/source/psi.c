@@ -4,8 +4,8 @@
  *
  * Of the host there are two triggers. "some" means that a task waits, "full" that all who could run
  * do: then work stands still. A kernel without PSI will not get it while it runs; whatever else is
- * in the way may pass, so it is tried again. Where no mechanism of reclaim is enabled nobody would
- * act on it, and nothing is watched.
+ * in the way may pass, so it is tried again. Where no mechanism of reclaim is enabled and nobody
+ * follows working sets, nobody would act on it, and nothing is watched.
  */
 #include "agent/agent.h"
 #include "agent/log.h"
@@ -105,7 +105,7 @@ source_open(Agent *agent)
 {
     PsiSource *self;
 
-    if (!policy_conf_reclaims(&agent->conf->policy))
+    if (!event_alarm_matters(agent))
         return;
     self = g_new0(PsiSource, 1);
     self->agent = agent;
@@ -133,7 +133,7 @@ source_close(Agent *agent)
 static void
 source_adopt(Agent *agent)
 {
-    if (!policy_conf_reclaims(&agent->conf->policy))
+    if (!event_alarm_matters(agent))
         source_close(agent);
     else if (!agent->psi)
         source_open(agent);
@@ -146,8 +146,8 @@ source_state(const Agent *agent, const char **ret_detail)
     guint unwatched;
 
     if (!self) {
-        if (!policy_conf_reclaims(&agent->conf->policy))
-            *ret_detail = SOURCE_NOT_RECLAIMING;
+        if (!event_alarm_matters(agent))
+            *ret_detail = SOURCE_NO_MATTER;
         return SOURCE_CLOSED;
     }
     if (self->fault) {

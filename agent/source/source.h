@@ -31,15 +31,16 @@ typedef struct {
     void (*open)(Agent *agent);
     /* Stop; copes with not having been opened. */
     void (*close)(Agent *agent);
-    /* The configuration has been read again; NULL: what it needs of it is read at the start only.
-     */
+    /* The configuration has been read again, or memory alarms have begun or ceased to matter; NULL:
+     * what it needs is read at the start only. */
     void (*adopt)(Agent *agent);
     /* How it is; @ret_detail: why it is not open, borrowed until the next turn, NULL: nothing. */
     SourceState (*state)(const Agent *agent, const char **ret_detail);
 } Source;
 
 /* Why sources that tell of memory are closed where nobody acts on it. */
-#define SOURCE_NOT_RECLAIMING "neither [balloon] nor [memory_high] is enabled"
+#define SOURCE_NO_MATTER                                                                           \
+    "neither [balloon] nor [memory_high] is enabled, and nobody follows working sets"
 
 /** source_list() - every source there is; @ret_n: number of rows; static */
 const Source *const *source_list(size_t *ret_n);

@@ -8,8 +8,8 @@
  *
  * Watched is the group that all domains are in. That has a limit of its own where domains are kept
  * out of the rest of the host's memory; pressure of the whole host is what PSI tells. With version
- * 2 there is no such file: PSI alone tells. Where no mechanism of reclaim is enabled nobody would
- * act on it, and nothing is watched.
+ * 2 there is no such file: PSI alone tells. Where no mechanism of reclaim is enabled and nobody
+ * follows working sets, nobody would act on it, and nothing is watched.
  *
  * Source: Documentation/admin-guide/cgroup-v1/memory.rst, "Memory Pressure": the registration is
  * "eventfd, descriptor of memory.pressure_level, level", and is over when the eventfd is closed;
@@ -204,7 +204,7 @@ source_open(Agent *agent)
 {
     VmpressureSource *self;
 
-    if (!policy_conf_reclaims(&agent->conf->policy))
+    if (!event_alarm_matters(agent))
         return;
     self = g_new0(VmpressureSource, 1);
     self->agent = agent;
@@ -235,7 +235,7 @@ source_close(Agent *agent)
 static void
 source_adopt(Agent *agent)
 {
-    if (!policy_conf_reclaims(&agent->conf->policy))
+    if (!event_alarm_matters(agent))
         source_close(agent);
     else if (!agent->vmpressure)
         source_open(agent);
@@ -247,8 +247,8 @@ source_state(const Agent *agent, const char **ret_detail)
     const VmpressureSource *self = agent->vmpressure;
 
     if (!self) {
-        if (!policy_conf_reclaims(&agent->conf->policy))
-            *ret_detail = SOURCE_NOT_RECLAIMING;
+        if (!event_alarm_matters(agent))
+            *ret_detail = SOURCE_NO_MATTER;
         return SOURCE_CLOSED;
     }
     *ret_detail = self->fault;

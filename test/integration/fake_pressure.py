@@ -15,7 +15,7 @@ from fakelibvirt import FakeLibvirtd, TEST_NAME  # noqa: E402
 
 ON = "[balloon]\nenable = yes\n[libvirt]\nstats_period_ms = 100\n"
 OBSERVED = "[balloon]\nenable = observe\n"
-NOT_ENABLED = "neither [balloon] nor [memory_high] is enabled"
+NOT_ENABLED = "neither [balloon] nor [memory_high] is enabled, and nobody follows working sets"
 PERIOD = re.compile(r"<stats period='(\d+)'")
 
 

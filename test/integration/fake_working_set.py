@@ -186,6 +186,21 @@ class Follow(WorkingSetTestCase):
                 return report
         raise AssertionError("no such report")
 
+    @staticmethod
+    def psi(daemon):
+        return {s["name"]: s["detail"] for s in daemon.ask("status")["sources"]}["psi"]
+
+    def test_pressure_is_watched_for_while_somebody_follows(self):
+        # The file is not the kernel's, so that it is tried in vain.
+        self.fake.write("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
+        daemon = self.running()
+        self.assertIn("nobody follows working sets", self.psi(daemon))
+        process = self.follow(daemon)
+        wait_until(lambda: "not the kernel's" in self.psi(daemon), "it is tried")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(30), 0)
+        wait_until(lambda: "nobody follows working sets" in self.psi(daemon), "it is closed again")
+
     def test_reports_come_when_it_moves_and_under_pressure(self):
         daemon = self.running()
         self.measured(daemon)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * measure_test.c - who is measured, what stands in the way, and who hears of it
+ * measure_test.c - who is measured, and what stands in the way
  *
  * The host is fabricated, the thread that measures is the real one.
  */
@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "agent/event.h"
 #include "agent/gather.h"
 #include "test/support/fakeagent.h"
 #include "test/support/fakehost.h"
@@ -320,75 +319,6 @@ nothing_is_measured_in_mode_off_or_if_it_is_not_wanted(void **state)
     assert_null(web(agent)->working_set);
 }
 
-typedef struct {
-    unsigned reports;
-    unsigned pressed;
-    unsigned decisions;
-} Heard;
-
-static void
-hear(const Domain *domain, MeasureNews news, gpointer user)
-{
-    Heard *heard = user;
-
-    assert_non_null(domain->working_set);
-    heard->reports += news == MEASURE_REPORT;
-    heard->pressed += news == MEASURE_PRESSURE;
-    heard->decisions += news == MEASURE_DECISION;
-}
-
-static void
-who_follows_hears_of_reports_decisions_and_rising_pressure(void **state)
-{
-    static const struct {
-        MemoryLevel level;
-        unsigned pressed;
-    } rows[] = {
-        { MEMORY_CALM, 0 },  { MEMORY_TIGHT, 1 }, { MEMORY_TIGHT, 1 }, { MEMORY_CRITICAL, 2 },
-        { MEMORY_TIGHT, 2 }, { MEMORY_CALM, 2 },  { MEMORY_TIGHT, 3 },
-    };
-    const WorkingSetReport report = { .state = WORKING_SET_MEASURED, .working_set_bytes = 77 };
-    Agent *agent = *state;
-    Heard heard = { 0 };
-    MeasureTap tap = { hear, &heard };
-
-    measure_add_tap(&agent->measure, &tap);
-    measure_take(web(agent)->key + 1, &report, agent); /* of one that is gone */
-    assert_int_equal(heard.reports, 0);
-    measure_take(web(agent)->key, &report, agent);
-    assert_int_equal(heard.reports, 1);
-    assert_int_equal(web(agent)->working_set->working_set_bytes, 77);
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        agent->plan.host.level = rows[i].level;
-        measure_decided(agent);
-        if (heard.pressed != rows[i].pressed || heard.pressed + heard.decisions != i + 1)
-            fail_msg("row %zu: told %u times of pressure, %u times not", i, heard.pressed,
-                     heard.decisions);
-    }
-    assert_int_equal(heard.reports, 1);
-    measure_remove_tap(&agent->measure, &tap);
-    measure_take(web(agent)->key, &report, agent);
-    assert_int_equal(heard.reports, 1);
-}
-
-/* Without reclaim nobody else is in a hurry. */
-static void
-an_alarm_is_looked_into_for_those_who_follow(void **state)
-{
-    Agent *agent = *state;
-    Heard heard = { 0 };
-    MeasureTap tap = { hear, &heard };
-
-    measure_open(agent);
-    event_memory_alarm(agent, "test", ALARM_MEDIUM);
-    assert_int_equal(agent->tick.count, 0);
-    measure_add_tap(&agent->measure, &tap);
-    event_memory_alarm(agent, "test", ALARM_MEDIUM);
-    assert_int_equal(agent->tick.count, 1);
-    assert_int_equal(agent->host.alarm, ALARM_MEDIUM);
-    measure_remove_tap(&agent->measure, &tap);
-}
-
 /* From the files of the kernel to what policy decides: of 2000 MiB that the guest has, it tells
  * that it needs 700 and a quarter of 1000 of caches; what was marked is more, less, or not to be
  * had. */
@@ -470,9 +400,7 @@ main(void)
         ON_HOST(a_word_has_one_moment),
         ON_HOST(only_domains_that_run_are_measured),
         ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
-        ON_HOST(who_follows_hears_of_reports_decisions_and_rising_pressure),
         ON_HOST(what_is_measured_changes_what_is_decided),
-        ON_HOST(an_alarm_is_looked_into_for_those_who_follow),
         cmocka_unit_test(settings_of_measuring_are_told_apart),
     };
 

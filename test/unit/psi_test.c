@@ -242,7 +242,8 @@ some_and_full_are_watched_in_the_shortest_window_that_is_allowed(void **state)
 static void
 nothing_is_watched_where_nobody_acts_on_it(void **state)
 {
-    static const char reason[] = "neither [balloon] nor [memory_high] is enabled";
+    static const char reason[] =
+        "neither [balloon] nor [memory_high] is enabled, and nobody follows working sets";
     Agent *agent = *state;
     PolicyConf *conf = &agent->conf->policy;
 

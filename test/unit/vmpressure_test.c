@@ -172,7 +172,8 @@ every_level_of_the_group_of_all_domains_is_watched(void **state)
 static void
 nothing_is_watched_where_nobody_acts_on_it(void **state)
 {
-    static const char reason[] = "neither [balloon] nor [memory_high] is enabled";
+    static const char reason[] =
+        "neither [balloon] nor [memory_high] is enabled, and nobody follows working sets";
     Agent *agent = *state;
     PolicyConf *conf = &agent->conf->policy;
 
@@ -189,6 +190,32 @@ nothing_is_watched_where_nobody_acts_on_it(void **state)
     conf->balloon_enable = ENABLE_NO;
     vmpressure_source.adopt(agent);
     assert_state(agent, "not any more", SOURCE_CLOSED, reason);
+}
+
+static void
+ignore(const Domain *domain, MeasureNews news, gpointer user)
+{
+    (void)domain;
+    (void)news;
+    (void)user;
+}
+
+static void
+who_follows_working_sets_has_the_group_watched(void **state)
+{
+    const MeasureTap tap = { ignore, NULL };
+    Agent *agent = *state;
+
+    make_group(agent, "machine/");
+    agent->conf->policy.balloon_enable = ENABLE_NO;
+    measure_open(agent);
+    vmpressure_source.open(agent);
+    assert_state(agent, "nobody follows", SOURCE_CLOSED, "nobody follows working sets");
+    measure_add_tap(agent, &tap);
+    assert_state(agent, "followed", SOURCE_OPEN, NULL);
+    assert_int_equal(kernel.n, 3);
+    measure_remove_tap(agent, &tap);
+    assert_state(agent, "left", SOURCE_CLOSED, "nobody follows working sets");
 }
 
 static void
@@ -298,6 +325,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_HOST(every_level_of_the_group_of_all_domains_is_watched),
         ON_HOST(nothing_is_watched_where_nobody_acts_on_it),
+        ON_HOST(who_follows_working_sets_has_the_group_watched),
         ON_HOST(what_wakes_several_levels_is_one_event_of_the_worst),
         ON_HOST(a_storm_is_few_events_and_fewer_decisions),
         ON_HOST(a_group_that_is_removed_is_awaited_again),
