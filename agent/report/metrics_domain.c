@@ -361,9 +361,12 @@ static const DomainMetric domain_rows[] = {
     { "virtksm_domain_reclaimed_bytes_total", METRIC_COUNTER, "bytes",
       "Memory of the domain that was asked of memory.reclaim, and taken.", get_domain_reclaimed },
     { "virtksm_domain_working_set_bytes", METRIC_GAUGE, "bytes",
-      "Memory of the domain that was used within [working_set] age.", get_domain_working_set },
+      "Memory of the domain that was used within [working_set] age; where the guest alone tells, "
+      "what it could not give up without swapping.",
+      get_domain_working_set },
     { "virtksm_domain_cold_bytes", METRIC_GAUGE, "bytes",
-      "Memory of the domain that is resident and was not used within [working_set] age.",
+      "Memory of the domain that is resident and was not used within [working_set] age; where the "
+      "guest alone tells, what it could give up beside what is free.",
       get_domain_cold },
     { "virtksm_domain_working_set_confidence_ratio", METRIC_GAUGE, "ratio",
       "Share of the memory of the domain whose age is told right: measured or estimated, as "
