@@ -25,6 +25,7 @@
  *
  * Source: Documentation/admin-guide/mm/damon/usage.rst, "sysfs Interface"; total_bytes since 6.6
  */
+/* needs: write /sys/kernel/mm/damon/admin */
 #include "agent/facts/working_set_backend.h"
 
 #include <string.h>

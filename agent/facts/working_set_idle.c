@@ -19,6 +19,7 @@
  *
  * Source: Documentation/admin-guide/mm/idle_page_tracking.rst and pagemap.rst
  */
+/* needs: write /sys/kernel/mm/page_idle/bitmap */
 #define _GNU_SOURCE
 
 #include "agent/facts/working_set_backend.h"

@@ -29,6 +29,7 @@
  * 1d4832becdc2 ("mm: multi-gen LRU: use {ptep,pmdp}_clear_young_notify()", v6.12-rc6). The form of
  * the file is that of Linux 6.1.
  */
+/* needs: write /sys/kernel/debug/lru_gen */
 #define _GNU_SOURCE
 
 #include "agent/facts/working_set_backend.h"

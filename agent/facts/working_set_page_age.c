@@ -19,6 +19,7 @@
  * Source: Documentation/admin-guide/mm/workingset_report.rst and cgroup-v2.rst in "[PATCH v4 0/9]
  * mm: workingset reporting", 20241127025728.3689245-1-yuanchu@google.com
  */
+/* needs: write /sys/devices/system/node */
 #include "agent/facts/working_set_backend.h"
 
 #include <string.h>

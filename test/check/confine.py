@@ -3,8 +3,9 @@
 """confine.py - what confines the daemon, and the recipes that pack it, can be read by their tools
 
 AppArmor's parser compiles the profile, SELinux's tools the module; both are given the capabilities
-of the unit. rpmspec reads the spec, whose version is the project's, and which asks for the libraries
-that CMakeLists.txt asks for, of the same least versions.
+of the unit. Unit and profile let be written what the code says that it needs to write. rpmspec reads
+the spec, whose version is the project's, and which asks for the libraries that CMakeLists.txt asks
+for, of the same least versions.
 """
 import os
 import re
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 
-from tree import Tree, Verdict, arguments
+from tree import Tree, Verdict, arguments, line_of
 
 PROFILE = "packaging/apparmor/usr.sbin.virtksmd"
 MODULE = "packaging/selinux/virtksm"
@@ -21,6 +22,10 @@ SPEC = "packaging/rpm/virtksmd.spec"
 SELINUX_MAKEFILE = "/usr/share/selinux/devel/Makefile"
 MODULE_OF_CMAKE = re.compile(r"([a-z][\w.+-]*[\w+])>=([\d.]+)")
 MODULE_OF_SPEC = re.compile(r"^BuildRequires: *pkgconfig\(([^)]+)\) >= ([\d.]+)$", re.M)
+NEED = re.compile(r"^/\* needs: write (/\S+) \*/$", re.M)
+# A rule of the profile that allows to write.
+RULE = re.compile(r"^\s*(\S+) \w*w\w*,$", re.M)
+VARIABLES = {"@{sys}": "/sys", "@{PROC}": "/proc", "@{run}": "/run"}
 # Comes with another of the same version.
 IMPLIED = {"gio-unix-2.0"}
 # Without the unit, somebody has to give the control socket to its group.
@@ -78,6 +83,32 @@ def check_module(tree, verdict):
     check_capabilities(tree, verdict, MODULE + ".te", set(found.group(1).split()) if found else set())
 
 
+def is_below(path, folder):
+    return (path + "/").startswith(folder + "/")
+
+
+def is_writable(path, unit):
+    """The unit makes all of /sys read-only but what it lists, and leaves cgroups alone."""
+    listed = re.search(r"^ReadWritePaths=(.*)$", unit, re.M)
+    return not is_below(path, "/sys") or is_below(path, "/sys/fs/cgroup") or any(
+        is_below(path, p.lstrip("-")) for p in (listed.group(1).split() if listed else ()))
+
+
+def check_needs(tree, verdict):
+    unit, profile = text_of(tree, UNIT), text_of(tree, PROFILE)
+    for name, value in VARIABLES.items():
+        profile = profile.replace(name, value)
+    for path in tree.files(".c", under=("agent/",)):
+        text = tree.read(path)
+        for need in NEED.finditer(text):
+            verdict.looked("needs")
+            line = line_of(text, need.start())
+            if not is_writable(need.group(1), unit):
+                verdict.problem(path, line, "%s is read-only in the unit" % need.group(1))
+            if not any(is_below(rule, need.group(1)) for rule in RULE.findall(profile)):
+                verdict.problem(path, line, "%s: no rule of the profile" % need.group(1))
+
+
 def check_spec(tree, verdict):
     if not text_of(tree, SPEC):
         return
@@ -111,6 +142,7 @@ def main():
     check_module(tree, verdict)
     check_spec(tree, verdict)
     check_libraries(tree, verdict)
+    check_needs(tree, verdict)
     verdict.finish()
 
 
