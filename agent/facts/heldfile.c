@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,12 +58,7 @@ heldfile_read_text(HeldFile *file, int dir_fd, const char *path, char *buffer, s
     size_t length = 0;
     ProcfileResult result = heldfile_read_bytes(file, dir_fd, path, buffer, size, &length);
 
-    if (result != PROCFILE_READ)
-        return result;
-    if (length == size || memchr(buffer, '\0', length))
-        return PROCFILE_UNREADABLE;
-    buffer[length] = '\0';
-    return PROCFILE_READ;
+    return result == PROCFILE_READ ? procfile_end_text(buffer, length, size) : result;
 }
 
 uint64_t

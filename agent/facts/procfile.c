@@ -77,18 +77,22 @@ procfile_read_bytes(int dir_fd, const char *path, void *buffer, size_t size, siz
 }
 
 ProcfileResult
+procfile_end_text(char *buffer, size_t length, size_t size)
+{
+    if (length == size || memchr(buffer, '\0', length))
+        return PROCFILE_UNREADABLE;
+    buffer[length] = '\0';
+    return PROCFILE_READ;
+}
+
+ProcfileResult
 procfile_read_text(int dir_fd, const char *path, char *buffer, size_t size)
 {
     ProcfileResult result;
     size_t length;
 
     result = procfile_read_bytes(dir_fd, path, buffer, size, &length);
-    if (result != PROCFILE_READ)
-        return result;
-    if (length == size || memchr(buffer, '\0', length))
-        return PROCFILE_UNREADABLE;
-    buffer[length] = '\0';
-    return PROCFILE_READ;
+    return result == PROCFILE_READ ? procfile_end_text(buffer, length, size) : result;
 }
 
 /* To the end of the file, or a byte more than @most. */

@@ -51,6 +51,16 @@ ProcfileResult procfile_read_bytes(int dir_fd, const char *path, void *buffer, s
                                    size_t *ret_length);
 
 /**
+ * procfile_end_text() - make a text of what was read of a kernel file
+ * @buffer: @size bytes, owned by the caller; terminated only for PROCFILE_READ
+ * @length: bytes that were read
+ * @size:   of the buffer, at least @length
+ *
+ * Return: PROCFILE_UNREADABLE if the buffer is full, so that there may be more, or holds a NUL.
+ */
+ProcfileResult procfile_end_text(char *buffer, size_t length, size_t size);
+
+/**
  * procfile_read_text() - read a whole kernel text file
  * @dir_fd: directory that @path is relative to (borrowed)
  * @path:   e.g. "proc/meminfo"
