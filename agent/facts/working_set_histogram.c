@@ -42,9 +42,8 @@ add(WorkingSetBytes *sum, const WorkingSetBytes *more)
         sum->bytes[k] = sat_add(sum->bytes[k], more->bytes[k]);
 }
 
-/* The first @part of @whole of some bytes, which are taken away from them. */
-static WorkingSetBytes
-take_share(WorkingSetBytes *bytes, uint64_t part, uint64_t whole)
+WorkingSetBytes
+working_set_take(WorkingSetBytes *bytes, uint64_t part, uint64_t whole)
 {
     WorkingSetBytes share;
 
@@ -66,7 +65,8 @@ working_set_spread(const WorkingSetEdges *edges, uint64_t from_us, uint64_t to_u
     while (i < edges->n && edges->age_us[i] <= from_us)
         i++;
     for (; i < edges->n && edges->age_us[i] < to_us; i++) {
-        WorkingSetBytes share = take_share(&bytes, edges->age_us[i] - from_us, to_us - from_us);
+        WorkingSetBytes share =
+            working_set_take(&bytes, edges->age_us[i] - from_us, to_us - from_us);
 
         add(&bins[i], &share);
         from_us = edges->age_us[i];

@@ -58,6 +58,19 @@ typedef struct {
 bool working_set_edges_parse(const char *text, WorkingSetEdges *ret_edges);
 
 /**
+ * working_set_take() - take a share of some bytes away from them
+ * @bytes: of each kind; what is left of them
+ * @part:  the share is @part of @whole
+ * @whole: above 0, and not below @part
+ *
+ * Who divides bytes takes the shares one after the other, and the last is all that is left: none
+ * is lost by rounding.
+ *
+ * Return: the share.
+ */
+WorkingSetBytes working_set_take(WorkingSetBytes *bytes, uint64_t part, uint64_t whole);
+
+/**
  * working_set_spread() - add bytes of which the age is known only roughly
  * @edges:   of @bins
  * @from_us: they are not younger than this

@@ -78,19 +78,6 @@ working_set_shares_read(int dir_fd)
     return shares;
 }
 
-/* Takes the part of a node away from what is left for it and those after it. */
-static WorkingSetBytes
-take_part(WorkingSetBytes *left, uint64_t bytes, uint64_t left_bytes)
-{
-    WorkingSetBytes part;
-
-    for (size_t k = 0; k < WORKING_SET_KIND_COUNT; k++) {
-        part.bytes[k] = mul_div(left->bytes[k], bytes, left_bytes);
-        left->bytes[k] -= part.bytes[k];
-    }
-    return part;
-}
-
 void
 working_set_shares_split(const WorkingSetShares *shares, uint32_t n_bins,
                          WorkingSetReading *reading)
@@ -107,7 +94,8 @@ working_set_shares_split(const WorkingSetShares *shares, uint32_t n_bins,
     for (uint32_t i = 0; i < shares->n; i++) {
         reading->nodes[i].node = shares->node[i];
         for (uint32_t b = 0; b < n_bins && left_bytes > 0; b++)
-            reading->nodes[i].bins[b] = take_part(&whole.bins[b], shares->bytes[i], left_bytes);
+            reading->nodes[i].bins[b] =
+                working_set_take(&whole.bins[b], shares->bytes[i], left_bytes);
         left_bytes -= shares->bytes[i];
     }
 }
