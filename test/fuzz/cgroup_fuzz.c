@@ -8,11 +8,11 @@
 #define _GNU_SOURCE
 #include <assert.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/facts/cgroup.h"
 #include "agent/facts/host.h"
+#include "test/fuzz/kept_root.h"
 #include "test/support/fakehost.h"
 
 #define GROUP   "/machine/qemu-1-web.libvirt-qemu/"
@@ -29,23 +29,15 @@ static const FakeFile files[] = {
     { "proc/vmstat", "" },
 };
 
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
+static FakeRoot *root; /* see kept_root() */
 
-static void
-end(void)
+static FakeRoot *
+make(void)
 {
-    fakeroot_free(root);
-}
+    FakeRoot *made = fakehost_new(FAKEHOST_LINUX_6_18);
 
-static void
-begin(void)
-{
-    if (root)
-        return;
-    root = fakehost_new(FAKEHOST_LINUX_6_18);
-    fakehost_add_qemu(root);
-    atexit(end);
+    fakehost_add_qemu(made);
+    return made;
 }
 
 static void
@@ -105,7 +97,7 @@ try_host(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    begin();
+    root = kept_root(make);
     if (size == 0)
         return 0;
     fakeroot_write_table(root, files, G_N_ELEMENTS(files));

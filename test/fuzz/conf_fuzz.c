@@ -4,34 +4,15 @@
  */
 #define _GNU_SOURCE
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/conf.h"
 #include "agent/error.h"
-#include "test/support/fakeroot.h"
+#include "test/fuzz/kept_root.h"
 
 #define FILE_NAME "virtksmd.conf"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
-
-static void
-end(void)
-{
-    fakeroot_free(root);
-}
-
-static void
-begin(void)
-{
-    if (root)
-        return;
-    root = fakeroot_new();
-    atexit(end);
-}
 
 /* As the rows say, for policy's settings come first in the struct. */
 static void
@@ -67,11 +48,11 @@ check_settings(const Conf *conf)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    FakeRoot *root = kept_root(fakeroot_new);
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(Conf) conf = NULL;
 
-    begin();
     fakeroot_write_bytes(root, FILE_NAME, data, size);
     path = g_build_filename(fakeroot_path(root), FILE_NAME, NULL);
     if (conf_load(path, &conf, &error)) {

@@ -13,8 +13,8 @@
 
 #include "agent/error.h"
 #include "agent/report/history.h"
+#include "test/fuzz/kept_root.h"
 #include "test/support/fakehistory.h"
-#include "test/support/fakeroot.h"
 
 #define HEAD_BYTES 3
 #define PLACE      256 /* multiples of it can be named */
@@ -22,9 +22,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
-static guint8 *right; /* a database that is right */
+static FakeRoot *root; /* see kept_root() */
+static guint8 *right;  /* a database that is right */
 static gsize right_length;
 
 static const HistoryLimits limits = { { 3600, 86400, 864000 }, 1 << 20 };
@@ -32,7 +31,6 @@ static const HistoryLimits limits = { { 3600, 86400, 864000 }, 1 << 20 };
 static void
 end(void)
 {
-    fakeroot_free(root);
     g_free(right);
 }
 
@@ -58,7 +56,7 @@ begin(void)
 
     if (root)
         return;
-    root = fakeroot_new();
+    root = kept_root(fakeroot_new);
     atexit(end);
     history = open_history();
     if (!write_minute(history, NULL))

@@ -7,12 +7,12 @@
  */
 #define _GNU_SOURCE
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/facts/host.h"
 #include "agent/facts/setup.h"
 #include "agent/facts/vm.h"
+#include "test/fuzz/kept_root.h"
 #include "test/support/fakehost.h"
 
 #define KSM "sys/kernel/mm/ksm/"
@@ -44,23 +44,15 @@ static const FakeFile files[] = {
     { "etc/libvirt/hooks/qemu", "#!/bin/sh\nexec virtksm-hook \"$@\"\n" },
 };
 
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
+static FakeRoot *root; /* see kept_root() */
 
-static void
-end(void)
+static FakeRoot *
+make(void)
 {
-    fakeroot_free(root);
-}
+    FakeRoot *made = fakehost_new(FAKEHOST_LINUX_6_18);
 
-static void
-begin(void)
-{
-    if (root)
-        return;
-    root = fakehost_new(FAKEHOST_LINUX_6_18);
-    fakeroot_write_table(root, files, G_N_ELEMENTS(files));
-    atexit(end);
+    fakeroot_write_table(made, files, G_N_ELEMENTS(files));
+    return made;
 }
 
 static void
@@ -110,7 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    begin();
+    root = kept_root(make);
     file = &files[data[0] % G_N_ELEMENTS(files)];
     fakeroot_write_bytes(root, file->path, data + 1, size - 1);
     try_host();

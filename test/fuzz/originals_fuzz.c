@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "agent/actuator/originals.h"
-#include "test/support/fakeroot.h"
+#include "test/fuzz/kept_root.h"
 
 #define BOOT   "11111111-2222-4333-8444-555555555555"
 #define RECORD "state/originals"
@@ -20,23 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
-
-static void
-end(void)
-{
-    fakeroot_free(root);
-}
-
-static void
-begin(void)
-{
-    if (root)
-        return;
-    root = fakeroot_new();
-    atexit(end);
-}
+static FakeRoot *root; /* see kept_root() */
 
 static OriginalsOutcome
 open_record(Originals *originals)
@@ -93,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    begin();
+    root = kept_root(fakeroot_new);
     g_byte_array_append(text, data + 1, (guint)size - 1);
     if (data[0] & 1) {
         g_autofree char *sum =

@@ -7,11 +7,11 @@
  */
 #define _GNU_SOURCE
 #include <assert.h>
-#include <stdlib.h>
 
 #include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
 #include "policy/arith.h"
+#include "test/fuzz/kept_root.h"
 #include "test/support/fakehost.h"
 
 #define QEMU "proc/42/"
@@ -35,24 +35,12 @@ static const FakeFile files[] = {
 /* Of the guest in "maps". */
 static const uint64_t backends[] = { 0x4000 };
 
-/* Kept between inputs, as making one costs more than most of them do. */
-static FakeRoot *root;
+static FakeRoot *root; /* see kept_root() */
 
-static void
-end(void)
+static FakeRoot *
+make(void)
 {
-    fakeroot_free(root);
-}
-
-static void
-begin(void)
-{
-    if (!root) {
-        root = fakehost_new(FAKEHOST_LINUX_6_18);
-        atexit(end);
-    }
-    fakeroot_write_table(root, files, G_N_ELEMENTS(files));
-    fakehost_add_qemu(root);
+    return fakehost_new(FAKEHOST_LINUX_6_18);
 }
 
 static void
@@ -100,7 +88,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    begin();
+    root = kept_root(make);
+    fakeroot_write_table(root, files, G_N_ELEMENTS(files));
+    fakehost_add_qemu(root);
     fakeroot_write_bytes(root, files[data[0] % G_N_ELEMENTS(files)].path, data + 1, size - 1);
     if (process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, &process, &error)) {
         assert(process.pid == FAKEHOST_QEMU_PID);
