@@ -29,6 +29,7 @@
 
 #include "agent/reclaim.h"
 #include "test/support/fakeagent.h"
+#include "test/support/skipclock.h"
 
 #define MIB       (UINT64_C(1) << 20)
 #define GIB       (UINT64_C(1) << 30)
@@ -60,16 +61,6 @@ typedef struct {
     double *event_us;  /* owned; of an event's tick */
     double *policy_us; /* owned; of policy alone */
 } Host;
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 /* --- hosts -------------------------------------------------------------------------------- */
 
@@ -382,7 +373,7 @@ main(int argc, char **argv)
     for (guint turn = 0; turn < turns; turn++) {
         for (size_t i = 0; i < HOSTS; i++)
             take_turn(&hosts[i], turn);
-        skipped_us += TURN_US;
+        skipclock_pass(TURN_US);
     }
     printf("%7s %10s %10s %10s %10s %10s %8s %10s\n", "domains", "CPU ms", "loop ms", "event ms",
            "policy ms", "us/domain", "growth", "orders");

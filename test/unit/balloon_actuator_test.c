@@ -14,18 +14,9 @@
 
 #include "agent/log.h"
 #include "test/support/balloonhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 static void
 what_was_found_is_on_disk_before_the_first_change(void **state)
@@ -130,7 +121,7 @@ out_of_bounds_is_said_and_in_bounds_works_later(void **state)
                         "a balloon of 100 MiB is not set: only 200 MiB to 1000 MiB is allowed");
     balloonhost_want(host, &balloon, 200 * MIB);
     assert_int_equal(host->asked->len, 0);
-    skipped_us += 301 * G_USEC_PER_SEC;
+    skipclock_pass(301 * G_USEC_PER_SEC);
     balloonhost_want(host, &balloon, 200 * MIB);
     holdhost_answer(host, 200 * MIB, CHANGE_DONE, 1000 * MIB);
     assert_null(balloonhost_hold(host, &balloon)->detail);
@@ -372,7 +363,7 @@ a_domain_that_fails_three_times_is_left_alone_for_a_while(void **state)
     /* It may have happened, so the way back stays. */
     entry = holdhost_entry(host, "balloon");
     assert_non_null(entry);
-    skipped_us += 301 * G_USEC_PER_SEC;
+    skipclock_pass(301 * G_USEC_PER_SEC);
     balloonhost_want(host, &balloon, 500 * MIB);
     holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
     assert_int_equal(balloonhost_hold(host, &balloon)->failures, 0);

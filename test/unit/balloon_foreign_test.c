@@ -11,18 +11,9 @@
 #include <cmocka.h>
 
 #include "test/support/balloonhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 static void
 a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
@@ -101,7 +92,7 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
         host->samples[0].balloon_bytes = 1000 * MIB;
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
-        skipped_us += rows[i].later_s * G_USEC_PER_SEC;
+        skipclock_pass(rows[i].later_s * G_USEC_PER_SEC);
         for (int told = 0; told < 3; told++) {
             holdhost_tell(host);
             balloonhost_apply(host, &balloon);

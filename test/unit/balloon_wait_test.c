@@ -11,18 +11,9 @@
 #include <cmocka.h>
 
 #include "test/support/balloonhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 static bool
 waits(HoldHost *host, Balloon *balloon)
@@ -82,7 +73,7 @@ whom_it_is_of_no_use_to_ask_is_known(void **state)
     holdhost_answer_text(host, CHANGE_REFUSED, "no balloon device");
     assert_true(hold_is_refused(balloonhost_hold(host, &balloon)));
     assert_false(waits(host, &balloon));
-    skipped_us += 301 * G_USEC_PER_SEC;
+    skipclock_pass(301 * G_USEC_PER_SEC);
     assert_false(hold_is_refused(balloonhost_hold(host, &balloon)));
     balloon_done(&balloon);
 }
@@ -135,7 +126,7 @@ start_hanging(HoldHost *host, Balloon *balloon)
     if (strcmp(g_array_index(host->asked, Change, 0).uuid, host->subjects[0].uuid) != 0)
         fail_msg("the first is asked first");
     holdhost_begin(host);
-    skipped_us += 4 * G_USEC_PER_SEC;
+    skipclock_pass(4 * G_USEC_PER_SEC);
 }
 
 static void
@@ -151,7 +142,7 @@ nobody_waits_behind_a_domain_that_hangs(void **state)
     assert_true(waits(host, &balloon));
     assert_true(g_array_index(host->asked, Change, 1).want_bytes == 600 * MIB);
     for (int i = 0; i < 5; i++) {
-        skipped_us += 4 * G_USEC_PER_SEC;
+        skipclock_pass(4 * G_USEC_PER_SEC);
         balloonhost_want(host, &balloon, 900 * MIB);
     }
     assert_int_equal(host->asked->len, 2); /* nobody is asked twice at once */
@@ -196,7 +187,7 @@ a_stop_gives_back_behind_a_domain_that_hangs(void **state)
     holdhost_answer(host, 600 * MIB, CHANGE_DONE, 1000 * MIB);
     balloonhost_want(host, &balloon, 400 * MIB);
     holdhost_begin(host);
-    skipped_us += 4 * G_USEC_PER_SEC;
+    skipclock_pass(4 * G_USEC_PER_SEC);
     assert_false(hold_table_restore(&balloon.holds, 300000, &note, &error));
     assert_non_null(strstr(error->message, "2 domains"));
     assert_int_equal(host->asked->len, 2);

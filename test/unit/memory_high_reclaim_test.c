@@ -12,18 +12,9 @@
 #include <cmocka.h>
 
 #include "test/support/highhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 static bool
 is_reclaiming(const HighHost *fixture)
@@ -175,7 +166,7 @@ what_has_waited_for_too_long_is_not_reclaimed_any_more(void **state)
     memory_high_reclaim(&fixture.high, second, 16 * MIB);
     while (g_atomic_int_get(&writes) == 0)
         g_usleep(1000);
-    skipped_us += 2 * G_USEC_PER_SEC;
+    skipclock_pass(2 * G_USEC_PER_SEC);
     g_mutex_unlock(&gate);
     while (first->is_reclaiming || second->is_reclaiming)
         g_main_context_iteration(NULL, TRUE);

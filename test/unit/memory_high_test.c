@@ -11,18 +11,9 @@
 #include <cmocka.h>
 
 #include "test/support/highhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, holdhost_setup, holdhost_teardown)
-
-static gint64 skipped_us;
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + skipped_us;
-}
 
 static const char *const missing[] = { "/no/such/guard", "guard", NULL };
 
@@ -146,10 +137,10 @@ a_limit_goes_when_its_lease_lapses_even_without_libvirt(void **state)
     host->is_away = true;
     host->plans[0].limit_bytes = U;
     host->plans[0].lease_us = 0;
-    skipped_us += 59 * G_USEC_PER_SEC;
+    skipclock_pass(59 * G_USEC_PER_SEC);
     highhost_apply(&fixture);
     assert_limit(&fixture, "734003200");
-    skipped_us += 2 * G_USEC_PER_SEC;
+    skipclock_pass(2 * G_USEC_PER_SEC);
     highhost_apply(&fixture);
     assert_limit(&fixture, "max");
     /* libvirt has to follow: the way back is still on record. */
@@ -188,7 +179,7 @@ a_renewed_lease_keeps_the_limit(void **state)
 
     start_limited(host, &fixture);
     for (int i = 0; i < 5; i++) {
-        skipped_us += 40 * G_USEC_PER_SEC;
+        skipclock_pass(40 * G_USEC_PER_SEC);
         want_limit(&fixture, 700 * MIB, 60);
     }
     assert_limit(&fixture, "734003200");
