@@ -160,6 +160,20 @@ fakedaemon_free(FakeDaemon *daemon)
     g_free(daemon);
 }
 
+int
+fakedaemon_setup(void **state)
+{
+    *state = fakedaemon_new();
+    return 0;
+}
+
+int
+fakedaemon_teardown(void **state)
+{
+    fakedaemon_free(*state);
+    return 0;
+}
+
 const char *
 fakedaemon_socket(const FakeDaemon *daemon)
 {

@@ -11,6 +11,10 @@
 #include "proto/grpc_server.h"
 #include "test/support/child.h"
 
+/* A test of cmocka with a daemon of its own as its state. */
+#define FAKEDAEMON_TEST(test)                                                                      \
+    cmocka_unit_test_setup_teardown(test, fakedaemon_setup, fakedaemon_teardown)
+
 typedef struct FakeDaemon FakeDaemon;
 
 /** fakedaemon_new() - listens, answers nothing yet */
@@ -19,6 +23,12 @@ FakeDaemon *fakedaemon_new(void);
 /** fakedaemon_free() - removes its directory too; NULL is fine */
 void fakedaemon_free(FakeDaemon *daemon);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeDaemon, fakedaemon_free)
+
+/** fakedaemon_setup() - *state is fakedaemon_new(); see FAKEDAEMON_TEST() */
+int fakedaemon_setup(void **state);
+
+/** fakedaemon_teardown() - the counterpart */
+int fakedaemon_teardown(void **state);
 
 /** fakedaemon_stop() - close every connection, listen no more */
 void fakedaemon_stop(FakeDaemon *daemon);

@@ -15,20 +15,6 @@
 
 #define VIRTKSM TEST_BUILD_DIR "/agent/cli/virtksm"
 
-static int
-setup(void **state)
-{
-    *state = fakedaemon_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakedaemon_free(*state);
-    return 0;
-}
-
 /* A failure prints nothing on standard output, and one line on standard error. */
 static void
 expect_failure(Child *child, const char *when, int want_code, const char *want_text)
@@ -214,23 +200,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(without_a_daemon_one_line_says_so, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_the_daemon_refuses_has_the_exit_code_that_fits, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_mode_that_the_daemon_does_not_know_is_wrong_usage, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(wrong_usage_asks_no_daemon, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_daemon_that_hangs_is_given_up_after_five_seconds, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_daemon_that_dies_during_the_call_went_away, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            a_closed_socket_leaves_the_read_only_one_to_commands_that_change_nothing, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(a_reader_that_went_away_is_a_failure_and_no_signal, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(output_that_cannot_be_written_is_a_failure, setup,
-                                        teardown),
+        FAKEDAEMON_TEST(without_a_daemon_one_line_says_so),
+        FAKEDAEMON_TEST(what_the_daemon_refuses_has_the_exit_code_that_fits),
+        FAKEDAEMON_TEST(a_mode_that_the_daemon_does_not_know_is_wrong_usage),
+        FAKEDAEMON_TEST(wrong_usage_asks_no_daemon),
+        FAKEDAEMON_TEST(a_daemon_that_hangs_is_given_up_after_five_seconds),
+        FAKEDAEMON_TEST(a_daemon_that_dies_during_the_call_went_away),
+        FAKEDAEMON_TEST(a_closed_socket_leaves_the_read_only_one_to_commands_that_change_nothing),
+        FAKEDAEMON_TEST(a_reader_that_went_away_is_a_failure_and_no_signal),
+        FAKEDAEMON_TEST(output_that_cannot_be_written_is_a_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,20 +17,6 @@ static char word_none[] = "none";
 static char reason[] = "A domain started.";
 static char detail[] = "told\nby 'x'";
 
-static int
-setup(void **state)
-{
-    *state = fakedaemon_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakedaemon_free(*state);
-    return 0;
-}
-
 static Virtksm__V1__KsmSettings
 settings(uint64_t run, uint64_t pages, uint64_t ms)
 {
@@ -437,20 +423,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(status_shows_a_line_for_each_fact_and_the_sources, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_tells_how_short_of_memory_the_host_is, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(status_tells_where_the_metrics_are_or_why_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_daemon_that_says_nothing_is_shown_with_nothing_made_up,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(list_shows_each_domain_in_every_format, setup, teardown),
-        cmocka_unit_test_setup_teardown(kick_prints_the_settings_after_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(mode_prints_the_word_and_sets_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(set_shows_what_was_written_and_what_is_still_wrong, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_set_is_refused_has_an_exit_code, setup, teardown),
+        FAKEDAEMON_TEST(status_shows_a_line_for_each_fact_and_the_sources),
+        FAKEDAEMON_TEST(status_tells_how_short_of_memory_the_host_is),
+        FAKEDAEMON_TEST(status_tells_where_the_metrics_are_or_why_not),
+        FAKEDAEMON_TEST(a_daemon_that_says_nothing_is_shown_with_nothing_made_up),
+        FAKEDAEMON_TEST(list_shows_each_domain_in_every_format),
+        FAKEDAEMON_TEST(kick_prints_the_settings_after_it),
+        FAKEDAEMON_TEST(mode_prints_the_word_and_sets_it),
+        FAKEDAEMON_TEST(set_shows_what_was_written_and_what_is_still_wrong),
+        FAKEDAEMON_TEST(what_set_is_refused_has_an_exit_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,20 +16,6 @@
 
 #define HEADER "id,severity,subject,name,uuid,meaning,source,value,advice\n"
 
-static int
-setup(void **state)
-{
-    *state = fakedaemon_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakedaemon_free(*state);
-    return 0;
-}
-
 /* An information about the host, and a warning about a domain. */
 typedef struct {
     Virtksm__V1__DoctorResponse doctor;
@@ -252,16 +238,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_worst_comes_first_for_people, setup, teardown),
-        cmocka_unit_test_setup_teardown(programs_get_rows_in_the_daemons_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_merely_good_to_know_is_nothing_wrong, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_information_about_many_domains_is_told_once, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_unknown_domain_is_no_finding, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_daemon_that_refuses_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_socket_that_is_not_there_is_told_from_one_that_is_left,
-                                        setup, teardown),
+        FAKEDAEMON_TEST(the_worst_comes_first_for_people),
+        FAKEDAEMON_TEST(programs_get_rows_in_the_daemons_order),
+        FAKEDAEMON_TEST(what_is_merely_good_to_know_is_nothing_wrong),
+        FAKEDAEMON_TEST(an_information_about_many_domains_is_told_once),
+        FAKEDAEMON_TEST(an_unknown_domain_is_no_finding),
+        FAKEDAEMON_TEST(a_daemon_that_refuses_is_there),
+        FAKEDAEMON_TEST(a_socket_that_is_not_there_is_told_from_one_that_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,20 +17,6 @@ static char event_word[] = "created";
 static char detail[] = "started booted";
 static char name[] = "a \"b\"\nc";
 
-static int
-setup(void **state)
-{
-    *state = fakedaemon_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakedaemon_free(*state);
-    return 0;
-}
-
 static Virtksm__V1__WatchResponse
 event(uint64_t sequence)
 {
@@ -248,16 +234,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_event_is_a_row_below_one_header, setup, teardown),
-        cmocka_unit_test_setup_teardown(json_is_one_object_per_line, setup, teardown),
-        cmocka_unit_test_setup_teardown(csv_has_one_header, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_that_goes_away_ends_it_at_once_and_well, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_daemon_that_goes_away_is_a_failure_after_the_last_event,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(a_signal_ends_it_although_its_reader_sleeps, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_a_slow_reader_misses_is_counted, setup, teardown),
+        FAKEDAEMON_TEST(each_event_is_a_row_below_one_header),
+        FAKEDAEMON_TEST(json_is_one_object_per_line),
+        FAKEDAEMON_TEST(csv_has_one_header),
+        FAKEDAEMON_TEST(a_reader_that_goes_away_ends_it_at_once_and_well),
+        FAKEDAEMON_TEST(a_daemon_that_goes_away_is_a_failure_after_the_last_event),
+        FAKEDAEMON_TEST(a_signal_ends_it_although_its_reader_sleeps),
+        FAKEDAEMON_TEST(what_a_slow_reader_misses_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

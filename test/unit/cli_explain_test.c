@@ -11,20 +11,6 @@
 
 #include <cmocka.h>
 
-static int
-setup(void **state)
-{
-    *state = fakedaemon_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakedaemon_free(*state);
-    return 0;
-}
-
 /* A decision with everything in it; texts are writable because protobuf-c wants them so. */
 typedef struct {
     Virtksm__V1__ExplainResponse explain;
@@ -388,18 +374,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(explain_says_why_with_the_figures_behind_it, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known, setup, teardown),
-        cmocka_unit_test_setup_teardown(explain_tells_the_bound_and_what_was_decided_before, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(explain_tells_what_is_taken_and_what_would_be, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            explain_of_one_domain_has_its_bounds_and_what_was_decided_before, setup, teardown),
-        cmocka_unit_test_setup_teardown(explain_gives_rows_of_raw_figures_to_programs, setup,
-                                        teardown),
+        FAKEDAEMON_TEST(explain_says_why_with_the_figures_behind_it),
+        FAKEDAEMON_TEST(explain_says_of_a_daemon_that_tells_no_weight_that_it_is_not_known),
+        FAKEDAEMON_TEST(explain_tells_the_bound_and_what_was_decided_before),
+        FAKEDAEMON_TEST(explain_tells_what_is_taken_and_what_would_be),
+        FAKEDAEMON_TEST(explain_of_one_domain_has_its_bounds_and_what_was_decided_before),
+        FAKEDAEMON_TEST(explain_gives_rows_of_raw_figures_to_programs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
