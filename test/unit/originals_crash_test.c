@@ -22,54 +22,19 @@
 
 #include <cmocka.h>
 
-#include "test/support/fakeroot.h"
 #include "test/support/machine.h"
+#include "test/support/recordplace.h"
 
-#define BOOT "11111111-2222-4333-8444-555555555555"
 /* Stops at the beginning and the end of each call; a save has some twenty calls. */
 #define STOPS_MAX 2000
 
-typedef struct {
-    FakeRoot *root; /* owned */
-    char *dir;      /* owned; state directory */
-} Place;
-
-static int
-setup(void **state)
-{
-    Place *place = g_new0(Place, 1);
-
-    place->root = fakeroot_new();
-    place->dir = g_build_filename(fakeroot_path(place->root), "state", NULL);
-    *state = place;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Place *place = *state;
-
-    fakeroot_free(place->root);
-    g_free(place->dir);
-    g_free(place);
-    return 0;
-}
-
-static void
-open_record(Originals *originals, const Place *place)
-{
-    originals_init(originals);
-    originals_open(originals, place->dir, BOOT, NULL);
-}
-
 static bool
-save_value(const Place *place, const char *key, const char *value)
+save_value(const RecordPlace *place, const char *key, const char *value)
 {
     Originals originals;
     bool saved;
 
-    open_record(&originals, place);
+    recordplace_open(place, &originals);
     if (!originals_prepare(&originals, NULL))
         return false;
     originals_drop(&originals, "ksm", key);
@@ -82,13 +47,13 @@ save_value(const Place *place, const char *key, const char *value)
 
 /* What is in the record: the value of a key, "" for none, or the word for what is wrong with it. */
 static char *
-look(const Place *place, const char *key)
+look(const RecordPlace *place, const char *key)
 {
     Originals originals;
     g_autofree char *value = NULL;
     bool is_wrong;
 
-    open_record(&originals, place);
+    recordplace_open(place, &originals);
     is_wrong = originals.outcome != ORIGINALS_LOADED && originals.outcome != ORIGINALS_EMPTY;
     if (is_wrong)
         value = g_strdup(originals_outcome_name(originals.outcome));
@@ -100,7 +65,7 @@ look(const Place *place, const char *key)
 
 /* One that waits for us to let it go on, call by call. */
 static pid_t
-start_child(const Place *place, const char *value)
+start_child(const RecordPlace *place, const char *value)
 {
     pid_t pid = fork();
 
@@ -115,7 +80,7 @@ start_child(const Place *place, const char *value)
 
 /* Return: whether the child got to its end before it was to be killed. */
 static bool
-kill_at(const Place *place, const char *value, unsigned stop)
+kill_at(const RecordPlace *place, const char *value, unsigned stop)
 {
     pid_t pid = start_child(place, value);
     int status;
@@ -138,7 +103,7 @@ kill_at(const Place *place, const char *value, unsigned stop)
 
 /* Files of ours that are not the record. */
 static unsigned
-count_strays(const Place *place)
+count_strays(const RecordPlace *place)
 {
     g_autoptr(GDir) dir = g_dir_open(place->dir, 0, NULL);
     const char *name;
@@ -161,7 +126,7 @@ at_any_call_of_a_save_the_record_is_the_old_or_the_new(void **state)
         { "another value", "0", "1" },
         { "the end of it", "0", NULL },
     };
-    const Place *place = *state;
+    const RecordPlace *place = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         unsigned strays = 0;
@@ -190,27 +155,25 @@ at_any_call_of_a_save_the_record_is_the_old_or_the_new(void **state)
 static void
 what_a_kill_has_left_goes_with_the_next_claim(void **state)
 {
-    const Place *place = *state;
+    const RecordPlace *place = *state;
     Originals originals;
     unsigned stop = 0;
 
     while (count_strays(place) == 0 && stop < STOPS_MAX)
         kill_at(place, "0", ++stop);
     assert_int_not_equal(count_strays(place), 0);
-    open_record(&originals, place);
+    recordplace_open(place, &originals);
     assert_true(originals_claim(&originals, NULL));
     originals_done(&originals);
     assert_int_equal(count_strays(place), 0);
 }
 
-#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_PLACE(at_any_call_of_a_save_the_record_is_the_old_or_the_new),
-        ON_PLACE(what_a_kill_has_left_goes_with_the_next_claim),
+        RECORDPLACE_TEST(at_any_call_of_a_save_the_record_is_the_old_or_the_new),
+        RECORDPLACE_TEST(what_a_kill_has_left_goes_with_the_next_claim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,52 +10,20 @@
 
 #include <cmocka.h>
 
-#include "test/support/fakeroot.h"
-
-#define BOOT "11111111-2222-4333-8444-555555555555"
-
-typedef struct {
-    FakeRoot *root; /* owned */
-    char *dir;      /* owned; state directory */
-    char *path;     /* owned; the record in it */
-} Place;
+#include "test/support/recordplace.h"
 
 /* A run that recorded something and was killed. */
 static int
 setup(void **state)
 {
-    Place *place = g_new0(Place, 1);
-    Originals originals;
-
-    place->root = fakeroot_new();
-    place->dir = g_build_filename(fakeroot_path(place->root), "state", NULL);
-    place->path = g_build_filename(place->dir, "originals", NULL);
-    originals_init(&originals);
-    originals_open(&originals, place->dir, BOOT, NULL);
-    assert_true(originals_prepare(&originals, NULL));
-    originals_set(&originals, "ksm", "run", "0");
-    originals_set(&originals, "ksm", "advisor_mode", "scan-time");
-    assert_true(originals_save(&originals, NULL));
-    originals_done(&originals);
-    *state = place;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Place *place = *state;
-
-    fakeroot_free(place->root);
-    g_free(place->dir);
-    g_free(place->path);
-    g_free(place);
+    recordplace_setup(state);
+    recordplace_leave(*state);
     return 0;
 }
 
 /* Opens what @text says. Return: the message, or NULL if the record was taken. */
 static char *
-damage_of(const Place *place, const char *text, gsize len)
+damage_of(const RecordPlace *place, const char *text, gsize len)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) again = NULL;
@@ -64,7 +32,7 @@ damage_of(const Place *place, const char *text, gsize len)
 
     assert_true(g_file_set_contents(place->path, text, (gssize)len, NULL));
     originals_init(&originals);
-    outcome = originals_open(&originals, place->dir, BOOT, &error);
+    outcome = originals_open(&originals, place->dir, RECORDPLACE_BOOT, &error);
     if (outcome == ORIGINALS_DAMAGED) {
         assert_non_null(error);
         assert_false(originals_prepare(&originals, &again));
@@ -78,7 +46,7 @@ damage_of(const Place *place, const char *text, gsize len)
 static void
 a_record_cut_at_any_byte_is_damaged(void **state)
 {
-    const Place *place = *state;
+    const RecordPlace *place = *state;
     g_autofree char *text = NULL;
     gsize len;
 
@@ -95,7 +63,7 @@ a_record_cut_at_any_byte_is_damaged(void **state)
 static void
 a_record_with_any_byte_changed_is_damaged(void **state)
 {
-    const Place *place = *state;
+    const RecordPlace *place = *state;
     g_autofree char *text = NULL;
     gsize len;
 
@@ -136,11 +104,12 @@ damage_is_told_with_its_cause_and_what_to_do(void **state)
           "boy\n",
           "not a checksum" },
         { "not a key file", "run=0\n", NULL, "Key file" },
-        { "no version", "[originals]\nboot_id=" BOOT "\n", NULL, "version (none)" },
-        { "newer version", "[originals]\nversion=2\nboot_id=" BOOT "\n", NULL, "version 2" },
+        { "no version", "[originals]\nboot_id=" RECORDPLACE_BOOT "\n", NULL, "version (none)" },
+        { "newer version", "[originals]\nversion=2\nboot_id=" RECORDPLACE_BOOT "\n", NULL,
+          "version 2" },
         { "no boot", "[originals]\nversion=1\n[ksm]\nrun=0\n", NULL, "which boot" },
     };
-    const Place *place = *state;
+    const RecordPlace *place = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *text = rows[i].raw ? g_strdup(rows[i].raw) : signed_text(rows[i].body);
@@ -155,13 +124,14 @@ damage_is_told_with_its_cause_and_what_to_do(void **state)
 static void
 a_right_checksum_of_our_own_making_is_taken(void **state)
 {
-    const Place *place = *state;
-    g_autofree char *text = signed_text("[originals]\nversion=1\nboot_id=" BOOT "\n[ksm]\nrun=0\n");
+    const RecordPlace *place = *state;
+    g_autofree char *text =
+        signed_text("[originals]\nversion=1\nboot_id=" RECORDPLACE_BOOT "\n[ksm]\nrun=0\n");
 
     assert_null(damage_of(place, text, strlen(text)));
 }
 
-#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, recordplace_teardown)
 
 int
 main(void)

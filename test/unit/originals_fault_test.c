@@ -16,16 +16,7 @@
 
 #include <cmocka.h>
 
-#include "test/support/fakeroot.h"
-
-#define BOOT       "11111111-2222-4333-8444-555555555555"
-#define OTHER_BOOT "11111111-2222-4333-8444-666666666666"
-
-typedef struct {
-    FakeRoot *root; /* owned */
-    char *dir;      /* owned; state directory; not there yet */
-    char *path;     /* owned; the record in it */
-} Place;
+#include "test/support/recordplace.h"
 
 /* What the wrapped calls fail with; 0: they do what the system does. */
 static struct {
@@ -71,70 +62,21 @@ __wrap_unlinkat(int dir_fd, const char *path, int flags)
 static int
 setup(void **state)
 {
-    Place *place = g_new0(Place, 1);
-
     memset(&kernel, 0, sizeof(kernel));
-    place->root = fakeroot_new();
-    place->dir = g_build_filename(fakeroot_path(place->root), "var", "lib", "virtksm", NULL);
-    place->path = g_build_filename(place->dir, "originals", NULL);
-    *state = place;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    Place *place = *state;
-
-    fakeroot_free(place->root);
-    g_free(place->dir);
-    g_free(place->path);
-    g_free(place);
-    return 0;
-}
-
-static OriginalsOutcome
-open_record(Originals *originals, const Place *place)
-{
-    originals_init(originals);
-    return originals_open(originals, place->dir, BOOT, NULL);
-}
-
-/* A run that recorded two groups and was killed. */
-static void
-leave_record(const Place *place)
-{
-    Originals originals;
-
-    open_record(&originals, place);
-    assert_true(originals_prepare(&originals, NULL));
-    originals_set(&originals, "ksm", "run", "0");
-    originals_set(&originals, "ksm", "advisor_mode", "scan-time");
-    originals_set(&originals, "memory_high", OTHER_BOOT, "max");
-    assert_true(originals_save(&originals, NULL));
-    originals_done(&originals);
-}
-
-static void
-assert_entry(const Originals *originals, const char *group, const char *key, const char *want)
-{
-    g_autofree char *value = originals_get(originals, group, key);
-
-    if (g_strcmp0(value, want) != 0)
-        fail_msg("%s/%s is %s, want %s", group, key, value ? value : "absent",
-                 want ? want : "absent");
+    return recordplace_setup(state);
 }
 
 static void
 a_record_that_cannot_be_read_is_not_taken_for_none(void **state)
 {
-    const Place *place = *state;
+    const RecordPlace *place = *state;
     g_autoptr(GError) error = NULL;
     Originals originals;
 
     assert_int_equal(g_mkdir_with_parents(place->path, 0700), 0);
     originals_init(&originals);
-    assert_int_equal(originals_open(&originals, place->dir, BOOT, &error), ORIGINALS_UNREADABLE);
+    assert_int_equal(originals_open(&originals, place->dir, RECORDPLACE_BOOT, &error),
+                     ORIGINALS_UNREADABLE);
     assert_non_null(strstr(error->message, place->path));
     assert_false(originals_prepare(&originals, NULL));
     originals_done(&originals);
@@ -143,15 +85,15 @@ a_record_that_cannot_be_read_is_not_taken_for_none(void **state)
 static void
 a_full_disk_leaves_the_old_record_whole(void **state)
 {
-    const Place *place = *state;
+    const RecordPlace *place = *state;
     struct rlimit before;
     struct rlimit none;
     g_autoptr(GError) error = NULL;
     Originals originals;
     bool saved;
 
-    leave_record(place);
-    open_record(&originals, place);
+    recordplace_leave(place);
+    recordplace_open(place, &originals);
     assert_true(originals_prepare(&originals, NULL));
     originals_set(&originals, "ksm", "sleep_millisecs", "20");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -164,9 +106,9 @@ a_full_disk_leaves_the_old_record_whole(void **state)
     assert_non_null(strstr(error->message, "cannot be saved"));
     originals_done(&originals);
 
-    assert_int_equal(open_record(&originals, place), ORIGINALS_LOADED);
-    assert_entry(&originals, "ksm", "run", "0");
-    assert_entry(&originals, "ksm", "sleep_millisecs", NULL);
+    assert_int_equal(recordplace_open(place, &originals), ORIGINALS_LOADED);
+    recordplace_expect(&originals, "ksm", "run", "0");
+    recordplace_expect(&originals, "ksm", "sleep_millisecs", NULL);
     originals_done(&originals);
 }
 
@@ -184,7 +126,7 @@ a_state_directory_that_cannot_be_used_is_said_before_anything_is_written(void **
         { "not ours", "dir", EACCES, "Permission denied" },
         { "read-only", "dir", EROFS, "Read-only" },
     };
-    const Place *place = *state;
+    const RecordPlace *place = *state;
 
     fakeroot_write(place->root, "file", "x");
     fakeroot_write(place->root, "dir/other", "x");
@@ -195,7 +137,7 @@ a_state_directory_that_cannot_be_used_is_said_before_anything_is_written(void **
 
         kernel.access_errno = rows[i].access_errno;
         originals_init(&originals);
-        originals_open(&originals, dir, BOOT, NULL);
+        originals_open(&originals, dir, RECORDPLACE_BOOT, NULL);
         if (originals_prepare(&originals, &error))
             fail_msg("%s: taken", rows[i].when);
         kernel.access_errno = 0;
@@ -214,7 +156,7 @@ a_directory_that_cannot_be_synced_is_a_failure(void **state)
     g_autoptr(GError) error = NULL;
     Originals originals;
 
-    open_record(&originals, *state);
+    recordplace_open(*state, &originals);
     assert_true(originals_prepare(&originals, NULL));
     originals_set(&originals, "ksm", "run", "0");
     kernel.sync_errno = EIO;
@@ -230,21 +172,21 @@ a_record_that_cannot_be_removed_is_a_failure_and_stays(void **state)
     g_autoptr(GError) error = NULL;
     Originals originals;
 
-    leave_record(*state);
-    open_record(&originals, *state);
+    recordplace_leave(*state);
+    recordplace_open(*state, &originals);
     assert_true(originals_prepare(&originals, NULL));
     kernel.unlink_errno = EROFS;
     assert_false(originals_discard(&originals, &error));
     kernel.unlink_errno = 0;
     originals_done(&originals);
-    assert_int_equal(open_record(&originals, *state), ORIGINALS_LOADED);
+    assert_int_equal(recordplace_open(*state, &originals), ORIGINALS_LOADED);
     originals_done(&originals);
 }
 
 static void
 a_killed_agent_leaves_the_old_record_or_the_new_one(void **state)
 {
-    leave_record(*state);
+    recordplace_leave(*state);
     for (unsigned i = 0; i < 40; i++) {
         pid_t pid = fork();
         Originals originals;
@@ -253,7 +195,7 @@ a_killed_agent_leaves_the_old_record_or_the_new_one(void **state)
 
         assert_true(pid >= 0);
         if (pid == 0) {
-            open_record(&originals, *state);
+            recordplace_open(*state, &originals);
             if (!originals_prepare(&originals, NULL))
                 _exit(1);
             for (unsigned n = 0;; n++) {
@@ -266,15 +208,15 @@ a_killed_agent_leaves_the_old_record_or_the_new_one(void **state)
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status));
-        outcome = open_record(&originals, *state);
+        outcome = recordplace_open(*state, &originals);
         if (outcome != ORIGINALS_LOADED)
             fail_msg("killed after %u us: %s", 1000 + 500 * i, originals_outcome_name(outcome));
-        assert_entry(&originals, "ksm", "run", "0");
+        recordplace_expect(&originals, "ksm", "run", "0");
         originals_done(&originals);
     }
 }
 
-#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define ON_PLACE(test) cmocka_unit_test_setup_teardown(test, setup, recordplace_teardown)
 
 int
 main(void)
