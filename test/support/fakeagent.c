@@ -3,14 +3,9 @@
 #define _GNU_SOURCE
 #include "test/support/fakeagent.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "agent/log.h"
 #include "agent/reclaim.h"
+#include "test/support/await.h"
 #include "test/support/fakehost.h"
 
 #define BOOT "11111111-2222-3333-4444-555555555555"
@@ -99,6 +94,15 @@ fakeagent_ksm(Agent *agent, const char *name)
     if (!g_file_get_contents(path, &text, NULL, &error))
         fail_msg("%s", error->message);
     return g_ascii_strtoull(text, NULL, 10);
+}
+
+void
+fakeagent_tick(Agent *agent)
+{
+    uint64_t before = agent->tick.count;
+
+    tick_want(agent, 0);
+    AWAIT(agent->tick.count > before && !agent->host.is_quick);
 }
 
 static gboolean

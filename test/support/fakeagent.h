@@ -35,7 +35,11 @@ FakeRoot *fakeagent_root(Agent *agent);
  */
 guint64 fakeagent_ksm(Agent *agent, const char *name);
 
-/** fakeagent_run() - run the loop for a while */
+/** fakeagent_tick() - wish for a full tick, and run the loop until there was one */
+void fakeagent_tick(Agent *agent);
+
+/** fakeagent_run() - run the loop for a while in which nothing may happen; see await.h for the rest
+ */
 void fakeagent_run(guint duration_ms);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
@@ -85,7 +86,7 @@ departures_are_decided_upon_soon_and_together(void **state)
 
         post(agent, EVENT_CREATED, uuid, i);
     }
-    fakeagent_run(150); /* all facts are in */
+    fakeagent_tick(agent); /* all facts are in */
     count = agent->tick.count;
     for (int i = 0; i < 100; i++) {
         g_autofree char *uuid = g_strdup_printf("u%d", i);
@@ -93,7 +94,7 @@ departures_are_decided_upon_soon_and_together(void **state)
         post(agent, EVENT_DESTROYED, uuid, UNKNOWN);
     }
     assert_int_equal(domain_table_size(&agent->domains), 0);
-    fakeagent_run(150);
+    AWAIT(agent->tick.departures == 0);
     /* One for all of them; the rest looks after the pass that is under way. */
     assert_in_range(agent->tick.count, count + 1, count + 20);
     assert_true(agent->policy.ksm_auto.cleanup_us > 0);
@@ -374,10 +375,9 @@ five_hundred_events_at_once_are_few_decisions(void **state)
     assert_int_equal(fakeagent_ksm(agent, "run"), 1);
     assert_in_range(agent->tick.count, 1, 3); /* the first waits for the disk */
     assert_int_equal(domain_table_size(&agent->domains), 500);
-    fakeagent_run(60);
+    AWAIT(agent->tick.triggers == 0);
     assert_in_range(agent->tick.count, 2, 5);
     assert_int_equal(agent->tick.samples->len, 500);
-    assert_int_equal(agent->tick.triggers, 0); /* all have been decided upon */
     assert_int_equal(agent->plan.ksm.phase, KSM_PHASE_BURST);
 }
 

@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "agent/source/psi_domain.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -167,6 +168,14 @@ state_of(const Agent *agent, const char **ret_detail)
     return psi_source.state(agent, ret_detail);
 }
 
+static bool
+is_open(const Agent *agent)
+{
+    const char *detail;
+
+    return state_of(agent, &detail) == SOURCE_OPEN;
+}
+
 static void
 assert_state(const Agent *agent, const char *when, SourceState want, const char *want_detail)
 {
@@ -187,8 +196,7 @@ fire(const Agent *agent, const File *file)
     char byte;
 
     assert_int_equal(send(file->peer_fd, "!", 1, MSG_OOB), 1);
-    while (event_hub_count(&agent->events, "psi").events == before)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(event_hub_count(&agent->events, "psi").events > before);
     recv(file->fd, &byte, 1, MSG_OOB | MSG_DONTWAIT);
 }
 
@@ -291,7 +299,7 @@ what_is_in_the_way_is_told_and_tried_again_if_it_may_pass(void **state)
         assert_state(agent, rows[i].when, rows[i].want, "proc/pressure/memory");
         assert_int_equal(kernel.retries - retries, rows[i].want == SOURCE_WAITING);
         kernel.open_errno = kernel.write_errno = 0;
-        fakeagent_run(50);
+        AWAIT(is_open(agent) || rows[i].want == SOURCE_CLOSED);
         assert_state(agent, rows[i].when,
                      rows[i].want == SOURCE_WAITING ? SOURCE_OPEN : SOURCE_CLOSED,
                      rows[i].want == SOURCE_WAITING ? NULL : rows[i].detail);
@@ -326,7 +334,7 @@ an_event_is_counted_and_makes_a_decision_on_its_alarm(void **state)
     fire(agent, &kernel.files[0]);
     assert_int_equal(agent->tick.count, 1);
     assert_int_equal(agent->host.alarm, ALARM_MEDIUM);
-    fakeagent_run(250);
+    agent->tick.alarmed_us = 0; /* long ago */
     fire(agent, &kernel.files[1]);
     assert_int_equal(agent->host.alarm, ALARM_CRITICAL);
     assert_int_equal(event_hub_count(&agent->events, "psi").events, 2);
@@ -340,11 +348,10 @@ a_watch_that_the_kernel_ends_is_begun_again(void **state)
 
     psi_source.open(agent);
     reset(&kernel.files[1]);
-    while (kernel.retries == 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(kernel.retries > 0);
     assert_state(agent, "ended", SOURCE_WAITING, "ended the watch");
     assert_int_equal(event_hub_count(&agent->events, "psi").events, 0);
-    fakeagent_run(50);
+    AWAIT(is_open(agent));
     assert_state(agent, "again", SOURCE_OPEN, NULL);
     assert_int_equal(kernel.n, 4);
     assert_true(is_closed(&kernel.files[0])); /* both went */
@@ -417,12 +424,13 @@ static void
 a_cgroup_that_is_gone_is_watched_no_more(void **state)
 {
     Agent *agent = *state;
+    const char *detail;
 
     psi_source.open(agent);
     add_limited(agent, "a");
     follow(agent);
     reset(&kernel.files[2]);
-    fakeagent_run(20);
+    AWAIT(state_of(agent, &detail) == SOURCE_OPEN && detail);
     assert_int_equal(agent->tick.count, 0);
     follow(agent);
     assert_int_equal(kernel.n, 3);

@@ -19,11 +19,13 @@
 #include <sqlite3.h>
 
 #include "agent/error.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 
-#define S      INT64_C(1000000)
-#define UUID   "11111111-2222-3333-4444-000000000001"
-#define WAIT_S 20
+#define S    INT64_C(1000000)
+#define UUID "11111111-2222-3333-4444-000000000001"
+/* What does not wait for the disk is done within this, on a slow machine too. */
+#define PATIENCE_US (20 * S)
 
 gint64 __real_g_get_monotonic_time(void);
 gint64 __wrap_g_get_monotonic_time(void);
@@ -110,22 +112,6 @@ teardown(void **state)
     return fakeagent_teardown(state);
 }
 
-/* Lets the worker's results come in until they satisfy the test. */
-static void
-await(Agent *agent, bool (*holds)(const RecorderStatus *status), const char *what)
-{
-    gint64 end_us = g_get_monotonic_time() + WAIT_S * S;
-    RecorderStatus status = recorder_status(agent->recorder);
-
-    while (!holds(&status)) {
-        if (g_get_monotonic_time() > end_us)
-            fail_msg("not in time: %s (%s)", what, status.detail ? status.detail : "");
-        if (!g_main_context_iteration(NULL, FALSE))
-            g_usleep(1000);
-        status = recorder_status(agent->recorder);
-    }
-}
-
 static void
 pass_minutes(unsigned minutes)
 {
@@ -136,21 +122,26 @@ pass_minutes(unsigned minutes)
 }
 
 static bool
-has_written(const RecorderStatus *status)
+is_recording(const Agent *agent)
 {
-    return status->is_recording && status->written_us != 0 && status->waiting == 0;
+    return recorder_status(agent->recorder).is_recording;
 }
 
 static bool
-is_recording(const RecorderStatus *status)
+has_written(const Agent *agent)
 {
-    return status->is_recording;
+    RecorderStatus status = recorder_status(agent->recorder);
+
+    return status.is_recording && status.written_us != 0 && status.waiting == 0;
 }
 
+/* What could not be written is back, and waits. */
 static bool
-has_failed(const RecorderStatus *status)
+has_failed(const Agent *agent)
 {
-    return !status->is_recording && status->detail && status->waiting > 0;
+    RecorderStatus status = recorder_status(agent->recorder);
+
+    return !status.is_recording && status.detail && status.waiting > 0;
 }
 
 /* What came back for a question. */
@@ -194,8 +185,7 @@ running_s(Agent *agent)
     double seconds;
 
     assert_true(ask(agent, &reply));
-    while (reply.answers == 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(reply.answers > 0);
     if (!reply.answer)
         return 0;
     total = g_ptr_array_index(reply.answer->totals, 0);
@@ -210,10 +200,10 @@ a_minute_is_written_when_it_has_ended_and_can_be_asked_for(void **state)
     Agent *agent = *state;
 
     agent->recorder = recorder_open(agent);
-    await(agent, is_recording, "the database is open");
+    AWAIT(is_recording(agent));
     assert_int_equal(recorder_status(agent->recorder).written_us, 0);
     pass_minutes(1);
-    await(agent, has_written, "the minute is written");
+    AWAIT(has_written(agent));
     assert_in_range((uintmax_t)running_s(agent), 59, 60);
     assert_null(recorder_status(agent->recorder).detail);
     assert_in_range(recorder_status(agent->recorder).size_bytes, 4096, 1048576);
@@ -245,14 +235,14 @@ what_cannot_be_written_waits_until_it_can(void **state)
     agent->recorder = recorder_open(agent);
     for (unsigned i = 0; i < 5; i++) {
         pass_minutes(1);
-        await(agent, has_failed, "the failure is told");
+        AWAIT(has_failed(agent));
     }
     assert_non_null(strstr(recorder_status(agent->recorder).detail, "Not a directory"));
     assert_true(running_s(agent) == 0);
     g_unlink(state_dir);
     g_mkdir(state_dir, 0700);
     pass_minutes(1);
-    await(agent, has_written, "it is written after all");
+    AWAIT(has_written(agent));
     assert_in_range((uintmax_t)running_s(agent), 6 * 60 - 1, 6 * 60);
     assert_int_equal(recorder_status(agent->recorder).lost, 0);
 }
@@ -267,9 +257,7 @@ what_waits_for_more_than_an_hour_is_dropped_and_counted(void **state)
     agent->recorder = recorder_open(agent);
     for (unsigned i = 0; i < 70; i++) {
         pass_minutes(1);
-        await(agent, has_failed, "the failure is told");
-        /* The job may be under way still. */
-        fakeagent_run(2);
+        AWAIT(has_failed(agent));
     }
     assert_in_range(recorder_status(agent->recorder).waiting, 58, 61);
     assert_in_range(recorder_status(agent->recorder).lost, 8, 12);
@@ -284,13 +272,13 @@ a_disk_that_hangs_stops_neither_the_loop_nor_the_end(void **state)
     gint64 begin_us;
 
     agent->recorder = recorder_open(agent);
-    await(agent, is_recording, "the database is open");
+    AWAIT(is_recording(agent));
     use_slow_disk();
     g_mutex_lock(&disk);
     begin_us = g_get_monotonic_time() - ahead_us;
     pass_minutes(90);
     fakeagent_run(10);
-    assert_true(g_get_monotonic_time() - ahead_us - begin_us < 2 * S);
+    assert_true(g_get_monotonic_time() - ahead_us - begin_us < PATIENCE_US);
     while (ask(agent, &reply))
         asked++;
     assert_int_equal(asked, 8);
@@ -298,14 +286,12 @@ a_disk_that_hangs_stops_neither_the_loop_nor_the_end(void **state)
     assert_in_range(recorder_status(agent->recorder).waiting, 60, 60);
     begin_us = g_get_monotonic_time();
     g_clear_pointer(&agent->recorder, recorder_close);
-    assert_in_range((uintmax_t)(g_get_monotonic_time() - begin_us), 0, 4 * S);
+    assert_in_range((uintmax_t)(g_get_monotonic_time() - begin_us), 0, PATIENCE_US);
     g_mutex_unlock(&disk);
     /* The jobs end by themselves, and the last one closes the database. */
-    for (unsigned i = 0; i < 1000 && reply.answers < 800; i++)
-        g_usleep(5000);
-    assert_int_equal(reply.answers, 800);
+    AWAIT(reply.answers == 800);
     agent->recorder = recorder_open(agent);
-    await(agent, is_recording, "the database is whole");
+    AWAIT(is_recording(agent));
     assert_null(recorder_status(agent->recorder).detail);
 }
 
@@ -317,10 +303,10 @@ damage_is_told(void **state)
 
     assert_true(g_file_set_contents(path, "damaged", -1, NULL));
     agent->recorder = recorder_open(agent);
-    await(agent, is_recording, "the database is open");
+    AWAIT(is_recording(agent));
     assert_non_null(strstr(recorder_status(agent->recorder).detail, ".corrupt-"));
     pass_minutes(1);
-    await(agent, has_written, "a minute is written");
+    AWAIT(has_written(agent));
     assert_non_null(strstr(recorder_status(agent->recorder).detail, ".corrupt-"));
 }
 

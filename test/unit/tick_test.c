@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/reclaim.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 #include "test/support/fakehost.h"
 
@@ -42,7 +43,7 @@ a_full_tick_finds_the_process_and_its_figures(void **state)
     fakehost_add_qemu(fakeagent_root(agent));
     start_web(agent);
     assert_false(web(agent)->has_process); /* the event path does not look for it */
-    fakeagent_run(150);
+    AWAIT(web(agent)->has_process);
     assert_true(web(agent)->has_process);
     assert_int_equal(web(agent)->sample.resident_bytes, 5000 * page_bytes);
     assert_int_equal(web(agent)->plan.key, web(agent)->key);
@@ -61,12 +62,11 @@ a_process_that_has_exited_leaves_nothing_known(void **state)
 
     fakehost_add_qemu(fakeagent_root(agent));
     start_web(agent);
-    fakeagent_run(150);
+    fakeagent_tick(agent);
     assert_true(web(agent)->has_process);
     fakeroot_remove(fakeagent_root(agent), "proc/42");
     web(agent)->read_us = 1; /* long ago */
-    tick_want(agent, 0);
-    fakeagent_run(30);
+    fakeagent_tick(agent);
     assert_false(web(agent)->has_process);
     assert_true(web(agent)->sample.resident_bytes == VALUE_UNKNOWN);
     assert_int_equal(web(agent)->plan.reason, REASON_FACT_MISSING);
@@ -92,7 +92,7 @@ weight_and_wait_of_a_domain_are_told_as_its_definition_asks(void **state)
 
     fakehost_add_qemu(fakeagent_root(agent));
     start_web(agent);
-    fakeagent_run(150);
+    fakeagent_tick(agent);
     assert_int_equal(told(agent)->weight, 100);
     assert_false(told(agent)->latency_critical);
     assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
@@ -100,21 +100,18 @@ weight_and_wait_of_a_domain_are_told_as_its_definition_asks(void **state)
     domain = domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
     domain->has_xml = domain_xml_parse(text, strlen(text), &domain->xml, NULL);
     assert_true(domain->has_xml);
-    tick_want(agent, 0);
-    fakeagent_run(30);
+    fakeagent_tick(agent);
     assert_int_equal(told(agent)->weight, 50);
     assert_true(told(agent)->latency_critical);
     assert_int_equal(told(agent)->wait_us, 7000);
 
     domain->xml.policy.latency_critical = false;
-    tick_want(agent, 0);
-    fakeagent_run(30);
+    fakeagent_tick(agent);
     assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
     domain->xml.policy.latency_critical = true;
 
     fakeroot_remove(fakeagent_root(agent), "proc/42");
-    tick_want(agent, 0);
-    fakeagent_run(30);
+    fakeagent_tick(agent);
     assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
 }
 
@@ -137,7 +134,7 @@ the_process_of_a_domain_that_only_a_client_knows_is_found_by_its_uuid(void **sta
 
     fakehost_add_qemu(fakeagent_root(agent));
     claim(agent, FAKEHOST_QEMU_UUID);
-    fakeagent_run(150);
+    fakeagent_tick(agent);
     assert_true(web(agent)->has_process);
 }
 
@@ -164,15 +161,16 @@ processes_of_many_claimed_domains_are_looked_for_one_at_a_time(void **state)
         claim(agent, uuid);
         claim(agent, id);
     }
-    for (unsigned i = 0; i < 10; i++) {
-        tick_want(agent, 0);
-        fakeagent_run(20);
-    }
+    fakeagent_tick(agent);
     assert_int_equal(count_searched(agent), 1);
-    fakeagent_run(500);
-    tick_want(agent, 0);
-    fakeagent_run(20);
-    assert_in_range(count_searched(agent), 2, 3);
+    assert_true(agent->tick.claim_us > agent->tick.decided_us);
+    agent->tick.claim_us = UINT64_MAX; /* not for a while */
+    for (unsigned i = 0; i < 10; i++)
+        fakeagent_tick(agent);
+    assert_int_equal(count_searched(agent), 1);
+    agent->tick.claim_us = 1; /* it is over */
+    fakeagent_tick(agent);
+    assert_int_equal(count_searched(agent), 2);
 }
 
 static void
@@ -214,7 +212,7 @@ triggers_close_together_are_one_decision_and_none_is_lost(void **state)
     }
     assert_int_equal(agent->tick.count, 1);
     assert_int_equal(agent->tick.triggers, 10);
-    fakeagent_run(40);
+    AWAIT(agent->tick.count > 1);
     assert_int_equal(agent->tick.count, 2);
     assert_int_equal(agent->tick.triggers, 0);
     assert_int_equal(agent->host.triggers, 10);
@@ -249,7 +247,7 @@ whoever_waits_for_a_decision_is_told_after_it(void **state)
     tick_now(agent);
     tick_when_decided(agent, note_count, &later, note_destroyed);
     assert_int_equal(later, 0);
-    fakeagent_run(40);
+    AWAIT(later != 0);
     assert_int_equal(later, 1002);
 
     agent->tick.trigger_us = (uint64_t)g_get_monotonic_time();
@@ -257,7 +255,7 @@ whoever_waits_for_a_decision_is_told_after_it(void **state)
     tick_now(agent);
     tick_when_decided(agent, note_count, &never, note_destroyed);
     agent->closing = true;
-    fakeagent_run(40);
+    AWAIT(agent->tick.soon == 0);
     tick_done(&agent->tick);
     tick_init(&agent->tick);
     assert_int_equal(never, 1000);
@@ -276,8 +274,7 @@ of_several_wishes_the_earliest_stands(void **state)
     tick_want(agent, 1000);
     assert_true(agent->tick.due_us < due_us);
     assert_int_equal(agent->tick.count, 0);
-    tick_want(agent, 0);
-    fakeagent_run(20);
+    fakeagent_tick(agent);
     assert_int_equal(agent->tick.count, 1);
 }
 
@@ -287,8 +284,7 @@ the_next_tick_comes_when_policy_wants_it(void **state)
     Agent *agent = *state;
     uint64_t distance_us;
 
-    tick_want(agent, 0);
-    fakeagent_run(20);
+    fakeagent_tick(agent);
     assert_int_not_equal(agent->tick.timer, 0);
     distance_us = agent->tick.due_us - agent->tick.decided_us;
     assert_in_range(distance_us, agent->plan.next_tick_us - 1000,
@@ -329,7 +325,7 @@ an_event_moves_ksm_and_leaves_reclaim_to_the_next_full_tick(void **state)
     assert_int_equal(web(agent)->plan.balloon_reason, REASON_NONE);
     assert_int_equal(agent->host.alarm, ALARM_NONE);
     assert_int_equal(agent->tick.alarm, ALARM_MEDIUM);
-    fakeagent_run(150);
+    fakeagent_tick(agent);
     assert_false(agent->host.is_quick);
     assert_int_equal(web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF);
     assert_int_equal(agent->tick.alarm, ALARM_NONE);
@@ -399,7 +395,7 @@ ksmds_share_of_a_cpu_is_told_as_far_as_it_is_known(void **state)
     tick_decide(agent);
     assert_true(agent->ksmd_cpu_percent < 0); /* one look is no rate */
     fakeroot_write(fakeagent_root(agent), "proc/37/schedstat", "%s\n", "133498000 3112032 21");
-    fakeagent_run(100);
+    agent->cpu_marks[0].time_us -= 100000;
     tick_decide(agent);
     /* 20 ms in the 100 ms or more since the first look */
     assert_true(agent->ksmd_cpu_percent > 0 && agent->ksmd_cpu_percent <= 20.0);
