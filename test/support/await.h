@@ -26,7 +26,7 @@ await_turn(gint64 since_us, const char *condition)
     if (g_get_monotonic_time() - since_us > AWAIT_MOST_US)
         fail_msg("waited in vain: %s", condition);
     if (!g_main_context_iteration(NULL, FALSE))
-        g_usleep(200);
+        g_usleep(500);
 }
 
 #endif

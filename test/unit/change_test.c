@@ -14,6 +14,7 @@
 
 #include "agent/virt/conn.h"
 #include "policy/sample.h"
+#include "test/support/await.h"
 
 #define MIB     (UINT64_C(1) << 20)
 #define UUID    "6695eb01-f6a4-8304-79aa-97f2502e193f" /* of the domain of test:///default */
@@ -271,12 +272,10 @@ an_agent_is_answered_on_its_loop(void **state)
     assert_false(change_ask(NULL, &change, note, fixture));
     fixture->asked = virt_conn_new(&target, &ops, fixture);
     assert_false(change_ask(fixture->asked, &change, note, fixture));
-    while (!fixture->is_up)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(fixture->is_up);
     assert_true(change_ask(fixture->asked, &change, note, fixture));
     assert_int_equal(fixture->answers, 0);
-    while (fixture->answers == 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(fixture->answers > 0);
     assert_int_equal(fixture->result, CHANGE_DONE);
     assert_int_equal(balloon_now(fixture), found / 2);
 }
@@ -291,15 +290,13 @@ what_is_withdrawn_before_it_has_begun_is_neither_done_nor_answered(void **state)
     Change other = change_of(fixture, CHANGE_BALLOON, found, found / 4);
 
     fixture->asked = virt_conn_new(&target, &ops, fixture);
-    while (!fixture->is_up)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(fixture->is_up);
     change.turn = change_turn_new();
     other.turn = change_turn_new();
     assert_true(change_turn_withdraw(change.turn));
     assert_true(change_ask(fixture->asked, &change, note, fixture));
     assert_true(change_ask(fixture->asked, &other, note, fixture));
-    while (fixture->answers == 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(fixture->answers > 0);
     assert_int_equal(balloon_now(fixture), found / 4);
     assert_int_equal(fixture->found_bytes, found);
     assert_int_equal(fixture->answers, 1);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 #include "test/support/h2_peer.h"
 
@@ -246,8 +247,7 @@ a_deadline_also_ends_an_answer_that_is_not_read(void **unused)
     id = h2_peer_request(line.peer, H2_HEADERS("Split") "grpc-timeout: 100m\n", body);
     h2_peer_run(line.peer, H2_QUIET_MS);
     assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 900000, 1100000);
-    while (grpc_server_stats(line.echo->server).held_bytes > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(line.echo->server).held_bytes == 0);
     line.peer->does_not_read = false;
     h2_peer_run(line.peer, H2_QUIET_MS);
     assert_true(h2_peer_answer(line.peer, id)->is_closed);

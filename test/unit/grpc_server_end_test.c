@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
@@ -114,8 +115,7 @@ a_shutdown_ends_endless_streams_with_a_status(void **state)
     g_autoptr(GError) error = NULL;
     unsigned n_done = 0;
 
-    while (grpc_server_stats(echo->server).calls_started == 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(echo->server).calls_started > 0);
     while (g_main_context_iteration(NULL, FALSE))
         continue;
     grpc_server_shutdown(echo->server, 60000, count_done, &n_done);

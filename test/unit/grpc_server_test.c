@@ -16,6 +16,7 @@
 
 #include "proto/grpc_client.h"
 #include "proto/grpc_socket.h"
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
@@ -155,8 +156,7 @@ connections_over_a_limit_are_closed_at_once(void **unused)
             fail_msg("%s: %u accepted", rows[i].when, accepted);
         for (size_t n = 0; n < G_N_ELEMENTS(ends); n++)
             close(ends[n][1]);
-        while (grpc_server_stats(server).connections > 0)
-            g_main_context_iteration(NULL, TRUE);
+        AWAIT(grpc_server_stats(server).connections == 0);
         grpc_server_free(server);
     }
 }
@@ -195,8 +195,7 @@ strangers_on_the_read_only_socket_take_nothing_from_the_others(void **unused)
     echo = echo_server_new(&limits);
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
         fds[i] = grpc_socket_connect(echo->ro_path, 1000, NULL);
-    while (grpc_server_stats(echo->server).connections_refused < 2)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(echo->server).connections_refused >= 2);
     assert_int_equal(status_of_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_OK);
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
         close(fds[i]);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 #include "test/support/h2_peer.h"
 
@@ -23,8 +24,7 @@ a_connection_that_never_begins_is_closed_in_time(void **unused)
     limits.handshake_us = 100000;
     line = h2_line_new(&limits);
     assert_int_equal(send(line.peer->fd, "PRI * HTTP", 10, MSG_NOSIGNAL), 10);
-    while (grpc_server_stats(line.echo->server).connections > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(line.echo->server).connections == 0);
     assert_in_range(g_get_monotonic_time() - start_us, 90000, 3000000);
     h2_line_free(&line);
 }
@@ -66,8 +66,7 @@ a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped(void **unused)
     while (line.peer->n_pings < 3)
         h2_peer_run(line.peer, 1);
     assert_false(line.peer->is_lost);
-    while (grpc_server_stats(line.echo->server).connections > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(line.echo->server).connections == 0);
     h2_line_free(&line);
 }
 
@@ -120,8 +119,7 @@ a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time(void **unused)
     line = stuffed_line(&limits, &id);
     start_us = g_get_monotonic_time();
     h2_peer_send_raw(line.peer, pings->data, pings->len);
-    while (grpc_server_stats(line.echo->server).connections > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(line.echo->server).connections == 0);
     assert_in_range(g_get_monotonic_time() - start_us, 150000, 3000000);
     assert_int_equal(line.echo->closed[GRPC_CLOSE_LOST], 1);
     h2_line_free(&line);
@@ -161,8 +159,7 @@ a_peer_that_stays_is_closed_soon_after_the_end(void **unused)
     line = h2_line_new(&limits);
     h2_peer_run(line.peer, H2_QUIET_MS);
     line.peer->does_not_read = true;
-    while (grpc_server_stats(line.echo->server).connections > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(grpc_server_stats(line.echo->server).connections == 0);
     line.peer->does_not_read = false;
     h2_line_free(&line);
 }

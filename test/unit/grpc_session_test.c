@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 #include "test/support/h2_peer.h"
 
@@ -35,8 +36,7 @@ what_is_not_http2_is_cut_off(void **unused)
         peer->h2 = NULL;
         assert_int_equal(send(peer->fd, rows[i].bytes, strlen(rows[i].bytes), MSG_NOSIGNAL),
                          strlen(rows[i].bytes));
-        while (grpc_server_stats(echo->server).connections > 0)
-            g_main_context_iteration(NULL, TRUE);
+        AWAIT(grpc_server_stats(echo->server).connections == 0);
         h2_line_free(&line);
     }
 }

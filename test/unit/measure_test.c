@@ -16,16 +16,15 @@
 #include <cmocka.h>
 
 #include "agent/gather.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 #include "test/support/fakehost.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, fakeagent_teardown)
-/* Longest wait for a step. */
-#define PATIENCE_US (20 * G_USEC_PER_SEC)
-#define GIB         (UINT64_C(1) << 30)
-#define MIB         (UINT64_C(1) << 20)
-#define ENABLED     "sys/kernel/mm/lru_gen/enabled"
-#define LRU_GEN     "sys/kernel/debug/lru_gen"
+#define GIB           (UINT64_C(1) << 30)
+#define MIB           (UINT64_C(1) << 20)
+#define ENABLED       "sys/kernel/mm/lru_gen/enabled"
+#define LRU_GEN       "sys/kernel/debug/lru_gen"
 
 static Domain *
 web(Agent *agent)
@@ -82,28 +81,14 @@ add_guest(Agent *agent)
                                   .major_faults = VALUE_UNKNOWN };
 }
 
-static gboolean
-turn(gpointer unused)
-{
-    (void)unused;
-    return G_SOURCE_CONTINUE;
-}
-
 /* Measures until there is a report of the domain. */
 static const WorkingSetReport *
 measure(Agent *agent)
 {
-    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
-    guint timer = g_timeout_add(5, turn, NULL);
-
     measure_open(agent);
     gather_all(agent);
     measure_follow(agent);
-    while (!web(agent)->working_set && g_get_monotonic_time() < end_us)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(timer);
-    if (!web(agent)->working_set)
-        fail_msg("no report");
+    AWAIT(web(agent)->working_set);
     return web(agent)->working_set;
 }
 
@@ -119,9 +104,6 @@ is_about(uint64_t have, uint64_t want)
 static void
 measure_use(Agent *agent, uint64_t used_mib)
 {
-    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
-    guint timer = g_timeout_add(5, turn, NULL);
-
     fakeroot_write(fakeagent_root(agent), "proc/42/smaps",
                    "7f0000000000-7f0080000000 rw-p 0 00:00 0\nRss: %" PRIu64
                    " kB\nReferenced: %" PRIu64 " kB\n",
@@ -131,11 +113,7 @@ measure_use(Agent *agent, uint64_t used_mib)
     assert_true(conf_set(agent->conf, "working_set", "age", "1", NULL));
     assert_true(conf_set(agent->conf, "working_set", "interval", "1", NULL));
     measure(agent);
-    while (!is_about(web(agent)->working_set->working_set_bytes, used_mib * MIB) &&
-           g_get_monotonic_time() < end_us)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(timer);
-    assert_true(is_about(web(agent)->working_set->working_set_bytes, used_mib * MIB));
+    AWAIT(is_about(web(agent)->working_set->working_set_bytes, used_mib * MIB));
 }
 
 static void
@@ -233,18 +211,13 @@ what_the_guest_says_is_passed_on(void **state)
 static void
 a_guest_that_begins_to_tell_is_heard_at_once(void **state)
 {
-    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
     Agent *agent = *state;
-    guint timer;
 
     assert_int_equal(measure(agent)->state, WORKING_SET_NONE);
     web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC;
     web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB, .usable_bytes = 3 * GIB };
     measure_follow(agent);
-    timer = g_timeout_add(5, turn, NULL);
-    while (web(agent)->working_set->state == WORKING_SET_NONE && g_get_monotonic_time() < end_us)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(timer);
+    AWAIT(web(agent)->working_set->state != WORKING_SET_NONE);
     assert_int_equal(web(agent)->working_set->state, WORKING_SET_GUEST);
 }
 

@@ -9,7 +9,6 @@
 #include "agent/rotation.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,11 +17,10 @@
 #include <cmocka.h>
 
 #include "policy/arith.h"
+#include "test/support/await.h"
 #include "test/support/fakeroot.h"
 
 #define MS INT64_C(1000)
-/* Longest wait for anything. */
-#define PATIENCE_US (20 * G_USEC_PER_SEC)
 
 typedef struct {
     FakeRoot *root;
@@ -85,13 +83,6 @@ add(Fixture *fixture, unsigned pid)
     close(dir_fd);
 }
 
-static gboolean
-tick(gpointer unused)
-{
-    (void)unused;
-    return G_SOURCE_CONTINUE;
-}
-
 static WorkingSetState
 state_of(const Fixture *fixture, uint64_t key)
 {
@@ -104,14 +95,7 @@ state_of(const Fixture *fixture, uint64_t key)
 static void
 wait_for(const Fixture *fixture, uint64_t key, WorkingSetState want)
 {
-    gint64 end_us = g_get_monotonic_time() + PATIENCE_US;
-    guint source = g_timeout_add(5, tick, NULL);
-
-    while (state_of(fixture, key) != want && g_get_monotonic_time() < end_us)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(source);
-    if (state_of(fixture, key) != want)
-        fail_msg("domain %" PRIu64 " is in state %d, not %d", key, state_of(fixture, key), want);
+    AWAIT(state_of(fixture, key) == want);
 }
 
 static void

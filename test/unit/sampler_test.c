@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "policy/arith.h"
+#include "test/support/await.h"
 #include "test/support/fakeroot.h"
 
 #define START_US      INT64_C(1000000000)
@@ -25,7 +26,6 @@
 #define OWN_PAGE      (UINT64_C(1) << 63 | UINT64_C(1) << 56)
 #define GUEST_PAGES   4
 #define PAGEMAP_PAGES 0x300
-#define WAIT_TURNS    5000
 /* Shorter than the times between looks of the tests, and longer than a pause. */
 #define SOON_US 800000
 
@@ -141,12 +141,7 @@ is_active(const Sampler *sampler)
 static void
 finish(Fixture *fixture)
 {
-    for (unsigned i = 0; is_active(&fixture->sampler); i++) {
-        if (i == WAIT_TURNS)
-            fail_msg("measuring does not end");
-        if (!g_main_context_iteration(NULL, FALSE))
-            g_usleep(1000);
-    }
+    AWAIT(!is_active(&fixture->sampler));
 }
 
 static void
@@ -313,8 +308,7 @@ it_can_end_while_it_measures_and_while_it_pauses(void **state)
     sampler_init(&fixture->sampler, &fixture->domains);
     add_domain(fixture, "other", 0, 7);
     sampler_run(&fixture->sampler);
-    while (fixture->sampler.is_busy)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(!fixture->sampler.is_busy);
     assert_true(fixture->sampler.timer != 0);
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/virtksm.pb-c.h"
+#include "test/support/await.h"
 #include "test/support/fakerpc.h"
 
 #define ON_RPC(test) cmocka_unit_test_setup_teardown(test, fakerpc_setup, fakerpc_teardown)
@@ -26,8 +27,7 @@ watch(FakeRpc *rpc, GrpcClient *client)
 
     grpc_client_call_send(stream->call, &request.base);
     grpc_client_call_half_close(stream->call);
-    while (rpc->agent->events.watchers->len == before && !stream->finished)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(rpc->agent->events.watchers->len > before || stream->finished);
     return stream;
 }
 

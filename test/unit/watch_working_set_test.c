@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "proto/virtksm.pb-c.h"
+#include "test/support/await.h"
 #include "test/support/fakerpc.h"
 
 #define ON_RPC(test) cmocka_unit_test_setup_teardown(test, setup, fakerpc_teardown)
@@ -155,8 +156,7 @@ follow(FakeRpc *rpc, const char *domain)
     request.domain = word;
     grpc_client_call_send(stream->call, &request.base);
     grpc_client_call_half_close(stream->call);
-    while (rpc->agent->measure.taps->len == before && !stream->finished)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(rpc->agent->measure.taps->len > before || stream->finished);
     return stream;
 }
 
@@ -344,8 +344,7 @@ who_leaves_is_forgotten(void **state)
     stream = follow(rpc, NULL);
     assert_int_equal(rpc->agent->measure.taps->len, 1);
     fakerpc_stream_free(stream);
-    while (rpc->agent->measure.taps->len > 0)
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(rpc->agent->measure.taps->len == 0);
     report(rpc, "web", 600);
 }
 
