@@ -8,6 +8,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "proto/grpc_client.h"
+
 /* Split tops its queue up to this. */
 #define QUEUE_BYTES 65536
 /* No reply is padded beyond this, whatever the request asks for. */
@@ -230,6 +232,37 @@ raise_flag(gpointer flag)
 {
     *(bool *)flag = true;
     return G_SOURCE_CONTINUE;
+}
+
+int
+echo_server_setup(void **state)
+{
+    *state = echo_server_new(NULL);
+    return 0;
+}
+
+int
+echo_server_teardown(void **state)
+{
+    echo_server_free(*state);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+    return 0;
+}
+
+GrpcStatus
+echo_server_call(const char *path, const char *method)
+{
+    g_autoptr(GrpcClient) client = grpc_client_new(path, g_main_context_default());
+    GrpcRpc rpc = { method, &test__echo_reply__descriptor, 5000 };
+    Test__EchoRequest request = echo_request();
+    ProtobufCMessage *reply = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!grpc_client_unary(client, &rpc, &request.base, &reply, &error))
+        return (GrpcStatus)error->code;
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return GRPC_STATUS_OK;
 }
 
 bool

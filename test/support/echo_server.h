@@ -76,6 +76,25 @@ EchoServer *echo_server_new(const GrpcLimits *limits);
  */
 void echo_server_free(EchoServer *echo);
 
+/** ECHO_TEST() - a test of cmocka with an echo server of its own as its state */
+#define ECHO_TEST(test)                                                                            \
+    cmocka_unit_test_setup_teardown(test, echo_server_setup, echo_server_teardown)
+
+/** echo_server_setup() - *state is echo_server_new() with the default limits; see ECHO_TEST() */
+int echo_server_setup(void **state);
+
+/** echo_server_teardown() - the counterpart; what the loop has left to do about it is done */
+int echo_server_teardown(void **state);
+
+/**
+ * echo_server_call() - make a call on a connection of its own
+ * @path:   of the socket
+ * @method: "/test.Echo/Unary"
+ *
+ * Return: how the call ended.
+ */
+GrpcStatus echo_server_call(const char *path, const char *method);
+
 /**
  * echo_server_run_until() - run the default main context until a condition holds, 10 s at most
  * Return: whether it holds

@@ -9,32 +9,16 @@
 
 #include <cmocka.h>
 
-#define MIB     (UINT64_C(1) << 20)
+#include "test/support/domaintext.h"
 
-#define QEMU_NS "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
-#define HEAD    "<domain type='kvm' " QEMU_NS "><name>n</name>"
-/* 256 MiB of main memory, and what the row adds. */
-#define DOMAIN(body) HEAD "<memory>262144</memory>" body "</domain>"
-#define BACKED(body) DOMAIN("<memoryBacking>" body "</memoryBacking>")
-#define DEVICE(body) DOMAIN("<devices>" body "</devices>")
-#define CELLS(body)  DOMAIN("<cpu><numa>" body "</numa></cpu>")
+#define MIB (UINT64_C(1) << 20)
+
 #define TWO_CELLS                                                                                  \
     "<cpu><numa><cell id='0' memory='64' unit='MiB'/><cell id='1' memory='192' unit='MiB'/>"       \
     "</numa></cpu>"
 #define DIMM(model, more)                                                                          \
     "<memory model='" model "'" more "<target><size unit='MiB'>64</size><node>0</node></target>"   \
     "</memory>"
-
-static DomainXml
-parse(const char *when, const char *text)
-{
-    DomainXml xml = { 0 };
-    g_autoptr(GError) error = NULL;
-
-    if (!domain_xml_parse(text, strlen(text), &xml, &error))
-        fail_msg("%s: %s", when, error->message);
-    return xml;
-}
 
 static const struct {
     const char *when;
@@ -89,7 +73,7 @@ adds_up_memory_by_what_backs_it(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(pieces); i++) {
-        g_auto(DomainXml) xml = parse(pieces[i].when, pieces[i].text);
+        g_auto(DomainXml) xml = domaintext_parse(pieces[i].when, pieces[i].text);
 
         if (xml.ram_bytes != pieces[i].ram_mib * MIB ||
             xml.huge_bytes != pieces[i].huge_mib * MIB ||
@@ -111,8 +95,8 @@ takes_pages_of_the_host_s_normal_size_for_no_huge_pages(void **unused)
         DOMAIN("<memoryBacking><hugepages><page size='2' unit='M'/>"
                "<page size='%ld' unit='b' nodeset='0'/></hugepages></memoryBacking>" TWO_CELLS),
         normal);
-    g_auto(DomainXml) none_huge = parse("normal size for all", all);
-    g_auto(DomainXml) some_huge = parse("normal size for node 0", some);
+    g_auto(DomainXml) none_huge = domaintext_parse("normal size for all", all);
+    g_auto(DomainXml) some_huge = domaintext_parse("normal size for node 0", some);
     (void)unused;
 
     assert_int_equal(none_huge.huge_bytes, 0);
@@ -138,7 +122,7 @@ lists_the_backends_that_qemu_makes(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_auto(DomainXml) xml = parse(rows[i].when, rows[i].text);
+        g_auto(DomainXml) xml = domaintext_parse(rows[i].when, rows[i].text);
         uint32_t n = 0;
 
         while (n < 4 && rows[i].want_mib[n] != 0)

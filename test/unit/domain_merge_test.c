@@ -8,36 +8,7 @@
 
 #include <cmocka.h>
 
-#define QEMU_NS "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
-#define HEAD    "<domain type='kvm' " QEMU_NS "><name>n</name>"
-/* 256 MiB of main memory, and what the row adds. */
-#define DOMAIN(body) HEAD "<memory>262144</memory>" body "</domain>"
-#define BACKED(body) DOMAIN("<memoryBacking>" body "</memoryBacking>")
-#define DEVICE(body) DOMAIN("<devices>" body "</devices>")
-#define CELLS(body)  DOMAIN("<cpu><numa>" body "</numa></cpu>")
-#define ARGS(...)    DOMAIN("<qemu:commandline>" __VA_ARGS__ "</qemu:commandline>")
-#define ARG(value)   "<qemu:arg value='" value "'/>"
-
-static DomainXml
-parse(const char *when, const char *text)
-{
-    DomainXml xml = { 0 };
-    g_autoptr(GError) error = NULL;
-
-    if (!domain_xml_parse(text, strlen(text), &xml, &error))
-        fail_msg("%s: %s", when, error->message);
-    return xml;
-}
-
-static DomainXml
-parse_fixture(const char *name)
-{
-    g_autofree char *path = g_build_filename(TEST_SOURCE_DIR, "fixture/domain_xml", name, NULL);
-    g_autofree char *text = NULL;
-
-    assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    return parse(name, text);
-}
+#include "test/support/domaintext.h"
 
 #define PCI "<hostdev mode='subsystem' type='pci'/>"
 
@@ -87,7 +58,7 @@ says_whether_memory_can_merge_or_the_first_reason_why_not(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_auto(DomainXml) xml = parse(cases[i].when, cases[i].text);
+        g_auto(DomainXml) xml = domaintext_parse(cases[i].when, cases[i].text);
         DomainMerge merge = domain_xml_mergeable(&xml);
         uint32_t bp = domain_xml_mergeable_bp(&xml);
 
@@ -114,7 +85,7 @@ reads_what_libvirt_writes_of_real_definitions(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_auto(DomainXml) xml = parse_fixture(rows[i].name);
+        g_auto(DomainXml) xml = domaintext_fixture(rows[i].name);
 
         if (domain_xml_mergeable(&xml) != rows[i].want ||
             domain_xml_mergeable_bp(&xml) != rows[i].want_bp)

@@ -11,10 +11,7 @@
 
 #include <cmocka.h>
 
-#define HEAD         "<domain type='kvm'><name>n</name>"
-#define DOMAIN(body) HEAD "<memory>262144</memory>" body "</domain>"
-#define BACKED(body) DOMAIN("<memoryBacking>" body "</memoryBacking>")
-#define DEVICE(body) DOMAIN("<devices>" body "</devices>")
+#include "test/support/domaintext.h"
 
 /* A text of four MiB may take this long, under sanitizers on a busy machine. */
 #define PATIENCE_US (20 * G_USEC_PER_SEC)

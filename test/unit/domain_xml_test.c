@@ -9,41 +9,14 @@
 
 #include <cmocka.h>
 
-#define MIB     (UINT64_C(1) << 20)
+#include "test/support/domaintext.h"
 
-#define QEMU_NS "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
-#define HEAD    "<domain type='kvm' " QEMU_NS "><name>n</name>"
-/* 256 MiB of main memory, and what the row adds. */
-#define DOMAIN(body) HEAD "<memory>262144</memory>" body "</domain>"
-#define DEVICE(body) DOMAIN("<devices>" body "</devices>")
-#define ARGS(...)    DOMAIN("<qemu:commandline>" __VA_ARGS__ "</qemu:commandline>")
-#define ARG(value)   "<qemu:arg value='" value "'/>"
-
-static DomainXml
-parse(const char *when, const char *text)
-{
-    DomainXml xml = { 0 };
-    g_autoptr(GError) error = NULL;
-
-    if (!domain_xml_parse(text, strlen(text), &xml, &error))
-        fail_msg("%s: %s", when, error->message);
-    return xml;
-}
-
-static DomainXml
-parse_fixture(const char *name)
-{
-    g_autofree char *path = g_build_filename(TEST_SOURCE_DIR, "fixture/domain_xml", name, NULL);
-    g_autofree char *text = NULL;
-
-    assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    return parse(name, text);
-}
+#define MIB (UINT64_C(1) << 20)
 
 static void
 reads_who_the_domain_is_and_what_memory_it_has(void **unused)
 {
-    g_auto(DomainXml) xml = parse_fixture("test_driver.xml");
+    g_auto(DomainXml) xml = domaintext_fixture("test_driver.xml");
     (void)unused;
 
     assert_string_equal(xml.type, "test");
@@ -61,15 +34,15 @@ reads_who_the_domain_is_and_what_memory_it_has(void **unused)
 static void
 reads_texts_and_limits_as_they_are_written(void **unused)
 {
-    g_auto(DomainXml) xml =
-        parse("all at once",
-              DOMAIN("<uuid>6695EB01-F6A4-8304-79AA-97F2502E193F</uuid>"
-                     "<title>caf\xc3\xa9 &amp; <![CDATA[<bar>]]></title>"
-                     "<memtune><hard_limit unit='G'>1</hard_limit><soft_limit>1024</soft_limit>"
-                     "<swap_hard_limit unit='M'>3</swap_hard_limit>"
-                     "<min_guarantee unit='MB'>4</min_guarantee></memtune>"
-                     "<currentMemory unit='MiB'>100</currentMemory>"
-                     "<maxMemory slots='16' unit='GiB'>4</maxMemory>"));
+    g_auto(DomainXml) xml = domaintext_parse(
+        "all at once",
+        DOMAIN("<uuid>6695EB01-F6A4-8304-79AA-97F2502E193F</uuid>"
+               "<title>caf\xc3\xa9 &amp; <![CDATA[<bar>]]></title>"
+               "<memtune><hard_limit unit='G'>1</hard_limit><soft_limit>1024</soft_limit>"
+               "<swap_hard_limit unit='M'>3</swap_hard_limit>"
+               "<min_guarantee unit='MB'>4</min_guarantee></memtune>"
+               "<currentMemory unit='MiB'>100</currentMemory>"
+               "<maxMemory slots='16' unit='GiB'>4</maxMemory>"));
     (void)unused;
 
     assert_string_equal(xml.uuid, "6695eb01-f6a4-8304-79aa-97f2502e193f");
@@ -114,7 +87,7 @@ reads_sizes_in_every_unit_of_libvirt(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *text = g_strconcat(HEAD, rows[i].memory, "</domain>", NULL);
-        g_auto(DomainXml) xml = parse(rows[i].memory, text);
+        g_auto(DomainXml) xml = domaintext_parse(rows[i].memory, text);
 
         if (xml.maximum_bytes != rows[i].want || xml.current_bytes != rows[i].want)
             fail_msg("%s: %" G_GUINT64_FORMAT " bytes", rows[i].memory, xml.maximum_bytes);
@@ -124,7 +97,7 @@ reads_sizes_in_every_unit_of_libvirt(void **unused)
 static void
 counts_devices_by_what_they_do_to_memory(void **unused)
 {
-    g_auto(DomainXml) xml = parse_fixture("passthrough.xml");
+    g_auto(DomainXml) xml = domaintext_fixture("passthrough.xml");
     (void)unused;
 
     assert_int_equal(xml.pinning_devices, 4);    /* hostdev, interfaces hostdev and vdpa, NVMe */
@@ -147,7 +120,7 @@ takes_a_balloon_that_is_not_there_or_too_large_for_all_memory(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_auto(DomainXml) xml = parse(rows[i], rows[i]);
+        g_auto(DomainXml) xml = domaintext_parse(rows[i], rows[i]);
 
         if (xml.current_bytes != 256 * MIB)
             fail_msg("%s: %" G_GUINT64_FORMAT " bytes", rows[i], xml.current_bytes);
@@ -173,7 +146,7 @@ reads_every_balloon_model(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_auto(DomainXml) xml = parse(rows[i].text, rows[i].text);
+        g_auto(DomainXml) xml = domaintext_parse(rows[i].text, rows[i].text);
 
         if (xml.balloon != rows[i].want)
             fail_msg("%s: %d", rows[i].text, xml.balloon);
@@ -203,7 +176,7 @@ takes_the_last_word_of_the_qemu_arguments(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_auto(DomainXml) xml = parse(rows[i].text, rows[i].text);
+        g_auto(DomainXml) xml = domaintext_parse(rows[i].text, rows[i].text);
 
         if (xml.merge != rows[i].want || xml.locked != rows[i].want_locked)
             fail_msg("%s: %d, locked %d", rows[i].text, xml.merge, xml.locked);
@@ -213,7 +186,7 @@ takes_the_last_word_of_the_qemu_arguments(void **unused)
 static void
 skips_what_it_does_not_know(void **unused)
 {
-    g_auto(DomainXml) xml = parse(
+    g_auto(DomainXml) xml = domaintext_parse(
         "foreign elements with known names",
         DOMAIN("<metadata><a:memory xmlns:a='urn:a'>x</a:memory><memoryBacking><nosharepages/>"
                "</memoryBacking></metadata><memoryBacking xmlns='urn:b'><nosharepages/>"
@@ -231,7 +204,7 @@ skips_what_it_does_not_know(void **unused)
 static void
 clears_twice_without_harm(void **unused)
 {
-    DomainXml xml = parse_fixture("plain.xml");
+    DomainXml xml = domaintext_fixture("plain.xml");
     (void)unused;
 
     domain_xml_clear(&xml);

@@ -15,38 +15,6 @@
 
 #define REPLY &test__echo_reply__descriptor
 
-static int
-echo_setup(void **state)
-{
-    *state = echo_server_new(NULL);
-    return 0;
-}
-
-static int
-echo_teardown(void **state)
-{
-    echo_server_free(*state);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
-    return 0;
-}
-
-/* Makes a call at a socket on a connection of its own; returns its status. */
-static GrpcStatus
-status_of_call(const char *path, const char *method)
-{
-    g_autoptr(GrpcClient) client = grpc_client_new(path, g_main_context_default());
-    GrpcRpc rpc = { method, REPLY, 5000 };
-    Test__EchoRequest request = echo_request();
-    ProtobufCMessage *reply = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (!grpc_client_unary(client, &rpc, &request.base, &reply, &error))
-        return (GrpcStatus)error->code;
-    protobuf_c_message_free_unpacked(reply, NULL);
-    return GRPC_STATUS_OK;
-}
-
 static const GrpcClientHandler deaf_handler = { 0 };
 
 static void
@@ -95,7 +63,7 @@ a_shutdown_lets_calls_finish_and_refuses_new_connections(void **state)
     assert_true(echo_server_run_until(is_kept, echo));
     grpc_server_shutdown(echo->server, 60000, count_done, &n_done);
     assert_int_equal(access(echo->path, F_OK), -1);
-    assert_int_equal(status_of_call(echo->path, "/test.Echo/Unary"), GRPC_STATUS_UNAVAILABLE);
+    assert_int_equal(echo_server_call(echo->path, "/test.Echo/Unary"), GRPC_STATUS_UNAVAILABLE);
     for (int i = 0; i < 10; i++)
         g_main_context_iteration(NULL, FALSE);
     assert_int_equal(n_done, 0);
@@ -190,7 +158,7 @@ a_handler_may_free_the_server(void **state)
     grpc_server_set_data(server, &is_gone, set_flag);
     grpc_server_add_methods(server, methods, G_N_ELEMENTS(methods));
     assert_true(grpc_server_listen(server, &where, NULL));
-    assert_int_equal(status_of_call(path, "/test.Echo/Free"), GRPC_STATUS_UNAVAILABLE);
+    assert_int_equal(echo_server_call(path, "/test.Echo/Free"), GRPC_STATUS_UNAVAILABLE);
     assert_true(is_gone);
 }
 
@@ -212,8 +180,6 @@ a_kept_call_outlives_its_server(void **state)
     assert_int_equal(grpc_call_peer(echo->kept)->pid, getpid());
     assert_string_equal(grpc_call_method(echo->kept)->path, "/test.Echo/Unary");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, echo_setup, echo_teardown)
 
 /* The state of a connection, for the handlers. */
 typedef struct {
@@ -285,13 +251,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_shutdown_lets_calls_finish_and_refuses_new_connections),
-        TEST(a_shutdown_ends_endless_streams_with_a_status),
-        TEST(a_shutdown_cuts_off_what_outlasts_it),
-        TEST(a_shutdown_without_connections_is_done_at_once),
-        TEST(data_of_a_connection_is_seen_by_its_calls_and_ends_after_them),
-        TEST(a_handler_may_free_the_server),
-        TEST(a_kept_call_outlives_its_server),
+        ECHO_TEST(a_shutdown_lets_calls_finish_and_refuses_new_connections),
+        ECHO_TEST(a_shutdown_ends_endless_streams_with_a_status),
+        ECHO_TEST(a_shutdown_cuts_off_what_outlasts_it),
+        ECHO_TEST(a_shutdown_without_connections_is_done_at_once),
+        ECHO_TEST(data_of_a_connection_is_seen_by_its_calls_and_ends_after_them),
+        ECHO_TEST(a_handler_may_free_the_server),
+        ECHO_TEST(a_kept_call_outlives_its_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,47 +21,15 @@
 
 #define REPLY &test__echo_reply__descriptor
 
-static int
-echo_setup(void **state)
-{
-    *state = echo_server_new(NULL);
-    return 0;
-}
-
-static int
-echo_teardown(void **state)
-{
-    echo_server_free(*state);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
-    return 0;
-}
-
-/* Makes a call at a socket on a connection of its own; returns its status. */
-static GrpcStatus
-status_of_call(const char *path, const char *method)
-{
-    g_autoptr(GrpcClient) client = grpc_client_new(path, g_main_context_default());
-    GrpcRpc rpc = { method, REPLY, 5000 };
-    Test__EchoRequest request = echo_request();
-    ProtobufCMessage *reply = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (!grpc_client_unary(client, &rpc, &request.base, &reply, &error))
-        return (GrpcStatus)error->code;
-    protobuf_c_message_free_unpacked(reply, NULL);
-    return GRPC_STATUS_OK;
-}
-
 static void
 a_read_only_socket_takes_read_only_calls(void **state)
 {
     EchoServer *echo = *state;
 
-    assert_int_equal(status_of_call(echo->path, "/test.Echo/Unary"), GRPC_STATUS_OK);
-    assert_int_equal(status_of_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_OK);
-    assert_int_equal(status_of_call(echo->ro_path, "/test.Echo/Unary"), GRPC_STATUS_OK);
-    assert_int_equal(status_of_call(echo->ro_path, "/test.Echo/Write"),
+    assert_int_equal(echo_server_call(echo->path, "/test.Echo/Unary"), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_call(echo->ro_path, "/test.Echo/Unary"), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_call(echo->ro_path, "/test.Echo/Write"),
                      GRPC_STATUS_PERMISSION_DENIED);
 }
 
@@ -99,7 +67,7 @@ the_access_hook_knows_who_asks_and_decides(void **state)
     Asked asked = { .answer = GRPC_STATUS_OK };
 
     grpc_server_set_access(echo->server, remember_and_answer, &asked);
-    assert_int_equal(status_of_call(echo->ro_path, "/test.Echo/Unary"), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_call(echo->ro_path, "/test.Echo/Unary"), GRPC_STATUS_OK);
     assert_string_equal(asked.method, "/test.Echo/Unary");
     assert_string_equal(asked.listener, echo->ro_path);
     assert_int_equal(asked.pid, getpid());
@@ -107,7 +75,7 @@ the_access_hook_knows_who_asks_and_decides(void **state)
     assert_true(asked.read_only);
 
     asked.answer = GRPC_STATUS_UNAUTHENTICATED;
-    assert_int_equal(status_of_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_UNAUTHENTICATED);
+    assert_int_equal(echo_server_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_UNAUTHENTICATED);
     assert_string_equal(asked.method, "/test.Echo/Write");
     assert_false(asked.read_only);
     assert_int_equal(echo->closed[GRPC_CLOSE_DONE], 1);
@@ -196,7 +164,7 @@ strangers_on_the_read_only_socket_take_nothing_from_the_others(void **unused)
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
         fds[i] = grpc_socket_connect(echo->ro_path, 1000, NULL);
     AWAIT(grpc_server_stats(echo->server).connections_refused >= 2);
-    assert_int_equal(status_of_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_call(echo->path, "/test.Echo/Write"), GRPC_STATUS_OK);
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
         close(fds[i]);
     echo_server_free(echo);
@@ -231,18 +199,16 @@ a_client_finds_the_server_again_after_a_restart(void **state)
     echo->server = second;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, echo_setup, echo_teardown)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_read_only_socket_takes_read_only_calls),
-        TEST(the_access_hook_knows_who_asks_and_decides),
+        ECHO_TEST(a_read_only_socket_takes_read_only_calls),
+        ECHO_TEST(the_access_hook_knows_who_asks_and_decides),
         cmocka_unit_test(connections_over_a_limit_are_closed_at_once),
-        TEST(a_listener_without_descriptors_rests_and_then_accepts),
+        ECHO_TEST(a_listener_without_descriptors_rests_and_then_accepts),
         cmocka_unit_test(strangers_on_the_read_only_socket_take_nothing_from_the_others),
-        TEST(a_client_finds_the_server_again_after_a_restart),
+        ECHO_TEST(a_client_finds_the_server_again_after_a_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
