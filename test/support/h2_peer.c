@@ -245,15 +245,14 @@ h2_peer_send_raw(H2Peer *peer, const void *bytes, size_t len)
 void
 h2_peer_run(H2Peer *peer, unsigned quiet_ms)
 {
-    gint64 quiet_since_us = g_get_monotonic_time();
-
-    while (g_get_monotonic_time() - quiet_since_us < (gint64)quiet_ms * 1000) {
+    /* Turns are counted, not time: on a busy machine time can pass without any. */
+    for (unsigned quiet = 0; quiet < 2 * quiet_ms; quiet++) {
         bool any = send_pending(peer);
 
         any |= g_main_context_iteration(NULL, FALSE);
         any |= receive_pending(peer);
         if (any)
-            quiet_since_us = g_get_monotonic_time();
+            quiet = 0;
         else
             g_usleep(500);
     }

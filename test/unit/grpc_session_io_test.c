@@ -39,10 +39,10 @@ an_idle_connection_is_told_to_go_and_a_busy_one_is_not(void **unused)
     (void)unused;
     limits.idle_us = 50000;
     idle = h2_line_new(&limits);
-    h2_peer_run(idle.peer, 200);
+    while (!idle.peer->is_lost)
+        h2_peer_run(idle.peer, 1);
     assert_true(idle.peer->has_goaway);
     assert_int_equal(idle.peer->goaway_code, NGHTTP2_NO_ERROR);
-    assert_true(idle.peer->is_lost);
     h2_line_free(&idle);
 
     busy = h2_line_new(&limits);
