@@ -55,6 +55,24 @@ fakeagent_setup(void **state)
 }
 
 int
+fakeagent_setup_web(void **state)
+{
+    Agent *agent;
+
+    fakeagent_setup(state);
+    agent = *state;
+    fakehost_add_qemu(fakeagent_root(agent));
+    domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0)->is_libvirts = true;
+    return 0;
+}
+
+Domain *
+fakeagent_web(Agent *agent)
+{
+    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
+}
+
+int
 fakeagent_teardown(void **state)
 {
     FakeAgent *fake = *state;

@@ -21,6 +21,12 @@
  */
 int fakeagent_setup(void **state);
 
+/** fakeagent_setup_web() - likewise, and the QEMU of fakehost.h runs: libvirt's domain "web" */
+int fakeagent_setup_web(void **state);
+
+/** fakeagent_web() - the domain of the QEMU of fakehost.h; NULL: it is not in the table */
+Domain *fakeagent_web(Agent *agent);
+
 /** fakeagent_teardown() - the counterpart; frees everything */
 int fakeagent_teardown(void **state);
 

@@ -12,37 +12,16 @@
 #include <cmocka.h>
 
 #include "test/support/fakeagent.h"
-#include "test/support/fakehost.h"
 
-#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, fakeagent_teardown)
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup_web, fakeagent_teardown)
 /* On CLOCK_MONOTONIC. */
 #define LONG_AGO 1
 #define JUST_NOW UINT64_MAX
 
-static Domain *
-web(Agent *agent)
-{
-    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
-}
-
-static int
-setup(void **state)
-{
-    Agent *agent;
-    Domain *domain;
-
-    fakeagent_setup(state);
-    agent = *state;
-    fakehost_add_qemu(fakeagent_root(agent));
-    domain = domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0);
-    domain->is_libvirts = true;
-    return 0;
-}
-
 static DomainSample
 sample_of(Agent *agent)
 {
-    return gather_sample(agent, web(agent), 0);
+    return gather_sample(agent, fakeagent_web(agent), 0);
 }
 
 static void
@@ -54,10 +33,10 @@ figures_of_a_process_are_good_for_a_moment(void **state)
     gather_all(agent);
     assert_int_equal(sample_of(agent).resident_bytes, 5000 * page_bytes);
     fakeroot_write(fakeagent_root(agent), "proc/42/statm", "9000 6000 1000 10 0 700 0\n");
-    web(agent)->read_us = JUST_NOW;
+    fakeagent_web(agent)->read_us = JUST_NOW;
     gather_all(agent);
     assert_int_equal(sample_of(agent).resident_bytes, 5000 * page_bytes);
-    web(agent)->read_us = LONG_AGO;
+    fakeagent_web(agent)->read_us = LONG_AGO;
     gather_all(agent);
     assert_int_equal(sample_of(agent).resident_bytes, 6000 * page_bytes);
 }
@@ -87,8 +66,8 @@ libvirt_is_asked_less_often_while_nothing_depends_on_its_figures(void **state)
 
         agent->conf->stats_period_ms = rows[i].period_ms;
         agent->conf->policy.high_enable = rows[i].high;
-        web(agent)->has_job = rows[i].has_job;
-        web(agent)->stats_us = rows[i].stats_us;
+        fakeagent_web(agent)->has_job = rows[i].has_job;
+        fakeagent_web(agent)->stats_us = rows[i].stats_us;
         have_us = gather_stats_gap_us(agent);
         if (have_us != rows[i].want_us)
             fail_msg("%s: %" PRIu64 " us, want %" PRIu64, rows[i].when, have_us, rows[i].want_us);

@@ -13,34 +13,13 @@
 
 #include "test/support/await.h"
 #include "test/support/fakeagent.h"
-#include "test/support/fakehost.h"
 
-#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, fakeagent_teardown)
+#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup_web, fakeagent_teardown)
 #define U             VALUE_UNKNOWN
 #define GROUP         "machine.slice/machine-qemu\\x2d1\\x2dweb.scope/"
 #define V2            "sys/fs/cgroup/" GROUP
 /* On CLOCK_MONOTONIC. */
 #define LONG_AGO 1
-
-static Domain *
-web(Agent *agent)
-{
-    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
-}
-
-static int
-setup(void **state)
-{
-    Agent *agent;
-    Domain *domain;
-
-    fakeagent_setup(state);
-    agent = *state;
-    fakehost_add_qemu(fakeagent_root(agent));
-    domain = domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0);
-    domain->is_libvirts = true;
-    return 0;
-}
 
 static void
 define(Domain *domain, const char *memory, const char *devices)
@@ -58,7 +37,7 @@ define(Domain *domain, const char *memory, const char *devices)
 static DomainSample
 sample_of(Agent *agent)
 {
-    return gather_sample(agent, web(agent), 0);
+    return gather_sample(agent, fakeagent_web(agent), 0);
 }
 
 static void
@@ -91,7 +70,7 @@ memory_that_must_stay_and_balloons_come_from_the_definition(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         DomainSample sample;
 
-        define(web(agent), rows[i].memory, rows[i].devices);
+        define(fakeagent_web(agent), rows[i].memory, rows[i].devices);
         sample = sample_of(agent);
         if (sample.is_fixed != rows[i].is_fixed || sample.has_balloon != rows[i].has_balloon)
             fail_msg("%s: fixed %d, balloon %d", rows[i].when, sample.is_fixed, sample.has_balloon);
@@ -115,8 +94,8 @@ a_domain_is_still_while_anything_else_is_done_to_it(void **state)
     Agent *agent = *state;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        web(agent)->state = rows[i].state;
-        web(agent)->has_job = rows[i].has_job;
+        fakeagent_web(agent)->state = rows[i].state;
+        fakeagent_web(agent)->has_job = rows[i].has_job;
         if (sample_of(agent).is_still != rows[i].want)
             fail_msg("%s: not %d", rows[i].when, rows[i].want);
     }
@@ -141,26 +120,26 @@ the_age_of_what_a_guest_said_is_told(void **state)
     };
     Agent *agent = *state;
 
-    define(web(agent), "", "<memballoon model='virtio'><stats period='7'/></memballoon>");
-    web(agent)->guest = (GuestStats){ 1, 2, 3, 4, 5, 6, 7 };
+    define(fakeagent_web(agent), "", "<memballoon model='virtio'><stats period='7'/></memballoon>");
+    fakeagent_web(agent)->guest = (GuestStats){ 1, 2, 3, 4, 5, 6, 7 };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         DomainSample sample;
 
-        web(agent)->guest_stats_s = rows[i].said_s;
-        sample = gather_sample(agent, web(agent), rows[i].wall_us);
+        fakeagent_web(agent)->guest_stats_s = rows[i].said_s;
+        sample = gather_sample(agent, fakeagent_web(agent), rows[i].wall_us);
         if (sample.guest_age_us != rows[i].want)
             fail_msg("%s: %" PRIu64, rows[i].when, sample.guest_age_us);
         assert_int_equal(sample.guest_period_us, 7000000);
         assert_true(sample.guest_usable_bytes == (rows[i].want == U ? U : 2));
     }
-    web(agent)->guest_stats_s = 1;
+    fakeagent_web(agent)->guest_stats_s = 1;
     assert_int_equal(sample_of(agent).guest_available_bytes, 1);
     assert_int_equal(sample_of(agent).guest_unused_bytes, 3);
     assert_int_equal(sample_of(agent).guest_caches_bytes, 4);
     assert_int_equal(sample_of(agent).guest_swap_in_bytes, 5);
     assert_int_equal(sample_of(agent).guest_swap_out_bytes, 6);
     assert_int_equal(sample_of(agent).guest_major_faults, 7);
-    define(web(agent), "", "<memballoon model='virtio'/>");
+    define(fakeagent_web(agent), "", "<memballoon model='virtio'/>");
     assert_int_equal(sample_of(agent).guest_period_us, 0);
 }
 
@@ -211,9 +190,9 @@ cgroups_are_read_only_if_reclaim_is_configured(void **state)
         agent->conf->policy.balloon_enable = rows[i].balloon;
         agent->conf->policy.high_enable = rows[i].high;
         gather_all(agent);
-        if ((web(agent)->cgroup.version == CGROUP_V2) != rows[i].want ||
+        if ((fakeagent_web(agent)->cgroup.version == CGROUP_V2) != rows[i].want ||
             is_known(sample_of(agent).cgroup_bytes) != rows[i].want)
-            fail_msg("%s: version %d", rows[i].when, web(agent)->cgroup.version);
+            fail_msg("%s: version %d", rows[i].when, fakeagent_web(agent)->cgroup.version);
     }
 }
 
@@ -282,7 +261,7 @@ a_cgroup_that_is_gone_is_looked_for_again(void **state)
     make_cgroup(agent, V2);
     agent->conf->policy.high_enable = ENABLE_YES;
     gather_all(agent);
-    assert_int_equal(web(agent)->cgroup.version, CGROUP_V2);
+    assert_int_equal(fakeagent_web(agent)->cgroup.version, CGROUP_V2);
     fakeroot_remove(fakeagent_root(agent), V2);
     gather_all(agent);
     assert_true(sample_of(agent).cgroup_bytes == U);
@@ -291,9 +270,9 @@ a_cgroup_that_is_gone_is_looked_for_again(void **state)
     gather_all(agent);
     assert_int_equal(sample_of(agent).cgroup_bytes, 1000);
     fakeroot_remove(fakeagent_root(agent), "proc/42"); /* QEMU has ended */
-    web(agent)->read_us = LONG_AGO;
+    fakeagent_web(agent)->read_us = LONG_AGO;
     gather_all(agent);
-    assert_int_equal(web(agent)->cgroup.version, CGROUP_NONE);
+    assert_int_equal(fakeagent_web(agent)->cgroup.version, CGROUP_NONE);
     assert_true(sample_of(agent).cgroup_bytes == U);
 }
 
@@ -359,10 +338,10 @@ pinned_memory_is_left_alone_unless_a_mechanism_is_on_by_name(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         DomainSample sample = domain_sample_unknown();
 
-        define(web(agent), "", "<hostdev mode='subsystem' type='pci'/>");
+        define(fakeagent_web(agent), "", "<hostdev mode='subsystem' type='pci'/>");
         sample.balloon_mode = rows[i].balloon;
         sample.high_mode = rows[i].high;
-        gather_hold_pinned(web(agent), &sample);
+        gather_hold_pinned(fakeagent_web(agent), &sample);
         if (sample.is_fixed != rows[i].is_fixed || sample.balloon_mode != rows[i].want_balloon ||
             sample.high_mode != rows[i].want_high)
             fail_msg("%s: fixed %d, balloon %u, memory.high %u", rows[i].when, sample.is_fixed,
@@ -399,17 +378,17 @@ a_working_set_is_told_if_it_is_of_now_and_trusted(void **state)
 
     measure_open(agent);
     assert_true(sample_of(agent).working_set_bytes == U);
-    web(agent)->working_set = g_new0(WorkingSetReport, 1);
-    web(agent)->maximum_bytes = 65536 * 1024;
+    fakeagent_web(agent)->working_set = g_new0(WorkingSetReport, 1);
+    fakeagent_web(agent)->maximum_bytes = 65536 * 1024;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         uint64_t have;
 
-        define(web(agent), rows[i].memory, "");
-        web(agent)->working_set->state = rows[i].state;
-        web(agent)->working_set->confidence_bp = rows[i].confidence_bp;
-        web(agent)->working_set->moment_us =
+        define(fakeagent_web(agent), rows[i].memory, "");
+        fakeagent_web(agent)->working_set->state = rows[i].state;
+        fakeagent_web(agent)->working_set->confidence_bp = rows[i].confidence_bp;
+        fakeagent_web(agent)->working_set->moment_us =
             (uint64_t)g_get_monotonic_time() - rows[i].age_s * G_USEC_PER_SEC;
-        web(agent)->working_set->working_set_bytes = rows[i].bytes;
+        fakeagent_web(agent)->working_set->working_set_bytes = rows[i].bytes;
         have = sample_of(agent).working_set_bytes;
         if (have != rows[i].want)
             fail_msg("%s: %" PRIu64, rows[i].when, have);

@@ -26,26 +26,18 @@
 #define ENABLED       "sys/kernel/mm/lru_gen/enabled"
 #define LRU_GEN       "sys/kernel/debug/lru_gen"
 
-static Domain *
-web(Agent *agent)
-{
-    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
-}
-
 static int
 setup(void **state)
 {
     Agent *agent;
 
-    fakeagent_setup(state);
+    fakeagent_setup_web(state);
     agent = *state;
-    fakehost_add_qemu(fakeagent_root(agent));
     fakeroot_write(fakeagent_root(agent), "proc/42/maps",
                    "7f0000000000-7f0080000000 rw-p 0 0:0 0\n");
     fakeroot_write(fakeagent_root(agent), "sys/fs/cgroup/cgroup.controllers", "memory\n");
     fakeroot_write(fakeagent_root(agent), "proc/42/cgroup",
                    "0::/machine/qemu-1-web.libvirt-qemu/emulator\n");
-    domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0)->is_libvirts = true;
     return 0;
 }
 
@@ -65,7 +57,7 @@ add_guest(Agent *agent)
     static const char text[] =
         "<domain type='qemu'><name>web</name><memory unit='MiB'>2000</memory><devices>"
         "<memballoon model='virtio'><stats period='10'/></memballoon></devices></domain>";
-    Domain *domain = web(agent);
+    Domain *domain = fakeagent_web(agent);
 
     domain_xml_clear(&domain->xml);
     domain->has_xml = domain_xml_parse(text, strlen(text), &domain->xml, NULL);
@@ -88,8 +80,8 @@ measure(Agent *agent)
     measure_open(agent);
     gather_all(agent);
     measure_follow(agent);
-    AWAIT(web(agent)->working_set);
-    return web(agent)->working_set;
+    AWAIT(fakeagent_web(agent)->working_set);
+    return fakeagent_web(agent)->working_set;
 }
 
 /* At most a fiftieth less. */
@@ -113,7 +105,7 @@ measure_use(Agent *agent, uint64_t used_mib)
     assert_true(conf_set(agent->conf, "working_set", "age", "1", NULL));
     assert_true(conf_set(agent->conf, "working_set", "interval", "1", NULL));
     measure(agent);
-    AWAIT(is_about(web(agent)->working_set->working_set_bytes, used_mib * MIB));
+    AWAIT(is_about(fakeagent_web(agent)->working_set->working_set_bytes, used_mib * MIB));
 }
 
 static void
@@ -180,7 +172,8 @@ what_stands_in_the_way_is_told_and_the_next_means_is_used(void **state)
             !strstr(report->reason, rows[i].reason))
             fail_msg("%s: %s with %s: %s", rows[i].when, working_set_state_name(report->state),
                      report->backend, report->reason);
-        if (!web(agent)->has_process || web(agent)->sample.resident_bytes != 5000 * 4096)
+        if (!fakeagent_web(agent)->has_process ||
+            fakeagent_web(agent)->sample.resident_bytes != 5000 * 4096)
             fail_msg("%s: its other figures have suffered", rows[i].when);
     }
 }
@@ -191,13 +184,13 @@ what_the_guest_says_is_passed_on(void **state)
     Agent *agent = *state;
     const WorkingSetReport *report;
 
-    web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC - 5;
-    web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB,
-                                      .usable_bytes = 3 * GIB,
-                                      .unused_bytes = 2 * GIB,
-                                      .caches_bytes = GIB,
-                                      .swap_in_bytes = 0,
-                                      .major_faults = 7 };
+    fakeagent_web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC - 5;
+    fakeagent_web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB,
+                                                .usable_bytes = 3 * GIB,
+                                                .unused_bytes = 2 * GIB,
+                                                .caches_bytes = GIB,
+                                                .swap_in_bytes = 0,
+                                                .major_faults = 7 };
     report = measure(agent);
     assert_int_equal(report->state, WORKING_SET_GUEST);
     assert_true(report->working_set_bytes == GIB);
@@ -214,11 +207,12 @@ a_guest_that_begins_to_tell_is_heard_at_once(void **state)
     Agent *agent = *state;
 
     assert_int_equal(measure(agent)->state, WORKING_SET_NONE);
-    web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC;
-    web(agent)->guest = (GuestStats){ .available_bytes = 4 * GIB, .usable_bytes = 3 * GIB };
+    fakeagent_web(agent)->guest_stats_s = (uint64_t)g_get_real_time() / G_USEC_PER_SEC;
+    fakeagent_web(agent)->guest =
+        (GuestStats){ .available_bytes = 4 * GIB, .usable_bytes = 3 * GIB };
     measure_follow(agent);
-    AWAIT(web(agent)->working_set->state != WORKING_SET_NONE);
-    assert_int_equal(web(agent)->working_set->state, WORKING_SET_GUEST);
+    AWAIT(fakeagent_web(agent)->working_set->state != WORKING_SET_NONE);
+    assert_int_equal(fakeagent_web(agent)->working_set->state, WORKING_SET_GUEST);
 }
 
 /* However often it is looked at. */
@@ -230,38 +224,39 @@ a_word_has_one_moment(void **state)
     uint64_t told_us;
 
     add_pages(agent);
-    web(agent)->guest_stats_s = wall_s - 5;
+    fakeagent_web(agent)->guest_stats_s = wall_s - 5;
     measure(agent);
-    told_us = web(agent)->told_us;
+    told_us = fakeagent_web(agent)->told_us;
     assert_in_range((uint64_t)g_get_monotonic_time() - told_us, 5 * G_USEC_PER_SEC,
                     30 * G_USEC_PER_SEC);
     for (unsigned i = 0; i < 5; i++) {
         g_usleep(2000);
         measure_follow(agent);
-        assert_true(web(agent)->told_us == told_us);
+        assert_true(fakeagent_web(agent)->told_us == told_us);
     }
-    web(agent)->guest_stats_s = wall_s - 2;
+    fakeagent_web(agent)->guest_stats_s = wall_s - 2;
     measure_follow(agent);
-    assert_in_range(web(agent)->told_us - told_us, 2 * G_USEC_PER_SEC, 4 * G_USEC_PER_SEC);
+    assert_in_range(fakeagent_web(agent)->told_us - told_us, 2 * G_USEC_PER_SEC,
+                    4 * G_USEC_PER_SEC);
 }
 
 static void
 only_domains_that_run_are_measured(void **state)
 {
     Agent *agent = *state;
-    uint64_t key = web(agent)->key;
+    uint64_t key = fakeagent_web(agent)->key;
 
     add_pages(agent);
     measure(agent);
     assert_true(rotation_has(agent->measure.rotation, key));
     measure_follow(agent);
     assert_true(rotation_has(agent->measure.rotation, key));
-    web(agent)->has_xml = true;
-    web(agent)->xml.huge_bytes = GIB;
+    fakeagent_web(agent)->has_xml = true;
+    fakeagent_web(agent)->xml.huge_bytes = GIB;
     measure_follow(agent);
     assert_false(rotation_has(agent->measure.rotation, key));
-    assert_null(web(agent)->working_set);
-    web(agent)->xml.huge_bytes = 0;
+    assert_null(fakeagent_web(agent)->working_set);
+    fakeagent_web(agent)->xml.huge_bytes = 0;
     measure_follow(agent);
     assert_true(rotation_has(agent->measure.rotation, key));
     domain_table_remove(&agent->domains, FAKEHOST_QEMU_UUID);
@@ -273,7 +268,7 @@ static void
 nothing_is_measured_in_mode_off_or_if_it_is_not_wanted(void **state)
 {
     Agent *agent = *state;
-    uint64_t key = web(agent)->key;
+    uint64_t key = fakeagent_web(agent)->key;
 
     agent->conf->working_set = false;
     measure_open(agent);
@@ -285,11 +280,11 @@ nothing_is_measured_in_mode_off_or_if_it_is_not_wanted(void **state)
     agent->conf->policy.mode = KSM_MODE_OBSERVE;
     measure_follow(agent);
     assert_true(rotation_has(agent->measure.rotation, key));
-    assert_non_null(web(agent)->working_set);
+    assert_non_null(fakeagent_web(agent)->working_set);
     agent->conf->policy.mode = KSM_MODE_OFF;
     measure_follow(agent);
     assert_false(rotation_has(agent->measure.rotation, key));
-    assert_null(web(agent)->working_set);
+    assert_null(fakeagent_web(agent)->working_set);
 }
 
 /* From the files of the kernel to what policy decides: of 2000 MiB that the guest has, it tells
@@ -326,7 +321,7 @@ what_is_measured_changes_what_is_decided(void **state)
         add_guest(agent);
         if (rows[i].used_mib > 0)
             measure_use(agent, rows[i].used_mib);
-        domain = gather_sample(agent, web(agent), (uint64_t)g_get_real_time());
+        domain = gather_sample(agent, fakeagent_web(agent), (uint64_t)g_get_real_time());
         sample.host.now_us = (uint64_t)g_get_monotonic_time();
         policy_conf_default(&conf);
         conf.balloon_enable = ENABLE_OBSERVE;

@@ -28,12 +28,6 @@ start_web(Agent *agent)
     event_post(agent, &event);
 }
 
-static Domain *
-web(Agent *agent)
-{
-    return domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
-}
-
 static void
 a_full_tick_finds_the_process_and_its_figures(void **state)
 {
@@ -42,16 +36,15 @@ a_full_tick_finds_the_process_and_its_figures(void **state)
 
     fakehost_add_qemu(fakeagent_root(agent));
     start_web(agent);
-    assert_false(web(agent)->has_process); /* the event path does not look for it */
-    AWAIT(web(agent)->has_process);
-    assert_true(web(agent)->has_process);
-    assert_int_equal(web(agent)->sample.resident_bytes, 5000 * page_bytes);
-    assert_int_equal(web(agent)->plan.key, web(agent)->key);
-    assert_int_equal(web(agent)->plan.debt_pages, 5000);
-    assert_int_equal(web(agent)->plan.reason, REASON_DEBT);
+    assert_false(fakeagent_web(agent)->has_process); /* the event path does not look for it */
+    AWAIT(fakeagent_web(agent)->has_process);
+    assert_int_equal(fakeagent_web(agent)->sample.resident_bytes, 5000 * page_bytes);
+    assert_int_equal(fakeagent_web(agent)->plan.key, fakeagent_web(agent)->key);
+    assert_int_equal(fakeagent_web(agent)->plan.debt_pages, 5000);
+    assert_int_equal(fakeagent_web(agent)->plan.reason, REASON_DEBT);
     assert_int_equal(agent->plan.ksm.debt_pages, 5000);
     assert_int_equal(agent->plan.ksm.reason, REASON_DEBT);
-    assert_true(web(agent)->track.open);
+    assert_true(fakeagent_web(agent)->track.open);
     assert_int_equal(agent->tick.late, 0);
 }
 
@@ -63,13 +56,13 @@ a_process_that_has_exited_leaves_nothing_known(void **state)
     fakehost_add_qemu(fakeagent_root(agent));
     start_web(agent);
     fakeagent_tick(agent);
-    assert_true(web(agent)->has_process);
+    assert_true(fakeagent_web(agent)->has_process);
     fakeroot_remove(fakeagent_root(agent), "proc/42");
-    web(agent)->read_us = 1; /* long ago */
+    fakeagent_web(agent)->read_us = 1; /* long ago */
     fakeagent_tick(agent);
-    assert_false(web(agent)->has_process);
-    assert_true(web(agent)->sample.resident_bytes == VALUE_UNKNOWN);
-    assert_int_equal(web(agent)->plan.reason, REASON_FACT_MISSING);
+    assert_false(fakeagent_web(agent)->has_process);
+    assert_true(fakeagent_web(agent)->sample.resident_bytes == VALUE_UNKNOWN);
+    assert_int_equal(fakeagent_web(agent)->plan.reason, REASON_FACT_MISSING);
 }
 
 /* What the last decision was told of the one domain. */
@@ -97,7 +90,7 @@ weight_and_wait_of_a_domain_are_told_as_its_definition_asks(void **state)
     assert_false(told(agent)->latency_critical);
     assert_true(told(agent)->wait_us == VALUE_UNKNOWN);
 
-    domain = domain_table_get(&agent->domains, FAKEHOST_QEMU_UUID);
+    domain = fakeagent_web(agent);
     domain->has_xml = domain_xml_parse(text, strlen(text), &domain->xml, NULL);
     assert_true(domain->has_xml);
     fakeagent_tick(agent);
@@ -135,7 +128,7 @@ the_process_of_a_domain_that_only_a_client_knows_is_found_by_its_uuid(void **sta
     fakehost_add_qemu(fakeagent_root(agent));
     claim(agent, FAKEHOST_QEMU_UUID);
     fakeagent_tick(agent);
-    assert_true(web(agent)->has_process);
+    assert_true(fakeagent_web(agent)->has_process);
 }
 
 static unsigned
@@ -322,20 +315,21 @@ an_event_moves_ksm_and_leaves_reclaim_to_the_next_full_tick(void **state)
     start_web(agent);
     assert_true(agent->host.is_quick);
     assert_int_equal(applied[ACTUATOR_KSM].result, APPLY_DONE);
-    assert_int_equal(web(agent)->plan.balloon_reason, REASON_NONE);
+    assert_int_equal(fakeagent_web(agent)->plan.balloon_reason, REASON_NONE);
     assert_int_equal(agent->host.alarm, ALARM_NONE);
     assert_int_equal(agent->tick.alarm, ALARM_MEDIUM);
     fakeagent_tick(agent);
     assert_false(agent->host.is_quick);
-    assert_int_equal(web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF);
+    assert_int_equal(fakeagent_web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF);
     assert_int_equal(agent->tick.alarm, ALARM_NONE);
     agent->plan.host.wanted_bytes = 77;
     agent->tick.triggers = 1;
     tick_decide(agent);
     assert_true(agent->host.is_quick);
-    assert_int_equal(web(agent)->plan.balloon_reason, REASON_MECHANISM_OFF); /* as decided */
+    assert_int_equal(fakeagent_web(agent)->plan.balloon_reason,
+                     REASON_MECHANISM_OFF); /* as decided */
     assert_int_equal(agent->plan.host.wanted_bytes, 77);
-    assert_int_equal(web(agent)->plan.debt_pages, 5000);
+    assert_int_equal(fakeagent_web(agent)->plan.debt_pages, 5000);
 }
 
 static void
