@@ -97,6 +97,19 @@ domain_table_find(const DomainTable *table, const char *word)
     return domain_table_get(table, word);
 }
 
+Domain *
+domain_table_by_key(const DomainTable *table, uint64_t key)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((const Domain *)value)->key == key)
+            return value;
+    return NULL;
+}
+
 void
 domain_rename(Domain *domain, const char *name)
 {

@@ -140,6 +140,9 @@ Domain *domain_table_get(const DomainTable *table, const char *uuid);
  */
 Domain *domain_table_find(const DomainTable *table, const char *word);
 
+/** domain_table_by_key() - a start, owned by the table; NULL: it has ended */
+Domain *domain_table_by_key(const DomainTable *table, uint64_t key);
+
 /** domain_rename() - @name is copied; nothing happens when it has that name */
 void domain_rename(Domain *domain, const char *name);
 

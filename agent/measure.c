@@ -13,19 +13,6 @@
 #include "agent/agent.h"
 #include "agent/source/source.h"
 
-static Domain *
-find(const DomainTable *table, uint64_t key)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, table->by_uuid);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((Domain *)value)->key == key)
-            return value;
-    return NULL;
-}
-
 static void
 tell(const Measure *measure, const Domain *domain, MeasureNews news)
 {
@@ -40,7 +27,7 @@ void
 measure_take(uint64_t key, const WorkingSetReport *report, gpointer user)
 {
     Agent *agent = user;
-    Domain *domain = find(&agent->domains, key);
+    Domain *domain = domain_table_by_key(&agent->domains, key);
 
     if (!domain)
         return;

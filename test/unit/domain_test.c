@@ -64,6 +64,8 @@ every_start_has_a_key_of_its_own(void **unused)
     assert_true(first != 0 && second != 0 && first != second);
     assert_int_equal(domain_table_size(&table), 1);
     assert_int_equal(domain_table_get(&table, "u1")->id, 2);
+    assert_ptr_equal(domain_table_by_key(&table, second), domain_table_get(&table, "u1"));
+    assert_null(domain_table_by_key(&table, first));
     assert_true(domain_table_remove(&table, "u1"));
     assert_true(domain_table_add(&table, "u1", "web", 3, 0)->key != second);
     domain_table_done(&table);
