@@ -203,14 +203,17 @@ refuses_every_document_type_before_it_can_do_anything(void **unused)
 static char *
 blow_up(const char *head, const char *part, const char *tail, size_t bytes)
 {
-    GString *text = g_string_new(head);
+    GString *text = g_string_sized_new(bytes);
+    const char *number = strchr(part, '#');
+    size_t before = number ? (size_t)(number - part) : strlen(part);
+    size_t most = bytes - strlen(part) - strlen(tail) - 8;
 
-    for (unsigned n = 0; text->len + strlen(part) + strlen(tail) + 8 <= bytes; n++)
-        for (const char *c = part; *c != '\0'; c++)
-            if (*c == '#')
-                g_string_append_printf(text, "%x", n);
-            else
-                g_string_append_c(text, *c);
+    g_string_append(text, head);
+    for (unsigned n = 0; text->len <= most; n++) {
+        g_string_append_len(text, part, (gssize)before);
+        if (number)
+            g_string_append_printf(text, "%x%s", n, number + 1);
+    }
     g_string_append(text, tail);
     return g_string_free(text, FALSE);
 }
