@@ -45,7 +45,6 @@ ksm_actuator_init(KsmActuator *actuator, int root_fd, Originals *originals,
         .text = g_strdup("not looked at yet"),
         .initial = ksm_nothing,
         .held = ksm_nothing,
-        .would = ksm_nothing,
     };
 }
 
@@ -146,7 +145,6 @@ ksm_actuator_open(KsmActuator *actuator)
     KsmKnobs now;
 
     actuator->held = ksm_nothing;
-    actuator->would = ksm_nothing;
     actuator->initial = ksm_nothing;
     result = ksm_knobs_read(actuator->root_fd, &now, &fault);
     if (result == APPLY_GONE)
@@ -200,12 +198,6 @@ const KsmKnobs *
 ksm_actuator_held(const KsmActuator *actuator)
 {
     return &actuator->held;
-}
-
-const KsmKnobs *
-ksm_actuator_would(const KsmActuator *actuator)
-{
-    return &actuator->would;
 }
 
 const KsmForeign *

@@ -23,7 +23,7 @@ typedef enum {
 } KsmActuatorState;
 
 typedef struct {
-    bool dry_run;   /* mode observe: say what would be written, write nothing at all */
+    bool dry_run;   /* mode observe: write nothing at all */
     bool take_over; /* never yield to another writer */
 } KsmActuatorOptions;
 
@@ -45,7 +45,6 @@ typedef struct {
     char *text;                   /* owned; the state for people */
     KsmKnobs initial;             /* found before our first write */
     KsmKnobs held;                /* last written and read back, or found as wanted */
-    KsmKnobs would;               /* dry run: what the last apply would have written */
     bool touched[KSM_KNOB_COUNT]; /* to be put back */
     KsmForeign foreign;
 } KsmActuator;
@@ -184,14 +183,6 @@ const KsmKnobs *ksm_actuator_initial(const KsmActuator *actuator);
  * Return: borrowed; members are VALUE_UNKNOWN where we claim nothing.
  */
 const KsmKnobs *ksm_actuator_held(const KsmActuator *actuator);
-
-/**
- * ksm_actuator_would() - what the last apply of a dry run would have written
- * @actuator: open
- *
- * Return: borrowed; members are VALUE_UNKNOWN where nothing would have been written.
- */
-const KsmKnobs *ksm_actuator_would(const KsmActuator *actuator);
 
 /**
  * ksm_actuator_foreign() - the last sign of another writer

@@ -341,11 +341,8 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
         target.run = VALUE_UNKNOWN;
     if (!ksm_knobs_check(&target, error))
         return APPLY_REFUSED;
-    if (actuator->options.dry_run) {
-        settle(&target, sampled);
-        actuator->would = difference(&target, sampled);
+    if (actuator->options.dry_run)
         return APPLY_UNCHANGED;
-    }
     if (is_in_force(actuator, &target, sampled))
         return APPLY_UNCHANGED;
     if (!is_as_left(actuator, sampled)) {

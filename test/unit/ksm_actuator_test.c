@@ -183,17 +183,14 @@ a_second_agent_writes_nothing_while_the_first_lives(void **state)
 }
 
 static void
-a_dry_run_says_what_it_would_write_and_writes_nothing_anywhere(void **state)
+a_dry_run_writes_nothing_anywhere(void **state)
 {
     KsmHost *host = *state;
 
     host->open_errno = EROFS;
     assert_int_equal(ksmhost_start(host, &dry), KSM_ACTUATOR_READY);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_UNCHANGED);
-    assert_knobs(ksm_actuator_would(&host->actuator), 1, 4000, 0, U);
     assert_int_equal(ksmhost_apply(host, &(KsmKnobs){ 0, 100, 7, U, 0, U }), APPLY_UNCHANGED);
-    assert_knobs(ksm_actuator_would(&host->actuator), U, U, 7, U);
-    assert_int_equal(ksm_actuator_would(&host->actuator)->smart_scan, 0);
     assert_restores(host, NULL);
     assert_wrote(host, "");
     assert_false(g_file_test(host->state_dir, G_FILE_TEST_EXISTS));
@@ -272,7 +269,7 @@ main(void)
         ON_HOST(what_stands_in_the_way_is_a_state_with_a_text_and_nothing_is_written),
         ON_HOST(without_a_place_for_the_originals_nothing_is_written_until_there_is_one),
         ON_HOST(a_second_agent_writes_nothing_while_the_first_lives),
-        ON_HOST(a_dry_run_says_what_it_would_write_and_writes_nothing_anywhere),
+        ON_HOST(a_dry_run_writes_nothing_anywhere),
         ON_HOST(a_dry_run_shows_the_originals_of_a_crashed_run_and_leaves_them),
         ON_HOST(its_row_in_the_list_does_the_same),
         ON_HOST(the_dry_run_can_be_left_and_entered),
