@@ -68,12 +68,6 @@ table_bytes(Table *table, bool known, uint64_t bytes)
 }
 
 void
-table_net_bytes(Table *table, bool known, int64_t bytes)
-{
-    add(table, known ? text_net_bytes(bytes) : text_escape(NULL));
-}
-
-void
 table_duration(Table *table, bool known, uint64_t ms)
 {
     add(table, known ? text_duration(ms) : text_escape(NULL));

@@ -57,9 +57,6 @@ void table_count(Table *table, bool known, uint64_t number);
 /** table_bytes() - next cell: an amount of memory, with its unit */
 void table_bytes(Table *table, bool known, uint64_t bytes);
 
-/** table_net_bytes() - as table_bytes(), may be negative */
-void table_net_bytes(Table *table, bool known, int64_t bytes);
-
 /** table_duration() - next cell: milliseconds, with a unit that suits them */
 void table_duration(Table *table, bool known, uint64_t ms);
 
