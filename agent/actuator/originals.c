@@ -45,20 +45,6 @@
 /* Raise when an older program would misread the file. */
 #define VERSION "1"
 
-static const char *const outcome_names[] = {
-    [ORIGINALS_EMPTY] = "empty",           [ORIGINALS_LOADED] = "loaded",
-    [ORIGINALS_OLD_BOOT] = "old-boot",     [ORIGINALS_DAMAGED] = "damaged",
-    [ORIGINALS_UNREADABLE] = "unreadable",
-};
-static_assert(G_N_ELEMENTS(outcome_names) == ORIGINALS_COUNT,
-              "outcome_names[] and OriginalsOutcome differ");
-
-const char *
-originals_outcome_name(OriginalsOutcome outcome)
-{
-    return (unsigned)outcome < ORIGINALS_COUNT ? outcome_names[outcome] : "unknown";
-}
-
 bool
 originals_read_boot_id(int root_fd, char **ret_boot_id, GError **error)
 {

@@ -35,14 +35,6 @@ typedef struct {
 } Originals;
 
 /**
- * originals_outcome_name() - word for an outcome: "old-boot"
- * @outcome: any value; out of range gives "unknown"
- *
- * Return: static text.
- */
-const char *originals_outcome_name(OriginalsOutcome outcome);
-
-/**
  * originals_read_boot_id() - what tells this boot from all others
  * @root_fd:     directory that proc/ is found in (borrowed)
  * @ret_boot_id: text of proc/sys/kernel/random/boot_id (the caller frees it)

@@ -45,7 +45,7 @@ save_value(const RecordPlace *place, const char *key, const char *value)
     return saved;
 }
 
-/* What is in the record: the value of a key, "" for none, or the word for what is wrong with it. */
+/* What is in the record: the value of a key, "" for none, or what is wrong with it. */
 static char *
 look(const RecordPlace *place, const char *key)
 {
@@ -56,7 +56,7 @@ look(const RecordPlace *place, const char *key)
     recordplace_open(place, &originals);
     is_wrong = originals.outcome != ORIGINALS_LOADED && originals.outcome != ORIGINALS_EMPTY;
     if (is_wrong)
-        value = g_strdup(originals_outcome_name(originals.outcome));
+        value = g_strdup_printf("outcome %d", originals.outcome);
     else
         value = originals_get(&originals, "ksm", key);
     originals_done(&originals);

@@ -269,17 +269,6 @@ the_boot_is_read_from_below_the_root(void **state)
     assert_string_equal(boot_id, RECORDPLACE_BOOT);
 }
 
-static void
-every_outcome_has_a_word(void **unused)
-{
-    static const char *const words[] = { "empty", "loaded", "old-boot", "damaged", "unreadable" };
-    (void)unused;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-        assert_string_equal(originals_outcome_name((OriginalsOutcome)i), words[i]);
-    assert_string_equal(originals_outcome_name(ORIGINALS_COUNT), "unknown");
-}
-
 int
 main(void)
 {
@@ -298,7 +287,6 @@ main(void)
         RECORDPLACE_TEST(a_place_where_nothing_can_be_kept_is_claimed_all_the_same),
         RECORDPLACE_TEST(what_a_killed_writer_left_goes_when_the_directory_is_ours),
         RECORDPLACE_TEST(the_boot_is_read_from_below_the_root),
-        cmocka_unit_test(every_outcome_has_a_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
