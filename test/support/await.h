@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* await.h - run the loop until something is so, however slow the machine is */
+/* await.h - run the default loop until something is so, however slow the machine is */
 #ifndef TEST_SUPPORT_AWAIT_H
 #define TEST_SUPPORT_AWAIT_H
 
@@ -27,6 +27,14 @@ await_turn(gint64 since_us, const char *condition)
         fail_msg("waited in vain: %s", condition);
     if (!g_main_context_iteration(NULL, FALSE))
         g_usleep(500);
+}
+
+/** await_idle() - do all that the loop can do now: what came from this process is told at once */
+static inline void
+await_idle(void)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
 }
 
 #endif

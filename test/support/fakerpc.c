@@ -12,6 +12,7 @@
 
 #include "agent/rpc/server.h"
 #include "agent/source/source.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 
 /* Generous: nobody waits that long for a success. */
@@ -64,8 +65,7 @@ fakerpc_teardown(void **state)
     g_free(rpc->path);
     g_free(rpc->ro_path);
     g_free(rpc);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
+    await_idle();
     return 0;
 }
 

@@ -14,13 +14,13 @@
 #include <cmocka.h>
 
 #include "agent/source/directory_folder.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define SBS           "run/vc/sbs"
 /* The regular look is this much sooner than in an agent that is not under test. */
-#define HASTE   40
-#define LOOK_MS (2 * 2000 / HASTE)
+#define HASTE 40
 
 guint __real_g_timeout_add(guint interval_ms, GSourceFunc function, gpointer data);
 guint __wrap_g_timeout_add(guint interval_ms, GSourceFunc function, gpointer data);
@@ -74,14 +74,6 @@ move(Agent *agent, const char *from, const char *to)
     assert_int_equal(g_rename(full_from, full_to), 0);
 }
 
-/* inotify tells at once, so this is as long as anything takes. */
-static void
-settle(void)
-{
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
-}
-
 /* The ids of all domains, by name, with a blank behind each. */
 static void
 expect(Agent *agent, const char *when, const char *want)
@@ -89,7 +81,7 @@ expect(Agent *agent, const char *when, const char *want)
     g_autoptr(GPtrArray) domains = NULL;
     g_autoptr(GString) have = g_string_new(NULL);
 
-    settle();
+    await_idle();
     domains = domain_table_sorted(&agent->domains);
     for (guint i = 0; i < domains->len; i++)
         g_string_append_printf(have, "%s ", ((const Domain *)domains->pdata[i])->uuid);
@@ -119,7 +111,7 @@ entries_that_come_and_go_are_domains(void **state)
     make(agent, SBS "/new");
     expect(agent, "a folder came", "new old ");
     fakeroot_write(fakeagent_root(agent), SBS "/file", "%s", "x");
-    settle();
+    await_idle();
     fakeroot_remove(fakeagent_root(agent), SBS "/file");
     expect(agent, "a file came and went", "new old ");
     move(agent, SBS "/old", SBS "/renamed");
@@ -181,7 +173,7 @@ a_parent_that_is_renamed_is_noticed_by_looking(void **state)
     directory_source.open(agent);
     expect(agent, "at the start", "a ");
     move(agent, "run", "walk");
-    fakeagent_run(LOOK_MS);
+    AWAIT(domain_table_size(&agent->domains) == 0);
     expect(agent, "the parent is called otherwise", "");
     make(agent, SBS "/b");
     expect(agent, "new ones", "b ");
@@ -224,27 +216,35 @@ many_entries_at_once_are_all_seen(void **state)
 
     make(agent, SBS);
     directory_source.open(agent);
-    settle();
+    await_idle();
     for (int i = 0; i < 1000; i++) {
         g_autofree char *path = g_strdup_printf(SBS "/pod%d", i);
 
         make(agent, path);
     }
-    settle();
+    await_idle();
     assert_int_equal(domain_table_size(&agent->domains), 1000);
     fakeroot_remove(fakeagent_root(agent), "run");
-    settle();
+    await_idle();
     assert_int_equal(domain_table_size(&agent->domains), 0);
 }
 
+typedef struct {
+    Agent *agent; /* borrowed */
+    int is_over;  /* atomic */
+} Hurry;
+
 /* Folder and entry come and go as fast as they can; at the end they are there. */
 static gpointer
-haste(gpointer agent)
+hasten(gpointer data)
 {
+    Hurry *hurry = data;
+
     for (int i = 0; i < 1000; i++) {
-        fakeroot_remove(fakeagent_root(agent), "run");
-        make(agent, SBS "/last");
+        fakeroot_remove(fakeagent_root(hurry->agent), "run");
+        make(hurry->agent, SBS "/last");
     }
+    g_atomic_int_set(&hurry->is_over, 1);
     return NULL;
 }
 
@@ -252,15 +252,13 @@ static void
 what_changes_in_haste_is_known_as_it_is_in_the_end(void **state)
 {
     Agent *agent = *state;
+    Hurry hurry = { .agent = agent };
     GThread *thread;
 
     make(agent, SBS "/first");
     directory_source.open(agent);
-    thread = g_thread_new("haste", haste, agent);
-    while (g_hash_table_size(agent->domains.by_uuid) == 0)
-        fakeagent_run(1);
-    for (int i = 0; i < 200; i++)
-        fakeagent_run(1);
+    thread = g_thread_new("haste", hasten, &hurry);
+    AWAIT(g_atomic_int_get(&hurry.is_over));
     g_thread_join(thread);
     expect(agent, "in the end", "last ");
 }
@@ -311,12 +309,12 @@ a_folder_that_cannot_be_read_right_now_is_not_taken_for_an_empty_one(void **stat
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none_left = (struct rlimit){ 3, before.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
-    settle();
+    await_idle();
     assert_int_equal(directory_source.state(agent, &detail), SOURCE_WAITING);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_non_null(strstr(detail, g_strerror(EMFILE)));
     assert_non_null(domain_table_get(&agent->domains, "a"));
-    fakeagent_run(LOOK_MS);
+    AWAIT(!domain_table_get(&agent->domains, "a"));
     expect(agent, "readable again", "b ");
     assert_int_equal(state_of(agent), SOURCE_OPEN);
 }
@@ -333,7 +331,7 @@ what_makes_entries_for_ever_gets_no_memory_for_ever(void **state)
         make(agent, path);
     }
     directory_source.open(agent);
-    settle();
+    await_idle();
     assert_int_equal(domain_table_size(&agent->domains), 4096);
 }
 

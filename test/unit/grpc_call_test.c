@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
@@ -80,8 +81,7 @@ pair_teardown(void **state)
     g_string_free(pair->seen.texts, TRUE);
     g_clear_error(&pair->seen.error);
     g_free(pair);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
+    await_idle();
     return 0;
 }
 

@@ -84,8 +84,7 @@ a_shutdown_ends_endless_streams_with_a_status(void **state)
     unsigned n_done = 0;
 
     AWAIT(grpc_server_stats(echo->server).calls_started > 0);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
+    await_idle();
     grpc_server_shutdown(echo->server, 60000, count_done, &n_done);
     assert_int_equal(echo->closed[GRPC_CLOSE_SHUTDOWN], 1);
     assert_false(grpc_client_call_wait(call, &error));

@@ -185,8 +185,7 @@ a_client_finds_the_server_again_after_a_restart(void **state)
     assert_true(grpc_client_unary(client, &rpc, &request.base, &reply, NULL));
     protobuf_c_message_free_unpacked(reply, NULL);
     grpc_server_free(echo->server);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
+    await_idle();
     assert_false(grpc_client_unary(client, &rpc, &request.base, &reply, &error));
     assert_true(g_error_matches(error, GRPC_ERROR, GRPC_STATUS_UNAVAILABLE));
     g_clear_error(&error);

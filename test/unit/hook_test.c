@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "hooks/call.h"
+#include "test/support/await.h"
 #include "test/support/fakeagent.h"
 #include "test/support/machine.h"
 
@@ -91,7 +92,7 @@ send_bytes(const Agent *agent, const void *bytes, size_t length)
     if (send(fd, bytes, length, 0) != (ssize_t)length)
         fail_msg("send: %s", g_strerror(errno));
     close(fd);
-    fakeagent_run(20);
+    await_idle();
 }
 
 static const char *
@@ -156,7 +157,7 @@ many_at_once_are_all_taken(void **state)
     while (sent < 1000 && send(fd, packed, pack("reconnect"), MSG_DONTWAIT) > 0)
         sent++;
     assert_int_equal(errno, EAGAIN);
-    fakeagent_run(50);
+    await_idle();
     assert_int_equal(event_hub_count(&agent->events, "hook").events, sent);
     close(fd);
 }
@@ -185,7 +186,7 @@ descriptors_that_come_along_are_dropped(void **state)
     memcpy(CMSG_DATA(&control.header), &pipe_fds[1], sizeof(int));
     assert_true(sendmsg(fd, &message, 0) > 0);
     close(pipe_fds[1]);
-    fakeagent_run(20);
+    await_idle();
     assert_int_equal(domain_table_size(&agent->domains), 1);
     assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* nobody holds the other end */
     close(pipe_fds[0]);
@@ -219,7 +220,7 @@ strangers_are_refused_even_if_the_file_lets_them_in(void **state)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    fakeagent_run(20);
+    await_idle();
     assert_string_equal(detail(agent), "ignored: 1 not from root");
     assert_int_equal(domain_table_size(&agent->domains), 0);
 }

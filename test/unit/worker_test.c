@@ -135,14 +135,6 @@ open_door(Door *door)
     g_mutex_unlock(&door->lock);
 }
 
-/* What has been sent to the loop by now is delivered. */
-static void
-empty_loop(void)
-{
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
-}
-
 static void
 results_come_back_on_the_loop_from_another_thread(void **unused)
 {
@@ -237,7 +229,7 @@ after_the_end_nothing_is_delivered_and_everything_is_freed(void **unused)
     assert_int_equal(door.outputs_freed, 0);
     open_door(&door);
     AWAIT(g_atomic_int_get(&door.inputs_freed) >= 5);
-    empty_loop();
+    await_idle();
     assert_string_equal(receiver.told->str, "");
     assert_int_equal(door.waiting, 1); /* the four were never begun */
     assert_int_equal(door.inputs_freed, 5);
@@ -257,7 +249,7 @@ a_receiver_may_free_the_worker(void **unused)
     for (int i = 0; i < 3; i++)
         push(worker, &receiver, &(Errand){ .door = &door, .number = 5 });
     AWAIT(g_atomic_int_get(&door.inputs_freed) >= 3);
-    empty_loop();
+    await_idle();
     assert_string_equal(receiver.told->str, "5 "); /* the first and no other */
     assert_int_equal(door.inputs_freed, 3);
     assert_null(receiver.frees);
