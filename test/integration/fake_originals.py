@@ -10,6 +10,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST, OTHER_BOOT_ID  # noqa: E402
+from seed import seed  # noqa: E402
 
 FOUND = (0, 123, 45)
 FIXED = (1, 1000, 20)
@@ -17,7 +18,7 @@ NOT_CLEAN = "the last run did not end cleanly"
 
 # How often a busy daemon is killed. The seed is printed with a failure.
 KILLS = 50
-SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
+SEED = seed()
 # Half of the kills come this soon after the start, the others this soon after the first write.
 LIFE_SECONDS = 0.1
 

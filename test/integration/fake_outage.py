@@ -19,12 +19,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
+from seed import seed  # noqa: E402
 
 NOBODY = 65534
 FOUND = (0, 123, 45)
 FIXED = (1, 1000, 20)
 YEAR_SECONDS = 365 * 86400
-SEED = int(os.environ.get("VIRTKSM_SEED", "20260601"))
+SEED = seed()
 
 # Whatever is read or written at the beginning of this file fails with EIO: nothing is mapped there.
 BROKEN = "for file in %s; do mount --bind /proc/$$/mem \"$0/$file\" || exit 9; done && exec \"$@\""

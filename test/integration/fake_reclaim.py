@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
+from seed import seed  # noqa: E402
 
 # The domain that test:///default comes with.
 MAXIMUM_MIB = 8192
@@ -28,7 +29,7 @@ ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
 # The seed is printed with a failure.
-SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
+SEED = seed()
 LIFE_SECONDS = 0.4
 
 

@@ -14,10 +14,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import KSM  # noqa: E402
 from fakelibvirt import write_host  # noqa: E402
+from seed import seed  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGESIZE")
 ROUNDS = 200
-SEED = int(os.environ.get("VIRTKSM_SEED", "20240502"))
+SEED = seed()
 DOMAINS = ["d%d" % number for number in range(8)]
 U64_MAX = 2 ** 64 - 1
 # What was read is good for so long; then the next tick reads anew (READ_GAP_US in agent/gather.c).

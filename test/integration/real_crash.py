@@ -13,9 +13,11 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from seed import seed  # noqa: E402
 from vktest import RealTestCase, ksm, main  # noqa: E402
 
 KILLS = 50
+SEED = seed()
 
 
 class Crash(RealTestCase):
@@ -30,9 +32,7 @@ class Crash(RealTestCase):
             turn += 1
 
     def test_fifty_kills_leave_ksm_as_it_was_found(self):
-        seed = int(os.environ.get("VIRTKSM_SEED", random.randrange(1 << 32)))
-        dice = random.Random(seed)
-        print("VIRTKSM_SEED=%d" % seed)
+        dice = random.Random(SEED)
         self.domain("crash1", content={"common": 16}).start()
         self.domain("crash2", content={"common": 16}).start()
         ksm.write("pages_to_scan", 123)
@@ -55,7 +55,7 @@ class Crash(RealTestCase):
             else:
                 daemon.start()
                 self.assertEqual(daemon.stop(), 0)
-            self.assertEqual(ksm.knobs(), found, "kill %d of seed %d" % (turn, seed))
+            self.assertEqual(ksm.knobs(), found, "kill %d of seed %d" % (turn, SEED))
             self.assertNotIn("originals", os.listdir(daemon.state_dir))
         # Otherwise the kills proved nothing.
         self.assertGreater(moved, KILLS // 4)

@@ -6,18 +6,58 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+/* Any would do. */
+#define USUAL_SEED 20240501
+
+static uint64_t
+clock_seed(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000003 ^ (uint64_t)now.tv_nsec;
+}
+
+static bool
+parse_number(const char *text, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    if (*text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+
+        if (*text < '0' || *text > '9' || number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *ret_number = number;
+    return true;
+}
+
+bool
+dice_seed(const char *text, uint64_t *ret_seed)
+{
+    if (text && strcmp(text, "random") != 0)
+        return parse_number(text, ret_seed);
+    *ret_seed = text ? clock_seed() : USUAL_SEED;
+    return true;
+}
 
 Dice
 dice_new(void)
 {
-    const char *given = getenv("VIRTKSM_SEED");
-    struct timespec now;
+    const char *text = getenv("VIRTKSM_SEED");
     uint64_t seed;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    seed =
-        given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_sec * 1000003 ^ (uint64_t)now.tv_nsec;
+    if (!dice_seed(text, &seed)) {
+        fprintf(stderr, "VIRTKSM_SEED=%s: want a number below 2^64, or random\n", text);
+        exit(EXIT_FAILURE);
+    }
     printf("VIRTKSM_SEED=%" PRIu64 "\n", seed);
     return (Dice){ seed, seed };
 }

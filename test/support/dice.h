@@ -2,11 +2,14 @@
 /*
  * dice.h - chance for tests, that can be had again
  *
- * Each run has another seed and prints it; with VIRTKSM_SEED in the environment a run is repeated.
+ * Every run has the same chance, so that a test which passes today passes tomorrow. Others are to
+ * be had with VIRTKSM_SEED in the environment: a number, or "random", which takes one from the
+ * clock. What was taken is printed. test/support/seed.py is the same for tests in Python.
  */
 #ifndef TEST_SUPPORT_DICE_H
 #define TEST_SUPPORT_DICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -14,7 +17,17 @@ typedef struct {
     uint64_t state; /* of the generator */
 } Dice;
 
-/** dice_new() - take VIRTKSM_SEED or the clock for a seed, and print it */
+/**
+ * dice_seed() - what chance begins with
+ * @text:     of VIRTKSM_SEED; NULL: it is not set
+ * @ret_seed: filled on success
+ *
+ * Return: false: @text is neither a decimal number below 2^64 nor "random".
+ */
+bool dice_seed(const char *text, uint64_t *ret_seed);
+
+/** dice_new() - chance as VIRTKSM_SEED says, which is printed; the program ends if that is no seed
+ */
 Dice dice_new(void);
 
 /** dice_roll() - any number of 64 bits */
