@@ -22,6 +22,7 @@
 #include "policy/debt.h"
 #include "policy/motion.h"
 #include "policy/rule.h"
+#include "policy/tenancy.h"
 
 #include <assert.h>
 #include <string.h>
@@ -35,14 +36,6 @@ static const RuleStep ksm_rules[] = {
 };
 static_assert(sizeof(ksm_rules) / sizeof(ksm_rules[0]) == KSM_MODE_COUNT,
               "ksm_rules[] and KsmMode differ");
-
-/* Who may be merged at all, before and after the rule of the mode. */
-enum { RULE_WHO, RULE_HOLD, TENANCY_RULES };
-
-static const RuleStep tenancy_rules[TENANCY_RULES] = {
-    [RULE_WHO] = tenancy_step,
-    [RULE_HOLD] = tenancy_hold_step,
-};
 
 /* How memory is reclaimed, in this order: each sees what those before it have planned. */
 enum { RULE_MEMORY, RULE_MOTION, RULE_NEED, RULE_ARBITER, RULE_HIGH, RULE_BALLOON, RULE_COUNT };
@@ -180,10 +173,10 @@ policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     plan_clear(sample, plan);
     enter_mode(state, conf->mode, sample->n);
     cpu_window_add(&state->window, sample->host.now_us, sample->host.ksmd_cpu_us);
-    tenancy_rules[RULE_WHO](conf, sample, state, plan);
+    tenancy_decide(conf, sample, state, plan);
     if (sample->host.has_ksm) {
         ksm_rules[conf->mode](conf, sample, state, plan);
-        tenancy_rules[RULE_HOLD](conf, sample, state, plan);
+        tenancy_hold(sample, plan);
     } else {
         plan->ksm.phase = KSM_PHASE_OFF;
         plan->ksm.reason = REASON_NO_KSM;

@@ -149,9 +149,21 @@ typedef struct {
     bool is_measured;   /* share_bp is filled */
     bool was_off;       /* it was switched off at the last look */
     uint64_t on_us;     /* CLOCK_MONOTONIC when it was switched on last; 0: never */
+    uint64_t stuck_us;  /* CLOCK_MONOTONIC since when it cannot be switched off; 0: it can */
     uint64_t parked_us; /* CLOCK_MONOTONIC since when it is left out; 0: it is not */
     uint32_t parks;     /* times that it was, without having paid in between */
 } TenancyTrack;
+
+/* A slot of the table of groups; lives while one is chosen. See group.c. */
+typedef struct {
+    uint32_t first;       /* as a bucket: 1 + number of the slot of its first group; 0: none */
+    uint32_t next;        /* 1 + number of the slot of the bucket's next group; 0: none */
+    uint64_t group;       /* number of the group that is summed here; 0: none */
+    uint32_t members;     /* domains of it */
+    bool may_merge;       /* one of them at least, as far as its metadata goes */
+    uint64_t saved_pages; /* that those are known to save when they are merged */
+    uint64_t new_pages;   /* mergeable pages of the others */
+} GroupSum;
 
 /* What a guest has told of its need; see need.c. */
 typedef struct {
@@ -224,6 +236,7 @@ typedef struct {
     BalloonTrack balloon;
     HighTrack high;
     Bid bid;
+    GroupSum sum;
 } DomainTrack;
 
 typedef struct {

@@ -71,14 +71,6 @@ void ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *s
 /** ksm_off_step() - the settings that were found */
 void ksm_off_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
 
-/** tenancy_step() - who may share memory; before KSM is decided on */
-void tenancy_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
-
-/** tenancy_hold_step() - no scanning while it could merge what must not be; after KSM is decided on
- */
-void tenancy_hold_step(const PolicyConf *conf, const Sample *sample, PolicyState *state,
-                       Plan *plan);
-
 /** memory_step() - how short of memory the host is */
 void memory_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
 

@@ -132,6 +132,7 @@ typedef struct {
     uint64_t group;            /* number of the group that it belongs to; 0: it says none */
     uint32_t merge_wish;       /* MergeWish, of its metadata */
     uint32_t merge_state;      /* MergeState */
+    bool is_switching;         /* QEMU was asked to switch it, and has not answered */
     uint64_t unshare_pages;    /* pages that get copies when it is switched off */
     uint64_t hard_limit_bytes; /* of its cgroup, from its definition; 0: none */
 

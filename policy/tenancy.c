@@ -25,37 +25,14 @@
  */
 #include "policy/tenancy.h"
 #include "policy/distil.h"
+#include "policy/group.h"
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
-/* Part of its memory that a domain of a group, or one that is alone, is expected to save, until it
- * was measured. */
-#define EXPECTED_BP (BP_ONE * 3 / 10)
-#define ALONE_BP    (BP_ONE / 20)
-/* Another group has to bring so much more, since the change costs what has been merged. */
-#define BETTER_BP (BP_ONE * 5 / 4)
-/* Between two looks at whether another group is better. */
-#define LOOK_US (10 * US_PER_S)
 /* While somebody is being switched, and while something is waited for that takes longer. */
 #define TICK_MOVING_US (100 * UINT64_C(1000))
-#define TICK_WAIT_US   (1 * US_PER_S)
-/* How long the first choice waits for the figures of a domain that was just seen. */
-#define FACTS_US (5 * US_PER_S)
+#define TICK_WAIT_US   UINT64_C(1000000)
 /* Copies of so little are made in no time. */
 #define SMALL_BYTES (UINT64_C(16) << 20)
-
-static uint64_t
-group_of(const DomainSample *domain)
-{
-    return domain->group ? domain->group : tenancy_own_group(domain->key);
-}
-
-/* Whether it can be merged by anybody. */
-static bool
-is_concerned(const DomainSample *domain)
-{
-    return domain->is_tenant && (domain->mergeable_bp > 0 || !domain->is_defined);
-}
 
 static bool
 is_off(const DomainSample *domain)
@@ -74,181 +51,6 @@ rule_in_force(const PolicyConf *conf, const Sample *sample)
     return TENANCY_ALL;
 }
 
-/* --- what a group is worth -------------------------------------------------------------- */
-
-static uint64_t
-mergeable_pages(const HostSample *host, const DomainSample *domain)
-{
-    uint64_t bytes = min_u64(known_or(domain->resident_bytes, 0), domain->balloon_bytes);
-
-    return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
-}
-
-/* While it is on and ksmd has seen most of it, what it saves is what it would save again. */
-static void
-learn(const HostSample *host, const DomainSample *domain, DomainTrack *track)
-{
-    uint64_t pages = mergeable_pages(host, domain);
-    uint64_t merged =
-        sat_add(known_or(host->ksm.pages_sharing, 0), known_or(host->ksm.pages_shared, 0));
-    uint64_t saved;
-
-    if (domain->merge_state != MERGE_AS_FOUND || !is_known(domain->merging_pages) || pages == 0 ||
-        merged == 0 || track->twice_bytes / host->page_bytes < pages / 2)
-        return;
-    saved = mul_div(domain->merging_pages, known_or(host->ksm.pages_sharing, 0), merged);
-    track->tenancy.share_bp = min_u64(mul_div(saved, BP_ONE, pages), BP_ONE);
-    track->tenancy.is_measured = true;
-}
-
-static size_t
-members_of(const Sample *sample, uint64_t group)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < sample->n; i++)
-        n += is_concerned(&sample->domains[i]) && group_of(&sample->domains[i]) == group;
-    return n;
-}
-
-static uint64_t
-worth_of(const Sample *sample, const PolicyState *state, uint64_t group)
-{
-    uint64_t usual_bp = members_of(sample, group) > 1 ? EXPECTED_BP : ALONE_BP;
-    uint64_t worth = 0;
-
-    for (size_t i = 0; i < sample->n; i++) {
-        const DomainSample *domain = &sample->domains[i];
-        const TenancyTrack *track = &state->domains[i].tenancy;
-
-        if (!is_concerned(domain) || group_of(domain) != group)
-            continue;
-        worth = sat_add(worth, mul_div(mergeable_pages(&sample->host, domain),
-                                       track->is_measured ? track->share_bp : usual_bp, BP_ONE));
-    }
-    return worth;
-}
-
-/* The best of all; the first of several that are as good. 0: there is none. */
-static uint64_t
-best_group(const Sample *sample, const PolicyState *state, uint64_t *ret_worth)
-{
-    uint64_t best = 0;
-
-    *ret_worth = 0;
-    for (size_t i = 0; i < sample->n; i++) {
-        const DomainSample *domain = &sample->domains[i];
-        uint64_t worth;
-
-        if (!is_concerned(domain) || !domain->is_defined || domain->merge_wish == MERGE_WISH_NO)
-            continue;
-        worth = worth_of(sample, state, group_of(domain));
-        if (best == 0 || worth > *ret_worth) {
-            best = group_of(domain);
-            *ret_worth = worth;
-        }
-    }
-    return best;
-}
-
-/* --- which group it is ------------------------------------------------------------------ */
-
-/* The group of those who cannot be switched off. 0: there are none, or they are of several. */
-static uint64_t
-stuck_group(const Sample *sample)
-{
-    uint64_t group = 0;
-
-    for (size_t i = 0; i < sample->n; i++) {
-        const DomainSample *domain = &sample->domains[i];
-
-        if (!is_concerned(domain) || domain->merge_state != MERGE_STUCK)
-            continue;
-        if (group != 0 && group != group_of(domain))
-            return 0;
-        group = group_of(domain);
-    }
-    return group;
-}
-
-/* Whether a choice can be made on what is known. */
-static bool
-has_facts(const Sample *sample)
-{
-    for (size_t i = 0; i < sample->n; i++) {
-        const DomainSample *domain = &sample->domains[i];
-        bool is_new = sat_sub(sample->host.now_us, domain->started_us) < FACTS_US;
-
-        if (is_concerned(domain) &&
-            (!domain->is_defined || (is_new && !is_known(domain->resident_bytes))))
-            return false;
-    }
-    return true;
-}
-
-static void
-take_group(TenancyState *state, uint64_t group, uint64_t now_us)
-{
-    state->looked_us = now_us;
-    if (group == state->group)
-        return;
-    state->group = group;
-    state->since_us = now_us;
-}
-
-/* Merged pages count as resident already, so with its own copies it has what is resident. */
-static bool
-has_room(const DomainSample *domain)
-{
-    return domain->hard_limit_bytes == 0 || !is_known(domain->resident_bytes) ||
-           domain->resident_bytes <= domain->hard_limit_bytes;
-}
-
-/* Whether there is memory for what all of a group have merged, were it switched off. */
-static bool
-can_be_parted(const PolicyConf *conf, const Sample *sample, uint64_t group)
-{
-    uint64_t need = 0;
-
-    for (size_t i = 0; i < sample->n; i++) {
-        const DomainSample *domain = &sample->domains[i];
-
-        if (!is_concerned(domain) || group_of(domain) != group)
-            continue;
-        if (!has_room(domain))
-            return false;
-        need = sat_add(need, tenancy_need_bytes(&sample->host, domain));
-    }
-    return need <= tenancy_headroom_bytes(conf, &sample->host);
-}
-
-static void
-choose_group(const PolicyConf *conf, const Sample *sample, PolicyState *state)
-{
-    TenancyState *tenancy = &state->tenancy;
-    uint64_t now_us = sample->host.now_us;
-    uint64_t stuck = stuck_group(sample);
-    uint64_t worth;
-    uint64_t best;
-
-    if (tenancy->group == 0 || members_of(sample, tenancy->group) == 0) {
-        best = has_facts(sample) ? best_group(sample, state, &worth) : 0;
-        take_group(tenancy, stuck ? stuck : best, now_us);
-        return;
-    }
-    if (sat_sub(now_us, tenancy->since_us) < conf->tenancy_dwell_s * US_PER_S ||
-        sat_sub(now_us, tenancy->looked_us) < LOOK_US)
-        return;
-    best = best_group(sample, state, &worth);
-    if (stuck)
-        take_group(tenancy, stuck, now_us);
-    else if (worth > mul_div(worth_of(sample, state, tenancy->group), BETTER_BP, BP_ONE) &&
-             can_be_parted(conf, sample, tenancy->group))
-        take_group(tenancy, best, now_us);
-    else
-        tenancy->looked_us = now_us;
-}
-
 /* --- what is wanted of a domain --------------------------------------------------------- */
 
 /* Whether it may be merged, and why. */
@@ -261,8 +63,8 @@ may_merge(TenancyRule rule, uint64_t group, const DomainSample *domain, Reason *
     }
     switch (rule) {
     case TENANCY_SAME_GROUP:
-        *ret_reason = group_of(domain) == group ? REASON_MERGED_GROUP : REASON_OTHER_GROUP;
-        return group_of(domain) == group;
+        *ret_reason = tenancy_group_of(domain) == group ? REASON_MERGED_GROUP : REASON_OTHER_GROUP;
+        return tenancy_group_of(domain) == group;
     case TENANCY_LISTED:
         *ret_reason =
             domain->merge_wish == MERGE_WISH_YES ? REASON_MERGED_LISTED : REASON_NOT_LISTED;
@@ -285,7 +87,7 @@ want(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
         DomainPlan *part = &plan->domains[i];
         bool may;
 
-        if (!is_concerned(domain))
+        if (!tenancy_is_concerned(domain))
             continue;
         if (!domain->is_defined ||
             (plan->tenancy.rule == TENANCY_SAME_GROUP && state->tenancy.group == 0)) {
@@ -324,21 +126,29 @@ tenancy_headroom_bytes(const PolicyConf *conf, const HostSample *host)
                    mul_div(host->mem_total_bytes, conf->memory_tight_bp, BP_ONE));
 }
 
+/* Whether QEMU may be making copies of it at this moment, however long that has taken already. */
+static bool
+is_copying(const DomainSample *domain)
+{
+    return domain->merge_state == MERGE_MOVING || domain->is_switching;
+}
+
 /* What is on its way needs its memory still. Return: whether a large one is. */
 static bool
-book_moving(const Sample *sample, const Plan *plan, uint64_t *headroom)
+book_copying(const Sample *sample, const Plan *plan, uint64_t *headroom)
 {
-    bool is_copying = false;
+    bool is_large = false;
 
     for (size_t i = 0; i < sample->n; i++) {
         uint64_t need = tenancy_need_bytes(&sample->host, &sample->domains[i]);
 
-        if (plan->domains[i].merge != MERGING_OFF || sample->domains[i].merge_state != MERGE_MOVING)
+        if (plan->domains[i].merge != MERGING_OFF || is_off(&sample->domains[i]) ||
+            !is_copying(&sample->domains[i]))
             continue;
-        is_copying = is_copying || need > SMALL_BYTES;
+        is_large = is_large || need > SMALL_BYTES;
         *headroom = sat_sub(*headroom, need);
     }
-    return is_copying;
+    return is_large;
 }
 
 /* Switches off whoever fits. */
@@ -346,7 +156,7 @@ static void
 switch_off(const Sample *sample, Plan *plan)
 {
     uint64_t headroom = plan->tenancy.headroom_bytes;
-    bool is_copying = book_moving(sample, plan, &headroom);
+    bool is_large = book_copying(sample, plan, &headroom);
 
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
@@ -356,19 +166,18 @@ switch_off(const Sample *sample, Plan *plan)
         if (part->merge != MERGING_OFF || is_off(domain))
             continue;
         plan->tenancy.need_bytes = sat_add(plan->tenancy.need_bytes, need);
-        if (domain->merge_state == MERGE_MOVING) {
+        part->merge_reason =
+            domain->merge_state == MERGE_STUCK ? REASON_MERGE_STUCK : REASON_MERGE_WAIT;
+        if (is_copying(domain)) {
             part->merge_apply = true;
-            part->merge_reason = REASON_MERGE_WAIT;
-        } else if (need > headroom || !has_room(domain)) {
+        } else if (need > headroom || !tenancy_has_room(domain)) {
             part->merge_reason = REASON_NO_HEADROOM;
-        } else if (need > SMALL_BYTES && is_copying) {
+        } else if (need > SMALL_BYTES && is_large) {
             part->merge_reason = REASON_MERGE_WAIT;
         } else {
             part->merge_apply = true;
-            part->merge_reason =
-                domain->merge_state == MERGE_STUCK ? REASON_MERGE_STUCK : REASON_MERGE_WAIT;
             headroom = sat_sub(headroom, need);
-            is_copying = is_copying || need > SMALL_BYTES;
+            is_large = is_large || need > SMALL_BYTES;
         }
     }
 }
@@ -382,7 +191,7 @@ count_pending(const Sample *sample, const PolicyState *state, Plan *plan)
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
         const DomainPlan *part = &plan->domains[i];
-        bool is_undecided = is_concerned(domain) && part->merge == MERGING_LEAVE;
+        bool is_undecided = tenancy_is_concerned(domain) && part->merge == MERGING_LEAVE;
 
         if (!is_undecided && (part->merge != MERGING_OFF || is_off(domain) ||
                               state->domains[i].tenancy.parked_us > 0))
@@ -426,19 +235,19 @@ follow_switches(const Sample *sample, PolicyState *state)
             track->tenancy.on_us = sample->host.now_us;
         }
         track->tenancy.was_off = is_off(domain);
-        learn(&sample->host, domain, track);
+        group_follow(&sample->host, domain, track);
     }
 }
 
 void
-tenancy_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+tenancy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     TenancyPlan *tenancy = &plan->tenancy;
 
     follow_switches(sample, state);
     tenancy->rule = rule_in_force(conf, sample);
     if (tenancy->rule == TENANCY_SAME_GROUP)
-        choose_group(conf, sample, state);
+        group_choose(conf, sample, state);
     else
         state->tenancy.group = 0;
     tenancy->group = state->tenancy.group;
@@ -453,13 +262,11 @@ tenancy_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
 }
 
 void
-tenancy_hold_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
+tenancy_hold(const Sample *sample, Plan *plan)
 {
     TenancyPlan *tenancy = &plan->tenancy;
     const uint64_t u = VALUE_UNKNOWN;
 
-    (void)conf;
-    (void)state;
     tenancy->is_paused =
         tenancy->is_enforced && (tenancy->pending > 0 || sample->host.starting > 0);
     if (!tenancy->is_paused && (!tenancy->is_enforced || tenancy->rule != TENANCY_NONE))

@@ -26,6 +26,45 @@ tenancy_own_group(uint64_t key)
     return UINT64_C(1) << 63 | key;
 }
 
+/** tenancy_group_of() - number of the group that a domain is merged with */
+static inline uint64_t
+tenancy_group_of(const DomainSample *domain)
+{
+    return domain->group ? domain->group : tenancy_own_group(domain->key);
+}
+
+/** tenancy_is_concerned() - whether a domain can be merged by anybody, as far as is known */
+static inline bool
+tenancy_is_concerned(const DomainSample *domain)
+{
+    return domain->is_tenant && (domain->mergeable_bp > 0 || !domain->is_defined);
+}
+
+/**
+ * tenancy_has_room() - whether a domain's own limit holds it with copies of all that is merged
+ *
+ * Merged pages count as resident already, so with its own copies it has what is resident.
+ */
+static inline bool
+tenancy_has_room(const DomainSample *domain)
+{
+    return domain->hard_limit_bytes == 0 || !is_known(domain->resident_bytes) ||
+           domain->resident_bytes <= domain->hard_limit_bytes;
+}
+
+/**
+ * tenancy_decide() - who may share memory; before KSM is decided on
+ * @state: remembers the group that is merged, and what each domain has brought
+ * @plan:  its tenancy, and the merging of each domain, are filled
+ */
+void tenancy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan);
+
+/**
+ * tenancy_hold() - no scanning while it could merge what must not be; after KSM is decided on
+ * @plan: after tenancy_decide(); its settings of KSM change
+ */
+void tenancy_hold(const Sample *sample, Plan *plan);
+
 /**
  * tenancy_need_bytes() - memory for the copies that switching a domain off takes
  * @domain: of which the most is taken that is not known to be less

@@ -87,6 +87,7 @@ static const TraceField domain_fields[] = {
     ANY(DomainSample, group),
     BETWEEN(DomainSample, merge_wish, 0, MERGE_WISH_COUNT - 1),
     BETWEEN(DomainSample, merge_state, 0, MERGE_STATE_COUNT - 1),
+    FLAG(DomainSample, is_switching),
     ANY(DomainSample, unshare_pages),
     ANY(DomainSample, hard_limit_bytes),
     FLAG(DomainSample, has_balloon),
@@ -204,6 +205,7 @@ static const TraceField track_fields[] = {
     FLAG(DomainTrack, tenancy.is_measured),
     FLAG(DomainTrack, tenancy.was_off),
     TRACK(tenancy.on_us),
+    TRACK(tenancy.stuck_us),
     TRACK(tenancy.parked_us),
     BETWEEN(DomainTrack, tenancy.parks, 0, UINT32_MAX),
     TRACK(wait_us),
@@ -247,6 +249,13 @@ static const TraceField track_fields[] = {
     TRACK(bid.bytes),
     TRACK(bid.got_bytes),
     FLAG(DomainTrack, bid.dry),
+    BETWEEN(DomainTrack, sum.first, 0, UINT32_MAX),
+    BETWEEN(DomainTrack, sum.next, 0, UINT32_MAX),
+    TRACK(sum.group),
+    BETWEEN(DomainTrack, sum.members, 0, UINT32_MAX),
+    FLAG(DomainTrack, sum.may_merge),
+    TRACK(sum.saved_pages),
+    TRACK(sum.new_pages),
 };
 
 static const TraceField plan_fields[] = {

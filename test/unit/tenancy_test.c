@@ -266,6 +266,81 @@ who_cannot_be_switched_off_decides(void **unused)
     assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
 }
 
+static void
+one_attempt_that_failed_does_not_decide(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t started_s; /* of a group that is new then */
+        uint64_t stuck_s;
+        uint64_t want; /* group, 1: the larger one */
+    } rows[] = {
+        { "for a moment, at the first choice", 0, 5, 1 },
+        { "for long, at the first choice", 0, 20, 2 },
+        { "for a moment, at a later look", 2000, 5, 1 },
+        { "for long, at a later look", 2000, 30, 2 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init(&one, 3);
+        set_groups(&one, "aab");
+        for (uint64_t s = 0; s < rows[r].started_s; s++) {
+            memcase_after(&one, S);
+            obey(&one);
+        }
+        for (uint64_t s = 0; s < 40; s++) {
+            one.domains[2].merge_state = s < rows[r].stuck_s ? MERGE_STUCK : MERGE_AS_FOUND;
+            memcase_after(&one, S);
+            if (s < 9 && one.plan.tenancy.group == 2)
+                fail_msg("%s: after %u s", rows[r].when, (unsigned)s);
+        }
+        if (one.plan.tenancy.group != rows[r].want)
+            fail_msg("%s: group %u", rows[r].when, (unsigned)one.plan.tenancy.group);
+    }
+}
+
+/* The copies of one that hangs may still be made: nobody else is given the memory for them. */
+static void
+what_hangs_keeps_its_memory(void **unused)
+{
+    static const struct {
+        const char *when;
+        bool is_switching;
+        uint64_t available_mib; /* 1000 of 10000 MiB are the reserve */
+        const char *apply;      /* of the domains 1 and 2 */
+        Reason reason;          /* of domain 1 */
+        Reason hanging;         /* of domain 2 */
+    } rows[] = {
+        { "room for one", true, 1014, "01", REASON_NO_HEADROOM, REASON_MERGE_STUCK },
+        { "room for both", true, 1020, "11", REASON_MERGE_WAIT, REASON_MERGE_STUCK },
+        { "it failed, room for one", false, 1014, "10", REASON_MERGE_WAIT, REASON_NO_HEADROOM },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        init(&one, 3);
+        one.conf.tenancy_rule = TENANCY_LISTED;
+        memcase_available(&one, rows[r].available_mib);
+        one.domains[0].merge_wish = MERGE_WISH_YES;
+        one.domains[1].unshare_pages = one.domains[2].unshare_pages = 10 * MIB / 4096;
+        one.domains[2].merge_state = MERGE_STUCK;
+        one.domains[2].is_switching = rows[r].is_switching;
+        memcase_decide(&one);
+        for (size_t i = 0; i < 2; i++)
+            if (one.plans[i + 1].merge_apply != (rows[r].apply[i] == '1'))
+                fail_msg("%s: domain %zu", rows[r].when, i + 1);
+        if (one.plans[1].merge_reason != rows[r].reason ||
+            one.plans[2].merge_reason != rows[r].hanging)
+            fail_msg("%s: %s, %s", rows[r].when, reason_name(one.plans[1].merge_reason),
+                     reason_name(one.plans[2].merge_reason));
+    }
+}
+
 /* What a domain has saved is known once ksmd has seen it while it was on. */
 static void
 a_group_stays_for_dwell_s_and_goes_when_another_brings_more(void **unused)
@@ -474,6 +549,8 @@ main(void)
         cmocka_unit_test(copies_wait_for_memory),
         cmocka_unit_test(without_figures_the_most_is_needed_and_nothing_is_there),
         cmocka_unit_test(who_cannot_be_switched_off_decides),
+        cmocka_unit_test(one_attempt_that_failed_does_not_decide),
+        cmocka_unit_test(what_hangs_keeps_its_memory),
         cmocka_unit_test(a_group_stays_for_dwell_s_and_goes_when_another_brings_more),
         cmocka_unit_test(the_first_choice_waits_for_figures_but_not_for_ever),
         cmocka_unit_test(who_is_off_owes_nothing_and_all_when_it_is_on_again),
