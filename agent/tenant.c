@@ -77,11 +77,16 @@ tenant_forget(Agent *agent)
         ((Domain *)value)->has_group = false;
 }
 
+static MergeDomain
+start_of(const Domain *domain)
+{
+    return (MergeDomain){ domain->uuid, domain->id, domain->has_xml ? domain->xml.n_backends : 0 };
+}
+
 static MergeState
 state_of(const Agent *agent, const Domain *domain)
 {
-    const MergeDomain start = { domain->uuid, domain->id,
-                                domain->has_xml ? domain->xml.n_backends : 0 };
+    const MergeDomain start = start_of(domain);
 
     /* Nobody could be asked to switch it. */
     if (!domain->is_libvirts)
@@ -92,10 +97,13 @@ state_of(const Agent *agent, const Domain *domain)
 void
 tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
+    const MergeDomain start = start_of(domain);
+
     sample->is_tenant = domain->is_libvirts || domain->has_process;
     sample->is_defined = !domain->is_libvirts || (domain->has_xml && domain->has_group);
     sample->group = domain->group_number;
     sample->merge_state = state_of(agent, domain);
+    sample->is_switching = merge_is_switching(&agent->merge, &start);
     if (is_known(domain->sample.merging_pages))
         sample->unshare_pages =
             sat_add(domain->sample.merging_pages, known_or(domain->sample.ksm_zero_pages, 0));

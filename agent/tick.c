@@ -147,7 +147,8 @@ static void
 apply_all(Agent *agent, const Sample *sample, GPtrArray *domains)
 {
     const Decided decided = { sample, &agent->plan,
-                              (const Subject *)(gpointer)agent->tick.subjects->data };
+                              (const Subject *)(gpointer)agent->tick.subjects->data,
+                              libvirt_source_has_listed(agent->libvirt) };
 
     apply_one(agent, ACTUATOR_KSM, &decided);
     if (sample->host.is_quick)

@@ -34,6 +34,7 @@ typedef struct {
     const Sample *sample;    /* borrowed, as all here; what the plan was made from */
     const Plan *plan;        /* what is wanted */
     const Subject *subjects; /* in the order of the sample's domains, as many of them */
+    bool is_listed;          /* libvirt has told which domains run, since the agent started */
 } Decided;
 
 typedef struct {

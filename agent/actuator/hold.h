@@ -40,7 +40,8 @@ typedef struct {
     unsigned failures;      /* attempts that failed, since the last that worked */
     uint64_t resume_us;     /* CLOCK_MONOTONIC; left alone until then; 0: it is not */
     uint64_t lease_us;      /* limits: lifted at this CLOCK_MONOTONIC unless renewed; 0: not set */
-    uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change that worked; 0: none so far */
+    uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change that worked, or, of merging that
+                               was found off, of the first look; 0: none so far */
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
     uint64_t looked_us; /* merging: changed_us of the change whose mappings were seen; 0: none */
     uint32_t pieces;    /* merging: of memory that were seen then */
@@ -49,7 +50,7 @@ typedef struct {
     ChangeKnown before;   /* as known, before the change under way */
     uint64_t want_bytes;  /* of the change under way */
     ChangeTurn *turn;     /* owned; of the change under way; NULL: not asked for yet */
-    uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for */
+    uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for; merging: or looked at */
     uint64_t odd_us;      /* Subject.told_us of a figure that is not ours; 0: there was none */
     uint64_t rebooted_us; /* as in Subject */
     bool deflates;        /* as in Subject */

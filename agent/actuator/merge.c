@@ -12,11 +12,12 @@
  * plugged in later begins as mergeable, so a domain with more pieces than were looked at is not
  * off.
  *
- * Nobody else is known to switch this. Where a domain is found off all the same, it is left so, and
- * where a part of it is, it is refused: what was found could not be put back.
+ * Nobody else is known to switch this. Where a domain is found off all the same, it is left so, but
+ * looked at as any other, and asked about again when memory was plugged in. Where a part of it is
+ * off, it is refused: what was found could not be put back.
  *
  * A domain that a killed run has left switched off stays so until it is decided on, so that it is
- * not merged in between.
+ * not merged in between. For that libvirt has to tell first which domains there are.
  */
 #define _GNU_SOURCE
 #include "agent/actuator/merge.h"
@@ -61,18 +62,34 @@ merge_set_on(Merge *merge, bool is_on)
     merge->is_on = is_on;
 }
 
-/* Whether it is ours, switched off, as far as QEMU says. */
-static bool
-is_said_to_be_off(const Hold *hold)
-{
-    return hold->state == HOLD_OURS && !hold->is_busy && !hold->is_unsure &&
-           hold->known.wrote_bytes == MERGE_VALUE_OFF;
-}
-
 static bool
 was_found_off(const Hold *hold)
 {
     return hold->state == HOLD_IDLE && hold->foreign_bytes == MERGE_VALUE_OFF;
+}
+
+/* Whether it is switched off as far as QEMU says, by us or by somebody else. */
+static bool
+is_said_to_be_off(const Hold *hold)
+{
+    if (hold->is_busy || hold->is_unsure)
+        return false;
+    return was_found_off(hold) ||
+           (hold->state == HOLD_OURS && hold->known.wrote_bytes == MERGE_VALUE_OFF);
+}
+
+/* Since QEMU has answered last. */
+static bool
+was_looked_at(const Hold *hold)
+{
+    return hold->looked_us > 0 && hold->looked_us == hold->changed_us;
+}
+
+/* Whether all its memory that there is now was seen to be off since QEMU has said so. */
+static bool
+is_seen_off(const Hold *hold, uint32_t backends)
+{
+    return is_said_to_be_off(hold) && was_looked_at(hold) && hold->pieces == backends;
 }
 
 static bool
@@ -91,18 +108,21 @@ merge_state(const Merge *merge, const MergeDomain *domain)
         return MERGE_AS_FOUND;
     if (domain->id < 0)
         return MERGE_MOVING;
-    if (was_found_off(hold))
+    if (is_seen_off(hold, domain->backends))
         return MERGE_OFF;
     /* Without failures nobody could be asked. */
     if (hold->failures > 0 || is_late(hold) ||
-        (hold->state == HOLD_IDLE && hold->result == APPLY_RETRY))
+        (hold->state == HOLD_IDLE && hold->result == APPLY_RETRY && !was_found_off(hold)))
         return MERGE_STUCK;
-    if (hold->state == HOLD_IDLE)
-        return MERGE_AS_FOUND;
-    return is_said_to_be_off(hold) && hold->looked_us == hold->changed_us &&
-                   hold->pieces == domain->backends
-               ? MERGE_OFF
-               : MERGE_MOVING;
+    return hold->state == HOLD_IDLE && !was_found_off(hold) ? MERGE_AS_FOUND : MERGE_MOVING;
+}
+
+bool
+merge_is_switching(const Merge *merge, const MergeDomain *domain)
+{
+    const Hold *hold = hold_find(&merge->holds, domain->uuid);
+
+    return hold && hold->is_busy && (domain->id < 0 || hold->id == domain->id);
 }
 
 /* --- looking at the mappings ------------------------------------------------------------ */
@@ -151,6 +171,15 @@ look_work(gpointer data, GError **error)
     return g_steal_pointer(&any);
 }
 
+/* What QEMU has said of it counts no more: it is asked again. */
+static void
+forget_answer(Hold *hold)
+{
+    hold->is_unsure = hold->state == HOLD_OURS;
+    hold->foreign_bytes = VALUE_UNKNOWN;
+    hold->looked_us = hold->changed_us = 0;
+}
+
 static void
 take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
           const GError *error)
@@ -161,7 +190,7 @@ take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
     if (!is_marked) {
         hold_fail(&merge->holds, hold, APPLY_RETRY, error->message);
     } else if (*is_marked) {
-        hold->is_unsure = true; /* asked for again */
+        forget_answer(hold);
         hold_fail(&merge->holds, hold, APPLY_RETRY,
                   "QEMU says that it is not merged, and its mappings say that it may be");
     } else {
@@ -192,8 +221,14 @@ start_look(Merge *merge, Hold *hold, const Subject *subject)
     Look *look;
     LookUser *user;
 
-    if (dir_fd < 0)
+    hold->asked_us = (uint64_t)g_get_monotonic_time();
+    if (hold->changed_us == 0)
+        hold->changed_us = hold->asked_us; /* found off: by whom and when is not known */
+    if (dir_fd < 0) {
+        hold_fail(&merge->holds, hold, APPLY_RETRY,
+                  "its QEMU process is not found, so its mappings cannot be looked at");
         return;
+    }
     look = g_new(Look, 1);
     user = g_new(LookUser, 1);
     *look = (Look){ dir_fd, g_new(uint64_t, subject->n_backends), subject->n_backends };
@@ -243,15 +278,18 @@ is_too_soon(const Hold *hold)
 static bool
 is_enough(Merge *merge, Hold *hold, const Subject *subject)
 {
-    bool was_looked_at = hold->looked_us == hold->changed_us;
-
-    if (hold->is_busy || hold->is_looking || was_found_off(hold) || is_too_soon(hold))
+    if (hold->is_busy || hold->is_looking || is_seen_off(hold, subject->n_backends))
         return true;
-    if (!is_said_to_be_off(hold) || (was_looked_at && hold->pieces != subject->n_backends))
-        return false;
-    if (!was_looked_at && hold_may_try(hold))
-        start_look(merge, hold, subject);
-    return true;
+    if (is_said_to_be_off(hold) && !was_looked_at(hold)) {
+        if (hold_may_try(hold) && (hold->failures == 0 || !is_too_soon(hold)))
+            start_look(merge, hold, subject);
+        return true;
+    }
+    if (is_too_soon(hold))
+        return true;
+    if (was_found_off(hold)) /* memory was plugged in since */
+        forget_answer(hold);
+    return false;
 }
 
 /* In parts: neither can be said to have been found. */
@@ -299,6 +337,18 @@ apply_one(Merge *merge, const Decided *decided, size_t i)
     return false;
 }
 
+/* Who has not been seen may run all the same. */
+static void
+await_left(Merge *merge)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, merge->holds.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        ((Hold *)value)->is_awaited = ((Hold *)value)->state == HOLD_LEFT;
+}
+
 ApplyResult
 merge_apply(Merge *merge, const Decided *decided, GError **error)
 {
@@ -306,6 +356,8 @@ merge_apply(Merge *merge, const Decided *decided, GError **error)
 
     if (!merge->is_on && hold_table_is_idle(&merge->holds))
         return APPLY_UNCHANGED;
+    if (merge->is_on && !decided->is_listed)
+        await_left(merge);
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(merge, decided, i);
     hold_sweep(&merge->holds);

@@ -45,6 +45,9 @@ typedef struct {
  */
 MergeState merge_state(const Merge *merge, const MergeDomain *domain);
 
+/** merge_is_switching() - whether QEMU was asked to switch a domain, and has not answered */
+bool merge_is_switching(const Merge *merge, const MergeDomain *domain);
+
 /**
  * merge_apply() - ask for what policy wants
  * @decided: of this decision

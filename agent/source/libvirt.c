@@ -33,6 +33,7 @@ struct LibvirtSource {
     LibvirtStarts starts;              /* what it has told of domains */
     uint64_t down_us;                  /* CLOCK_MONOTONIC since when it is not up */
     char *told;                        /* owned; the last reason that was logged */
+    bool has_listed;                   /* it has been up, and told which domains run */
     guint asking;                      /* questions for figures under way */
     void (*stats_done)(gpointer user); /* who waits for figures; NULL: nobody */
     gpointer stats_user;               /* for stats_done */
@@ -355,6 +356,7 @@ source_up(gpointer user, const GArray *domains)
     for (guint i = 0; i < domains->len; i++)
         post_found(self, &g_array_index(domains, VirtListed, i));
     post_lost(self);
+    self->has_listed = true;
     ask_missing_definitions(self);
     g_hash_table_remove_all(self->ended);
     g_clear_pointer(&self->told, g_free);
@@ -389,6 +391,12 @@ take_all_stats(const GArray *stats, gpointer user)
     if (stats)
         libvirt_figures_take(&self->agent->domains, stats);
     self->stats_done(self->stats_user);
+}
+
+bool
+libvirt_source_has_listed(const LibvirtSource *source)
+{
+    return source && source->has_listed;
 }
 
 bool

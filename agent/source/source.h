@@ -51,6 +51,9 @@ const char *source_state_name(SourceState state);
 /* libvirt.c: lifecycle callbacks */
 extern const Source libvirt_source;
 
+/** libvirt_source_has_listed() - whether it has told which domains run; NULL: no libvirt, false */
+bool libvirt_source_has_listed(const LibvirtSource *source);
+
 /**
  * libvirt_source_ask() - have libvirt's figures put into the table of domains
  * @source: NULL: no libvirt

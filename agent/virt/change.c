@@ -224,12 +224,19 @@ set_limit(virDomainPtr domain, uint64_t bytes, ChangeOutcome *outcome)
     return virDomainSetMemoryParameters(domain, &param, 1, VIR_DOMAIN_AFFECT_LIVE) == 0;
 }
 
-/* Nothing has been changed yet, and the next attempt would be told the same. */
+/* Nothing has been changed yet. What QEMU says in its own words may be another thing next time, but
+ * what memory it has does not change. */
 static bool
 read_merge(virDomainPtr domain, uint64_t *ret_value, ChangeOutcome *outcome)
 {
+    outcome->result = CHANGE_BUSY;
+    if (!virt_merge_read(domain, ret_value, &outcome->detail))
+        return false;
+    if (*ret_value != MERGE_VALUE_NONE)
+        return true;
     outcome->result = CHANGE_REFUSED;
-    return virt_merge_read(domain, ret_value, &outcome->detail);
+    outcome->detail = g_strdup(MERGE_NO_BACKEND);
+    return false;
 }
 
 static bool

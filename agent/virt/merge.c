@@ -10,10 +10,6 @@
 #define OBJECTS "/objects"
 #define BACKEND "memory-backend-"
 
-/* What a machine type without such objects leaves to say. */
-#define NO_BACKEND                                                                                 \
-    "its memory is no object that QEMU can be told of: a machine type or a QEMU older than 5.0"
-
 /* Return: the answer, owned by the caller; NULL: libvirt's last error says why. */
 static char *
 ask(virDomainPtr domain, const char *command)
@@ -34,16 +30,8 @@ list_backends(virDomainPtr domain, char ***ret_names, char **ret_detail)
 {
     g_autofree char *answer =
         ask(domain, "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"" OBJECTS "\"}}");
-    g_auto(GStrv) names = NULL;
 
-    if (!answer || !qmp_read_children(answer, BACKEND, &names, ret_detail))
-        return false;
-    if (!names[0]) {
-        *ret_detail = g_strdup(NO_BACKEND);
-        return false;
-    }
-    *ret_names = g_steal_pointer(&names);
-    return true;
+    return answer && qmp_read_children(answer, BACKEND, ret_names, ret_detail);
 }
 
 static bool
@@ -87,7 +75,10 @@ virt_merge_read(virDomainPtr domain, uint64_t *ret_value, char **ret_detail)
         any = any || merge;
         all = all && merge;
     }
-    *ret_value = all ? MERGE_VALUE_ON : any ? MERGE_VALUE_MIXED : MERGE_VALUE_OFF;
+    if (!names[0])
+        *ret_value = MERGE_VALUE_NONE;
+    else
+        *ret_value = all ? MERGE_VALUE_ON : any ? MERGE_VALUE_MIXED : MERGE_VALUE_OFF;
     return true;
 }
 

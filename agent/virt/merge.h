@@ -18,6 +18,11 @@
 #define MERGE_VALUE_OFF   UINT64_C(0) /* no backend may be merged */
 #define MERGE_VALUE_ON    UINT64_C(1) /* every backend may be */
 #define MERGE_VALUE_MIXED UINT64_C(2) /* some may be: never asked for */
+#define MERGE_VALUE_NONE  UINT64_C(3) /* QEMU can be told of none: never asked for */
+
+/* What that is a sign of. */
+#define MERGE_NO_BACKEND                                                                           \
+    "its memory is no object that QEMU can be told of: a machine type or a QEMU older than 5.0"
 
 /**
  * virt_merge_read() - whether its backends may be merged

@@ -90,7 +90,7 @@ holdhost_setup(void **state)
     host->sample.domains = host->samples;
     host->sample.n = HOLDHOST_DOMAINS;
     host->plan.domains = host->plans;
-    host->decided = (Decided){ &host->sample, &host->plan, host->subjects };
+    host->decided = (Decided){ &host->sample, &host->plan, host->subjects, true };
     *state = host;
     return 0;
 }

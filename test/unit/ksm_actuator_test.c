@@ -218,7 +218,7 @@ its_row_in_the_list_does_the_same(void **state)
     KsmHost *host = *state;
     Sample sample = { .host.knobs = ksmhost_knobs(host) };
     Plan plan = { .ksm.knobs = burst };
-    const Decided decided = { &sample, &plan, NULL };
+    const Decided decided = { &sample, &plan, NULL, true };
     const Actuator *row = actuators[ACTUATOR_KSM];
     char *note = NULL;
 

@@ -200,6 +200,7 @@ what_cannot_be_switched_is_stuck_and_not_asked_for_all_the_time(void **state)
         { "refused", CHANGE_REFUSED, U, MERGE_STUCK },
         { "failed", CHANGE_FAILED, ON, MERGE_STUCK },
         { "off already, by somebody else", CHANGE_FOREIGN, OFF, MERGE_OFF },
+        { "busy", CHANGE_BUSY, U, MERGE_STUCK },
         { "off in parts, by somebody else", CHANGE_FOREIGN, MIXED, MERGE_STUCK },
     };
     HoldHost *host = *state;
@@ -220,9 +221,122 @@ what_cannot_be_switched_is_stuck_and_not_asked_for_all_the_time(void **state)
         if (state_now(host) != rows[i].state || host->asked->len > 0)
             fail_msg("%s: state %d", rows[i].when, (int)state_now(host));
         entry = holdhost_entry(host, "merge");
-        if ((entry != NULL) != (rows[i].result == CHANGE_FAILED))
+        if ((entry != NULL) != (rows[i].result == CHANGE_FAILED || rows[i].result == CHANGE_BUSY))
             fail_msg("%s: recorded %s", rows[i].when, entry ? entry : "nothing");
     }
+}
+
+/* By somebody else, as QEMU says. */
+static void
+find_off(HoldHost *host)
+{
+    want(host, MERGING_OFF);
+    apply(host);
+    holdhost_answer(host, OFF, CHANGE_FOREIGN, OFF);
+}
+
+static void
+what_was_found_off_is_looked_at_as_well(void **state)
+{
+    HoldHost *host = *state;
+
+    fakeroot_write(host->root, "proc/42/smaps", SMAPS(" mg"));
+    find_off(host);
+    assert_int_equal(state_now(host), MERGE_MOVING);
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_STUCK);
+    fakeroot_write(host->root, "proc/42/smaps", SMAPS(""));
+    later(host);
+    apply(host);
+    holdhost_answer(host, OFF, CHANGE_FOREIGN, OFF);
+    later(host);
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_OFF);
+    assert_null(holdhost_entry(host, "merge"));
+}
+
+static void
+what_was_found_off_is_asked_about_again_after_a_dimm(void **state)
+{
+    HoldHost *host = *state;
+
+    find_off(host);
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_OFF);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(apply(host), APPLY_UNCHANGED);
+    host->subjects[0].n_backends = 2;
+    fakeroot_write(host->root, "proc/42/smaps", "%s",
+                   SMAPS("") "7f676c000000-7f676e000000 rw-p 00000000 00:00 0 \nVmFlags: rd\n");
+    assert_int_equal(state_now(host), MERGE_MOVING);
+    assert_int_equal(apply(host), APPLY_DONE);
+    holdhost_answer(host, OFF, CHANGE_FOREIGN, OFF);
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_OFF);
+    host->subjects[0].n_backends = 3;
+    apply(host);
+    holdhost_answer(host, OFF, CHANGE_FOREIGN, MIXED); /* it may be merged, and is not ours */
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_STUCK);
+}
+
+static void
+a_process_that_is_not_found_is_told_of(void **state)
+{
+    HoldHost *host = *state;
+
+    host->subjects[0].process = NULL;
+    want(host, MERGING_OFF);
+    apply(host);
+    holdhost_answer(host, OFF, CHANGE_DONE, ON);
+    for (unsigned i = 0; i < 10; i++)
+        apply(host); /* in haste: that is one attempt */
+    assert_int_equal(state_now(host), MERGE_STUCK);
+    assert_non_null(strstr(hold_find(&merge.holds, host->subjects[0].uuid)->detail, "process"));
+    host->subjects[0].process = &process;
+    later(host);
+    apply(host);
+    assert_int_equal(state_now(host), MERGE_OFF);
+}
+
+static void
+who_is_being_switched_is_told_however_long_it_takes(void **state)
+{
+    HoldHost *host = *state;
+    const MergeDomain start = { host->subjects[0].uuid, host->subjects[0].id, 1 };
+
+    assert_false(merge_is_switching(&merge, &start));
+    want(host, MERGING_OFF);
+    apply(host);
+    assert_true(merge_is_switching(&merge, &start));
+    hold_find(&merge.holds, start.uuid)->asked_us -= 40000000;
+    assert_int_equal(merge_state(&merge, &start), MERGE_STUCK);
+    assert_true(merge_is_switching(&merge, &start));
+    holdhost_answer(host, OFF, CHANGE_DONE, ON);
+    assert_false(merge_is_switching(&merge, &start));
+    apply(host);
+    assert_int_equal(merge_state(&merge, &start), MERGE_OFF);
+}
+
+static void
+what_was_left_off_waits_for_the_list_of_domains(void **state)
+{
+    HoldHost *host = *state;
+
+    switch_off(host);
+    merge_done(&merge);
+    holdhost_reopen(host);
+    begin(host);
+    host->decided.is_listed = false;
+    host->sample.n = 0; /* libvirt has not told yet */
+    for (unsigned i = 0; i < 3; i++)
+        apply(host);
+    assert_int_equal(host->asked->len, 0);
+    host->decided.is_listed = true;
+    apply(host); /* it does not run, as far as libvirt knows: that is for libvirt to say */
+    holdhost_answer(host, ON, CHANGE_GONE, U);
+    apply(host);
+    assert_null(holdhost_entry(host, "merge"));
 }
 
 static void
@@ -328,6 +442,11 @@ main(void)
         ON_HOST(a_new_start_is_not_taken_for_the_one_before),
         ON_HOST(memory_that_is_plugged_in_is_switched_too),
         ON_HOST(what_cannot_be_switched_is_stuck_and_not_asked_for_all_the_time),
+        ON_HOST(what_was_found_off_is_looked_at_as_well),
+        ON_HOST(what_was_found_off_is_asked_about_again_after_a_dimm),
+        ON_HOST(a_process_that_is_not_found_is_told_of),
+        ON_HOST(who_is_being_switched_is_told_however_long_it_takes),
+        ON_HOST(what_was_left_off_waits_for_the_list_of_domains),
         ON_HOST(while_libvirt_is_away_it_is_stuck_and_then_goes_on),
         ON_HOST(it_goes_back_when_it_may_and_stays_while_nothing_is_decided),
         ON_HOST(what_a_killed_run_has_left_off_is_taken_over_or_put_back),

@@ -18,6 +18,7 @@
 
 #include "agent/virt/conn.h"
 #include "agent/virt/merge.h"
+#include "policy/arith.h"
 #include "policy/sample.h"
 
 #define UUID    "6695eb01-f6a4-8304-79aa-97f2502e193f" /* of the domain of test:///default */
@@ -34,6 +35,7 @@ static struct {
     unsigned n;
     unsigned sets;         /* so far */
     unsigned refuse_after; /* sets that work; the next is an error */
+    const char *says;      /* instead of any answer; NULL: it answers */
     bool is_hung;          /* libvirt gives no answer */
     bool is_gone;          /* QEMU has exited in the middle of it */
 } qemu;
@@ -92,7 +94,7 @@ __wrap_virDomainQemuMonitorCommand(virDomainPtr domain, const char *command, cha
         virDomainSetMemoryFlags(domain, 0, 0); /* for an error of libvirt's own */
         return -1;
     }
-    text = answer(command);
+    text = qemu.says ? g_strdup(qemu.says) : answer(command);
     *result = strdup(text);
     return 0;
 }
@@ -243,6 +245,32 @@ a_monitor_that_does_not_answer_changes_nothing(void **unused)
     change_outcome_clear(&outcome);
 }
 
+/* Only what the machine is made of is a reason not to ask again for long. */
+static void
+an_answer_that_is_none_is_asked_for_again(void **unused)
+{
+    static const ChangeKnown known = { ON, ON, ON, ON };
+    static const char *const texts[] = {
+        "{\"error\":{\"class\":\"GenericError\",\"desc\":\"not now\"}}",
+        "{\"return\":7}",
+        "",
+        "nonsense",
+    };
+    (void)unused;
+
+    virt_prepare();
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        ChangeOutcome outcome;
+
+        play("a=1");
+        qemu.says = texts[i];
+        outcome = change(&known, OFF);
+        if (outcome.result != CHANGE_BUSY || !outcome.detail || is_known(outcome.found_bytes))
+            fail_msg("\"%s\": result %d", texts[i], (int)outcome.result);
+        change_outcome_clear(&outcome);
+    }
+}
+
 int
 main(void)
 {
@@ -250,6 +278,7 @@ main(void)
         cmocka_unit_test(merging_is_switched_where_it_is_as_we_know_it),
         cmocka_unit_test(what_stops_in_the_middle_may_have_happened),
         cmocka_unit_test(a_monitor_that_does_not_answer_changes_nothing),
+        cmocka_unit_test(an_answer_that_is_none_is_asked_for_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
