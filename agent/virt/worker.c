@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.c - a GThreadPool whose results come back on the main loop
+ * worker.c - a thread and a queue; results come back on the main loop
  *
- * The worker is counted by its owner and by every job under way, because a thread may be stuck in
- * a call for as long as libvirtd likes, and must find something to return to.
+ * The worker is counted by its owner, by its thread and by every job under way, because the thread
+ * may be stuck in a call for as long as libvirtd likes, and must find something to return to.
+ *
+ * The thread is the worker's own, not one of a pool that others share: so it can be waited for, and
+ * what libraries keep for each thread is freed before the process ends. OpenSSL, which libvirt
+ * brings, loses that of a thread that ends while the process does.
  */
 #include "agent/virt/worker.h"
 
 struct Worker {
-    GThreadPool *pool; /* owned */
-    guint pending;     /* jobs not delivered; the loop's */
-    gint64 since_us;   /* CLOCK_MONOTONIC of the last result, or when waiting began; the loop's */
-    gint closed;       /* atomic; the owner is gone */
-    gint refs;         /* atomic */
+    GAsyncQueue *queue; /* counted; Task to be done, the Worker itself for the end */
+    GThread *thread;    /* owned; NULL before there was work */
+    guint pending;      /* jobs not delivered; the loop's */
+    gint64 since_us;    /* CLOCK_MONOTONIC of the last result, or when waiting began; the loop's */
+    gint closed;        /* atomic; the owner is gone */
+    gint refs;          /* atomic */
 };
 
 typedef struct {
@@ -28,8 +33,17 @@ typedef struct {
 static void
 worker_unref(Worker *worker)
 {
-    if (g_atomic_int_dec_and_test(&worker->refs))
-        g_free(worker);
+    if (!g_atomic_int_dec_and_test(&worker->refs))
+        return;
+    g_async_queue_unref(worker->queue);
+    g_free(worker);
+}
+
+static Worker *
+worker_ref(Worker *worker)
+{
+    g_atomic_int_inc(&worker->refs);
+    return worker;
 }
 
 static void
@@ -60,18 +74,25 @@ deliver(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void
-run(gpointer data, gpointer unused)
+/* What has not begun when the owner goes is freed here: that may be a call to libvirtd, too. */
+static gpointer
+run(gpointer data)
 {
-    Task *task = data;
+    Worker *worker = data;
+    gpointer next;
 
-    (void)unused;
-    if (g_atomic_int_get(&task->worker->closed)) {
-        task_free(task);
-        return;
+    while ((next = g_async_queue_pop(worker->queue)) != worker) {
+        Task *task = next;
+
+        if (g_atomic_int_get(&worker->closed)) {
+            task_free(task);
+            continue;
+        }
+        task->output = task->job->work(task->input, &task->error);
+        g_idle_add_full(G_PRIORITY_DEFAULT, deliver, task, NULL);
     }
-    task->output = task->job->work(task->input, &task->error);
-    g_idle_add_full(G_PRIORITY_DEFAULT, deliver, task, NULL);
+    worker_unref(worker);
+    return NULL;
 }
 
 Worker *
@@ -80,8 +101,19 @@ worker_new(void)
     Worker *worker = g_new0(Worker, 1);
 
     worker->refs = 1;
-    worker->pool = g_thread_pool_new(run, NULL, 1, FALSE, NULL);
+    worker->queue = g_async_queue_new();
     return worker;
+}
+
+/* One that cannot be had is asked for again with the next job. */
+static void
+want_thread(Worker *worker)
+{
+    if (worker->thread)
+        return;
+    worker->thread = g_thread_try_new("worker", run, worker_ref(worker), NULL);
+    if (!worker->thread)
+        worker_unref(worker);
 }
 
 void
@@ -89,12 +121,11 @@ worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer user)
 {
     Task *task = g_new0(Task, 1);
 
-    g_atomic_int_inc(&worker->refs);
-    *task = (Task){ .worker = worker, .job = job, .input = input, .user = user };
+    *task = (Task){ .worker = worker_ref(worker), .job = job, .input = input, .user = user };
     if (worker->pending++ == 0)
         worker->since_us = g_get_monotonic_time();
-    /* A thread that cannot be started is an error only until one of the others is free. */
-    g_thread_pool_push(worker->pool, task, NULL);
+    g_async_queue_push(worker->queue, task);
+    want_thread(worker);
 }
 
 gint64
@@ -126,11 +157,18 @@ worker_drain(Worker *worker, gint64 limit_us)
 void
 worker_free(Worker *worker)
 {
+    GThread *thread;
+
     if (!worker)
         return;
     g_atomic_int_set(&worker->closed, 1);
-    /* No wait; what has not begun is freed by run(), in whichever thread gets to it. */
-    g_thread_pool_free(worker->pool, FALSE, FALSE);
-    worker->pool = NULL;
+    g_async_queue_push(worker->queue, worker);
+    thread = g_steal_pointer(&worker->thread);
+    if (!thread)
+        run(worker_ref(worker));
+    else if (worker->pending == 0)
+        g_thread_join(thread); /* it waits for work, or is about to */
+    else
+        g_thread_unref(thread); /* nobody can end a call of libvirt's */
     worker_unref(worker);
 }

@@ -28,7 +28,7 @@ typedef struct {
 } WorkerJob;
 
 /**
- * worker_new() - a thread for one job at a time, there while there is work
+ * worker_new() - a thread for one job at a time, there from the first one on
  *
  * Return: for worker_free().
  */
@@ -60,7 +60,7 @@ bool worker_drain(Worker *worker, gint64 limit_us);
 /**
  * worker_free() - deliver nothing any more
  * @worker: accepts NULL. Jobs not begun are dropped; a job under way is left to end by itself and
- *          its output is freed.
+ *          its output is freed. With none under way, the thread has ended on return.
  */
 void worker_free(Worker *worker);
 

@@ -22,6 +22,7 @@ typedef struct {
     guint worked;         /* jobs done */
     guint inputs_freed;   /* by free_input */
     guint outputs_freed;  /* by free_output */
+    guint threads_ended;  /* that have worked */
     GThread *work_thread; /* that worked last */
 } Door;
 
@@ -40,12 +41,46 @@ typedef struct {
     Worker *frees; /* freed by the first delivery; NULL: none */
 } Receiver;
 
+static unsigned refusals; /* threads that cannot be had, before one can */
+
+GThread *__real_g_thread_try_new(const char *name, GThreadFunc run, gpointer data, GError **error);
+GThread *__wrap_g_thread_try_new(const char *name, GThreadFunc run, gpointer data, GError **error);
+
+GThread *
+__wrap_g_thread_try_new(const char *name, GThreadFunc run, gpointer data, GError **error)
+{
+    if (refusals == 0)
+        return __real_g_thread_try_new(name, run, data, error);
+    refusals--;
+    g_set_error(error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more threads");
+    return NULL;
+}
+
+static void
+count(Door *door, guint *counter)
+{
+    g_mutex_lock(&door->lock);
+    (*counter)++;
+    g_cond_broadcast(&door->moved);
+    g_mutex_unlock(&door->lock);
+}
+
+static void
+note_end(gpointer door)
+{
+    count(door, &((Door *)door)->threads_ended);
+}
+
+/* As what libraries keep for each thread. */
+static GPrivate kept = G_PRIVATE_INIT(note_end);
+
 static gpointer
 do_errand(gpointer input, GError **error)
 {
     const Errand *errand = input;
     Door *door = errand->door;
 
+    g_private_set(&kept, door);
     g_mutex_lock(&door->lock);
     door->work_thread = g_thread_self();
     door->waiting += errand->waits;
@@ -63,21 +98,12 @@ do_errand(gpointer input, GError **error)
 }
 
 static void
-count_free(Door *door, guint *counter)
-{
-    g_mutex_lock(&door->lock);
-    (*counter)++;
-    g_cond_broadcast(&door->moved);
-    g_mutex_unlock(&door->lock);
-}
-
-static void
 free_errand(gpointer input)
 {
     Door *door = ((Errand *)input)->door;
 
     g_free(input);
-    count_free(door, &door->inputs_freed);
+    count(door, &door->inputs_freed);
 }
 
 static void
@@ -86,7 +112,7 @@ free_output(gpointer output)
     Door *door = ((Errand *)output)->door;
 
     g_free(output);
-    count_free(door, &door->outputs_freed);
+    count(door, &door->outputs_freed);
 }
 
 static void
@@ -234,6 +260,7 @@ after_the_end_nothing_is_delivered_and_everything_is_freed(void **unused)
     assert_int_equal(door.waiting, 1); /* the four were never begun */
     assert_int_equal(door.inputs_freed, 5);
     assert_int_equal(door.outputs_freed, 1);
+    wait_for(&door, &door.threads_ended, 1);
     g_string_free(receiver.told, TRUE);
 }
 
@@ -253,6 +280,60 @@ a_receiver_may_free_the_worker(void **unused)
     assert_string_equal(receiver.told->str, "5 "); /* the first and no other */
     assert_int_equal(door.inputs_freed, 3);
     assert_null(receiver.frees);
+    wait_for(&door, &door.threads_ended, 1);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+what_the_thread_kept_is_gone_when_the_worker_is(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 1 });
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 2 });
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_int_equal(door.threads_ended, 0);
+    worker_free(worker);
+    assert_int_equal(door.threads_ended, 1);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+a_thread_that_cannot_be_had_is_had_with_the_next_job(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    refusals = 1;
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 1 });
+    assert_false(worker_drain(worker, 20000));
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 2 });
+    assert_true(worker_drain(worker, WAIT_US));
+    assert_string_equal(receiver.told->str, "1 2 ");
+    worker_free(worker);
+    g_string_free(receiver.told, TRUE);
+}
+
+static void
+jobs_for_a_thread_that_never_came_are_freed(void **unused)
+{
+    Receiver receiver = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { .open = true };
+    (void)unused;
+
+    refusals = 2;
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 1 });
+    push(worker, &receiver, &(Errand){ .door = &door, .number = 2 });
+    worker_free(worker);
+    assert_int_equal(door.inputs_freed, 2);
+    assert_int_equal(door.worked, 0);
+    assert_string_equal(receiver.told->str, "");
     g_string_free(receiver.told, TRUE);
 }
 
@@ -277,6 +358,9 @@ main(void)
         cmocka_unit_test(much_work_is_done_all_the_same),
         cmocka_unit_test(after_the_end_nothing_is_delivered_and_everything_is_freed),
         cmocka_unit_test(a_receiver_may_free_the_worker),
+        cmocka_unit_test(what_the_thread_kept_is_gone_when_the_worker_is),
+        cmocka_unit_test(a_thread_that_cannot_be_had_is_had_with_the_next_job),
+        cmocka_unit_test(jobs_for_a_thread_that_never_came_are_freed),
         cmocka_unit_test(freeing_no_worker_is_fine),
     };
 
