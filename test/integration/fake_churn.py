@@ -16,7 +16,7 @@ from fakelibvirt import FakeLibvirtd, TEST_NAME, domain_xml  # noqa: E402
 THOUSAND = 1000
 OTHER_UUID = "99999999-9999-4999-8999-999999999999"
 # Sanitizers keep what was freed for a while.
-LEAK_MIB = 24 if "asan" in os.environ.get("VIRTKSM_BUILD_DIR", "") else 8
+LEAK_MIB = 24 if os.environ.get("VIRTKSM_SANITIZE") else 8
 
 
 def fds(pid):

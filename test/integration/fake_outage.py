@@ -7,20 +7,23 @@ found, and the log says what was wrong.
 """
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import VALGRIND, FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from seed import seed  # noqa: E402
 
+HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 NOBODY = 65534
 FOUND = (0, 123, 45)
 FIXED = (1, 1000, 20)
@@ -209,6 +212,32 @@ class Agent(OutageTestCase):
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
         daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    @unittest.skipIf(os.environ.get("VIRTKSM_SANITIZE") or VALGRIND,
+                     "what watches over memory needs much of its own")
+    def test_out_of_memory_it_ends_and_what_it_changed_goes_back(self):
+        host = self.found_host()
+        daemon = self.started("--mode", "fixed", host=host)
+        self.assertEqual(host.settings(), FIXED)
+        pid = daemon.process.pid
+        with open("/proc/%d/statm" % pid, encoding="ascii") as file:
+            size = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+        daemon.killed = True
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+        resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
+        definition = "<domain id='%d'><name>d%d</name><uuid>%08d-1111-4111-8111-111111111111</uuid>"
+        padding = "<!--%s--></domain>" % ("x" * 120000)
+        for number in range(1, 1000):
+            subprocess.run([HOOK, "d%d" % number, "started", "begin", "-"], text=True, check=True,
+                           input=definition % (number, number, number) + padding,
+                           env={"VIRTKSM_HOOK_SOCKET": daemon.runtime_dir + "/hook.sock"})
+            if daemon.process.poll() is not None:
+                break
+        self.assertLess(daemon.wait_end(), 0, "it has not been ended by a signal")
+        self.assertIn("failed to allocate", daemon.log())
+        os.truncate(daemon.log_path, 0)  # that was GLib's complaint
+        self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
         self.assertEqual(host.settings(), FOUND)
 
     def test_a_foreign_writer_at_any_moment_has_the_last_word(self):

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""fake_promises.py - what the agent promises, a test for each, named after it
+
+Each is a run from end to end; what can go wrong on the way has tests of its own, in the programs
+named with it. Of what goes back, merging of single domains needs a QEMU: real_tenancy.py.
+"""
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, Reclaim  # noqa: E402
+from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakehost import BURST  # noqa: E402
+from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
+
+HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
+FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
+FOUND = (0, 123, 45)
+FIXED = (1, 1000, 20)
+IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
+SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
+# How long libvirtd would wait for a hook before anybody minds; it reads for a second at most.
+HOOK_SECONDS = 8
+
+
+def is_stopped(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+class Restored(Reclaim):
+    """See fake_originals, fake_disk, fake_reclaim; real_crash."""
+
+    def period_s(self):
+        xml = self.libvirtd.virsh("dumpxml " + TEST_NAME)
+        return int(xml.split("<stats period='", 1)[1].split("'")[0]) if "<stats" in xml else 0
+
+    def everything(self):
+        return self.fake.settings(), self.balloon_mib(), self.limit(), self.period_s()
+
+    def move_everything(self):
+        daemon = self.running(mode="fixed")
+        self.script(balloon=1024, limit=700, lease=LONG_MS)
+        self.await_balloon(1024, "wanted")
+        self.await_limit(700, "wanted")
+        self.play_kernel(700)
+        self.script(balloon=1024, limit=700, lease=LONG_MS, in_force=700)
+        wait_until(lambda: self.period_s() > 0, "guests are asked")
+        self.assertEqual(self.fake.settings(), FIXED)
+        return daemon
+
+    def test_whatever_kills_it_all_goes_back_to_what_was_before_its_first_run(self):
+        self.fake.set_knobs(*FOUND)
+        self.libvirtd.virsh("dommemstat %s --period 0 --live" % TEST_NAME)
+        found = self.everything()
+        self.assertEqual(found, (FOUND, FOUND_MIB, None, 0))
+        for number in signal.SIGKILL, signal.SIGUSR1, signal.SIGALRM:
+            daemon = self.move_everything()
+            daemon.killed = True
+            daemon.send(number)
+            daemon.wait_end()
+            self.assertNotEqual(self.everything(), found)
+            self.script()
+        self.assert_done(daemon.run("--restore"), 0)
+        self.assertEqual(self.everything(), found)
+        self.move_everything().kill()
+        self.script()
+        self.running().stop()
+        self.assertEqual(self.everything(), found, "the next start and stop")
+        self.move_everything().stop()
+        self.assertEqual(self.everything(), found, "a stop")
+
+    def test_originals_are_on_disk_before_the_first_write(self):
+        self.fake.set_knobs(*FOUND)
+        daemon = self.running()
+        os.rename(daemon.state_dir, daemon.state_dir + ".gone")
+        with open(daemon.state_dir, "w", encoding="utf-8"):
+            pass
+        found = self.everything()
+        before = self.fake.stamps()
+        self.script(balloon=1024, limit=700, lease=LONG_MS)
+        daemon.ask("mode", "fixed")
+        ticks = daemon.ask("status")["ticks"]
+        wait_until(lambda: daemon.ask("status")["ticks"] > ticks + 3, "some decisions")
+        self.assertEqual(self.everything(), found)
+        self.assert_untouched(self.fake, before)
+        self.assertEqual(daemon.ask("status")["actuator"], "state-unwritable")
+        os.unlink(daemon.state_dir)
+        daemon.ask("kick")
+        self.await_balloon(1024, "there is a place for the record")
+        self.assertEqual(self.fake.settings(), FIXED)
+
+
+class OtherWriters(Reclaim):
+    """See fake_rival, fake_outage.Agent, fake_reclaim."""
+
+    def test_another_writer_is_noticed_and_named_and_not_fought(self):
+        self.fake.add_process("ksmtuned")
+        daemon = self.with_balloon(1024, mode="fixed")
+        self.fake.echo("pages_to_scan", 777)
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        wait_until(lambda: daemon.ask("status")["actuator"] == "yielded", "KSM's is noticed")
+        wait_until(lambda: "somebody else has changed it" in daemon.log(), "the balloon's is")
+        self.assertIn("probably ksmtuned", daemon.ask("status")["actuator_detail"])
+        self.assertIn("another program drives KSM", daemon.log())
+        self.script(balloon=800)
+        before = self.fake.stamps()
+        for _ in range(5):
+            daemon.ask("kick")
+        self.assert_untouched(self.fake, before)
+        self.assertEqual(self.balloon_mib(), 1536)
+        daemon.stop()
+        self.assertEqual((self.fake.ksm("pages_to_scan"), self.balloon_mib()), (777, 1536))
+
+
+class Libvirtd(FakeTestCase):
+    """See fake_events, fake_outage.Libvirt; real_libvirtd, real_hook."""
+
+    def assert_same(self, daemon, libvirtd):
+        def known():
+            return sorted((d["name"], d["id"]) for d in daemon.ask("list")["domains"])
+
+        wanted = sorted(libvirtd.domains().items())
+        wait_until(lambda: known() == wanted, lambda: "knows %s, want %s" % (known(), wanted))
+
+    def wait_connected(self, daemon, wanted):
+        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"] == wanted,
+                   "connected: %s" % wanted)
+
+    def test_libvirtd_absent_hanging_or_restarted_costs_no_domain_and_doubles_none(self):
+        host = self.host()
+        libvirtd = FakeLibvirtd(host.base)
+        self.addCleanup(libvirtd.close)
+        daemon = self.started(host=host, connect=libvirtd.uri, config=IMPATIENT)
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST, "it works without")
+        libvirtd.start().hold()
+        libvirtd.define("web", "db")
+        libvirtd.virsh("start web", "start db")
+        self.wait_connected(daemon, True)
+        self.assert_same(daemon, libvirtd)
+
+        libvirtd.send(signal.SIGSTOP)
+        self.wait_connected(daemon, False)
+        self.assertEqual(daemon.names(), ["db", TEST_NAME, "web"], "it goes on with what it knows")
+        daemon.ask("kick")
+        libvirtd.send(signal.SIGCONT)
+        libvirtd.virsh("destroy db", "destroy web", "start web")
+        self.wait_connected(daemon, True)
+        self.assert_same(daemon, libvirtd)
+
+        libvirtd.kill()
+        self.wait_connected(daemon, False)
+        self.assertEqual(daemon.names(), [TEST_NAME, "web"])
+        libvirtd.start().hold()
+        self.wait_connected(daemon, True)
+        self.assert_same(daemon, libvirtd)
+        self.assertEqual(daemon.names(), [TEST_NAME], "what the new one has")
+
+
+class Hook(FakeTestCase):
+    """See fake_hook.Program; real_hook, test/bench/hook_delay.py."""
+
+    def test_the_hook_never_delays_or_vetoes_a_domain(self):
+        daemon = self.started()
+        good = "<domain type='kvm'><name>web</name><uuid>%s</uuid></domain>" % TEST_UUID
+        calls = [(operation, text) for operation in ("prepare", "started", "migrate", "nonsense")
+                 for text in (good, "", "<domain", "x" * 1000000)]
+
+        def call_all(socket_path, what):
+            for operation, text in calls:
+                done = subprocess.run([HOOK, "web", operation, "begin", "-"], input=text, text=True,
+                                      env={"VIRTKSM_HOOK_SOCKET": socket_path}, check=False,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      timeout=HOOK_SECONDS)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""),
+                                 "%s, %s of %d bytes" % (what, operation, len(text)))
+
+        path = daemon.runtime_dir + "/hook.sock"
+        call_all(path, "to a daemon")
+        daemon.send(signal.SIGSTOP)
+        for _ in range(2):  # more than its queue holds
+            call_all(path, "to one that hangs")
+        daemon.send(signal.SIGCONT)
+        daemon.ask("kick")
+        daemon.kill()
+        call_all(path, "to one that was killed")
+        call_all("/nowhere", "to none")
+
+
+class Inputs(Reclaim):
+    """See fake_kernels.Hostile, fake_sockets, fake_hook, fake_log; test/fuzz."""
+
+    PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    METADATA = "<metadata><virtksm:policy xmlns:virtksm='urn:virtksm:domain:1'>" \
+               "<virtksm:balloon floor='%s' ceiling='%s'/><virtksm:ksm weight='%s'/>" \
+               "</virtksm:policy></metadata>"
+
+    def shout(self, daemon, dice):
+        """Bytes at random, alone and as frames of HTTP/2, and as datagrams of the hook."""
+        for number in range(40):
+            noise = dice.randbytes(dice.randrange(1, 3000))
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(daemon.socket)
+                try:
+                    client.sendall((self.PREFACE if number % 2 else b"") + noise)
+                except OSError:
+                    pass  # it has had enough
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.connect(daemon.runtime_dir + "/hook.sock")
+                client.send(noise)
+
+    def test_no_input_makes_it_crash(self):
+        dice = random.Random(SEED)
+        hostile = ("-1", "%s%n", "18446744073709551616", "&lt;!--", "9" * 5000)
+        uri = write_host(self.fake.base + "/node.xml",
+                         [("d%d" % n, None, True) for n in range(len(hostile))],
+                         {"d%d" % n: self.METADATA % ((word,) * 3)
+                          for n, word in enumerate(hostile)})
+        daemon = self.started(host=self.fake, connect=uri)
+        wait_until(lambda: len(daemon.names()) == len(hostile), "the domains")
+        self.shout(daemon, dice)
+        for name in sorted(os.listdir(self.fake.path("sys/kernel/mm/ksm"))):
+            self.fake.write("sys/kernel/mm/ksm/" + name, dice.randbytes(100))
+        for command in "kick", "report", "explain", "status", "list":
+            daemon.ask(command)
+        daemon.stop()
+
+    def test_no_plan_makes_it_write_outside_the_bounds(self):
+        for mib in 0, 1, FLOOR_MIB - 1, MAXIMUM_MIB + 1, 2 ** 43:
+            with self.subTest(mib=mib):
+                daemon = self.running()  # one that has refused something waits for minutes
+                self.script(balloon=mib, limit=mib, lease=LONG_MS)
+                wait_until(lambda d=daemon: "is not set: only" in d.log(), "it is refused")
+                self.assertEqual(self.balloon_mib(), FOUND_MIB)
+                self.assertTrue(self.limit() is None or self.limit() >= FLOOR_MIB, self.limit())
+                self.script()
+                daemon.stop()
+
+
+class Silence(FakeTestCase):
+    """See fake_explain, fake_metrics, fake_start.Notifications."""
+
+    def test_every_decision_has_a_reason_that_explain_prints(self):
+        host = self.host()
+        uri = write_host(host.base + "/node.xml", [("web", None, True), ("db", None, True)])
+        daemon = self.started(host=host, connect=uri, config=ON)
+        wait_until(lambda: daemon.names() == ["db", "web"], "the domains")
+        for mode in "auto", "classic", "fixed", "observe", "off":
+            daemon.ask("mode", mode)
+            daemon.ask("kick")
+            explain = daemon.ask("explain")
+            printed = daemon.client("explain").out
+            self.assertIn(explain["reason"], printed, mode)
+            for decision in explain["decisions"]:
+                self.assertTrue(decision["reason_name"] and decision["reason"], decision)
+            for domain in explain["domains"]:
+                for what in "balloon_reason", "high_reason":
+                    self.assertTrue(domain[what], "%s: %s" % (mode, domain))
+
+    @unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1",
+                         "built without libsystemd")
+    def test_a_watchdog_covers_the_agent_itself(self):
+        host = self.host()
+        daemon = self.daemon(host)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(host.base + "/notify")
+            notify.setblocking(False)
+
+            def signs():
+                """Signs of life since the last look."""
+                count = 0
+                try:
+                    while True:
+                        count += b"WATCHDOG=1" in notify.recv(4096)
+                except BlockingIOError:
+                    return count
+
+            daemon.environment.update(NOTIFY_SOCKET=host.base + "/notify", WATCHDOG_USEC="200000")
+            daemon.start()
+            wait_until(signs, "a sign of life")
+            daemon.send(signal.SIGSTOP)
+            wait_until(lambda: is_stopped(daemon.process.pid), "it is stopped")
+            signs()
+            time.sleep(1)
+            self.assertEqual(signs(), 0, "one that stands still gives signs of life")
+            daemon.send(signal.SIGCONT)
+            wait_until(signs, "it goes on")
+
+
+if __name__ == "__main__":
+    main()
