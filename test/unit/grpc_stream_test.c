@@ -23,11 +23,11 @@ a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue(void **
     h2_peer_run(line.peer, H2_QUIET_MS);
     line.peer->does_not_read = true;
     id = h2_peer_request(line.peer, H2_HEADERS("Split"), body);
-    h2_peer_run(line.peer, 100);
+    h2_peer_run(line.peer, H2_QUIET_MS);
     assert_in_range(line.echo->queue_max_bytes, 60000, 70000);
     assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 1, 70000);
     line.peer->does_not_read = false;
-    h2_peer_run(line.peer, 100);
+    h2_peer_run(line.peer, H2_QUIET_MS);
     assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_OK);
     assert_in_range(h2_peer_answer(line.peer, id)->data_bytes, 10000000, 10200000);
     assert_in_range(line.echo->queue_max_bytes, 60000, 70000);
@@ -48,7 +48,7 @@ a_handler_on_hold_stops_its_client_and_others_go_on(void **unused)
         g_byte_array_append(body, message->data, message->len);
     line.echo->holds = true;
     id = h2_peer_request(line.peer, H2_HEADERS("Join"), body);
-    h2_peer_run(line.peer, 100);
+    h2_peer_run(line.peer, H2_QUIET_MS);
     assert_int_equal(line.echo->received, 1);
     assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 60000, 66000);
     assert_true(h2_line_still_serves(&line));
@@ -78,7 +78,7 @@ what_was_held_is_given_back_when_the_call_fails(void **unused)
         g_byte_array_append(body, message->data, message->len);
     line.echo->holds = true;
     id = h2_peer_request(line.peer, H2_HEADERS("Join"), body);
-    h2_peer_run(line.peer, 100);
+    h2_peer_run(line.peer, H2_QUIET_MS);
     assert_in_range(grpc_server_stats(line.echo->server).held_bytes, 60000, 66000);
     grpc_call_fail(line.echo->kept, GRPC_STATUS_ABORTED, NULL);
     assert_int_equal(grpc_server_stats(line.echo->server).held_bytes, 0);
@@ -129,7 +129,7 @@ unfinished_messages_count_against_the_peer(void **unused)
     line = h2_line_new(&limits);
     for (int i = 0; i < 5; i++)
         h2_peer_request(line.peer, H2_HEADERS("Chat"), body);
-    h2_peer_run(line.peer, 100);
+    h2_peer_run(line.peer, H2_QUIET_MS);
     for (int32_t id = 1; id < 10; id += 2) {
         const H2Answer *answer = h2_peer_answer(line.peer, id);
 
