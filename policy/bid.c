@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bid.c - who comes first
+ * bid.c - who comes first where many domains bid for one sum
  *
  * A rule that wants a sum from many domains, or has a sum for them, lets them bid: how much, and
  * with what rank. The highest ranks get all that they bid until the sum is used up; so few domains

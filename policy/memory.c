@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memory.c - calm, tight or critical
+ * memory.c - how short of memory the host is: calm, tight or critical
  *
  * Available memory is the first witness. It is compared with two marks, shares of all memory; to
  * fall back a level it has to be a quarter above the mark, for calm_s, one level at a time. It

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pressure.c - giving way
+ * pressure.c - what others wait for, CPU and memory, and giving way to them
  *
  * The kernel counts the time in which at least one task waited for a CPU, or for memory; how fast
  * these counters move is the pressure. A host that is itself a guest has its CPUs taken away

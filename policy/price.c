@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * price.c - waiting costs memory, passes cost CPU time
+ * price.c - when a pass is worth it: waiting costs memory, passes cost CPU time
  *
  * Memory that waits to be merged costs pages times time; a pass costs CPU time, which cpu_price
  * turns into the same unit. A pass begins when the waiting since the last one has cost as much as

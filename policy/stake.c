@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stake.c - the idle tax
+ * stake.c - what a domain has to give, and is charged for: the idle tax
  *
  * Every domain is charged for the memory that it has, by its shares. A page that it needs costs
  * one; an idle page costs 1 / (1 - tax), four at a tax of 75 %. Who is charged most for a share

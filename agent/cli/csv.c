@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * csv.c - a cell with a comma, quote or line break stands in quotes, with its quotes doubled
+ * csv.c - rows of CSV: a cell with a comma, quote or line break stands in quotes, doubled inside
  *
  * Rows end in a line feed alone, as every other text on the host does: with the CR LF of the RFC,
  * cut and awk would find a stray character in the last column.

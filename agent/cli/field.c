@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * field.c - presence and place of a field
+ * field.c - whether a field of a message is there, and where
  *
  * protobuf-c says whether an optional field is there in one of three ways: a number has a flag
  * (at quantifier_offset), a string or message is a pointer that is NULL, and a member of a oneof

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* html.c - the frame of the page */
+/* html.c - the page of the report: its frame */
 #include "agent/cli/html.h"
 #include "agent/cli/call.h"
 #include "agent/cli/html_text.h"

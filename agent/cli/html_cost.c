@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* html_cost.c - what KSM takes for what it saves, on the whole host */
+/* html_cost.c - the page: what KSM takes for what it saves, on the whole host */
 #include "agent/cli/html.h"
 #include "agent/cli/html_text.h"
 

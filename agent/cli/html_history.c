@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * html_history.c - what was saved over time, in columns
+ * html_history.c - the page: what was saved over time, in columns
  *
  * The history has sums; a column is as high as the mean over the time in which the saving was
  * known. Where nothing was recorded, there is no column.

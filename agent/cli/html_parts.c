@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * html_parts.c - the parts add up to the memory that was defined, and QEMU's own
+ * html_parts.c - the page: parts of a domain's memory add up to what was defined, and QEMU's own
  *
  * The resident set of a process counts a merged page as if it had it for itself, and does not count
  * the kernel's zero page. So of what is saved, merged pages are taken out of the resident set, and

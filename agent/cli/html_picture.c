@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * html_picture.c - bars, one for all domains and one for each
+ * html_picture.c - the page: bars, one for all domains and one for each
  *
  * A bar is as long as its domain is large, compared to the largest. On a host with many domains the
  * small ones become one bar, which has a scale of its own; the table further down has them all.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * html_summary.c - what the figures mean, in sentences that hold literally
+ * html_summary.c - the page: what the figures mean, in sentences that hold literally
  *
  * Ending KSM now would take saved memory, and give back its records: the net saving. As long as
  * that is less than what is available, KSM only adds to what is available. Where it is more, the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * html_table.c - a column is one row here; on a phone each domain is a card
+ * html_table.c - the page: a column is one row here; on a phone each domain is a card
  *
  * Two tables, as one would not fit on paper: where the memory is, and what KSM does for it.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* html_text.c - nothing gets into the page but through here */
+/* html_text.c - the page: nothing gets into it but through here */
 #include "agent/cli/html_text.h"
 #include "agent/cli/text.h"
 

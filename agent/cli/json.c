@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * json.c - JSON is written along the descriptor of the message
+ * json.c - messages as JSON, written along their descriptors
  *
  * json-glib quotes the strings, but the structure is written here: its nodes count in int64, and
  * a uint64 above 2^63 would come out negative.

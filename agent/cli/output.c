@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * output.c - write(2) and poll(2) on standard output, and the file of --output
+ * output.c - standard output, by write(2) and poll(2), and the file of --output
  *
  * The descriptor stays as it was given to us: O_NONBLOCK would be seen by every process that
  * shares the terminal. The queue therefore writes only when poll says that there is room, and no

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* result.c - one message, one write */
+/* result.c - printing what a call returned: one message, one write */
 #include "agent/cli/result.h"
 #include "agent/cli/json.h"
 #include "agent/cli/output.h"

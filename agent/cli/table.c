@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* table.c - cells are kept as text, and laid out when all are there */
+/* table.c - tables for people: cells are kept as text, and laid out when all are there */
 #include "agent/cli/table.h"
 #include "agent/cli/text.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* text.c - units, widths, escapes; the locale is never set, so a decimal point is a point */
+/* text.c - figures as people read them: units, widths, escapes; there is no locale */
 #include "agent/cli/text.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* top_feed.c - one client for all the calls; it connects again by itself */
+/* top_feed.c - figures for "virtksm top": one client that connects again by itself */
 #include "agent/cli/top_feed.h"
 #include "agent/cli/report.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* top_head.c - three sentences; a figure that is not known is left out of them, or "-" */
+/* top_head.c - three sentences above the list; what is not known is left out of them, or "-" */
 #include "agent/cli/top_head.h"
 #include "agent/cli/text.h"
 

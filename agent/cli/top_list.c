@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* top_list.c - a column is one row: its title, and where its figure is in the report */
+/* top_list.c - the list of domains: a column is one row, its title and where its figure is */
 #include "agent/cli/top_list.h"
 #include "agent/cli/text.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * top_view.c - ncurses
+ * top_view.c - the screen of "virtksm top", by ncurses
  *
  * Texts keep the terminal's own colours, so they are read on any background. Two colours are
  * added, for what is saved and for trouble, in shades that have the contrast for black and white

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * attribution.c - division by largest remainder, exact in whole pages
+ * attribution.c - shares of what KSM saves: division by largest remainder, exact in whole pages
  *
  * The quota of a row is merging_pages * pages_sharing / (pages_shared + pages_sharing). Everybody
  * gets the whole part; the pages that are left over go, one each, to the largest fractions, ties

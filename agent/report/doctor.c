@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* doctor.c - run down a table of checks */
+/* doctor.c - findings, by running down the tables of checks */
 #include "agent/report/doctor.h"
 #include "agent/report/doctor_check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * history.c - a database that survives what happens to a host
+ * history.c - the database of the history, which survives what happens to a host
  *
  * Once a minute two small transactions: one drops rows that are too old or too many, the other
  * writes the minute and joins it to its hour and its day. The log of SQLite (WAL) makes each of

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * history_meter.c - how moments add up
+ * history_meter.c - how moments of the ledger add up to minutes
  *
  * Each domain has a gauge with its figures of the last moment. The next moment adds the mean of
  * both, times the time between them, to the minute: exact for a figure that changes evenly. The

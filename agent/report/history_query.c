@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * history_query.c - rows and totals, in answers of bounded size
+ * history_query.c - rows and totals of the history, in answers of bounded size
  *
  * Tables are keyed by time, then by domain. So the rows of one domain are looked up time by time;
  * a scan would read those of all others too. Totals are sums of exactly the rows of the time asked

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * history_schema.c - the tables, and whether a file has them
+ * history_schema.c - the tables of the history, and whether a file has them
  *
  *     domain  id, uuid, name as last seen, when last seen; id 0 is the host
  *     minute  start, domain, figures         |

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* history_step.c - how finely time is divided */
+/* history_step.c - minutes, hours, days: how finely the history divides time */
 #include "agent/report/history.h"
 
 static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* history_write.c - a minute joins its hour and its day */
+/* history_write.c - a minute is written, and joins its hour and its day */
 #include "agent/report/history_internal.h"
 
 /* How old the time of the last sight may get, to spare most minutes the writing of it, seconds. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ledger.c - one moment, as far as one can be had
+ * ledger.c - where all memory is at one moment, as far as one can be had
  *
  * The kernel has no snapshot of KSM: the host's counters and each process's are read one after the
  * other while ksmd goes on. So the host is read on both sides of the processes, and a reading

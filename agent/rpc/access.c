@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * access.c - three kinds of calls, three kinds of peers, and one socket that is not like the others
+ * access.c - who may call what: kinds of calls, kinds of peers, and a socket unlike the others
  *
  * The kernel keeps most peers out by the mode of the socket's file. They are judged again for every
  * call, by the credentials with which they connected, since a socket can be handed on.

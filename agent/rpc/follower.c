@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * follower.c - a ring of events between those who post and one who reads
+ * follower.c - one reader of events: a ring between him and those who post
  *
  * Nothing waits for a reader. An event goes out at once while the reader keeps up; one that cannot
  * waits in the ring, and pushes the oldest out of a full one. How many went that way stands in the

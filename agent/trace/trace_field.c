@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trace_field.c - a row for each value of policy's structs
+ * trace_field.c - the values of a decision by name: a row for each of policy's structs
  *
  * The bounds are those beyond which policy may not be called: enums, counts that it divides by,
  * and shares of a whole. All else it has to cope with, because a kernel could say it too.

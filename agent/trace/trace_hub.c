@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* trace_hub.c - a list of those who record */
+/* trace_hub.c - who records decisions: a list */
 #include "agent/trace/trace_hub.h"
 
 void

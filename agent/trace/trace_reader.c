@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trace_reader.c - bounded, and suspicious of every number
+ * trace_reader.c - reading a trace: bounded, and suspicious of every number
  *
  * A complete message brings names; from them comes, for each kind of struct, what a number in the
  * messages stands for here. Values with names that are not known here are passed over; facts that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* trace_replay.c - decide again */
+/* trace_replay.c - replaying a trace: decide again */
 #include "agent/trace/trace_replay.h"
 #include "agent/trace/trace_field.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trace_writer.c - a message says what is not as it was in the one before
+ * trace_writer.c - writing a trace: a message says what is not as it was in the one before
  *
  * What is remembered of the last message is a struct of each kind, and a pair of them for each
  * domain. A complete message is one that is compared with nothing: structs of zeros.

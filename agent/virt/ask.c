@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ask.c - the kinds of question, as jobs for the worker */
+/* ask.c - questions to libvirt: each kind is a job for the worker */
 #include "agent/virt/ask.h"
 #include "agent/virt/stats.h"
 

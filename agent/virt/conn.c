@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * conn.c - the life of the connection
+ * conn.c - the life of the connection to libvirt
  *
  *            open job ok                      close callback
  *   OPENING ------------> UP ---------------------------------------> WAITING --+

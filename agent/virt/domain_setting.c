@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domain_setting.c - the table of settings
+ * domain_setting.c - the table of settings in a domain's metadata
  *
  * Names and values are taken by the letter, because a setting that is misspelt and silently
  * ignored is the worst kind. The schemas in packaging/schema/ say the same of each row.
