@@ -8,6 +8,7 @@
  * - setup and teardown give every test a world of its own, so that any may run alone;
  * - the name of a test is a sentence that is true when it passes;
  * - cases of one kind are rows of a table with a `when`, and a failure says which row;
+ * - what comes later is waited for by AWAIT() of test/support/await.h, never for a time;
  * - look at effects (what is in the file now), not at calls; break the code once to see it fail.
  */
 #define _GNU_SOURCE
