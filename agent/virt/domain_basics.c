@@ -26,9 +26,6 @@ static const char *const security_names[] = {
 };
 static_assert(G_N_ELEMENTS(security_names) == DOMAIN_SECURITY_OTHER, "security_names[] has gaps");
 
-static const char *const no_yes[] = { "no", "yes" };
-static const char *const allocation_names[] = { "ondemand", "immediate" };
-
 static void
 set_flag(DomainReading *reading, const DomainElement *element, const GArray *attributes)
 {
@@ -69,15 +66,6 @@ open_domain(DomainReading *reading, const DomainElement *element, const GArray *
     reading->xml.type = g_strdup(domain_element_attribute(attributes, "type"));
     if (!reading->xml.type)
         domain_element_fail(reading, element, "a hypervisor type");
-}
-
-static void
-open_max_memory(DomainReading *reading, const DomainElement *element, const GArray *attributes)
-{
-    const char *slots = domain_element_attribute(attributes, "slots");
-
-    reading->xml.hotplug_slots =
-        (uint32_t)domain_element_number(reading, element, slots, UINT32_MAX);
 }
 
 /* Without <page> all memory is on huge pages; the first <page> corrects that. */
@@ -122,13 +110,6 @@ open_access(DomainReading *reading, const DomainElement *element, const GArray *
 }
 
 static void
-open_allocation(DomainReading *reading, const DomainElement *element, const GArray *attributes)
-{
-    reading->xml.immediate = domain_element_second(
-        reading, element, domain_element_attribute(attributes, "mode"), allocation_names);
-}
-
-static void
 open_cell(DomainReading *reading, const DomainElement *element, const GArray *attributes)
 {
     MemoryBlock cell = { .kind = BLOCK_CELL, .node = reading->xml.numa_cells++ };
@@ -143,9 +124,6 @@ open_cell(DomainReading *reading, const DomainElement *element, const GArray *at
         domain_element_fail(reading, element, "memory above 0");
     cell.access =
         domain_element_access(reading, element, domain_element_attribute(attributes, "memAccess"));
-    if (domain_element_second(reading, element, domain_element_attribute(attributes, "discard"),
-                              no_yes))
-        reading->xml.discard = true;
     g_array_append_val(reading->memory.blocks, cell);
 }
 
@@ -197,7 +175,6 @@ static const DomainElement rows[] = {
     { "domain/name", NULL, keep_text, FIELD(name), false },
     { "domain/uuid", NULL, keep_uuid, 0, false },
     { "domain/title", NULL, keep_text, FIELD(title), false },
-    { "domain/maxMemory", open_max_memory, keep_size, FIELD(hotplug_limit_bytes), false },
     { "domain/memory", NULL, keep_size, FIELD(maximum_bytes), false },
     { "domain/currentMemory", NULL, keep_size, FIELD(current_bytes), false },
     { "domain/memoryBacking", NULL, NULL, 0, false },
@@ -207,12 +184,8 @@ static const DomainElement rows[] = {
     { "domain/memoryBacking/locked", set_flag, NULL, FIELD(locked), false },
     { "domain/memoryBacking/source", open_source, NULL, 0, false },
     { "domain/memoryBacking/access", open_access, NULL, 0, false },
-    { "domain/memoryBacking/allocation", open_allocation, NULL, 0, false },
-    { "domain/memoryBacking/discard", set_flag, NULL, FIELD(discard), false },
     { "domain/memtune", NULL, NULL, 0, false },
     { "domain/memtune/hard_limit", NULL, keep_size, FIELD(hard_limit_bytes), false },
-    { "domain/memtune/soft_limit", NULL, keep_size, FIELD(soft_limit_bytes), false },
-    { "domain/memtune/swap_hard_limit", NULL, keep_size, FIELD(swap_hard_limit_bytes), false },
     { "domain/memtune/min_guarantee", NULL, keep_size, FIELD(min_guarantee_bytes), false },
     { "domain/cpu", NULL, NULL, 0, false },
     { "domain/cpu/numa", NULL, NULL, 0, false },

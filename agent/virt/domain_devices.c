@@ -30,7 +30,6 @@ static const char *const balloon_names[] = {
 static_assert(G_N_ELEMENTS(balloon_names) == DOMAIN_BALLOON_OTHER, "balloon_names[] has gaps");
 
 static const char *const off_on[] = { "off", "on" };
-static const char *const no_yes[] = { "no", "yes" };
 
 #define DEVICES "domain/devices/"
 
@@ -74,9 +73,6 @@ open_memory_device(DomainReading *reading, const DomainElement *element, const G
 
     device.access =
         domain_element_access(reading, element, domain_element_attribute(attributes, "access"));
-    if (domain_element_second(reading, element, domain_element_attribute(attributes, "discard"),
-                              no_yes))
-        reading->xml.discard = true;
     g_array_append_val(reading->memory.blocks, device);
 }
 
@@ -113,8 +109,6 @@ open_balloon(DomainReading *reading, const DomainElement *element, const GArray 
               : DOMAIN_BALLOON_OTHER;
     xml->balloon_autodeflate = domain_element_second(
         reading, element, domain_element_attribute(attributes, "autodeflate"), off_on);
-    xml->balloon_page_reporting = domain_element_second(
-        reading, element, domain_element_attribute(attributes, "freePageReporting"), off_on);
 }
 
 static void

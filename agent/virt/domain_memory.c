@@ -110,7 +110,6 @@ count_device(const MemoryBlock *block, DomainXml *xml, GError **error)
                     "domain/devices/memory: expected target/size above 0");
         return false;
     }
-    xml->memory_devices++;
     return add_bytes(&xml->memory_device_bytes, block->bytes, error);
 }
 

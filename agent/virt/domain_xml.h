@@ -102,9 +102,6 @@ typedef struct {
 
     uint64_t maximum_bytes;       /* <memory>: most the guest can have, with its memory devices */
     uint64_t current_bytes;       /* <currentMemory>: what the balloon leaves; <= maximum_bytes */
-    uint64_t hotplug_limit_bytes; /* <maxMemory>: maximum_bytes may grow so far; 0: no hotplug */
-    uint32_t hotplug_slots;       /* <maxMemory slots=>; 0: no hotplug */
-    uint32_t memory_devices;      /* dimm, nvdimm, virtio-mem, virtio-pmem and the like */
     uint64_t memory_device_bytes; /* size of them all, part of maximum_bytes */
     uint32_t numa_cells;          /* guest NUMA nodes; 0: none defined */
 
@@ -116,25 +113,20 @@ typedef struct {
 
     bool nosharepages;   /* <memoryBacking><nosharepages/> */
     bool locked;         /* <locked/> or -overcommit mem-lock=on; does not keep KSM away */
-    bool immediate;      /* <allocation mode='immediate'/>: every page is resident from the start */
-    bool discard;        /* contents are dropped when QEMU ends, of all or some of the memory */
     DomainSource source; /* <source type=>: what backs the memory */
     DomainAccess access; /* <access mode=>: default for all cells and devices */
     DomainSwitch merge;  /* -machine mem-merge= in the QEMU arguments; overrides nosharepages */
 
-    uint64_t hard_limit_bytes;      /* <memtune>; 0: not set */
-    uint64_t soft_limit_bytes;      /* likewise */
-    uint64_t swap_hard_limit_bytes; /* likewise; memory and swap together */
-    uint64_t min_guarantee_bytes;   /* likewise; the QEMU driver does not support it */
+    uint64_t hard_limit_bytes;    /* <memtune>; 0: not set */
+    uint64_t min_guarantee_bytes; /* likewise; the QEMU driver does not support it */
 
     uint32_t pinning_devices;    /* devices that pin all guest RAM; see domain_devices.c */
     uint32_t mediated_devices;   /* mdev: pin what their driver asks for, up to all */
     uint32_t vhost_user_devices; /* served by another process: need shared memory */
 
-    DomainBalloon balloon;       /* <memballoon model=> */
-    bool balloon_autodeflate;    /* gives memory back before the guest runs out of it */
-    bool balloon_page_reporting; /* guest hands free pages back by itself */
-    uint32_t stats_period_s;     /* seconds between balloon statistics; 0: none */
+    DomainBalloon balloon;    /* <memballoon model=> */
+    bool balloon_autodeflate; /* gives memory back before the guest runs out of it */
+    uint32_t stats_period_s;  /* seconds between balloon statistics; 0: none */
 
     DomainSecurity security; /* <launchSecurity type=> */
     DomainXmlPolicy policy;  /* <metadata>: what it asks of us */

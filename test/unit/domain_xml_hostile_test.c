@@ -67,10 +67,8 @@ static const struct {
     { DEVICE("<memballoon model='none'/><memballoon model='virtio'/>"),
       "domain/devices/memballoon: expected one such element" },
     { DOMAIN("<uuid>" SECRET "</uuid>"), "domain/uuid: expected a UUID" },
-    { DOMAIN("<maxMemory>1</maxMemory>"), "domain/maxMemory: expected a whole number" },
     { BACKED("<source type='" SECRET "'/>"), "domain/memoryBacking/source: expected type" },
     { BACKED("<access mode='both'/>"), "domain/memoryBacking/access: expected access mode" },
-    { BACKED("<allocation mode='x'/>"), "allocation: expected 'ondemand' or 'immediate'" },
     { BACKED("<hugepages><page/></hugepages>"), "hugepages/page: expected a whole number" },
     { BACKED("<hugepages><page size='2' nodeset='1-'/></hugepages>"), "list of nodes" },
     { BACKED("<hugepages><page size='2' nodeset='128'/></hugepages>"), "list of nodes" },
@@ -80,7 +78,6 @@ static const struct {
     { DOMAIN("<cpu><numa><cell id='0'/></numa></cpu>"), "numa/cell: expected a whole number" },
     { DOMAIN("<cpu><numa><cell memory='0'/></numa></cpu>"), "numa/cell: expected memory above" },
     { DOMAIN("<cpu><numa><cell memory='1' memAccess='x'/></numa></cpu>"), "access mode" },
-    { DOMAIN("<cpu><numa><cell memory='1' discard='1'/></numa></cpu>"), "'no' or 'yes'" },
     { DOMAIN("<cpu><numa><cell memory='8' unit='EiB'/><cell memory='8' unit='EiB'/></numa>"
              "</cpu>"),
       "domain: expected memory sizes that add up" },

@@ -26,7 +26,6 @@ reads_who_the_domain_is_and_what_memory_it_has(void **unused)
     assert_int_equal(xml.maximum_bytes, 8192 * MIB);
     assert_int_equal(xml.current_bytes, 2048 * MIB);
     assert_int_equal(xml.ram_bytes, 8192 * MIB);
-    assert_int_equal(xml.hotplug_limit_bytes, 0);
     assert_int_equal(xml.balloon, DOMAIN_BALLOON_VIRTIO);
     assert_int_equal(xml.stats_period_s, 0);
 }
@@ -35,25 +34,18 @@ static void
 reads_texts_and_limits_as_they_are_written(void **unused)
 {
     g_auto(DomainXml) xml = domaintext_parse(
-        "all at once",
-        DOMAIN("<uuid>6695EB01-F6A4-8304-79AA-97F2502E193F</uuid>"
-               "<title>caf\xc3\xa9 &amp; <![CDATA[<bar>]]></title>"
-               "<memtune><hard_limit unit='G'>1</hard_limit><soft_limit>1024</soft_limit>"
-               "<swap_hard_limit unit='M'>3</swap_hard_limit>"
-               "<min_guarantee unit='MB'>4</min_guarantee></memtune>"
-               "<currentMemory unit='MiB'>100</currentMemory>"
-               "<maxMemory slots='16' unit='GiB'>4</maxMemory>"));
+        "all at once", DOMAIN("<uuid>6695EB01-F6A4-8304-79AA-97F2502E193F</uuid>"
+                              "<title>caf\xc3\xa9 &amp; <![CDATA[<bar>]]></title>"
+                              "<memtune><hard_limit unit='G'>1</hard_limit>"
+                              "<min_guarantee unit='MB'>4</min_guarantee></memtune>"
+                              "<currentMemory unit='MiB'>100</currentMemory>"));
     (void)unused;
 
     assert_string_equal(xml.uuid, "6695eb01-f6a4-8304-79aa-97f2502e193f");
     assert_string_equal(xml.title, "caf\xc3\xa9 & <bar>");
     assert_int_equal(xml.hard_limit_bytes, 1024 * MIB);
-    assert_int_equal(xml.soft_limit_bytes, MIB);
-    assert_int_equal(xml.swap_hard_limit_bytes, 3 * MIB);
     assert_int_equal(xml.min_guarantee_bytes, 4000000);
     assert_int_equal(xml.current_bytes, 100 * MIB);
-    assert_int_equal(xml.hotplug_limit_bytes, 4096 * MIB);
-    assert_int_equal(xml.hotplug_slots, 16);
 }
 
 static void
@@ -105,7 +97,6 @@ counts_devices_by_what_they_do_to_memory(void **unused)
     assert_int_equal(xml.vhost_user_devices, 3); /* interface, disk, virtiofs */
     assert_int_equal(xml.balloon, DOMAIN_BALLOON_VIRTIO);
     assert_true(xml.balloon_autodeflate);
-    assert_true(xml.balloon_page_reporting);
     assert_int_equal(xml.stats_period_s, 5);
 }
 
