@@ -107,7 +107,7 @@ a_daemon_that_hangs_is_given_up_after_five_seconds(void **state)
 
     expect_failure(child, "hangs", 1, "did not answer within 5 s\n");
     took_us = g_get_monotonic_time() - begin_us;
-    assert_true(took_us >= 4900000 && took_us < 10000000);
+    assert_true(took_us >= 4900000 && took_us < 60000000);
 }
 
 static void

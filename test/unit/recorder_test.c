@@ -61,6 +61,8 @@ __wrap_g_timeout_add(guint interval, GSourceFunc function, gpointer data)
         sample = function;
         sample_data = data;
         interval = G_MAXINT;
+    } else if (interval == 1000) {
+        interval = 20; /* for a disk that hangs, the end waits less here */
     }
     return __real_g_timeout_add(interval, function, data);
 }
