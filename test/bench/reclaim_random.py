@@ -8,7 +8,6 @@ at their worst. Now and then a guest is reset, or destroyed and started again, o
 killed and started again. What is asked is that no guest is left without memory that it may have,
 and that none is below its floor.
 """
-import contextlib
 import random
 import sys
 import time
@@ -133,24 +132,23 @@ def _end(record, lives, daemon):
     record["odd"] = daemon.log().splitlines()
 
 
-def _run(record):
-    with contextlib.ExitStack() as stack:
-        dice = random.Random(record["seed"])
-        record["limit_mib"] = dice.choice(LIMITS_MIB)
-        limit, lives = Limit(record["limit_mib"]), Lives(dice)
-        stack.enter_context(held_host(limit))
-        daemon = Agent()
-        stack.callback(daemon.close)
-        daemon.start()
-        lives.start(limit)
-        killed = limit.killed()
-        _watch(record, lives, daemon, limit)
-        running = domain_names(running_only=True)
-        record["lost"] = sum(life.domain.name not in running for life in lives.lives)
-        record["lives"] = [life.record() for life in lives.lives]
-        record.update(killed=limit.killed() - killed, crashes=daemon.crashes)
-        if not record["lost"]:
-            _end(record, lives, daemon)
+def _run(record, stack):
+    dice = random.Random(record["seed"])
+    record["limit_mib"] = dice.choice(LIMITS_MIB)
+    limit, lives = Limit(record["limit_mib"]), Lives(dice)
+    stack.enter_context(held_host(limit))
+    daemon = Agent()
+    stack.callback(daemon.close)
+    daemon.start()
+    lives.start(limit)
+    killed = limit.killed()
+    _watch(record, lives, daemon, limit)
+    running = domain_names(running_only=True)
+    record["lost"] = sum(life.domain.name not in running for life in lives.lives)
+    record["lives"] = [life.record() for life in lives.lives]
+    record.update(killed=limit.killed() - killed, crashes=daemon.crashes)
+    if not record["lost"]:
+        _end(record, lives, daemon)
 
 
 def run_random(options):
@@ -230,3 +228,5 @@ def print_random(records):
     for record in records:
         if "error" in record:
             print("FAILED: seed %d: %s" % (record["seed"], record["error"]))
+        if "left_over" in record:
+            print("LEFT OVER: seed %d: %s" % (record["seed"], record["left_over"]))

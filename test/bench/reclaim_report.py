@@ -87,6 +87,9 @@ def _print_load(load, records):
                                             _ratio_cell(pairs, key)))
     for error in failed:
         print("FAILED: %s" % error)
+    for record in records:
+        if "left_over" in record:
+            print("LEFT OVER: %s" % record["left_over"])
 
 
 def selftest():

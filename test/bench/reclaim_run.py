@@ -115,37 +115,68 @@ def held_host(limit):
         yield
 
 
-def _run(record):
-    with contextlib.ExitStack() as stack:
-        limit = Limit(LIMIT_MIB)
-        guests = Guests(_domains(record["content"]))
-        stack.enter_context(held_host(limit))
-        daemon = None
-        if record["with_agent"]:
-            daemon = Daemon(config=CONFIG)
-            stack.callback(daemon.close)
-            daemon.start()
-        guests.start(limit)
-        _watch(record, guests, daemon, limit)
-        if daemon:
-            record["status"] = daemon.ask("status").get("memory")
+def _run(record, stack):
+    limit = Limit(LIMIT_MIB)
+    guests = Guests(_domains(record["content"]))
+    stack.enter_context(held_host(limit))
+    daemon = None
+    if record["with_agent"]:
+        daemon = Daemon(config=CONFIG)
+        stack.callback(daemon.close)
+        daemon.start()
+    guests.start(limit)
+    _watch(record, guests, daemon, limit)
+    if daemon:
+        record["status"] = daemon.ask("status").get("memory")
+
+
+@contextlib.contextmanager
+def _failure_as(record, key):
+    try:
+        yield
+    except Exception as error:  # pylint: disable=broad-except # it is counted and shown
+        record[key] = "%s: %s" % (type(error).__name__, error)
 
 
 def recorded(run, record, lock):
-    """Runs, while it has the lock if there is one; what fails is in the record, as is the time."""
+    """Runs, while it has the lock if there is one; what fails is in the record, as is the time.
+
+    What run() puts on the stack is cleaned up afterwards. If that fails the figures are good all
+    the same.
+    """
     with contextlib.ExitStack() as stack:
         if lock:
             file = stack.enter_context(open(lock, "w", encoding="ascii"))
             fcntl.flock(file, fcntl.LOCK_EX)
         begin = time.monotonic()
         record.update(kernel=os.uname().release, when=int(time.time()))
-        try:
-            run(record)
-        except Exception as error:  # pylint: disable=broad-except # it is counted and shown
-            record["error"] = "%s: %s" % (type(error).__name__, error)
+        with _failure_as(record, "left_over"), contextlib.ExitStack() as cleanup:
+            with _failure_as(record, "error"):
+                run(record, cleanup)
+        if "error" in record:
             record.pop("samples", None)
         record["took"] = round(time.monotonic() - begin, 1)
     return record
+
+
+def selftest():
+    """A run that fails has no figures; one that cannot clean up keeps them, and says so."""
+    def fail():
+        raise OSError("no")
+
+    def run(record, cleanup):
+        record["samples"] = [1]
+        if record["cleanup"]:
+            cleanup.callback(fail)
+        if record["run"]:
+            fail()
+
+    for fails in ((), ("run",), ("cleanup",), ("run", "cleanup")):
+        record = recorded(run, {"run": "run" in fails, "cleanup": "cleanup" in fails}, None)
+        told = [record.get(key) for key in ("error", "left_over", "samples")]
+        assert told == ["OSError: no" if "run" in fails else None,
+                        "OSError: no" if "cleanup" in fails else None,
+                        None if "run" in fails else [1]], (fails, told)
 
 
 def append(record, path):
