@@ -12,6 +12,7 @@
  *   volatile=MIB  rewritten for ever, rate=PAGES per second (default 1000), in 18 portions a second
  *   churn=MIB     rewritten for ever, too, churnrate=PAGES per second (default 1000), but with what
  *                 every guest writes there in the same round
+ *   loads=MIB     loaded from at random, without a pause (loads.h)
  *   free=MIB      written once and then free, as after a program that ended; the balloon gets it
  *   seed=N        1 to 2047, default 1
  *   delay=SECONDS before anything is written
@@ -28,13 +29,14 @@
  *
  * The regions follow each other in this order from 4 MiB on, free= at the end of memory, and what
  * is left between them is never touched. READY on the first serial port says that all is written,
- * LATE and SPLIT that the change is done, WORK how far the program is (work.h). Seconds are counted
- * by a timer of the guest: a busy host may stretch them.
+ * LATE and SPLIT that the change is done, WORK how far the program is (work.h), LOADS how long the
+ * loads take. Seconds are counted by a timer of the guest: a busy host may stretch them.
  *
  * Source: Multiboot Specification 0.6.96, 3.3
  */
 #include "test/support/guest/balloon.h"
 #include "test/support/guest/content.h"
+#include "test/support/guest/loads.h"
 #include "test/support/guest/machine.h"
 #include "test/support/guest/pace.h"
 #include "test/support/guest/parameter.h"
@@ -74,6 +76,7 @@ struct Guest {
     struct Region zero;
     struct Region vola; /* "volatile" is a word of C */
     struct Region churn;
+    struct Region chain;
     struct Region free;
     uint32_t used_end; /* page behind the regions that stay in use */
     uint32_t seed;
@@ -81,6 +84,7 @@ struct Guest {
     struct Pace turn;   /* of the churn */
     struct Stock stock; /* pages that the regions do not use */
     struct Work work;
+    struct Loads loads; /* from the chain */
     struct Change late;
     struct Change split;
     bool has_balloon;
@@ -134,6 +138,7 @@ plan_memory(void)
     guest.zero = take(&next_page, "zero");
     guest.vola = take(&next_page, "volatile");
     guest.churn = take(&next_page, "churn");
+    guest.chain = take(&next_page, "loads");
     guest.used_end = next_page;
     guest.free = take(&next_page, "free");
     guest.free.first_page = guest.end_page - guest.free.pages;
@@ -151,6 +156,7 @@ fill_memory(void)
     content_turn(&guest.churn, guest.churn.pages, &guest.turn.cursor);
     content_fill(&guest.vola, guest.seed + SEED_FREE, INDEX_LATER);
     content_fill(&guest.free, guest.seed + SEED_FREE, 0);
+    loads_plan(&guest.loads, &guest.chain, guest.seed);
 }
 
 /* Untouched memory is free as well; the balloon takes it after the free pages that have content. */
@@ -198,7 +204,8 @@ live(void)
 {
     for (;;) {
         bool needs_time = guest.vola.pages > 0 || guest.churn.pages > 0 || guest.late.due_ticks ||
-                          guest.split.due_ticks || guest.work.busy_pages > 0;
+                          guest.split.due_ticks || guest.work.busy_pages > 0 ||
+                          guest.loads.pages > 0;
 
         machine_run_timer(needs_time);
         machine_wait();
@@ -212,6 +219,8 @@ live(void)
             content_turn(&guest.churn, pace_due(&guest.turn), &guest.turn.cursor);
         if (guest.work.busy_pages > 0)
             work_step(&guest.work, &guest.stock);
+        if (guest.loads.pages > 0)
+            loads_step(&guest.loads);
     }
 }
 
