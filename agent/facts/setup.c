@@ -131,7 +131,7 @@ setup_read(int root_fd, HostSetup *ret_setup)
         procfile_read_text(root_fd, "proc/pressure/memory", pressure, sizeof(pressure));
     ret_setup->cgroup = read_cgroup(root_fd);
     ret_setup->lru_gen_hidden = read_lru_gen_hidden(root_fd);
-    ret_setup->damon_taken = working_set_damon_is_taken(root_fd);
+    ret_setup->damon_user = working_set_damon_user(root_fd);
     ret_setup->is_guest = read_is_guest(root_fd);
     read_line(root_fd, "sys/class/dmi/id/product_name", ret_setup->product);
     ret_setup->has_rival = rival_look(root_fd, &ret_setup->rival);

@@ -44,7 +44,7 @@ typedef struct {
     ProcfileResult pressure;        /* how reading proc/pressure/memory went */
     SetupCgroup cgroup;             /* that controls memory */
     bool lru_gen_hidden;            /* the multi-gen LRU is on, and no debugfs shows it */
-    bool damon_taken;               /* monitors of DAMON are another program's */
+    const char *damon_user;         /* static; who else has DAMON; NULL: nobody */
     bool is_guest;                  /* the processors say that a hypervisor is below */
     char product[SETUP_WORD_BYTES]; /* of the machine, by its firmware; "": not told */
 

@@ -53,15 +53,17 @@ extern const WorkingSetBackend working_set_referenced;
 extern const WorkingSetBackend working_set_guest;
 
 /**
- * working_set_damon_is_taken() - whether another program has monitors of DAMON
+ * working_set_damon_user() - who else has DAMON
  * @root_fd: "/" or a test's fake root (borrowed)
  *
- * All of them are made and numbered anew together, so they belong to one program at a time.
+ * Monitors are made and numbered anew together, so they belong to one program at a time. Beside
+ * those that the kernel has for purposes of its own there can be no others.
  *
- * Source: Documentation/admin-guide/mm/damon/usage.rst, "kdamonds/"
- * Return: false also on a kernel without DAMON.
+ * Source: Documentation/admin-guide/mm/damon/usage.rst, "kdamonds/"; mm/damon/design.rst,
+ * "exclusive manner" Return: static text, such as "another program"; NULL: nobody, also on a kernel
+ * without DAMON.
  */
-bool working_set_damon_is_taken(int root_fd);
+const char *working_set_damon_user(int root_fd);
 
 /**
  * working_set_fail() - a backend cannot go on

@@ -20,6 +20,9 @@
  * once in a sampling interval, which is chosen so that all of them keep to the budget. When there
  * are more of them, those that sample too often by then begin anew, and lose the ages they knew.
  *
+ * Some kernels have monitors for purposes of their own, and none beside them: DAMON_STAT is
+ * switched on by default in some. They are left alone like those of another program.
+ *
  * Only monitoring of virtual addresses tells domains apart: that of physical addresses does not,
  * and kernels with that alone are of no use here.
  *
@@ -101,12 +104,31 @@ are_ours(int root_fd)
     return procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32) == SLOTS;
 }
 
-bool
-working_set_damon_is_taken(int root_fd)
+const char *
+working_set_damon_user(int root_fd)
 {
+    static const struct {
+        const char *path; /* says "Y" while it is switched on */
+        const char *user;
+    } rows[] = {
+        { "sys/module/damon_stat/parameters/enabled", "the kernel itself (DAMON_STAT)" },
+        { "sys/module/damon_reclaim/parameters/enabled", "the kernel itself (DAMON_RECLAIM)" },
+        { "sys/module/damon_lru_sort/parameters/enabled", "the kernel itself (DAMON_LRU_SORT)" },
+    };
     uint64_t n = procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32);
 
-    return is_known(n) && n != 0 && n != SLOTS;
+    if (!is_known(n) || n == SLOTS)
+        return NULL;
+    if (n != 0)
+        return "another program";
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        char word[WORD_BYTES];
+
+        if (procfile_read_text(root_fd, rows[i].path, word, sizeof(word)) == PROCFILE_READ &&
+            word[0] == 'Y')
+            return rows[i].user;
+    }
+    return NULL;
 }
 
 /* Whether there are monitors that are ours, made now or by an agent before. */
@@ -114,11 +136,12 @@ static bool
 have_monitors(const WorkingSetTarget *target, GError **error)
 {
     uint64_t n = procfile_u64(target->host->root_fd, COUNT_FILE, NO_LIMIT_32);
+    const char *user = working_set_damon_user(target->host->root_fd);
 
     if (!is_known(n))
         return working_set_fail(error, "this kernel has no DAMON with files in sysfs");
-    if (working_set_damon_is_taken(target->host->root_fd))
-        return working_set_fail(error, "another program uses DAMON");
+    if (user)
+        return working_set_fail(error, "%s uses DAMON", user);
     if (are_ours(target->host->root_fd))
         return true;
     return working_set_write(target->host->root_fd, COUNT_FILE, G_STRINGIFY(SLOTS), error);

@@ -223,9 +223,12 @@ find_debugfs(const DoctorHost *host, const Domain *domain, Finding *finding)
 static bool
 find_damon(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
+    const char *user = host->setup->damon_user;
+
     (void)domain;
-    (void)finding;
-    return host->measures && host->setup->damon_taken;
+    if (user)
+        doctor_say(&finding->value, "%s", user);
+    return host->measures && user;
 }
 
 static bool
@@ -405,8 +408,9 @@ static const DoctorCheck checks[] = {
         "Mount debugfs at /sys/kernel/debug; a kernel that is locked down does not have it." },
       find_debugfs },
     { { "damon-busy", DOCTOR_INFO, "/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds",
-        "Another program uses DAMON, so working sets are measured by other means.",
-        "Nothing, if that program is wanted; virtksmd uses DAMON when it is free." },
+        "DAMON is used by somebody else, so working sets are measured by other means.",
+        "Nothing, if that is wanted; virtksmd uses DAMON when it is free. The kernel's own use is "
+        "switched off below /sys/module (damon_stat/parameters/enabled)." },
       find_damon },
     { { "nested-host", DOCTOR_INFO, "/proc/cpuinfo",
         "This host is itself a virtual machine: its own host may page or merge the same memory, "

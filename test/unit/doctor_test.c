@@ -132,7 +132,7 @@ static void one_tells(Patient *p) { silent(p); p->host.telling = 1; }
 static void no_balloons(Patient *p) { silent(p); p->host.balloons = 0; }
 static void no_debugfs(Patient *p) { p->setup.lru_gen_hidden = true; }
 static void no_debugfs_needed(Patient *p) { no_debugfs(p); p->host.measures = false; }
-static void damon_taken(Patient *p) { p->setup.damon_taken = true; }
+static void damon_taken(Patient *p) { p->setup.damon_user = "another program"; }
 static void damon_not_needed(Patient *p) { damon_taken(p); p->host.measures = false; }
 static void late_for_nobody(Patient *p) { late_hook(p); p->setup.libvirtd_started_s = VALUE_UNKNOWN; }
 /* clang-format on */
@@ -239,7 +239,7 @@ static const Row host_rows[] = {
     { "no debugfs, and none needed", no_debugfs_needed, "" },
     { "groups, and nothing done", unenforced, "tenancy-not-enforced warning rule same-group" },
     { "domains are switched", tainted, "tenancy-taint info rule listed" },
-    { "DAMON in other hands", damon_taken, "damon-busy info -" },
+    { "DAMON in other hands", damon_taken, "damon-busy info another program" },
     { "DAMON in other hands, and not needed", damon_not_needed, "" },
     { "a host in a host", nested, "nested-host info flags: hypervisor; product: VM" },
     { "no connection", libvirt_away, "libvirt-away warning no such file" },

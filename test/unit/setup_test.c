@@ -15,9 +15,10 @@
 #include "policy/arith.h"
 #include "test/support/fakeroot.h"
 
-#define FLAGS "processor\t: 0\nflags\t\t: fpu vme "
-#define DAMON "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"
-#define MARK  "virtksm-hook " VIRTKSM_VERSION
+#define FLAGS  "processor\t: 0\nflags\t\t: fpu vme "
+#define DAMON  "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"
+#define MODULE "sys/module/"
+#define MARK   "virtksm-hook " VIRTKSM_VERSION
 
 static HostSetup
 read_with(const FakeFile *file)
@@ -58,18 +59,30 @@ what_is_in_the_way_of_measuring_working_sets_is_seen(void **unused)
         const char *when;
         FakeFile files[2];
         bool is_hidden;
-        bool is_taken;
+        const char *user; /* of DAMON; NULL: nobody */
     } rows[] = {
-        { "nothing", { { NULL, NULL } }, false, false },
-        { "no debugfs", { { "sys/kernel/mm/lru_gen/enabled", "0x0007\n" } }, true, false },
+        { "nothing", { { NULL, NULL } }, false, NULL },
+        { "no debugfs", { { "sys/kernel/mm/lru_gen/enabled", "0x0007\n" } }, true, NULL },
         { "debugfs",
           { { "sys/kernel/mm/lru_gen/enabled", "0x0007\n" }, { "sys/kernel/debug/lru_gen", "" } },
           false,
-          false },
-        { "switched off", { { "sys/kernel/mm/lru_gen/enabled", "0x0000\n" } }, false, false },
-        { "DAMON, free", { { DAMON, "0\n" } }, false, false },
-        { "DAMON, another's", { { DAMON, "1\n" } }, false, true },
-        { "DAMON, ours", { { DAMON, "61\n" } }, false, false },
+          NULL },
+        { "switched off", { { "sys/kernel/mm/lru_gen/enabled", "0x0000\n" } }, false, NULL },
+        { "DAMON, free", { { DAMON, "0\n" } }, false, NULL },
+        { "DAMON, another's", { { DAMON, "1\n" } }, false, "another program" },
+        { "DAMON, ours", { { DAMON, "61\n" } }, false, NULL },
+        { "DAMON, the kernel's",
+          { { DAMON, "0\n" }, { MODULE "damon_stat/parameters/enabled", "Y\n" } },
+          false,
+          "the kernel itself (DAMON_STAT)" },
+        { "DAMON, not the kernel's",
+          { { DAMON, "0\n" }, { MODULE "damon_stat/parameters/enabled", "N\n" } },
+          false,
+          NULL },
+        { "a kernel that uses DAMON and has no files",
+          { { MODULE "damon_reclaim/parameters/enabled", "Y\n" } },
+          false,
+          NULL },
     };
     (void)unused;
 
@@ -81,9 +94,10 @@ what_is_in_the_way_of_measuring_working_sets_is_seen(void **unused)
             if (rows[i].files[j].path)
                 fakeroot_write_table(root, &rows[i].files[j], 1);
         setup_read(fakeroot_fd(root), &setup);
-        if (setup.lru_gen_hidden != rows[i].is_hidden || setup.damon_taken != rows[i].is_taken)
-            fail_msg("%s: hidden %d, taken %d", rows[i].when, setup.lru_gen_hidden,
-                     setup.damon_taken);
+        if (setup.lru_gen_hidden != rows[i].is_hidden ||
+            g_strcmp0(setup.damon_user, rows[i].user) != 0)
+            fail_msg("%s: hidden %d, DAMON is used by %s", rows[i].when, setup.lru_gen_hidden,
+                     setup.damon_user ? setup.damon_user : "nobody");
     }
 }
 

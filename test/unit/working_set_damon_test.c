@@ -211,6 +211,8 @@ says_why_it_cannot_be_used(void **unused)
         const char *why;
     } rows[] = {
         { "another program has one", ADMIN "nr_kdamonds", "1\n", "another program uses DAMON" },
+        { "the kernel itself", "sys/module/damon_lru_sort/parameters/enabled", "Y\n",
+          "the kernel itself (DAMON_LRU_SORT) uses DAMON" },
         { "an old kernel", ADMIN "nr_kdamonds", NULL, "no DAMON with files in sysfs" },
         { "physical addresses alone", ZERO "contexts/0/avail_operations", "paddr\n",
           "does not monitor virtual addresses" },
@@ -224,14 +226,15 @@ says_why_it_cannot_be_used(void **unused)
         g_autoptr(GError) error = NULL;
         gpointer state = NULL;
 
-        fakeroot_remove(fake->root, rows[i].path);
         if (rows[i].text)
             fakeroot_write(fake->root, rows[i].path, "%s", rows[i].text);
+        else
+            fakeroot_remove(fake->root, rows[i].path);
         if (working_set_damon.open(&fake->target, &state, &error) ||
             !strstr(error->message, rows[i].why))
             fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
         assert_int_equal(fake->host.damon_slots, 0);
-        if (i < 2) /* not ours to touch */
+        if (i < 3) /* not ours to touch */
             assert_string_equal(fake->log->str, "");
         else
             assert_true(g_str_has_suffix(fake->log->str, ADMIN "nr_kdamonds=0;"));
