@@ -2,8 +2,12 @@
 /* working_set_windows.c - for how long to watch, when only one window can be watched at a time */
 #include "agent/facts/working_set_windows.h"
 
-/* Each bound beyond the age of the working set is watched so many times less often. */
-#define SELDOM 4
+/* Each bound beyond the age of the working set is watched so many times less often: more often, and
+ * rules would be without a working set of now for longer; less often, and what is cold would be
+ * known of another day. */
+#define SELDOM 8
+/* For the first time it is watched sooner, so that the histogram is whole within hours. */
+#define FIRST 4
 
 void
 working_set_windows_init(WorkingSetWindows *windows, const WorkingSetEdges *edges, uint64_t age_us)
@@ -16,12 +20,18 @@ working_set_windows_init(WorkingSetWindows *windows, const WorkingSetEdges *edge
 void
 working_set_windows_begin(WorkingSetWindows *windows)
 {
+    uint64_t seldom = SELDOM;
+    uint64_t first = FIRST;
+
     windows->count++;
     windows->next = 0;
     windows->last = windows->base;
-    for (uint32_t rest = windows->count; rest != 0 && rest % SELDOM == 0; rest /= SELDOM)
-        if (windows->last + 1 < windows->edges.n)
-            windows->last++;
+    for (uint32_t i = windows->base + 1; i < windows->edges.n; i++) {
+        if (windows->count % seldom == 0 || windows->count == first)
+            windows->last = i;
+        seldom *= SELDOM;
+        first *= FIRST;
+    }
 }
 
 uint64_t

@@ -4,9 +4,11 @@
  *
  * Pure. A measurement is a series of windows, as long as the bounds of the bins, shortest first.
  * All of them take more than an hour, and the short ones are wanted more often: so every
- * measurement has those up to the age of the working set, every fourth has the next bound too,
- * every sixteenth the one after it, and so on. While a long window lasts, the working set is not
- * seen anew: with the usual bounds that is so for two thirds of the time.
+ * measurement has those up to the age of the working set, every eighth has the next bound too,
+ * every 64th the one after it, and so on; the fourth and the sixteenth do so for the first time.
+ * While a long window lasts, the working set is not seen anew: with the usual bounds and intervals,
+ * what is known of it is older than policy takes for a fifth of the time where windows begin
+ * together (referenced), and a quarter where they follow each other (lru_gen).
  */
 #ifndef AGENT_FACTS_WORKING_SET_WINDOWS_H
 #define AGENT_FACTS_WORKING_SET_WINDOWS_H

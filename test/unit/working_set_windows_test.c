@@ -22,26 +22,32 @@ windows_for(const char *bins, uint64_t age_s)
     return windows;
 }
 
-/* Measurements that are longer than the others: each fourth, and each sixteenth. */
-#define MEASUREMENTS 32
+#define MEASUREMENTS 192
+
+/* Which of the bounds beyond the age a measurement goes up to: 0: none of them. */
+static unsigned
+bounds_beyond(size_t measurement)
+{
+    if (measurement % 64 == 0 || measurement == 16)
+        return 2;
+    return measurement % 8 == 0 || measurement == 4 ? 1 : 0;
+}
 
 static void
-every_fourth_measurement_is_longer(void **unused)
+every_eighth_measurement_is_longer_and_the_first_ones_come_sooner(void **unused)
 {
     static const struct {
         const char *when;
         const char *bins;
         uint64_t age_s;
-        uint64_t usual_s;     /* end of most measurements */
-        uint64_t fourth_s;    /* of each fourth */
-        uint64_t sixteenth_s; /* of each sixteenth */
+        uint64_t end_s[3]; /* of a measurement that goes up to so many bounds beyond the age */
     } rows[] = {
-        { "the default", "1,10,60,300,1200,3600", 300, 300, 1200, 3600 },
-        { "an age between bounds", "1,10,60", 5, 10, 60, 60 },
-        { "the first bound", "1,10,60", 1, 1, 10, 60 },
-        { "the last bound", "1,10,60", 60, 60, 60, 60 },
-        { "beyond it", "1,10,60", 600, 60, 60, 60 },
-        { "a single bound", "7", 7, 7, 7, 7 },
+        { "the default", "1,10,60,300,1200,3600", 300, { 300, 1200, 3600 } },
+        { "an age between bounds", "1,10,60", 5, { 10, 60, 60 } },
+        { "the first bound", "1,10,60", 1, { 1, 10, 60 } },
+        { "the last bound", "1,10,60", 60, { 60, 60, 60 } },
+        { "beyond it", "1,10,60", 600, { 60, 60, 60 } },
+        { "a single bound", "7", 7, { 7, 7, 7 } },
     };
     (void)unused;
 
@@ -50,9 +56,7 @@ every_fourth_measurement_is_longer(void **unused)
 
         assert_int_equal(working_set_windows_next(&windows, 0), 0);
         for (size_t m = 1; m <= MEASUREMENTS; m++) {
-            uint64_t want_s = m % 16 == 0  ? rows[i].sixteenth_s
-                              : m % 4 == 0 ? rows[i].fourth_s
-                                           : rows[i].usual_s;
+            uint64_t want_s = rows[i].end_s[bounds_beyond(m)];
             uint64_t last_us = 0;
             uint64_t next_us;
             unsigned bases = 0;
@@ -63,7 +67,7 @@ every_fourth_measurement_is_longer(void **unused)
                 assert_true(next_us > last_us);
                 last_us = next_us;
                 if (working_set_windows_is_base(&windows)) {
-                    assert_int_equal(next_us, rows[i].usual_s * S);
+                    assert_int_equal(next_us, rows[i].end_s[0] * S);
                     bases++;
                 }
             }
@@ -92,7 +96,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_fourth_measurement_is_longer),
+        cmocka_unit_test(every_eighth_measurement_is_longer_and_the_first_ones_come_sooner),
         cmocka_unit_test(windows_that_are_over_are_left_out),
     };
 
