@@ -227,6 +227,11 @@ on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
 
 /* --- connection ------------------------------------------------------------------------- */
 
+/* Since libvirt 7.9; a library that is older refuses to register it, as it is not required. */
+#if !LIBVIR_CHECK_VERSION(7, 9, 0)
+#define VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE 26
+#endif
+
 typedef struct {
     int event; /* virDomainEventID */
     const char *name;
