@@ -2,11 +2,11 @@
 /*
  * confine.c - fewer capabilities, no new ones, and only the system calls that an agent makes
  *
- * The agent parses what tenants write, with libraries of others, as a user who may do anything. So
- * once its sockets are there it keeps a handful of capabilities, each with a reason below, and a
- * filter of system calls, which is a list of what is allowed: a call that is not in it fails with
- * ENOSYS, as on a kernel that does not have it. That is what libraries are prepared for: the C
- * library goes on with an older call, so a newer library than ours does not break the agent.
+ * The agent parses what tenants write, with libraries of others, and with rights of root. So once
+ * its sockets are there it keeps a handful of capabilities, each with a reason below, and a filter
+ * of system calls, which is a list of what is allowed: a call that is not in it fails with ENOSYS,
+ * as on a kernel that does not have it. That is what libraries are prepared for: the C library goes
+ * on with an older call, so a newer library than ours does not break the agent.
  *
  * Why here, and not in a unit of systemd: it holds however the agent is started, it can begin after
  * the sockets are made, it is as narrow as the agent is, and tests see it without systemd. What is
@@ -35,16 +35,18 @@
 
 /* needs: CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_SYS_RESOURCE CAP_NET_BIND_SERVICE */
 /* needs for working sets: CAP_DAC_OVERRIDE CAP_SYS_ADMIN */
+/* needs as another user than root: CAP_DAC_OVERRIDE */
 static const struct {
     unsigned capability;
-    bool for_measuring; /* only where working sets are measured */
+    bool for_measuring; /* only where working sets are measured ... */
+    bool for_others;    /* ... or where the user is not root, whose the kernel's files are */
 } kept[] = {
-    { CAP_DAC_READ_SEARCH, false },  /* ksm_stat of a QEMU that runs as another user */
-    { CAP_SYS_PTRACE, false },       /* its maps and pagemap */
-    { CAP_SYS_RESOURCE, false },     /* pressure triggers with a window that is not 2 s */
-    { CAP_NET_BIND_SERVICE, false }, /* [metrics] listen at a port below 1024 */
-    { CAP_DAC_OVERRIDE, true },      /* its clear_refs */
-    { CAP_SYS_ADMIN, true },         /* page frames in its pagemap; the filter leaves little else */
+    { CAP_DAC_READ_SEARCH, false, false },  /* ksm_stat of a QEMU that runs as another user */
+    { CAP_SYS_PTRACE, false, false },       /* its maps and pagemap */
+    { CAP_SYS_RESOURCE, false, false },     /* pressure triggers with a window that is not 2 s */
+    { CAP_NET_BIND_SERVICE, false, false }, /* [metrics] listen at a port below 1024 */
+    { CAP_DAC_OVERRIDE, true, true },       /* its clear_refs; KSM's files, those of cgroups */
+    { CAP_SYS_ADMIN, true, false }, /* page frames in its pagemap; the filter leaves little else */
 };
 
 #define NAMESPACES                                                                                 \
@@ -134,10 +136,11 @@ fail(GError **error, int code, const char *what)
 static uint64_t
 kept_set(bool measures)
 {
+    bool is_other = geteuid() != 0;
     uint64_t set = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
-        if (measures || !kept[i].for_measuring)
+        if (!kept[i].for_measuring || measures || (kept[i].for_others && is_other))
             set |= UINT64_C(1) << kept[i].capability;
     return set;
 }

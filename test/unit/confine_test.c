@@ -28,6 +28,9 @@
 
 #include <cmocka.h>
 
+/* A user who owns nothing. */
+#define NOBODY 65534
+
 /* Exit codes of a child. */
 enum { FINE, NOT_CONFINED, WRONG };
 
@@ -265,6 +268,22 @@ try_capability(size_t row)
     return may_drop && !want && is_in_bounds(capability) ? WRONG : FINE;
 }
 
+/* As the unit of systemd runs it: without what is root's by ownership. */
+static int
+try_another_user(size_t unused)
+{
+    bool had;
+    (void)unused;
+
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+        (setresuid(NOBODY, NOBODY, NOBODY) < 0 && geteuid() == 0))
+        return NOT_CONFINED;
+    had = has(CAP_DAC_OVERRIDE);
+    if (!confine(false, NULL))
+        return NOT_CONFINED;
+    return has(CAP_DAC_OVERRIDE) == had && !has(CAP_SYS_ADMIN) ? FINE : WRONG;
+}
+
 /* As a unit of systemd may have it: no rights, and no call to change them. */
 static int
 try_refused(size_t unused)
@@ -333,6 +352,13 @@ only_the_capabilities_that_are_needed_stay(void **unused)
 }
 
 static void
+who_is_not_root_keeps_what_lets_it_write_the_files_of_root(void **unused)
+{
+    (void)unused;
+    expect_fine("another user", try_another_user, 0);
+}
+
+static void
 who_has_nothing_to_give_up_need_not_be_able_to(void **unused)
 {
     (void)unused;
@@ -346,6 +372,7 @@ main(void)
         cmocka_unit_test(calls_that_no_agent_makes_are_refused),
         cmocka_unit_test(what_an_agent_does_still_works),
         cmocka_unit_test(only_the_capabilities_that_are_needed_stay),
+        cmocka_unit_test(who_is_not_root_keeps_what_lets_it_write_the_files_of_root),
         cmocka_unit_test(who_has_nothing_to_give_up_need_not_be_able_to),
     };
 
