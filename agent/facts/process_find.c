@@ -132,9 +132,6 @@ process_find(int root_fd, const char *name, const char *uuid, Process *ret_proce
                     uuid);
         return false;
     }
-    *ret_process = (Process){
-        .pid = pid,
-        .dir_fd = dir_fd, /* the caller owns it from here */
-    };
+    *ret_process = (Process){ .pid = pid, .dir_fd = dir_fd }; /* the caller owns it from here */
     return true;
 }
