@@ -14,6 +14,8 @@
 #define DAY     FAKEHISTORY_DAY_S
 #define MIB     UINT64_C(1048576)
 #define FOREVER INT64_C(253402300799)
+/* Half of the least that can be configured, for half the domains. */
+#define SMALL (4 * MIB)
 
 static void
 prune(FakeHistory *fake, int64_t now_s)
@@ -126,12 +128,12 @@ the_limit_holds_and_the_finest_and_oldest_go_first(void **state)
     guint minutes;
     guint hours;
 
-    fake->limits.size_bytes = 8 * MIB;
+    fake->limits.size_bytes = SMALL;
     for (int64_t minute = 0; minute < 1440; minute++) {
-        live(fake, DAY + minute * 60, 200);
+        live(fake, DAY + minute * 60, 100);
         most_bytes = MAX(most_bytes, history_size_bytes(fake->history));
     }
-    assert_in_range(most_bytes, 6 * MIB, 8 * MIB);
+    assert_in_range(most_bytes, SMALL / 4 * 3, SMALL);
     minutes = count(fake, HISTORY_MINUTE, DAY);
     hours = count(fake, HISTORY_HOUR, DAY);
     assert_in_range(minutes, 60, 1000);
@@ -147,13 +149,13 @@ more_domains_than_fit_cannot_exceed_the_limit_nor_stop_the_writing_for_good(void
     FakeHistory *fake = *state;
     unsigned written = 0;
 
-    fake->limits.size_bytes = 8 * MIB;
+    fake->limits.size_bytes = SMALL;
     for (int64_t minute = 0; minute < 60; minute++) {
-        g_autoptr(HistoryBatch) batch = fakehistory_batch(DAY + minute * 60, 3000);
+        g_autoptr(HistoryBatch) batch = fakehistory_batch(DAY + minute * 60, 1500);
 
         prune(fake, DAY + minute * 60);
         written += history_write(fake->history, batch, &fake->limits, NULL) ? 1 : 0;
-        assert_in_range(history_size_bytes(fake->history), 0, 8 * MIB);
+        assert_in_range(history_size_bytes(fake->history), 0, SMALL);
     }
     assert_in_range(written, 40, 60);
 }
@@ -164,15 +166,15 @@ a_smaller_limit_makes_a_large_file_small(void **state)
     FakeHistory *fake = *state;
 
     for (int64_t minute = 0; minute < 1200; minute++)
-        fakehistory_write(fake, DAY + minute * 60, 200);
-    assert_in_range(history_size_bytes(fake->history), 9 * MIB, 40 * MIB);
-    fake->limits.size_bytes = 8 * MIB;
+        fakehistory_write(fake, DAY + minute * 60, 100);
+    assert_in_range(history_size_bytes(fake->history), SMALL + MIB / 2, 20 * MIB);
+    fake->limits.size_bytes = SMALL;
     for (int64_t minute = 1200; minute < 1260; minute++)
-        live(fake, DAY + minute * 60, 200);
+        live(fake, DAY + minute * 60, 100);
     history_free(fake->history);
     fake->history = history_new(fakeroot_path(fake->root));
     fakehistory_write(fake, DAY + 1260 * 60, 1);
-    assert_in_range(history_size_bytes(fake->history), 1 * MIB, 8 * MIB);
+    assert_in_range(history_size_bytes(fake->history), MIB / 2, SMALL);
     assert_int_equal(count(fake, HISTORY_HOUR, DAY), 22);
 }
 
