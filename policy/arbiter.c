@@ -3,11 +3,12 @@
  * arbiter.c - one sum that the host wants back, and who is asked for it
  *
  * The sum is what is missing to the relief mark, and what domains lack that are short themselves.
- * Where the host's figures show no such thing but something else says that memory is short, a
- * notification of a cgroup perhaps, it is a hundredth of the domains' memory for each time that
- * it is said; five in a crisis. What balloons have been asked for and have not given yet is on its
- * way and not asked for again. A calm host wants nothing, and neither does one whose state is on
- * its way back to calm.
+ * What will be missing before balloons answer, if the host goes on filling up as it does, belongs
+ * to it; that much nobody writes to swap in advance. Where the host's figures show no such thing
+ * but something else says that memory is short, a notification of a cgroup perhaps, it is a
+ * hundredth of the domains' memory for each time that it is said; five in a crisis. What balloons
+ * have been asked for and have not given yet is on its way and not asked for again. A calm host
+ * wants nothing, and neither does one whose state is on its way back to calm.
  *
  * The cheapest pays first:
  *
@@ -62,7 +63,8 @@ missing_bytes(const PolicyConf *conf, const Sample *sample, const MemoryState *m
     if (memory->level == MEMORY_CALM)
         return 0;
     if (memory_is_known(&sample->host))
-        missing = sat_add(missing, sat_sub(marks.relief_bytes, sample->host.mem_available_bytes));
+        missing = sat_add(missing, sat_sub(sat_add(marks.relief_bytes, memory->soon_bytes),
+                                           sample->host.mem_available_bytes));
     if (missing > 0 || memory->better_us > 0)
         return missing;
     return mul_div(domains_bytes(sample),
@@ -136,7 +138,8 @@ arbiter_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, P
     wanted = sat_sub(wanted, coming_bytes(sample, state));
     plan->host.wanted_bytes = wanted;
     wanted = sat_sub(wanted, merge_bytes(conf, sample, plan));
-    spared = not_for_swap(conf, &sample->host, crisis && idle == 0);
+    spared =
+        sat_add(not_for_swap(conf, &sample->host, crisis && idle == 0), state->memory.soon_bytes);
     if (!crisis && state->memory.unmet_bytes == 0)
         spared = sat_add(spared, idle);
     plan->host.reclaim_bytes = min_u64(sat_sub(wanted, spared), offered);

@@ -12,6 +12,10 @@
  *                       \ tight      /
  *                 ------ critical --/------
  *
+ * A host that fills up fast would be short for as long as balloons need to answer. So the pace at
+ * which available memory has fallen at two looks in a row, the lesser of the two, is taken to go on
+ * for that long, and the level rises to what it will be then.
+ *
  * The other witnesses speak of the time and not of the amount. Tasks that wait for memory, and
  * memory that comes back from swap, mean a shortage only where there is little left: reclaim of
  * our own makes tasks wait too, what was swapped out in bad times comes back in good ones, and one
@@ -31,6 +35,7 @@
  * "Memory Pressure"; pswpin and pswpout of /proc/vmstat.
  */
 #include "policy/memory.h"
+#include "policy/motion.h"
 #include "policy/pressure.h"
 #include "policy/rule.h"
 
@@ -90,18 +95,31 @@ swapped_bytes(const HostSample *host, uint64_t now_pages, uint64_t before_pages)
     return mul_div(sat_sub(now_pages, before_pages), host->page_bytes, 1);
 }
 
+/* One look at which a lot is gone may be the last; two in a row tell a pace. */
 static void
-follow_swap(const PolicyConf *conf, const HostSample *host, MemoryState *memory)
+follow_fall(const HostSample *host, uint64_t elapsed_us, MemoryState *memory)
 {
-    uint64_t elapsed_us = sat_sub(host->now_us, memory->at_us);
+    uint64_t fall_rate = 0;
+
+    if (memory->at_us > 0 && is_known(host->mem_available_bytes) &&
+        is_known(memory->available_bytes))
+        fall_rate = mul_div(sat_sub(memory->available_bytes, host->mem_available_bytes), US_PER_S,
+                            elapsed_us);
+    memory->soon_bytes = mul_div(min_u64(fall_rate, memory->fall_rate), MOTION_ANSWER_S, 1);
+    memory->fall_rate = fall_rate;
+    memory->available_bytes = host->mem_available_bytes;
+}
+
+static void
+follow_swap(const PolicyConf *conf, const HostSample *host, uint64_t elapsed_us,
+            MemoryState *memory)
+{
     uint64_t rate_bytes = conf->high_swap_rate * MIB;
     uint64_t most_bytes = rate_bytes * SWAP_BURST_S;
     uint64_t out_bytes = swapped_bytes(host, host->swap_out_pages, memory->swap_out_pages);
     uint64_t in_bytes = swapped_bytes(host, host->swap_in_pages, memory->swap_in_pages);
     uint64_t budget_bytes = memory->swap_budget_bytes;
 
-    if (memory->at_us > 0 && elapsed_us < SPAN_US)
-        return;
     if (memory->at_us > 0) {
         memory->swap_in_rate = mul_div(in_bytes, US_PER_S, elapsed_us);
         if (is_known(host->swap_out_pages) && is_known(memory->swap_out_pages))
@@ -112,20 +130,29 @@ follow_swap(const PolicyConf *conf, const HostSample *host, MemoryState *memory)
         memory->swap_budget_bytes = most_bytes;
     }
     memory->swap_planned_bytes = 0;
-    memory->at_us = max_u64(host->now_us, 1);
     memory->swap_in_pages = host->swap_in_pages;
     memory->swap_out_pages = host->swap_out_pages;
 }
 
-/* Available memory against the marks, which are taken higher by a quarter to hold a level. */
-static MemoryLevel
-level_by_amount(const MemoryMarks *marks, const HostSample *host, unsigned quarters)
+static void
+look(const PolicyConf *conf, const HostSample *host, MemoryState *memory)
 {
-    if (!memory_is_known(host))
-        return MEMORY_CALM;
-    if (host->mem_available_bytes < mul_div(marks->critical_bytes, quarters, 4))
+    uint64_t elapsed_us = sat_sub(host->now_us, memory->at_us);
+
+    if (memory->at_us > 0 && elapsed_us < SPAN_US)
+        return;
+    follow_fall(host, elapsed_us, memory);
+    follow_swap(conf, host, elapsed_us, memory);
+    memory->at_us = max_u64(host->now_us, 1);
+}
+
+/* Memory against the marks, which are taken higher by a quarter to hold a level. */
+static MemoryLevel
+level_by_amount(const MemoryMarks *marks, uint64_t bytes, unsigned quarters)
+{
+    if (bytes < mul_div(marks->critical_bytes, quarters, 4))
         return MEMORY_CRITICAL;
-    if (host->mem_available_bytes < mul_div(marks->tight_bytes, quarters, 4))
+    if (bytes < mul_div(marks->tight_bytes, quarters, 4))
         return MEMORY_TIGHT;
     return MEMORY_CALM;
 }
@@ -161,8 +188,15 @@ choose_level(const PolicyConf *conf, const HostSample *host, PolicyState *state)
     MemoryMarks marks = memory_marks(conf, host);
     MemoryState *memory = &state->memory;
     MemoryLevel signs = level_by_signs(&marks, host, state);
-    MemoryLevel raise = higher(level_by_amount(&marks, host, 4), signs);
-    MemoryLevel hold = higher(level_by_amount(&marks, host, 5), signs);
+    MemoryLevel raise = signs;
+    MemoryLevel hold = signs;
+
+    if (memory_is_known(host)) {
+        uint64_t soon_bytes = sat_sub(host->mem_available_bytes, memory->soon_bytes);
+
+        raise = higher(raise, level_by_amount(&marks, soon_bytes, 4));
+        hold = higher(hold, level_by_amount(&marks, host->mem_available_bytes, 5));
+    }
 
     if (host->alarm == ALARM_LOW)
         hold = higher(hold, memory->level);
@@ -179,11 +213,22 @@ choose_level(const PolicyConf *conf, const HostSample *host, PolicyState *state)
     }
 }
 
+/* Whether it is only for what will be that the level is what it is. */
+static bool
+is_ahead(const MemoryMarks *marks, const HostSample *host, const PolicyState *state)
+{
+    return state->memory.soon_bytes > 0 &&
+           level_by_amount(marks, host->mem_available_bytes, 5) < state->memory.level &&
+           level_by_signs(marks, host, state) < state->memory.level;
+}
+
 static Reason
 reason_of(const PolicyConf *conf, const HostSample *host, const PolicyState *state)
 {
     MemoryMarks marks = memory_marks(conf, host);
 
+    if (is_ahead(&marks, host, state))
+        return REASON_HOST_FILLS;
     if (state->memory.level == MEMORY_CRITICAL)
         return REASON_HOST_CRITICAL;
     if (state->memory.level == MEMORY_TIGHT)
@@ -198,7 +243,7 @@ void
 memory_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     pressure_update(sample, state);
-    follow_swap(conf, &sample->host, &state->memory);
+    look(conf, &sample->host, &state->memory);
     choose_level(conf, &sample->host, state);
     plan->host.level = state->memory.level;
     plan->host.reason = reason_of(conf, &sample->host, state);

@@ -5,6 +5,10 @@
 
 #include "policy/policy.h"
 
+/* Seconds from a host that is short to memory from a balloon: guests tell, a step, the way. What
+ * comes later is no help. */
+#define MOTION_ANSWER_S 10
+
 /**
  * motion_ask() - a step has been asked for
  * @now_us: CLOCK_MONOTONIC

@@ -134,6 +134,9 @@ typedef struct {
     uint64_t swap_budget_bytes;  /* that may go to swap now */
     uint64_t swap_planned_bytes; /* of reclaim that was planned since then */
     uint64_t unmet_bytes;        /* that domains lack and did not get at the last decision */
+    uint64_t available_bytes;    /* at that look; VALUE_UNKNOWN */
+    uint64_t fall_rate;          /* bytes per second by which it fell before then */
+    uint64_t soon_bytes;         /* by which it falls before balloons answer, if it goes on so */
 } MemoryState;
 
 /* Which group is merged; see tenancy.c. */

@@ -204,6 +204,10 @@ static const ReasonWords reason_words[] = {
                              "more memory that is available beyond memory_tight, or a higher "
                              "hard_limit of the domain",
                              "agent.memory_tight" },
+    [REASON_HOST_FILLS] = { "host-fills",
+                            "the host fills up so fast that it would be short before balloons "
+                            "answer",
+                            "available memory that falls more slowly", "agent.memory_tight" },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

@@ -72,6 +72,7 @@ typedef enum {
     REASON_UNDECIDED,         /* its definition is not known yet */
     REASON_MERGE_STUCK,       /* it cannot be switched */
     REASON_NO_HEADROOM,       /* there is no memory for the copies that switching it off makes */
+    REASON_HOST_FILLS,        /* the host will be short before balloons can answer */
     REASON_COUNT,
 } Reason;
 

@@ -61,6 +61,23 @@ a_host_on_its_way_back_to_calm_wants_nothing(void **unused)
 }
 
 static void
+what_will_be_missing_soon_is_asked_of_balloons_and_not_written_to_swap(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 2);
+    for (uint64_t mib = 3000; mib >= 2600; mib -= 200) {
+        memcase_available(&one, mib);
+        memcase_after(&one, S);
+    }
+    assert_int_equal(one.plan.host.level, MEMORY_TIGHT);
+    assert_int_equal(one.plan.host.wanted_bytes, 650 * MIB);
+    assert_int_equal(one.plan.host.balloon_bytes, 650 * MIB);
+    assert_int_equal(one.plan.host.reclaim_bytes, 0);
+}
+
+static void
 a_host_without_figures_wants_a_part_of_its_domains(void **unused)
 {
     MemCase one;
@@ -201,6 +218,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sum_is_what_is_missing_to_relief),
         cmocka_unit_test(a_host_on_its_way_back_to_calm_wants_nothing),
+        cmocka_unit_test(what_will_be_missing_soon_is_asked_of_balloons_and_not_written_to_swap),
         cmocka_unit_test(a_host_without_figures_wants_a_part_of_its_domains),
         cmocka_unit_test(what_balloons_have_been_asked_for_is_not_asked_for_again),
         cmocka_unit_test(merging_comes_first_where_it_is_under_way),

@@ -207,6 +207,46 @@ what_is_written_to_swap_is_charged_and_what_was_not_is_given_back(void **unused)
 }
 
 static void
+a_host_that_fills_up_fast_is_short_before_it_is(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t available_mib; /* a second later */
+        MemoryLevel want;
+        Reason reason;
+    } rows[] = {
+        { "a lot goes at once", 3000, MEMORY_CALM, REASON_CALM },
+        { "and no more", 3000, MEMORY_CALM, REASON_CALM },
+        { "some goes", 2900, MEMORY_CALM, REASON_CALM },
+        { "and goes on, with time to spare", 2800, MEMORY_CALM, REASON_CALM },
+        { "faster", 2650, MEMORY_CALM, REASON_CALM },
+        { "at that pace it will be at the mark", 2500, MEMORY_CALM, REASON_CALM },
+        { "below it", 2340, MEMORY_TIGHT, REASON_HOST_FILLS },
+        { "faster for a moment", 2090, MEMORY_TIGHT, REASON_HOST_FILLS },
+        { "for longer than that", 1840, MEMORY_CRITICAL, REASON_HOST_FILLS },
+        { "it stands", 1840, MEMORY_CRITICAL, REASON_HOST_CRITICAL },
+        { "it is short in fact", 399, MEMORY_CRITICAL, REASON_HOST_CRITICAL },
+    };
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 0);
+    memcase_decide(&one);
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        memcase_available(&one, rows[r].available_mib);
+        memcase_after(&one, S);
+        if (one.plan.host.level != rows[r].want || one.plan.host.reason != rows[r].reason)
+            fail_msg("%s: %s (%s), want %s (%s)", rows[r].when,
+                     memory_level_name(one.plan.host.level), reason_name(one.plan.host.reason),
+                     memory_level_name(rows[r].want), reason_name(rows[r].reason));
+    }
+    memcase_available(&one, 1840);
+    memcase_after(&one, S);
+    memcase_after(&one, one.conf.calm_s * S);
+    assert_int_equal(one.plan.host.level, MEMORY_TIGHT);
+}
+
+static void
 every_level_has_a_word(void **unused)
 {
     (void)unused;
@@ -227,6 +267,7 @@ main(void)
         cmocka_unit_test(a_guest_that_is_short_and_gets_nothing_makes_the_host_tight),
         cmocka_unit_test(marks_of_a_host_are_in_order_and_those_of_an_unknown_one_are_nothing),
         cmocka_unit_test(what_is_written_to_swap_is_charged_and_what_was_not_is_given_back),
+        cmocka_unit_test(a_host_that_fills_up_fast_is_short_before_it_is),
         cmocka_unit_test(every_level_has_a_word),
     };
 
