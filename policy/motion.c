@@ -7,6 +7,11 @@
  * the balloon makes progress: an eighth of the way that is left, within stuck_s. One that does not
  * is stuck. It is dropped from the sums, and not asked for more, until it moves.
  *
+ * Some balloons are on their way for many minutes. What one of them will bring so late is of no use
+ * to a host that is short now, so its speed is measured, whenever it is seen on its way twice. And
+ * what counts is what the host gets: memory that the guest has never touched frees nothing when the
+ * balloon has it.
+ *
  * A request goes through libvirt, which may be busy, or refuse. Until it has been passed on it is
  * wanted at each decision anew (balloon.c), and it is over once policy does not want it any more.
  * The guest's time begins when it hears of it. A request that was refused was never made.
@@ -24,6 +29,12 @@
 #define PROGRESS_DIVISOR 8
 /* A balloon that stops this part of the domain's maximum short has arrived. */
 #define ARRIVED_DIVISOR 128
+/* Speed is measured over at least so long; each new figure counts for this part. */
+#define SPEED_US      US_PER_S
+#define SPEED_DIVISOR 4
+/* All memory of a domain in MOTION_ANSWER_S is fast. So many times that is the longest that is
+ * reckoned with. */
+#define SLOWEST 24
 
 static uint64_t
 distance(uint64_t a, uint64_t b)
@@ -63,12 +74,42 @@ motion_withdraw(const DomainSample *domain, BalloonTrack *balloon)
     balloon->stuck = false;
 }
 
+/* Of memory that its balloon takes, what the host held: of what the guest does not use it takes all
+ * alike, touched or not. */
+static uint64_t
+gain_bytes(const DomainSample *domain, uint64_t bytes)
+{
+    uint64_t never_bytes = sat_sub(domain->balloon_bytes, domain->resident_bytes);
+    uint64_t unused_bytes = domain->guest_unused_bytes;
+
+    if (!is_known(domain->resident_bytes) || !is_known(unused_bytes) || unused_bytes == 0)
+        return bytes;
+    return bytes -
+           mul_div(min_u64(bytes, unused_bytes), min_u64(never_bytes, unused_bytes), unused_bytes);
+}
+
 uint64_t
 motion_coming(const DomainSample *domain, const DomainTrack *track)
 {
-    if (track->balloon.asked_bytes == 0 || track->balloon.stuck)
+    const BalloonTrack *balloon = &track->balloon;
+    uint64_t coming_bytes = sat_sub(domain->balloon_bytes, balloon->asked_bytes);
+
+    if (balloon->asked_bytes == 0 || balloon->stuck)
         return 0;
-    return sat_sub(domain->balloon_bytes, track->balloon.asked_bytes);
+    if (balloon->speed_bytes_s > 0)
+        coming_bytes = min_u64(coming_bytes, mul_div(balloon->speed_bytes_s, MOTION_ANSWER_S, 1));
+    return gain_bytes(domain, coming_bytes);
+}
+
+uint64_t
+motion_slowness(const DomainSample *domain, const BalloonTrack *balloon)
+{
+    uint64_t all_s;
+
+    if (balloon->speed_bytes_s == 0 || !is_known(domain->maximum_bytes))
+        return 1;
+    all_s = domain->maximum_bytes / balloon->speed_bytes_s;
+    return clamp_u64(all_s / MOTION_ANSWER_S, 1, SLOWEST);
 }
 
 uint64_t
@@ -125,6 +166,31 @@ follow_way(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain,
     }
 }
 
+/* Only between two looks at which it is on its way: at its end it rests. */
+static void
+follow_speed(uint64_t now_us, const DomainSample *domain, BalloonTrack *balloon)
+{
+    uint64_t elapsed_us = sat_sub(now_us, balloon->from_us);
+    uint64_t speed_bytes_s;
+
+    if (balloon->asked_bytes == 0 || balloon->waits || domain->is_still) {
+        balloon->from_us = 0;
+        return;
+    }
+    if (balloon->from_us > 0 && elapsed_us < SPEED_US)
+        return;
+    if (balloon->from_us > 0 && balloon->from_bytes != domain->balloon_bytes) {
+        speed_bytes_s =
+            mul_div(distance(balloon->from_bytes, domain->balloon_bytes), US_PER_S, elapsed_us);
+        if (speed_bytes_s < balloon->speed_bytes_s)
+            speed_bytes_s =
+                balloon->speed_bytes_s - (balloon->speed_bytes_s - speed_bytes_s) / SPEED_DIVISOR;
+        balloon->speed_bytes_s = max_u64(speed_bytes_s, 1);
+    }
+    balloon->from_us = max_u64(now_us, 1);
+    balloon->from_bytes = domain->balloon_bytes;
+}
+
 static void
 follow_promise(const DomainSample *domain, BalloonTrack *balloon)
 {
@@ -154,6 +220,7 @@ follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, Ball
         balloon->moved_us = max_u64(now_us, 1);
     balloon->seen_bytes = domain->balloon_bytes;
     follow_way(conf, now_us, domain, balloon);
+    follow_speed(now_us, domain, balloon);
     follow_promise(domain, balloon);
 }
 

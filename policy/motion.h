@@ -20,9 +20,18 @@ void motion_ask(uint64_t now_us, const DomainSample *domain, uint64_t bytes, Dom
 /** motion_withdraw() - what was asked for is not to be done, and was not done */
 void motion_withdraw(const DomainSample *domain, BalloonTrack *balloon);
 
-/** motion_coming() - bytes that its balloon has been asked for, and that have not come yet; what a
- * stuck one owes is not counted upon */
+/**
+ * motion_coming() - what the host will get soon of what its balloon has been asked for
+ *
+ * What a stuck balloon owes is not counted upon, nor what a slow one will bring only later, nor
+ * memory that the guest has never touched.
+ * Return: bytes.
+ */
 uint64_t motion_coming(const DomainSample *domain, const DomainTrack *track);
+
+/** motion_slowness() - how many times as long as usual a balloon takes; 1: it is fast, or it is not
+ * known how fast */
+uint64_t motion_slowness(const DomainSample *domain, const BalloonTrack *balloon);
 
 /** motion_end_bytes() - what the guest will have when all that it was promised has come */
 uint64_t motion_end_bytes(const DomainSample *domain, const DomainTrack *track);

@@ -20,15 +20,15 @@
  * balloon leaves them; then what was taken is subtracted.
  *
  * Need rises at once and falls slowly, so that a guest which works now and then is not taken for
- * idle in between.
+ * idle in between; the slower its balloon, the more slowly, because what it lacks comes late.
  *
  * Signs that the guest itself is short: it swaps out; it swaps in, or waits for pages of its
  * programs, while little is usable; hardly anything is usable. What it needs then is not known,
  * only that it is more than it has; for an hour it is not believed to need less than that.
  *
  * Memory that is given is there only when the guest has told, somebody has looked and the balloon
- * has moved. A guest that takes memory so fast that nothing would be left by then is about to be
- * short.
+ * has moved, which takes a slow one many times as long. A guest that takes memory so fast that
+ * nothing would be left by then is about to be short.
  *
  * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
  * to its floor; one that claims more keeps what it has, and is charged for it (balloon.c). What
@@ -40,6 +40,7 @@
  * drivers/virtio/virtio_balloon.c, which is left out with VIRTIO_BALLOON_F_DEFLATE_ON_OOM.
  */
 #include "policy/need.h"
+#include "policy/motion.h"
 #include "policy/rule.h"
 
 #define US_PER_S UINT64_C(1000000)
@@ -188,13 +189,14 @@ is_dire(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
 /* What it takes at its pace since it told last, until more can be there; 0: there is enough. */
 static uint64_t
 soon_bytes(const DomainSample *domain, uint64_t used_before, uint64_t used_bytes,
-           uint64_t elapsed_us)
+           uint64_t elapsed_us, uint64_t slowness)
 {
     uint64_t bytes;
 
     if (!is_known(used_before) || !is_known(used_bytes))
         return 0;
-    bytes = mul_div(sat_sub(used_bytes, used_before), sat_add(elapsed_us, ANSWER_US), elapsed_us);
+    bytes = mul_div(sat_sub(used_bytes, used_before), sat_add(elapsed_us, slowness * ANSWER_US),
+                    elapsed_us);
     return bytes > usable_bytes(domain) ? bytes : 0;
 }
 
@@ -254,14 +256,15 @@ measured_need(const DomainSample *domain, const NeedTrack *need)
 
 /* Up at once, down by the part of its time that has gone by. */
 static void
-smooth(uint64_t now_bytes, uint64_t elapsed_us, NeedTrack *need)
+smooth(uint64_t now_bytes, uint64_t elapsed_us, uint64_t slowness, NeedTrack *need)
 {
-    uint64_t gone_us = min_u64(elapsed_us, FALL_US);
+    uint64_t fall_us = slowness * FALL_US;
 
     if (now_bytes >= need->told_bytes)
         need->told_bytes = now_bytes;
     else
-        need->told_bytes -= mul_div(need->told_bytes - now_bytes, gone_us, FALL_US);
+        need->told_bytes -=
+            mul_div(need->told_bytes - now_bytes, min_u64(elapsed_us, fall_us), fall_us);
 }
 
 /* What a guest had when it was short was too little, whatever it tells afterwards. */
@@ -283,17 +286,18 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     uint64_t elapsed_us = first ? FALL_US : told_us - need->told_us;
     bool settled = is_settled(domain, track, told_us);
     uint64_t used_before = need->used_bytes;
+    uint64_t slowness = motion_slowness(domain, &track->balloon);
 
     if (settled)
         follow_accounts(domain, need);
     need->used_bytes = settled || !need->counts_all ? told_use(domain, need) : VALUE_UNKNOWN;
     need->is_dire = is_dire(domain, need, elapsed_us);
     need->is_short = shows_shortage(domain, need, elapsed_us);
-    need->soon_bytes = soon_bytes(domain, used_before, need->used_bytes, elapsed_us);
+    need->soon_bytes = soon_bytes(domain, used_before, need->used_bytes, elapsed_us, slowness);
     if (need->is_short)
         learn(domain, told_us, need);
     if (!need_has_working_set(domain))
-        smooth(told_need(domain, need), elapsed_us, need);
+        smooth(told_need(domain, need), elapsed_us, slowness, need);
     need->told_us = told_us;
     need->swap_in_bytes = domain->guest_swap_in_bytes;
     need->swap_out_bytes = domain->guest_swap_out_bytes;

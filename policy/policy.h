@@ -201,6 +201,9 @@ typedef struct {
     bool waits;              /* what was asked had not been passed on at the last look */
     uint64_t promise_bytes;  /* given and not touched yet */
     uint64_t resident_bytes; /* resident set at the last look; VALUE_UNKNOWN */
+    uint64_t from_us;        /* CLOCK_MONOTONIC since when its speed is measured; 0: it is not */
+    uint64_t from_bytes;     /* and where it was then */
+    uint64_t speed_bytes_s;  /* how fast it is, in a second; 0: not known, or fast */
 } BalloonTrack;
 
 /* What has been done to a cgroup; see high.c. */

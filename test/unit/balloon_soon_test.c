@@ -56,6 +56,36 @@ a_guest_that_takes_memory_fast_is_about_to_be_short(void **unused)
 }
 
 static void
+the_slower_its_balloon_the_earlier_it_is_seen(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t speed_mib; /* a second, of 1000 MiB */
+        uint64_t soon_mib;
+    } rows[] = {
+        { "not known", 0, 0 },
+        { "fast", 100, 0 },
+        { "slow", 20, 780 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        uint64_t soon_bytes;
+        MemCase one;
+
+        memcase_init(&one, 1);
+        memcase_uses(&one, 0, 600);
+        memcase_decide(&one);
+        one.tracks[0].balloon.speed_bytes_s = rows[r].speed_mib * MIB;
+        memcase_uses(&one, 0, 730);
+        memcase_after(&one, 2 * S);
+        soon_bytes = need_soon_bytes(&one.tracks[0], one.host.now_us);
+        if (soon_bytes != rows[r].soon_mib * MIB)
+            fail_msg("%s: %" PRIu64 " MiB", rows[r].when, soon_bytes / MIB);
+    }
+}
+
+static void
 what_is_told_every_second_is_taken_every_second(void **unused)
 {
     MemCase one;
@@ -127,6 +157,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_that_takes_memory_fast_is_about_to_be_short),
+        cmocka_unit_test(the_slower_its_balloon_the_earlier_it_is_seen),
         cmocka_unit_test(what_is_told_every_second_is_taken_every_second),
         cmocka_unit_test(who_is_about_to_be_short_is_given_what_is_above_the_critical_mark),
         cmocka_unit_test(nothing_is_taken_from_who_is_about_to_be_short),

@@ -87,6 +87,90 @@ a_balloon_without_progress_is_stuck_until_it_moves(void **unused)
 }
 
 static void
+what_a_slow_balloon_brings_late_is_not_counted_upon(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t after_s, at_mib;
+        uint64_t coming_mib, slowness;
+    } rows[] = {
+        { "asked", 0, 1000, 600, 1 },          { "nothing happens yet", 2, 1000, 600, 1 },
+        { "20 MiB a second", 5, 900, 200, 5 }, { "it goes on", 10, 700, 200, 5 },
+        { "slower", 10, 660, 160, 6 },         { "fast", 1, 460, 60, 1 },
+        { "it is there", 1, 400, 0, 1 },
+    };
+    MemCase one;
+    (void)unused;
+
+    ask(&one, 400);
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        uint64_t slowness;
+
+        move(&one, rows[r].after_s * S, rows[r].at_mib);
+        slowness = motion_slowness(&one.domains[0], &one.tracks[0].balloon);
+        if (coming_mib(&one) != rows[r].coming_mib || slowness != rows[r].slowness)
+            fail_msg("%s: %" PRIu64 " MiB to come, slowness %" PRIu64, rows[r].when,
+                     coming_mib(&one), slowness);
+    }
+}
+
+static void
+what_is_not_on_its_way_has_no_speed(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    ask(&one, 400);
+    move(&one, 0, 1000);
+    one.domains[0].is_still = true;
+    move(&one, 2 * S, 990);
+    one.domains[0].is_still = false;
+    one.domains[0].balloon_waits = true;
+    move(&one, 2 * S, 980);
+    one.domains[0].balloon_waits = false;
+    move(&one, 2 * S, 970);
+    assert_int_equal(one.tracks[0].balloon.speed_bytes_s, 0);
+    move(&one, S / 2, 960); /* too soon to tell */
+    assert_int_equal(one.tracks[0].balloon.speed_bytes_s, 0);
+    move(&one, S / 2, 950);
+    assert_int_equal(one.tracks[0].balloon.speed_bytes_s, 20 * MIB);
+    one.domains[0].maximum_bytes = U;
+    assert_int_equal(motion_slowness(&one.domains[0], &one.tracks[0].balloon), 1);
+}
+
+static void
+memory_that_was_never_touched_frees_nothing(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t resident_mib, unused_mib; /* U: not known */
+        uint64_t coming_mib;               /* of 400 */
+    } rows[] = {
+        { "all was touched", 1000, 500, 400 },
+        { "half of what is unused never was", 750, 500, 200 },
+        { "nothing of it was", 500, 500, 0 },
+        { "more is taken than is unused", 700, 300, 100 },
+        { "nothing is unused", 700, 0, 400 },
+        { "nobody says what is unused", 500, U, 400 },
+        { "nobody says what was touched", U, 500, 400 },
+        { "more than it has: the overhead", 1040, 500, 400 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        DomainSample *domain;
+        MemCase one;
+
+        ask(&one, 600);
+        domain = &one.domains[0];
+        domain->resident_bytes = rows[r].resident_mib == U ? U : rows[r].resident_mib * MIB;
+        domain->guest_unused_bytes = rows[r].unused_mib == U ? U : rows[r].unused_mib * MIB;
+        if (coming_mib(&one) != rows[r].coming_mib)
+            fail_msg("%s: %" PRIu64 " MiB to come", rows[r].when, coming_mib(&one));
+    }
+}
+
+static void
 a_domain_that_is_held_still_is_not_blamed(void **unused)
 {
     MemCase one;
@@ -226,6 +310,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_asked_for_is_coming_until_it_is_there),
         cmocka_unit_test(a_balloon_without_progress_is_stuck_until_it_moves),
+        cmocka_unit_test(what_a_slow_balloon_brings_late_is_not_counted_upon),
+        cmocka_unit_test(what_is_not_on_its_way_has_no_speed),
+        cmocka_unit_test(memory_that_was_never_touched_frees_nothing),
         cmocka_unit_test(a_domain_that_is_held_still_is_not_blamed),
         cmocka_unit_test(the_guests_time_begins_when_it_hears_of_it),
         cmocka_unit_test(what_is_called_off_is_asked_until_it_was_passed_on),

@@ -179,6 +179,33 @@ it_rises_at_once_and_falls_slowly(void **unused)
 }
 
 static void
+who_has_a_slow_balloon_is_not_taken_for_idle_so_soon(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t speed_mib; /* a second, of 1000 MiB */
+        uint64_t want_mib;  /* 600 s after it used 700 and not 100 */
+    } rows[] = {
+        { "not known", 0, 100 },          { "fast", 100, 100 }, { "slow", 25, 550 },
+        { "as slow as it gets", 4, 675 }, { "slower", 1, 675 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        memcase_init(&one, 1);
+        memcase_uses(&one, 0, 700);
+        memcase_decide(&one);
+        one.tracks[0].balloon.speed_bytes_s = rows[r].speed_mib * MIB;
+        memcase_uses(&one, 0, 100);
+        memcase_after(&one, 600 * S);
+        if (one.tracks[0].need.bare_bytes != rows[r].want_mib * MIB)
+            fail_msg("%s: %" PRIu64 " MiB", rows[r].when, one.tracks[0].need.bare_bytes / MIB);
+    }
+}
+
+static void
 what_was_told_before_the_balloon_moved_does_not_change_the_reserve(void **unused)
 {
     MemCase one;
@@ -294,6 +321,7 @@ main(void)
         cmocka_unit_test(need_is_not_known_without_a_maximum_or_on_an_unknown_balloon),
         cmocka_unit_test(of_a_guest_that_tells_nothing_the_working_set_counts),
         cmocka_unit_test(it_rises_at_once_and_falls_slowly),
+        cmocka_unit_test(who_has_a_slow_balloon_is_not_taken_for_idle_so_soon),
         cmocka_unit_test(what_was_told_before_the_balloon_moved_does_not_change_the_reserve),
         cmocka_unit_test(signs_of_shortage_are_seen_and_nothing_else_is_one),
         cmocka_unit_test(what_was_too_little_is_remembered_for_an_hour),
