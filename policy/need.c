@@ -22,6 +22,9 @@
  * Need rises at once and falls slowly, so that a guest which works now and then is not taken for
  * idle in between; the slower its balloon, the more slowly, because what it lacks comes late.
  *
+ * A host that is about to kill a domain has no use for the past: the less is left of its memory
+ * and swap below the critical mark, the more only that counts which guests need at this moment.
+ *
  * Signs that the guest itself is short: it swaps out; it swaps in, or waits for pages of its
  * programs, while little is usable; hardly anything is usable. What it needs then is not known,
  * only that it is more than it has; for an hour it is not believed to need less than that.
@@ -40,6 +43,7 @@
  * drivers/virtio/virtio_balloon.c, which is left out with VIRTIO_BALLOON_F_DEFLATE_ON_OOM.
  */
 #include "policy/need.h"
+#include "policy/memory.h"
 #include "policy/motion.h"
 #include "policy/rule.h"
 
@@ -296,8 +300,9 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     need->soon_bytes = soon_bytes(domain, used_before, need->used_bytes, elapsed_us, slowness);
     if (need->is_short)
         learn(domain, told_us, need);
+    need->now_bytes = told_need(domain, need);
     if (!need_has_working_set(domain))
-        smooth(told_need(domain, need), elapsed_us, slowness, need);
+        smooth(need->now_bytes, elapsed_us, slowness, need);
     need->told_us = told_us;
     need->swap_in_bytes = domain->guest_swap_in_bytes;
     need->swap_out_bytes = domain->guest_swap_out_bytes;
@@ -321,7 +326,7 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
         (need->told_us == 0 || told_us >= sat_add(need->told_us, GRAIN_US / 2)))
         take_news(domain, told_us, track);
     if (need_has_working_set(domain))
-        need->told_bytes = measured_need(domain, need);
+        need->now_bytes = need->told_bytes = measured_need(domain, need);
     need->bare_bytes = need->told_bytes;
     if (sat_sub(host->now_us, need->short_us) < LEARNT_US)
         need->bare_bytes = max_u64(need->bare_bytes, need->short_bytes);
@@ -335,15 +340,36 @@ with_headroom(const PolicyConf *conf, const DomainSample *domain, uint64_t bare_
     return min_u64(sat_add(bare_bytes, headroom_bytes), domain->maximum_bytes);
 }
 
+/* Half the headroom; and the less is left of memory and swap below the critical mark, the less of
+ * it, and of what was needed before. */
+static uint64_t
+least_bytes(const PolicyConf *conf, const HostSample *host, const NeedTrack *need,
+            uint64_t need_bytes)
+{
+    uint64_t critical_bytes = memory_marks(conf, host).critical_bytes;
+    uint64_t left_bytes = sat_add(host->mem_available_bytes, known_or(host->swap_free_bytes, 0));
+    uint64_t kept_bytes = need_bytes - sat_sub(need_bytes, need->bare_bytes) / 2;
+    uint64_t more_bytes = sat_sub(kept_bytes, need->now_bytes);
+
+    if (critical_bytes == 0)
+        return kept_bytes;
+    return kept_bytes - more_bytes +
+           mul_div(more_bytes, min_u64(left_bytes, critical_bytes), critical_bytes);
+}
+
 void
 need_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
         DomainTrack *track = &state->domains[i];
+        uint64_t need_bytes;
 
         follow(&sample->host, domain, track);
-        if (is_known(domain->maximum_bytes) && need_fault(domain) == REASON_NONE)
-            plan->domains[i].need_bytes = with_headroom(conf, domain, track->need.bare_bytes);
+        if (!is_known(domain->maximum_bytes) || need_fault(domain) != REASON_NONE)
+            continue;
+        need_bytes = with_headroom(conf, domain, track->need.bare_bytes);
+        track->need.least_bytes = least_bytes(conf, &sample->host, &track->need, need_bytes);
+        plan->domains[i].need_bytes = need_bytes;
     }
 }

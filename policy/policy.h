@@ -185,6 +185,8 @@ typedef struct {
     bool counts_all;         /* it counts what its balloon has taken as its own, in use */
     uint64_t told_bytes;     /* need as told, smoothed downwards; 0: none yet */
     uint64_t bare_bytes;     /* need without headroom, by all that is known; 0: none yet */
+    uint64_t now_bytes;      /* of it, what the guest needs as it told last, whatever was before */
+    uint64_t least_bytes;    /* what a host that is critical leaves it, if its need is known */
 } NeedTrack;
 
 /* What has been done to a balloon; see motion.c. */

@@ -63,7 +63,7 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
     stake.need_bytes = stake.low_bytes;
     if (is_known(need_bytes)) {
         if (level == MEMORY_CRITICAL)
-            kept_bytes -= sat_sub(need_bytes, track->need.bare_bytes) / 2;
+            kept_bytes = track->need.least_bytes;
         stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
         kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, domain->maximum_bytes);
         stake.spare_bytes = sat_sub(domain->balloon_bytes, kept_bytes);

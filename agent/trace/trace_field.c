@@ -226,6 +226,8 @@ static const TraceField track_fields[] = {
     FLAG(DomainTrack, need.counts_all),
     TRACK(need.told_bytes),
     TRACK(need.bare_bytes),
+    TRACK(need.now_bytes),
+    TRACK(need.least_bytes),
     TRACK(balloon.home_bytes),
     TRACK(balloon.seen_bytes),
     TRACK(balloon.moved_us),

@@ -295,6 +295,38 @@ what_was_too_little_is_remembered_for_an_hour(void **unused)
 }
 
 static void
+a_host_that_runs_out_of_memory_forgets_the_past(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t available_mib, swap_mib; /* U: not known */
+        uint64_t want_mib;
+    } rows[] = {
+        { "plenty", 5000, 1000, 660 },      { "critical, with swap", 100, 300, 660 },
+        { "swap runs out", 100, 100, 380 }, { "no swap is known", 100, U, 240 },
+        { "nothing is left", 0, 0, 100 },   { "nothing is known", U, 0, 660 },
+    };
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.domains[0].balloon_bytes = 600 * MIB;
+    memcase_uses(&one, 0, 590);
+    memcase_decide(&one);
+    one.domains[0].balloon_bytes = 1000 * MIB;
+    memcase_uses(&one, 0, 100);
+    memcase_after(&one, 1200 * S);
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        one.host.mem_available_bytes = rows[r].available_mib == U ? U : rows[r].available_mib * MIB;
+        one.host.swap_free_bytes = rows[r].swap_mib == U ? U : rows[r].swap_mib * MIB;
+        memcase_after(&one, 2 * S);
+        assert_int_equal(one.plans[0].need_bytes, 720 * MIB);
+        if (one.tracks[0].need.least_bytes != rows[r].want_mib * MIB)
+            fail_msg("%s: %" PRIu64 " MiB", rows[r].when, one.tracks[0].need.least_bytes / MIB);
+    }
+}
+
+static void
 a_guest_that_was_short_and_fell_silent_is_so_for_a_while(void **unused)
 {
     MemCase one;
@@ -325,6 +357,7 @@ main(void)
         cmocka_unit_test(what_was_told_before_the_balloon_moved_does_not_change_the_reserve),
         cmocka_unit_test(signs_of_shortage_are_seen_and_nothing_else_is_one),
         cmocka_unit_test(what_was_too_little_is_remembered_for_an_hour),
+        cmocka_unit_test(a_host_that_runs_out_of_memory_forgets_the_past),
         cmocka_unit_test(a_guest_that_was_short_and_fell_silent_is_so_for_a_while),
     };
 

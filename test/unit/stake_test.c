@@ -67,6 +67,9 @@ half_the_headroom_goes_in_a_crisis_and_steps_are_twice_as_large(void **unused)
     stake = stake_of(&one.conf, MEMORY_CRITICAL, &one.domains[0], &one.tracks[0], 600 * MIB);
     assert_int_equal(stake.spare_bytes, 450 * MIB);
     assert_int_equal(stake.shrink_bytes, 100 * MIB);
+    one.tracks[0].need.least_bytes = 300 * MIB; /* the host runs out of memory */
+    stake = stake_of(&one.conf, MEMORY_CRITICAL, &one.domains[0], &one.tracks[0], 600 * MIB);
+    assert_int_equal(stake.spare_bytes, 700 * MIB);
     one.domains[0].maximum_bytes = U;
     assert_false(is_known(stake_floor(&one.domains[0], one.conf.balloon_floor_bp)));
 }
