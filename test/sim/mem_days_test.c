@@ -29,6 +29,7 @@ typedef struct {
     MemHost *host;
     MemAgent *agent;
     unsigned forgiven; /* programs killed while nothing could be done */
+    const char *when;  /* which day it is, for messages */
 } Day;
 
 static MemHostSpec
@@ -42,13 +43,17 @@ roll_host(Dice *dice)
     return spec;
 }
 
+/* A balloon that takes so many seconds for all memory of its guest gives nothing in a moment of
+ * need: a guest that starts has filled a host in one. */
+#define SLOW_S 300
+
 /* Memory that can be taken from it goes no lower than that. */
 static uint64_t
 peak_of(const MemSpec *spec)
 {
     uint64_t wanted = spec->high_bytes + spec->maximum_bytes / 20 + 32 * MEM_MIB;
-    bool stays = spec->is_fixed || spec->balloon_bytes_s == 0 || spec->lie == MEM_LIE_ABSURD ||
-                 spec->lie == MEM_LIE_POOR;
+    bool stays = spec->is_fixed || spec->balloon_bytes_s <= spec->maximum_bytes / SLOW_S ||
+                 spec->lie == MEM_LIE_ABSURD || spec->lie == MEM_LIE_POOR;
 
     return stays ? spec->maximum_bytes : max_u64(wanted, spec->maximum_bytes / 4);
 }
@@ -83,7 +88,8 @@ start_some(Day *day)
 
 /*
  * Some migrate for up to three minutes, and nobody may touch them meanwhile: a program that such a
- * guest kills then is nobody's fault.
+ * guest kills then is nobody's fault. Nobody sends a domain away in the second in which he has
+ * started it here.
  */
 static void
 migrate_some(Day *day)
@@ -92,7 +98,8 @@ migrate_some(Day *day)
     unsigned before = 0;
 
     for (size_t i = 0; i < host->n; i++) {
-        host->guests[i].is_still = dice_below(&day->dice, 30) == 0;
+        host->guests[i].is_still =
+            dice_below(&day->dice, 30) == 0 && host->guests[i].started_us < host->now_us;
         before += host->guests[i].is_still ? host->guests[i].ooms : 0;
     }
     mem_agent_run(day->agent, dice_below(&day->dice, 180 * MEM_S));
@@ -118,9 +125,9 @@ quarter_of_an_hour(Day *day)
 static void
 fail_day(const Day *day, const char *what)
 {
-    fail_msg("VIRTKSM_DAYS=1 VIRTKSM_SEED=%" PRIu64 ": %s, %zu domains on %" PRIu64 " GiB, %" PRIu64
-             " s after its boot",
-             day->dice.seed, what, day->host->n, day->host->spec.total_bytes / MEM_GIB,
+    fail_msg("%s, VIRTKSM_DAYS=1 VIRTKSM_SEED=%" PRIu64 ": %s, %zu domains on %" PRIu64
+             " GiB, %" PRIu64 " s after its boot",
+             day->when, day->dice.seed, what, day->host->n, day->host->spec.total_bytes / MEM_GIB,
              day->host->now_us / MEM_S);
 }
 
@@ -138,10 +145,10 @@ look_back(const Day *day)
 }
 
 static void
-one_day(uint64_t seed)
+one_day(const char *when, uint64_t seed)
 {
     PolicyConf conf = mem_agent_conf();
-    Day day = { .dice = { seed, seed } };
+    Day day = { .dice = { seed, seed }, .when = when };
     MemHostSpec spec = roll_host(&day.dice);
 
     /* Nobody fills a host without swap with a few domains of half its size. */
@@ -157,6 +164,27 @@ one_day(uint64_t seed)
     mem_host_free(day.host);
 }
 
+/* Found by chance, each with a fault of policy or of the model that is mended. */
+static void
+no_guest_loses_a_program_on_a_day_that_failed_once(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t seed;
+    } rows[] = {
+        { "a large guest starts beside a slow balloon", UINT64_C(3004668409612105272) },
+        { "two slow balloons, and a guest falls silent", UINT64_C(2667104225917086343) },
+        { "a guest migrates from its first second on", UINT64_C(15327909897413662437) },
+        { "a slow balloon has taken too much", UINT64_C(4302352540125447468) },
+        { "a slow balloon has taken too much, once more", UINT64_C(10851829205184997769) },
+        { "what was needed an hour ago is kept", UINT64_C(17768915455632079482) },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
+        one_day(rows[r].when, rows[r].seed);
+}
+
 static void
 no_guest_loses_a_program_on_any_day(void **unused)
 {
@@ -168,7 +196,7 @@ no_guest_loses_a_program_on_any_day(void **unused)
 
     assert_true(days > 0);
     for (unsigned long i = 0; i < days; i++) {
-        one_day(seed);
+        one_day("a random day", seed);
         seed = dice_roll(&dice);
     }
     printf("%lu days\n", days);
@@ -178,6 +206,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_guest_loses_a_program_on_a_day_that_failed_once),
         cmocka_unit_test(no_guest_loses_a_program_on_any_day),
     };
 
