@@ -117,15 +117,14 @@ append_note(GString *out, const Virtksm__V1__WorkingSetResponse *response)
 }
 
 static char *
-bin_text(const Virtksm__V1__WorkingSetBin *bin)
+bin_text(uint64_t from_s, const Virtksm__V1__WorkingSetBin *bin)
 {
-    g_autofree char *from = text_duration(bin->from_s * 1000);
+    g_autofree char *from = text_duration(from_s * 1000);
     g_autofree char *to = bin->has_to_s ? text_duration(bin->to_s * 1000) : NULL;
 
     if (!to)
         return g_strdup_printf("%s and more", from);
-    return bin->from_s == 0 ? g_strdup_printf("below %s", to)
-                            : g_strdup_printf("%s to %s", from, to);
+    return from_s == 0 ? g_strdup_printf("below %s", to) : g_strdup_printf("%s to %s", from, to);
 }
 
 static uint64_t
@@ -134,16 +133,21 @@ bin_bytes(const Virtksm__V1__WorkingSetBin *bin)
     return bin->anon_bytes + bin->file_bytes;
 }
 
+/* Bins that are not told apart are in the last one, which begins where they do. */
 static void
 append_node(Table *table, const Virtksm__V1__WorkingSetNode *node, uint64_t resident_bytes)
 {
     g_autofree char *name = node->has_node ? g_strdup_printf("%" PRId32, node->node) : NULL;
+    uint64_t from_s = 0;
 
     for (size_t i = 0; i < node->n_bins; i++) {
         const Virtksm__V1__WorkingSetBin *bin = node->bins[i];
-        g_autofree char *age = bin_text(bin);
+        g_autofree char *age = bin_text(from_s, bin);
         g_autofree char *bar = bar_text(bin_bytes(bin), resident_bytes, LARGE_BAR);
 
+        if (!bin->has_anon_bytes && bin->has_to_s)
+            continue;
+        from_s = bin->to_s;
         table_text(table, name);
         table_text(table, age);
         table_bytes(table, bin->has_anon_bytes, bin->anon_bytes);
@@ -170,6 +174,14 @@ append_histogram(GString *out, const WorkingSet *set)
 }
 
 static void
+append_part(GString *out, const char *words, bool known, uint64_t bytes)
+{
+    g_autofree char *text = known ? text_bytes(bytes) : g_strdup(TEXT_UNKNOWN);
+
+    g_string_append_printf(out, "%s %s", words, text);
+}
+
+static void
 append_bytes(GString *out, const char *key, bool known, uint64_t bytes)
 {
     g_autofree char *text = known ? text_bytes(bytes) : NULL;
@@ -178,20 +190,27 @@ append_bytes(GString *out, const char *key, bool known, uint64_t bytes)
 }
 
 static void
-append_guest(GString *out, const Virtksm__V1__WorkingSetGuest *guest)
+append_guest(GString *out, const WorkingSet *set)
 {
-    g_autofree char *total = NULL;
-    g_autofree char *usable = NULL;
-    g_autofree char *unused = NULL;
-    g_autofree char *text = NULL;
+    const Virtksm__V1__WorkingSetGuest *guest = set->guest;
+    g_autoptr(GString) text = g_string_new(NULL);
 
+    if (set->is_short)
+        text_append_line(out, "short",
+                         "its guest swaps, or reads back what it had to drop: it needs more than "
+                         "it has");
     if (!guest)
         return;
-    total = guest->has_total_bytes ? text_bytes(guest->total_bytes) : g_strdup(TEXT_UNKNOWN);
-    usable = guest->has_usable_bytes ? text_bytes(guest->usable_bytes) : g_strdup(TEXT_UNKNOWN);
-    unused = guest->has_unused_bytes ? text_bytes(guest->unused_bytes) : g_strdup(TEXT_UNKNOWN);
-    text = g_strdup_printf("has %s, usable %s, unused %s", total, usable, unused);
-    text_append_line(out, "guest", text);
+    append_part(text, "has", guest->has_total_bytes, guest->total_bytes);
+    append_part(text, ", usable", guest->has_usable_bytes, guest->usable_bytes);
+    append_part(text, ", unused", guest->has_unused_bytes, guest->unused_bytes);
+    append_part(text, ", disk caches", guest->has_disk_caches_bytes, guest->disk_caches_bytes);
+    if (guest->has_age_ms) {
+        g_autofree char *age = text_duration(guest->age_ms);
+
+        g_string_append_printf(text, ", as it said %s ago", age);
+    }
+    text_append_line(out, "guest", text->str);
 }
 
 static void
@@ -219,7 +238,7 @@ append_domain(GString *out, const WorkingSet *set)
     append_bytes(out, "resident", set->has_resident_bytes, set->resident_bytes);
     text_append_line(out, "working set", size);
     append_bytes(out, "cold", set->has_cold_bytes, set->cold_bytes);
-    append_guest(out, set->guest);
+    append_guest(out, set);
     append_histogram(out, set);
 }
 

@@ -52,8 +52,9 @@ void
 metrics_ages_head(GString *out)
 {
     metrics_text_head(out, NAME, "histogram",
-                      "Memory of the domain in bytes, now, by the seconds since it was last used; "
-                      "the sum takes each byte at the lower bound of its bucket.");
+                      "Memory of the domain in bytes, now, by the seconds since it was last used, "
+                      "as far as that is known; the sum takes each byte at the lower bound of its "
+                      "bucket.");
 }
 
 void

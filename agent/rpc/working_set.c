@@ -14,7 +14,7 @@ edge_s(const WorkingSetEdges *edges, uint32_t i)
 }
 
 static Virtksm__V1__WorkingSetBin *
-describe_bin(const WorkingSetEdges *edges, uint32_t i, const WorkingSetBytes *bin)
+describe_bin(const WorkingSetEdges *edges, uint32_t i)
 {
     Virtksm__V1__WorkingSetBin *message = g_new(Virtksm__V1__WorkingSetBin, 1);
 
@@ -22,23 +22,33 @@ describe_bin(const WorkingSetEdges *edges, uint32_t i, const WorkingSetBytes *bi
     MESSAGE_SET(message, from_s, i > 0 ? edge_s(edges, i - 1) : 0);
     if (i < edges->n)
         MESSAGE_SET(message, to_s, edge_s(edges, i));
-    MESSAGE_SET(message, anon_bytes, bin->bytes[WORKING_SET_ANON]);
-    MESSAGE_SET(message, file_bytes, bin->bytes[WORKING_SET_FILE]);
     return message;
 }
 
+/* Bins beyond the horizon are not told apart: what is in them is in the last. */
 static Virtksm__V1__WorkingSetNode *
-describe_node(const WorkingSetEdges *edges, const WorkingSetNode *node)
+describe_node(const WorkingSetReport *report, const WorkingSetNode *node)
 {
+    const WorkingSetEdges *edges = &report->edges;
     Virtksm__V1__WorkingSetNode *message = g_new(Virtksm__V1__WorkingSetNode, 1);
+    uint64_t anon_bytes = 0;
+    uint64_t file_bytes = 0;
 
     virtksm__v1__working_set_node__init(message);
     if (node->node != WORKING_SET_NODE_UNKNOWN)
         MESSAGE_SET(message, node, node->node);
     message->n_bins = edges->n + 1;
     message->bins = g_new(Virtksm__V1__WorkingSetBin *, message->n_bins);
-    for (uint32_t i = 0; i <= edges->n; i++)
-        message->bins[i] = describe_bin(edges, i, &node->bins[i]);
+    for (uint32_t i = 0; i <= edges->n; i++) {
+        message->bins[i] = describe_bin(edges, i);
+        anon_bytes += node->bins[i].bytes[WORKING_SET_ANON];
+        file_bytes += node->bins[i].bytes[WORKING_SET_FILE];
+        if (i < edges->n && edges->age_us[i] > report->horizon_us)
+            continue;
+        MESSAGE_SET(message->bins[i], anon_bytes, anon_bytes);
+        MESSAGE_SET(message->bins[i], file_bytes, file_bytes);
+        anon_bytes = file_bytes = 0;
+    }
     return message;
 }
 
@@ -76,7 +86,7 @@ describe_figures(const WorkingSetReport *report, Virtksm__V1__WorkingSet *messag
     message->n_nodes = report->n_nodes;
     message->nodes = g_new(Virtksm__V1__WorkingSetNode *, report->n_nodes);
     for (uint32_t i = 0; i < report->n_nodes; i++)
-        message->nodes[i] = describe_node(&report->edges, &report->nodes[i]);
+        message->nodes[i] = describe_node(report, &report->nodes[i]);
 }
 
 /* Of one that nobody has looked at yet. */

@@ -87,8 +87,9 @@ class Answers(WorkingSetTestCase):
         self.assertEqual(node["node"], 0)
         self.assertEqual([(b["from_s"], b["to_s"]) for b in node["bins"]],
                          [(0, 1), (1, 2), (2, None)])
-        self.assertEqual(sum(b["anon_bytes"] + b["file_bytes"] for b in node["bins"]),
-                         RESIDENT_KIB * KIB)
+        # Between one and two seconds it is known only after the fourth measurement.
+        self.assertEqual(sum((b["anon_bytes"] or 0) + (b["file_bytes"] or 0)
+                             for b in node["bins"]), RESIDENT_KIB * KIB)
         answer = daemon.ask("working-set")
         self.assertEqual((answer["enabled"], answer["age_s"], answer["budget_bp"]),
                          (True, 1, 1000))
@@ -104,7 +105,7 @@ class Answers(WorkingSetTestCase):
         self.assertIn("may take 10 % of one CPU", re.sub(r"\.0+ %", " %", table.out))
         one = daemon.client("working-set", TEST_NAME)
         self.assertIn("95 %, measured", one.out)
-        self.assertRegex(one.out, r"(?m)^0 +2\.0 s and more ")
+        self.assertRegex(one.out, r"(?m)^0 +[12]\.0 s and more ")
         rows = list(csv.DictReader(io.StringIO(daemon.client("--format", "csv",
                                                              "working-set").out)))
         self.assertEqual([(r["name"], r["node"], r["from_s"], r["to_s"]) for r in rows],

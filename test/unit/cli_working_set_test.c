@@ -22,8 +22,9 @@ typedef struct {
     Virtksm__V1__WorkingSet *domains[2];
     Virtksm__V1__WorkingSetNode node;
     Virtksm__V1__WorkingSetNode *nodes[1];
-    Virtksm__V1__WorkingSetBin young, old;
-    Virtksm__V1__WorkingSetBin *bins[2];
+    Virtksm__V1__WorkingSetBin young, middle, old;
+    Virtksm__V1__WorkingSetBin *bins[3];
+    Virtksm__V1__WorkingSetGuest guest;
 } World;
 
 /* protobuf-c wants writable texts and only reads them. */
@@ -33,25 +34,42 @@ text(const char *words)
     return (char *)(uintptr_t)words;
 }
 
+/* The second is not told apart from the last. */
 static void
 fill_bins(World *world)
 {
     virtksm__v1__working_set_node__init(&world->node);
     virtksm__v1__working_set_bin__init(&world->young);
+    virtksm__v1__working_set_bin__init(&world->middle);
     virtksm__v1__working_set_bin__init(&world->old);
     world->young.has_from_s = world->young.has_to_s = world->old.has_from_s = true;
-    world->young.to_s = world->old.from_s = 300;
+    world->middle.has_from_s = world->middle.has_to_s = true;
+    world->young.to_s = world->middle.from_s = 300;
+    world->middle.to_s = world->old.from_s = 1200;
     world->young.has_anon_bytes = world->young.has_file_bytes = true;
     world->old.has_anon_bytes = world->old.has_file_bytes = true;
     world->young.anon_bytes = GIB;
     world->old.anon_bytes = 2 * GIB;
     world->old.file_bytes = GIB;
     world->bins[0] = &world->young;
-    world->bins[1] = &world->old;
+    world->bins[1] = &world->middle;
+    world->bins[2] = &world->old;
     world->node.bins = world->bins;
-    world->node.n_bins = 2;
+    world->node.n_bins = 3;
     world->node.has_node = true;
     world->nodes[0] = &world->node;
+}
+
+static void
+fill_guest(Virtksm__V1__WorkingSetGuest *guest)
+{
+    virtksm__v1__working_set_guest__init(guest);
+    guest->has_total_bytes = guest->has_unused_bytes = guest->has_disk_caches_bytes = true;
+    guest->has_age_ms = true;
+    guest->total_bytes = 4 * GIB;
+    guest->unused_bytes = 2 * GIB;
+    guest->disk_caches_bytes = GIB;
+    guest->age_ms = 2000;
 }
 
 static void
@@ -86,6 +104,7 @@ setup(void **state)
     virtksm__v1__working_set_response__init(&world->response);
     virtksm__v1__working_set__init(&world->odd);
     fill_bins(world);
+    fill_guest(&world->guest);
     fill_web(world);
     world->odd.name = text("a\nb");
     world->odd.state = text("none");
@@ -138,6 +157,7 @@ a_domain_is_shown_by_node_and_age(void **state)
 
     world->response.n_domains = 1;
     world->web.has_is_short = world->web.is_short = true;
+    world->web.guest = &world->guest;
     world->web.has_confidence_is_estimate = world->web.confidence_is_estimate = true;
     fakedaemon_answer(world->daemon, "WorkingSet", &world->response.base);
     fakedaemon_expect(world->daemon, "working-set web",
@@ -151,6 +171,10 @@ a_domain_is_shown_by_node_and_age(void **state)
                       "resident:    4.0 GiB\n"
                       "working set: >= 1.0 GiB\n"
                       "cold:        3.0 GiB\n"
+                      "short:       its guest swaps, or reads back what it had to drop: it needs "
+                      "more than it has\n"
+                      "guest:       has 4.0 GiB, usable -, unused 2.0 GiB, disk caches 1.0 GiB, as "
+                      "it said 2.0 s ago\n"
                       "\n"
                       "NODE  LAST USED       ANONYMOUS     FILE  SHARE\n"
                       "0     below 5 min       1.0 GiB      0 B  "
@@ -172,7 +196,8 @@ csv_has_a_row_for_each_age_and_nothing_for_what_is_not_known(void **state)
                       "name,uuid,state,backend,confidence_bp,working_set_bytes,node,from_s,to_s,"
                       "anon_bytes,file_bytes\n"
                       "web,1-2-3,measured,idle,9000,1073741824,0,0,300,1073741824,0\n"
-                      "web,1-2-3,measured,idle,9000,1073741824,0,300,,2147483648,1073741824\n"
+                      "web,1-2-3,measured,idle,9000,1073741824,0,300,1200,,\n"
+                      "web,1-2-3,measured,idle,9000,1073741824,0,1200,,2147483648,1073741824\n"
                       "\"a\nb\",,none,,,,,,,,\n");
 }
 

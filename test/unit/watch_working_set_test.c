@@ -33,7 +33,8 @@ setup(void **state)
     return 0;
 }
 
-/* Two bins on one node that is known and one that is not; sums up to 1000 bytes. */
+/* Bins of which the first is told apart, on one node that is known and one that is not; sums up to
+ * 1000 bytes. */
 static void
 report(FakeRpc *rpc, const char *name, uint64_t bytes)
 {
@@ -44,11 +45,11 @@ report(FakeRpc *rpc, const char *name, uint64_t bytes)
         .is_estimate = true,
         .moment_us = (uint64_t)g_get_monotonic_time() - 3 * S,
         .cpu_us = 1500,
-        .horizon_us = 60 * S,
-        .edges = { { 60 * S }, 1 },
+        .horizon_us = 61 * S,
+        .edges = { { 60 * S, 100 * S, 200 * S }, 3 },
         .n_nodes = 2,
-        .nodes = { { 1, { { { 100, 20 } }, { { 300, 40 } } } },
-                   { WORKING_SET_NODE_UNKNOWN, { { { 500, 0 } }, { { 0, 40 } } } } },
+        .nodes = { { 1, { { { 100, 20 } }, { { 1, 2 } }, { { 0, 0 } }, { { 299, 38 } } } },
+                   { WORKING_SET_NODE_UNKNOWN, { { { 500, 0 } }, [3] = { { 0, 40 } } } } },
         .guest = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
                    VALUE_UNKNOWN, 0 },
         .resident_bytes = 1000,
@@ -96,17 +97,24 @@ all_that_is_known_is_told_by_node_and_age(void **state)
     assert_string_equal(set->backend, "idle");
     assert_string_equal(set->reason, "lru_gen: no debugfs");
     assert_true(set->confidence_is_estimate);
-    assert_true(set->confidence_bp == 9000 && set->cpu_us == 1500 && set->horizon_s == 60);
+    assert_true(set->confidence_bp == 9000 && set->cpu_us == 1500 && set->horizon_s == 61);
     assert_in_range(set->age_ms, 3000, 60000);
     assert_true(set->resident_bytes == 1000 && set->working_set_bytes == 620);
     assert_true(set->cold_bytes == 380 && !set->is_short && !set->guest);
     assert_int_equal(set->n_nodes, 2);
     assert_true(set->nodes[0]->has_node && set->nodes[0]->node == 1 && !set->nodes[1]->has_node);
-    assert_int_equal(set->nodes[0]->n_bins, 2);
+    assert_int_equal(set->nodes[0]->n_bins, 4);
     assert_true(set->nodes[0]->bins[0]->from_s == 0 && set->nodes[0]->bins[0]->to_s == 60);
-    assert_true(set->nodes[0]->bins[1]->from_s == 60 && !set->nodes[0]->bins[1]->has_to_s);
-    assert_true(set->nodes[0]->bins[1]->anon_bytes == 300);
-    assert_true(set->nodes[1]->bins[1]->file_bytes == 40);
+    assert_true(set->nodes[0]->bins[0]->anon_bytes == 100);
+    for (size_t i = 1; i < 3; i++) {
+        const Virtksm__V1__WorkingSetBin *bin = set->nodes[0]->bins[i];
+
+        assert_true(bin->has_to_s && !bin->has_anon_bytes && !bin->has_file_bytes);
+    }
+    assert_true(set->nodes[0]->bins[3]->from_s == 200 && !set->nodes[0]->bins[3]->has_to_s);
+    assert_true(set->nodes[0]->bins[3]->anon_bytes == 300);
+    assert_true(set->nodes[0]->bins[3]->file_bytes == 40);
+    assert_true(set->nodes[1]->bins[3]->file_bytes == 40);
     virtksm__v1__working_set_response__free_unpacked(answer, NULL);
 }
 
