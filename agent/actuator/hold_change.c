@@ -15,6 +15,9 @@
  * What is wished while a value is busy has to be wished again, which policy does at its next
  * decision. Only more for a balloon does not wait for that: its guest is short now.
  *
+ * A balloon that is asked for something else while it moves goes on to what it was asked for
+ * before, until its guest has heard of it: all between the two is ours until it has arrived.
+ *
  * On the way back no guest is made smaller than it is: who has got more than was found keeps it.
  */
 #include "agent/actuator/hold.h"
@@ -265,6 +268,18 @@ is_back_already(const HoldTable *table, const Hold *hold)
            change_is_reached(table->kind, hold->known.wrote_bytes, back_bytes(table, hold));
 }
 
+/* Where a balloon may be from now on, also if we are killed before it has arrived. What the worker
+ * finds next to the change has to be where it may be now. */
+static void
+note_way_back(HoldTable *table, Hold *hold)
+{
+    if (table->kind != CHANGE_BALLOON)
+        return;
+    hold->known.least_bytes = min_u64(hold->known.least_bytes, hold->want_bytes);
+    hold->known.most_bytes = max_u64(hold->known.most_bytes, hold->want_bytes);
+    hold_record_put(table, hold);
+}
+
 void
 hold_give_back(HoldTable *table, Hold *hold)
 {
@@ -290,21 +305,35 @@ hold_give_back(HoldTable *table, Hold *hold)
     hold->wish_bytes = VALUE_UNKNOWN;
     begin_change(table, hold, back_bytes(table, hold));
     ask(table, hold);
+    if (hold->is_busy)
+        note_way_back(table, hold);
 }
 
 /* --- answers ---------------------------------------------------------------------------- */
+
+/* A balloon that was still on its way to an earlier target goes on there until its guest has heard
+ * of the new one. All others are in force at once. */
+static void
+note_range(const HoldTable *table, Hold *hold, uint64_t found)
+{
+    ChangeKnown *known = &hold->known;
+    uint64_t least = min_u64(found, hold->want_bytes);
+    uint64_t most = max_u64(found, hold->want_bytes);
+    bool goes_on = table->kind == CHANGE_BALLOON;
+
+    known->least_bytes = goes_on ? min_u64(least, known->least_bytes) : least;
+    known->most_bytes = goes_on ? max_u64(most, known->most_bytes) : most;
+    known->wrote_bytes = hold->want_bytes;
+}
 
 /* libvirt has taken it. */
 static void
 take_done(HoldTable *table, Hold *hold, const ChangeOutcome *outcome)
 {
     bool is_back = hold->is_way_back || hold->want_bytes == hold->known.found_bytes;
-    uint64_t found = known_or(outcome->found_bytes, hold->want_bytes);
 
     hold_succeed(hold);
-    hold->known.least_bytes = min_u64(found, hold->want_bytes);
-    hold->known.most_bytes = max_u64(found, hold->want_bytes);
-    hold->known.wrote_bytes = hold->want_bytes;
+    note_range(table, hold, known_or(outcome->found_bytes, hold->want_bytes));
     hold->changed_us = now_us();
     hold->is_unsure = false;
     hold->state = HOLD_OURS;
@@ -378,6 +407,7 @@ hold_take_outcome(const Change *change, const ChangeOutcome *outcome, gpointer u
         take_foreign(table, hold, outcome->found_bytes);
         return;
     case CHANGE_GONE:
+        take_back(table, hold);
         hold_end(table, hold);
         return;
     default:

@@ -169,9 +169,13 @@ hold_record_put(HoldTable *table, const Hold *hold)
     bool is_apart = hold->state == HOLD_FOREIGN || hold->state == HOLD_ENDED;
     g_autofree char *apart = apart_group(table);
     g_autofree char *text = entry_text(hold);
+    g_autofree char *recorded = NULL;
 
     if (table->is_reader || !originals_prepare(table->originals, NULL))
         return; /* told when it is to be saved */
+    recorded = originals_get(table->originals, is_apart ? apart : table->group, hold->uuid);
+    if (g_strcmp0(recorded, text) == 0)
+        return; /* nothing to write */
     hold_record_drop(table, hold);
     originals_set(table->originals, is_apart ? apart : table->group, hold->uuid, text);
 }

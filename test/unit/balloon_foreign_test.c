@@ -67,6 +67,83 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
 }
 
 static void
+a_balloon_goes_on_to_what_it_was_asked_for_before(void **state)
+{
+    static const struct {
+        const char *when;
+        uint64_t shown; /* when it is asked for something else on its way from 1000 to 500 MiB */
+        uint64_t found; /* by the worker, next to that */
+        uint64_t want;
+        uint64_t shows; /* then */
+        bool foreign;
+    } rows[] = {
+        { "further down, before it goes up", 700 * MIB, 690 * MIB, 900 * MIB, 520 * MIB, false },
+        { "further down than it was ever asked for", 700 * MIB, 690 * MIB, 900 * MIB, 480 * MIB,
+          true },
+        { "less further down", 700 * MIB, 690 * MIB, 600 * MIB, 520 * MIB, false },
+        { "where it was shown last", 700 * MIB, 690 * MIB, 600 * MIB, 700 * MIB, false },
+        { "back up beyond that", 700 * MIB, 690 * MIB, 600 * MIB, 800 * MIB, true },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Balloon balloon;
+
+        host->samples[0].balloon_bytes = 1000 * MIB;
+        balloonhost_start(host, &balloon);
+        balloonhost_want(host, &balloon, 500 * MIB);
+        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        host->samples[0].balloon_bytes = rows[i].shown;
+        balloonhost_want(host, &balloon, rows[i].want);
+        holdhost_answer(host, rows[i].want, CHANGE_DONE, rows[i].found);
+        host->samples[0].balloon_bytes = rows[i].shows;
+        for (int told = 0; told < 3; told++) {
+            holdhost_tell(host);
+            balloonhost_want(host, &balloon, rows[i].want);
+        }
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
+            fail_msg("%s", rows[i].when);
+        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
+        assert_true(originals_save(&host->originals, NULL));
+        balloon_done(&balloon);
+        g_array_set_size(host->asked, 0);
+    }
+}
+
+static void
+a_guest_that_is_given_back_and_then_asked_for_some_is_nobody_elses(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    balloonhost_start_with_half(host, &balloon);
+    balloonhost_restart(host, &balloon);
+    balloonhost_want(host, &balloon, U);
+    holdhost_answer(host, 1000 * MIB, CHANGE_DONE, 500 * MIB);
+    /* It has hardly begun when less is wanted, and all but arrives before it hears of that. */
+    host->samples[0].balloon_bytes = 505 * MIB;
+    balloonhost_want(host, &balloon, 600 * MIB);
+    holdhost_answer(host, 600 * MIB, CHANGE_DONE, 505 * MIB);
+    host->samples[0].balloon_bytes = 990 * MIB;
+    for (int told = 0; told < 3; told++) {
+        holdhost_tell(host);
+        balloonhost_want(host, &balloon, 600 * MIB);
+        assert_false(holdhost_is_foreign(host, &balloon.holds));
+    }
+    /* Once it is there, that is over. */
+    host->samples[0].balloon_bytes = 600 * MIB;
+    holdhost_tell(host);
+    balloonhost_want(host, &balloon, 600 * MIB);
+    host->samples[0].balloon_bytes = 990 * MIB;
+    for (int told = 0; told < 2; told++) {
+        holdhost_tell(host);
+        balloonhost_want(host, &balloon, 600 * MIB);
+    }
+    assert_true(holdhost_is_foreign(host, &balloon.holds));
+    balloon_done(&balloon);
+}
+
+static void
 a_guest_may_make_its_balloon_larger_itself(void **state)
 {
     static const struct {
@@ -349,6 +426,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_HOST(a_balloon_on_its_way_is_ours_and_another_value_is_not),
+        ON_HOST(a_balloon_goes_on_to_what_it_was_asked_for_before),
+        ON_HOST(a_guest_that_is_given_back_and_then_asked_for_some_is_nobody_elses),
         ON_HOST(a_guest_may_make_its_balloon_larger_itself),
         ON_HOST(what_somebody_else_has_set_stays_until_told),
         ON_HOST(an_old_figure_before_our_first_change_is_nobodys_fault),
