@@ -130,6 +130,8 @@ restore_all(Agent *agent)
 static bool
 has_leftovers(const Agent *agent)
 {
+    if (agent->originals.outcome == ORIGINALS_LASTING)
+        return false; /* all that it tells of has ended */
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
         if (originals_has_group(&agent->originals, actuators[id]->name))
             return true;

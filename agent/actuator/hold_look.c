@@ -8,8 +8,8 @@
  * allowed to give way, it may be larger than we have set it without anybody having done so.
  *
  * A value lives on in the definition of a domain that is saved or migrated, and a later start comes
- * with it. So when a start has ended, what was ours is kept in mind: a later start that shows just
- * what we wrote has it from us, and what was found is put back.
+ * with it. So when a start has ended, what was ours is kept in mind, over a reboot as well: a later
+ * start that shows just what we wrote has it from us, and what was found is put back.
  */
 #include "agent/actuator/hold.h"
 

@@ -11,6 +11,10 @@
  * in bytes, or "none"; the cgroup is "-" where there is none to tell. The number of the start
  * tells the domain that we have changed from a later one of the same uuid, which has nothing of
  * ours. Apart are those in which nothing is to be put back.
+ *
+ * A reboot ends all domains, and libvirt counts their starts from 1 again. Those that were saved
+ * before may come with what we had set (libvirt-guests saves them all at a shutdown, some before a
+ * stop of ours has got to them), so what an earlier boot has left has ended.
  */
 #include "agent/actuator/hold.h"
 
@@ -84,7 +88,7 @@ parse_foreign(const char *text, Hold *hold)
 
 /* Return: what it is; HOLD_IDLE if it is not understood. */
 static HoldState
-parse_any(const char *text, bool is_apart, Hold *hold)
+parse_entry(const char *text, bool is_apart, Hold *hold)
 {
     if (!is_apart)
         return parse(text, hold) ? HOLD_LEFT : HOLD_IDLE;
@@ -101,26 +105,49 @@ apart_group(const HoldTable *table)
     return g_strconcat(table->group, "_apart", NULL);
 }
 
+/* What an entry is after a reboot: the start that it tells of is over. */
+static HoldState
+after_reboot(HoldState state)
+{
+    return state == HOLD_FOREIGN ? HOLD_IDLE : HOLD_ENDED;
+}
+
+static void
+load_one(HoldTable *table, const char *group, const char *uuid, bool is_apart)
+{
+    g_autofree char *text = originals_get(table->originals, group, uuid);
+    const Subject subject = { .uuid = uuid, .name = uuid, .id = 0 };
+    Hold *hold = hold_need(table, &subject);
+
+    hold->is_seen = false;
+    hold->is_loaded = true;
+    hold->state = parse_entry(text, is_apart, hold);
+    if (hold->state == HOLD_IDLE) {
+        log_warning("%s: %s: the record says \"%.100s\", which is not understood: the domain "
+                    "stays as it is",
+                    group, uuid, text);
+        g_hash_table_remove(table->by_uuid, uuid);
+        return;
+    }
+    if (table->originals->outcome == ORIGINALS_LASTING)
+        hold->state = after_reboot(hold->state);
+    if (hold->state == HOLD_ENDED)
+        hold->id = 0; /* no start has that number, and a later one may have its own */
+    if (table->originals->outcome != ORIGINALS_LASTING)
+        return;
+    if (hold->state == HOLD_IDLE)
+        hold_remove(table, hold);
+    else
+        hold_record_put(table, hold);
+}
+
 static void
 load_group(HoldTable *table, const char *group, bool is_apart)
 {
     g_auto(GStrv) uuids = originals_keys(table->originals, group);
 
-    for (size_t i = 0; uuids[i]; i++) {
-        g_autofree char *text = originals_get(table->originals, group, uuids[i]);
-        const Subject subject = { .uuid = uuids[i], .name = uuids[i], .id = 0 };
-        Hold *hold = hold_need(table, &subject);
-
-        hold->is_seen = false;
-        hold->is_loaded = true;
-        hold->state = parse_any(text, is_apart, hold);
-        if (hold->state != HOLD_IDLE)
-            continue;
-        log_warning("%s: %s: the record says \"%.100s\", which is not understood: the domain "
-                    "stays as it is",
-                    group, uuids[i], text);
-        g_hash_table_remove(table->by_uuid, uuids[i]);
-    }
+    for (size_t i = 0; uuids[i]; i++)
+        load_one(table, group, uuids[i], is_apart);
 }
 
 void

@@ -219,4 +219,4 @@ row_restore(void *context, char **ret_note, GError **error)
     return ksm_actuator_restore(context, ret_note, error);
 }
 
-const Actuator ksm_actuator = { "ksm", row_apply, row_restore };
+const Actuator ksm_actuator = { ORIGINALS_KERNEL, row_apply, row_restore };

@@ -21,7 +21,9 @@
  * a person edit the file, the checksum says so, and then we touch nothing: a wrong original would
  * be restored with the same confidence as a right one.
  *
- * A reboot resets the kernel's settings, so a record of another boot describes nothing that exists.
+ * A reboot resets the kernel's settings, so what a record of another boot says of them describes
+ * nothing that exists. Domains end with it, but one that was saved before comes back with what was
+ * set then: what the record says of domains is kept, for their actuators to judge.
  *
  * The state directory is locked (state_dir.c) while we may write, so that two agents, or an agent
  * and --restore, cannot take each other's settings for originals.
@@ -92,6 +94,14 @@ report_damage(const Originals *originals, const char *what, GError **error)
     return ORIGINALS_DAMAGED;
 }
 
+static bool
+has_entries(GKeyFile *entries)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(entries, NULL);
+
+    return groups[0] != NULL;
+}
+
 /* Takes the entries from a file whose checksum is right. */
 static OriginalsOutcome
 parse(Originals *originals, const char *text, gsize len, GError **error)
@@ -100,6 +110,7 @@ parse(Originals *originals, const char *text, gsize len, GError **error)
     g_autoptr(GError) fault = NULL;
     g_autofree char *version = NULL;
     g_autofree char *boot_id = NULL;
+    bool is_old;
 
     if (!g_key_file_load_from_data(entries, text, len, G_KEY_FILE_NONE, &fault))
         return report_damage(originals, fault->message, error);
@@ -113,13 +124,15 @@ parse(Originals *originals, const char *text, gsize len, GError **error)
     boot_id = g_key_file_get_string(entries, OWN_GROUP, "boot_id", NULL);
     if (!boot_id)
         return report_damage(originals, "it does not say of which boot it is", error);
-    if (strcmp(boot_id, originals->boot_id) != 0)
-        return ORIGINALS_OLD_BOOT;
-
+    is_old = strcmp(boot_id, originals->boot_id) != 0;
     g_key_file_remove_group(entries, OWN_GROUP, NULL);
+    if (is_old)
+        g_key_file_remove_group(entries, ORIGINALS_KERNEL, NULL);
+    if (is_old && !has_entries(entries))
+        return ORIGINALS_OLD_BOOT;
     g_key_file_unref(originals->entries);
     originals->entries = g_steal_pointer(&entries); /* the record owns it from here */
-    return ORIGINALS_LOADED;
+    return is_old ? ORIGINALS_LASTING : ORIGINALS_LOADED;
 }
 
 static OriginalsOutcome

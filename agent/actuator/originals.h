@@ -13,10 +13,14 @@ typedef enum {
     ORIGINALS_EMPTY,      /* nothing: the last run ended cleanly, or there was none */
     ORIGINALS_LOADED,     /* left by an earlier run of this boot that did not end cleanly */
     ORIGINALS_OLD_BOOT,   /* left by an earlier boot: the reboot has reset what it describes */
+    ORIGINALS_LASTING,    /* likewise, but for what it says of domains: they may have been saved */
     ORIGINALS_DAMAGED,    /* not what we wrote: nothing may be written to the kernel */
     ORIGINALS_UNREADABLE, /* there is a file and we may not read it */
     ORIGINALS_COUNT,
 } OriginalsOutcome;
+
+/* The group of what a reboot resets. All others are of domains, with their uuids for keys. */
+#define ORIGINALS_KERNEL "ksm"
 
 /*
  * One per agent, shared by all actuators; each has its own group ("ksm", "memory_high"), with a
@@ -59,8 +63,9 @@ void originals_init(Originals *originals);
  * @error:     set for ORIGINALS_DAMAGED and ORIGINALS_UNREADABLE: what is wrong with the file and
  *             what the operator should do
  *
- * Writes nothing. Entries are there only after ORIGINALS_LOADED. A file from an earlier boot
- * stays until originals_discard() or the next originals_save().
+ * Writes nothing. Entries are there only after ORIGINALS_LOADED, and those of domains after
+ * ORIGINALS_LASTING. A file from an earlier boot stays until originals_discard() or the next
+ * originals_save().
  *
  * Return: what was found; the same is left in @originals->outcome.
  */

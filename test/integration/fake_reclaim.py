@@ -26,6 +26,7 @@ CURRENT = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.current"
 RECLAIM = "sys/fs/cgroup" + SCOPE + "/memory.reclaim"
 FAST = "[libvirt]\nstats_period_ms = 100\n"
 ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
+NEXT_BOOT_ID = "11111111-2222-4333-8444-666666666666"
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
 # The seed is printed with a failure.
@@ -231,21 +232,21 @@ class Balloons(Reclaim):
         self.assertEqual(self.balloon_mib(), 1025)
 
     def test_a_domain_that_comes_out_of_a_file_with_our_balloon_gets_back_what_was_found(self):
-        for is_killed in False, True:
-            with self.subTest(is_killed=is_killed):
+        for meanwhile in "stopped", "killed", "rebooted":
+            with self.subTest(meanwhile=meanwhile):
                 daemon = self.with_balloon(1024)
                 self.script()
-                if is_killed:
-                    daemon.kill()
-                else:
-                    daemon.send(signal.SIGSTOP)
+                daemon.send(signal.SIGSTOP)
                 # A domain comes out of a file with its balloon, not with another one before.
                 self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
                                     "setmem %s 1024M --live" % TEST_NAME)
-                if is_killed:
-                    daemon = self.running()
-                else:
+                if meanwhile == "rebooted":
+                    self.fake.write("proc/sys/kernel/random/boot_id", NEXT_BOOT_ID + "\n")
+                if meanwhile == "stopped":
                     daemon.send(signal.SIGCONT)
+                else:
+                    daemon.kill()
+                    daemon = self.running()
                 self.await_balloon(FOUND_MIB, "it is back")
                 daemon.stop()
                 self.assert_no_record(daemon)

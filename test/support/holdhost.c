@@ -12,6 +12,8 @@
 
 #include "agent/log.h"
 
+#define OTHER_BOOT "11111111-2222-4333-8444-666666666666"
+
 static const char *const uuids[] = { "c7a5fdbd-edaf-9455-926a-d65c16db1809",
                                      "c7a5fdbd-edaf-9455-926a-d65c16db1810" };
 static const char *const names[] = { "web", "db" };
@@ -115,6 +117,13 @@ holdhost_reopen(HoldHost *host)
     originals_done(&host->originals);
     originals_open(&host->originals, host->state_dir, HOLDHOST_BOOT, NULL);
     g_array_set_size(host->asked, 0);
+}
+
+void
+holdhost_reboot(HoldHost *host)
+{
+    holdhost_reopen(host);
+    originals_open(&host->originals, host->state_dir, OTHER_BOOT, NULL);
 }
 
 void

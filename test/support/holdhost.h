@@ -47,6 +47,9 @@ int holdhost_teardown(void **state);
 /** holdhost_reopen() - let go of the record as a killed agent does, and read it again */
 void holdhost_reopen(HoldHost *host);
 
+/** holdhost_reboot() - as holdhost_reopen(), but the host was rebooted meanwhile */
+void holdhost_reboot(HoldHost *host);
+
 /** holdhost_begin() - libvirt is at the oldest question, and does not come to an end with it */
 void holdhost_begin(HoldHost *host);
 

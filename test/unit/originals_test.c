@@ -95,6 +95,53 @@ only_the_first_value_is_the_original(void **state)
     originals_done(&originals);
 }
 
+/* As recordplace_leave(), but nothing of a domain. */
+static void
+leave_record_of_kernel(const RecordPlace *place)
+{
+    Originals originals;
+
+    recordplace_leave(place);
+    recordplace_open(place, &originals);
+    assert_true(originals_prepare(&originals, NULL));
+    originals_drop(&originals, "memory_high", NULL);
+    assert_true(originals_save(&originals, NULL));
+    originals_done(&originals);
+}
+
+static void
+what_an_earlier_boot_says_of_domains_is_kept(void **state)
+{
+    const RecordPlace *place = *state;
+    Originals originals;
+
+    recordplace_leave(place);
+    for (int i = 0; i < 2; i++) { /* reading it changes nothing */
+        originals_init(&originals);
+        assert_int_equal(originals_open(&originals, place->dir, RECORDPLACE_OTHER_BOOT, NULL),
+                         ORIGINALS_LASTING);
+        assert_false(originals_has_group(&originals, "ksm"));
+        recordplace_expect(&originals, "memory_high", RECORDPLACE_OTHER_BOOT, "max");
+        assert_true(originals_prepare(&originals, NULL));
+        assert_int_equal(originals.outcome, ORIGINALS_LASTING);
+        assert_false(originals_is_dirty(&originals));
+        originals_done(&originals);
+    }
+    /* From the first writing on, the record is of this boot. */
+    originals_init(&originals);
+    originals_open(&originals, place->dir, RECORDPLACE_OTHER_BOOT, NULL);
+    assert_true(originals_prepare(&originals, NULL));
+    originals_set(&originals, "ksm", "run", "1");
+    assert_true(originals_save(&originals, NULL));
+    originals_done(&originals);
+    originals_init(&originals);
+    assert_int_equal(originals_open(&originals, place->dir, RECORDPLACE_OTHER_BOOT, NULL),
+                     ORIGINALS_LOADED);
+    recordplace_expect(&originals, "ksm", "run", "1");
+    recordplace_expect(&originals, "memory_high", RECORDPLACE_OTHER_BOOT, "max");
+    originals_done(&originals);
+}
+
 static void
 a_record_of_an_earlier_boot_is_recognised_and_can_be_discarded(void **state)
 {
@@ -102,7 +149,7 @@ a_record_of_an_earlier_boot_is_recognised_and_can_be_discarded(void **state)
     Originals originals;
     g_autoptr(GError) error = NULL;
 
-    recordplace_leave(place);
+    leave_record_of_kernel(place);
     originals_init(&originals);
     assert_int_equal(originals_open(&originals, place->dir, RECORDPLACE_OTHER_BOOT, &error),
                      ORIGINALS_OLD_BOOT);
@@ -278,6 +325,7 @@ main(void)
         RECORDPLACE_TEST(record_and_directory_are_for_their_owner_only),
         RECORDPLACE_TEST(values_of_every_kind_come_back_as_they_were),
         RECORDPLACE_TEST(only_the_first_value_is_the_original),
+        RECORDPLACE_TEST(what_an_earlier_boot_says_of_domains_is_kept),
         RECORDPLACE_TEST(a_record_of_an_earlier_boot_is_recognised_and_can_be_discarded),
         RECORDPLACE_TEST(the_file_goes_with_the_last_entry),
         RECORDPLACE_TEST(saving_without_a_change_touches_nothing),
