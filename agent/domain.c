@@ -129,6 +129,7 @@ domain_set_balloon(Domain *domain, uint64_t bytes)
         domain->unused_bytes = VALUE_UNKNOWN;
     }
     domain->balloon_bytes = bytes;
+    domain->balloon_us = (uint64_t)g_get_monotonic_time();
 }
 
 void

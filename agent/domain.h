@@ -65,6 +65,7 @@ typedef struct {
     uint64_t group_number;    /* the same for all of its group; 0: none */
     uint64_t maximum_bytes;   /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes;   /* libvirt: memory left by the balloon; VALUE_UNKNOWN */
+    uint64_t balloon_us;      /* CLOCK_MONOTONIC when that was first told; 0: it was not */
     uint64_t balloon_moved_s; /* wall clock when balloon_bytes last changed; 0: it did not */
     uint64_t guest_stats_s;   /* wall clock of the guest's last balloon statistics; 0: none so
                                  far; VALUE_UNKNOWN: libvirt does not tell */

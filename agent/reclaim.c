@@ -9,10 +9,14 @@
 
 #include "agent/agent.h"
 #include "agent/source/source.h"
+#include "policy/arith.h"
 #include "policy/tenancy.h"
 
 /* This program, whatever has become of its file. */
 #define SELF "/proc/self/exe"
+
+/* A balloon that moves shows another size within this. */
+#define STANDS_US 1000000
 
 static bool
 ask_libvirt(gpointer user, const Change *change, ChangeDone done, gpointer done_user)
@@ -97,11 +101,27 @@ reclaim_stats_period_s(const Agent *agent, const Domain *domain)
                                  domain->has_xml ? domain->xml.stats_period_s : 0);
 }
 
+/* Where a balloon is on its way that policy has not sent there, nobody can tell: a run before this
+ * one has given it back perhaps. Until it stands, its size says neither what was found nor what the
+ * domain is going to have. */
+static bool
+is_on_others_way(const Agent *agent, const Domain *domain, const Hold *hold)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    if (!policy_conf_reclaims(&agent->conf->policy))
+        return false; /* nobody is going to move it */
+    return hold_goes_back(hold, domain->balloon_bytes) ||
+           (!hold_is_driven(hold) && sat_sub(now_us, domain->balloon_us) < STANDS_US);
+}
+
 void
 reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
     const Hold *hold = hold_find(&agent->balloon.holds, domain->uuid);
 
+    if (is_on_others_way(agent, domain, hold))
+        sample->balloon_bytes = VALUE_UNKNOWN;
     sample->balloon_foreign = domain->balloon_foreign;
     sample->limit_foreign = domain->limit_foreign;
     sample->balloon_waits = hold_waits(hold);

@@ -30,6 +30,9 @@ Subject reclaim_subject(const Domain *domain);
 /**
  * reclaim_fill() - what actuators know of a domain, for policy
  * @sample: foreign marks, what balloons are up to and the period of statistics are written
+ *
+ * A balloon that moves, and was not asked to by policy, has no size until it has stood for a
+ * second.
  */
 void reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
 

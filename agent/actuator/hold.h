@@ -141,6 +141,12 @@ void hold_unwish(Hold *hold);
 /** hold_waits() - whether what was wished last has not been passed on yet; @hold may be NULL */
 bool hold_waits(const Hold *hold);
 
+/** hold_is_driven() - whether it is as we want it, or on its way there; @hold may be NULL */
+bool hold_is_driven(const Hold *hold);
+
+/** hold_goes_back() - whether a balloon that is at @bytes is being given back; @hold may be NULL */
+bool hold_goes_back(const Hold *hold, uint64_t bytes);
+
 /** hold_is_refused() - whether wishing is of no use for now, after failures; @hold may be NULL */
 bool hold_is_refused(const Hold *hold);
 

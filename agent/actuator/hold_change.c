@@ -28,6 +28,8 @@
 #define BUSY_MAX 64
 /* An answer that takes longer is late. By then the connection goes round a call that hangs. */
 #define LATE_US UINT64_C(3000000)
+/* A guest that is given memory back takes no longer to begin, or it does not move at all. */
+#define BACK_US UINT64_C(10000000)
 
 static uint64_t
 now_us(void)
@@ -48,6 +50,20 @@ bool
 hold_waits(const Hold *hold)
 {
     return hold && is_known(hold->wish_bytes);
+}
+
+bool
+hold_is_driven(const Hold *hold)
+{
+    return hold && hold->state == HOLD_OURS && !hold->is_way_back;
+}
+
+bool
+hold_goes_back(const Hold *hold, uint64_t bytes)
+{
+    return hold && hold->state == HOLD_OURS && hold->is_way_back &&
+           now_us() - hold->asked_us < BACK_US &&
+           !change_is_reached(CHANGE_BALLOON, bytes, hold->want_bytes);
 }
 
 static bool

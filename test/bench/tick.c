@@ -135,6 +135,7 @@ add_domain(Host *host, int i)
     domain->has_xml = domain_xml_parse(definition, strlen(definition), &domain->xml, NULL);
     domain->maximum_bytes = GIB;
     domain_set_balloon(domain, GIB);
+    domain->balloon_us = 1; /* it has stood for long */
 }
 
 static bool

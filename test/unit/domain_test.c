@@ -251,7 +251,8 @@ what_a_guest_said_is_void_when_its_balloon_moves(void **unused)
         domain_set_balloon(domain, rows[i].now);
         if (domain->balloon_bytes != rows[i].now ||
             (domain->unused_bytes == VALUE_UNKNOWN) != rows[i].moved ||
-            (domain->balloon_moved_s != 0) != rows[i].moved)
+            (domain->balloon_moved_s != 0) != rows[i].moved ||
+            (domain->balloon_us != 0) != (rows[i].now != rows[i].before))
             fail_msg("%s: moved at %" G_GUINT64_FORMAT, rows[i].when, domain->balloon_moved_s);
         domain_table_done(&table);
     }

@@ -13,9 +13,20 @@
 #include "test/support/fakeagent.h"
 
 #define UUID           "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+#define MIB            (UINT64_C(1) << 20)
 #define OTHER          "c7a5fdbd-edaf-9455-926a-d65c16db1810"
 
 #define ON_AGENT(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
+
+static gint64 frozen_us; /* 0: time goes on */
+gint64 __real_g_get_monotonic_time(void);
+gint64 __wrap_g_get_monotonic_time(void);
+
+gint64
+__wrap_g_get_monotonic_time(void)
+{
+    return frozen_us > 0 ? frozen_us : __real_g_get_monotonic_time();
+}
 
 static Domain *
 add_domain(Agent *agent, const char *uuid)
@@ -33,6 +44,17 @@ make_foreign(HoldTable *holds, const Domain *domain)
     const Subject subject = reclaim_subject(domain);
 
     hold_need(holds, &subject)->state = HOLD_FOREIGN;
+}
+
+/* Whether policy is told of its balloon's. */
+static bool
+has_size(const Agent *agent, const Domain *domain)
+{
+    DomainSample sample = domain_sample_unknown();
+
+    sample.balloon_bytes = 500;
+    reclaim_fill(agent, domain, &sample);
+    return is_known(sample.balloon_bytes);
 }
 
 static void
@@ -106,6 +128,76 @@ policy_is_told_of_what_waits_and_who_refuses(void **state)
 }
 
 static void
+a_balloon_that_moves_by_itself_has_no_size_until_it_stands(void **state)
+{
+    static const struct {
+        const char *when;
+        Enable enable;
+        uint64_t ago_us; /* since when it has its size */
+        bool is_told;
+    } rows[] = {
+        { "just told for the first time", ENABLE_YES, 0, false },
+        { "told a moment ago", ENABLE_YES, 999999, false },
+        { "it stands", ENABLE_YES, 1000000, true },
+        { "observed only", ENABLE_OBSERVE, 0, false },
+        { "nobody is going to move it", ENABLE_NO, 0, true },
+    };
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+
+    frozen_us = 60 * G_USEC_PER_SEC;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        agent->conf->policy.balloon_enable = rows[i].enable;
+        domain->balloon_us = (uint64_t)frozen_us - rows[i].ago_us;
+        if (has_size(agent, domain) != rows[i].is_told)
+            fail_msg("%s", rows[i].when);
+    }
+    frozen_us = 0;
+}
+
+static void
+a_balloon_that_was_not_sent_by_policy_has_no_size_until_it_is_there(void **state)
+{
+    static const struct {
+        const char *when;
+        HoldState state;
+        bool is_way_back;
+        uint64_t asked_ago_us; /* since it was asked to go to 900 */
+        uint64_t bytes;
+        uint64_t ago_us; /* since when it has that size */
+        bool is_told;
+    } rows[] = {
+        { "never changed by us", HOLD_IDLE, false, 0, 500, 0, false },
+        { "as policy wants it", HOLD_OURS, false, 0, 500, 0, true },
+        { "given back, and not begun", HOLD_OURS, true, 1000000, 500, 5000000, false },
+        { "given back, and does not begin", HOLD_OURS, true, 10000000, 500, 15000000, true },
+        { "given back, and moves for long", HOLD_OURS, true, 15000000, 500, 900000, false },
+        { "given back, and just there", HOLD_OURS, true, 2000000, 900, 0, false },
+        { "given back, and there", HOLD_OURS, true, 2000000, 900, 1000000, true },
+        { "left by a killed run", HOLD_LEFT, false, 0, 500, 0, false },
+        { "somebody else's", HOLD_FOREIGN, false, 0, 500, 0, false },
+    };
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+    const Subject subject = reclaim_subject(domain);
+    Hold *hold = hold_need(&agent->balloon.holds, &subject);
+
+    frozen_us = 60 * G_USEC_PER_SEC;
+    agent->conf->policy.balloon_enable = ENABLE_YES;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        hold->state = rows[i].state;
+        hold->is_way_back = rows[i].is_way_back;
+        hold->want_bytes = 900 * MIB;
+        hold->asked_us = (uint64_t)frozen_us - rows[i].asked_ago_us;
+        domain->balloon_bytes = rows[i].bytes * MIB;
+        domain->balloon_us = (uint64_t)frozen_us - rows[i].ago_us;
+        if (has_size(agent, domain) != rows[i].is_told)
+            fail_msg("%s", rows[i].when);
+    }
+    frozen_us = 0;
+}
+
+static void
 only_a_domain_of_libvirts_can_be_changed(void **state)
 {
     Agent *agent = *state;
@@ -152,6 +244,8 @@ main(void)
         ON_AGENT(what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off),
         ON_AGENT(policy_is_told_of_the_mark),
         ON_AGENT(policy_is_told_of_what_waits_and_who_refuses),
+        ON_AGENT(a_balloon_that_moves_by_itself_has_no_size_until_it_stands),
+        ON_AGENT(a_balloon_that_was_not_sent_by_policy_has_no_size_until_it_is_there),
         ON_AGENT(only_a_domain_of_libvirts_can_be_changed),
         ON_AGENT(writing_needs_a_yes_and_no_mode_observe),
     };
