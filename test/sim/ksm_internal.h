@@ -63,6 +63,8 @@ struct Process {
     Region *regions;   /* owned */
     size_t n;          /* regions */
     uint64_t began_ns; /* when it started */
+    uint64_t pages;    /* in its regions, once all have come */
+    uint64_t whole_us; /* after its start: they have */
     uint64_t merging;  /* pages */
     uint64_t items;    /* records */
     uint64_t zeros;    /* pages that are the kernel's zero page */

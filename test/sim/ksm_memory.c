@@ -57,6 +57,16 @@ memory_present(const KsmRegion *like, uint64_t age_us)
     return come >= like->pages ? like->pages : come / step * step;
 }
 
+/* Time after the start of its process from which on all of a region is there. */
+static uint64_t
+whole_us(const KsmRegion *like)
+{
+    uint64_t takes_us =
+        like->pages_per_s > 0 ? mul_div(like->pages, US_PER_S, like->pages_per_s) + 1 : 0;
+
+    return like->after_us + takes_us;
+}
+
 static void
 insert_run(Region *region, size_t i, Run run)
 {
@@ -231,8 +241,11 @@ memory_start(KsmModel *model, const KsmRegion *regions, size_t n)
     process->n = n;
     process->began_ns = model->now_ns;
     process->number = (uint32_t)model->process_count;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         process->regions[i].like = regions[i];
+        process->pages += regions[i].pages;
+        process->whole_us = max_u64(process->whole_us, whole_us(&regions[i]));
+    }
     model->processes =
         allocate(model->processes, ++model->process_count, sizeof(*model->processes));
     model->processes[process->number] = process;

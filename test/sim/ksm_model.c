@@ -306,16 +306,12 @@ KsmProcess
 ksm_model_process(const KsmModel *model, uint32_t number)
 {
     const Process *process = model->processes[number];
-    uint64_t pages = 0;
+    uint64_t age_us = (model->now_ns - process->began_ns) / NS_PER_US;
+    bool is_whole = age_us >= process->whole_us;
+    uint64_t pages = is_whole ? process->pages : 0;
 
-    for (size_t r = 0; r < process->n; r++) {
-        const Region *region = &process->regions[r];
-
-        if (region->there == region->like.pages) /* the usual case, without a division */
-            pages += region->there;
-        else
-            pages += memory_present(&region->like, (model->now_ns - process->began_ns) / NS_PER_US);
-    }
+    for (size_t r = 0; !is_whole && r < process->n; r++)
+        pages += memory_present(&process->regions[r].like, age_us);
     return (KsmProcess){
         .resident_pages = pages - process->zeros,
         .merging_pages = process->merging,

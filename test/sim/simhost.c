@@ -23,13 +23,6 @@
 #define LINES_MAX      200
 
 typedef struct {
-    uint32_t process; /* in the model */
-    bool gone;
-    DomainSample facts; /* as of the last tick */
-    DomainTrack track;
-} SimDomain;
-
-typedef struct {
     uint64_t at_us;
     KsmPhase phase;
     Reason reason;
@@ -47,11 +40,13 @@ struct SimHost {
     uint32_t triggers;
     uint32_t departures;
     uint64_t next_key;
-    SimDomain *domains; /* owned; in the order of their start */
-    size_t n;
-    DomainSample *samples; /* owned; as long as domains, and so are the next two */
-    DomainTrack *tracks;
-    DomainPlan *plans;
+    /* Of the domains that run, in the order of their start; each with room for @room. */
+    uint32_t *numbers;     /* owned; in the model, which are theirs here as well */
+    DomainSample *samples; /* owned; as of the last tick */
+    DomainTrack *tracks;   /* owned */
+    DomainPlan *plans;     /* owned */
+    size_t n;              /* how many run */
+    size_t room;           /* allocated */
     SimStory story;
     SimStory before;            /* counters when it began */
     uint64_t minute_us[MINUTE]; /* ksmd's run time at the last sixty full seconds */
@@ -93,7 +88,7 @@ void
 simhost_free(SimHost *host)
 {
     ksm_model_free(host->model);
-    free(host->domains);
+    free(host->numbers);
     free(host->samples);
     free(host->tracks);
     free(host->plans);
@@ -106,16 +101,12 @@ static void
 read_processes(SimHost *host)
 {
     for (size_t i = 0; i < host->n; i++) {
-        SimDomain *domain = &host->domains[i];
-        KsmProcess process;
+        KsmProcess process = ksm_model_process(host->model, host->numbers[i]);
+        DomainSample *facts = &host->samples[i];
 
-        if (domain->gone)
-            continue;
-        process = ksm_model_process(host->model, domain->process);
-        domain->facts.resident_bytes =
-            process.resident_pages * KSM_MODEL_PAGE_BYTES + OVERHEAD_BYTES;
-        domain->facts.merging_pages = process.merging_pages;
-        domain->facts.rmap_items = process.rmap_items;
+        facts->resident_bytes = process.resident_pages * KSM_MODEL_PAGE_BYTES + OVERHEAD_BYTES;
+        facts->merging_pages = process.merging_pages;
+        facts->rmap_items = process.rmap_items;
     }
 }
 
@@ -126,8 +117,7 @@ read_host(SimHost *host)
     uint64_t used = 0;
 
     for (size_t i = 0; i < host->n; i++)
-        if (!host->domains[i].gone)
-            used += known_or(host->domains[i].facts.resident_bytes, 0);
+        used += known_or(host->samples[i].resident_bytes, 0);
     used = sat_sub(used, ksm_model_saved_pages(host->model) * KSM_MODEL_PAGE_BYTES);
     return (HostSample){
         .now_us = ksm_model_now_us(host->model),
@@ -190,15 +180,9 @@ note_plan(SimHost *host, KsmPhase before)
 static void
 decide(SimHost *host)
 {
-    Sample sample = { .host = read_host(host), .domains = host->samples };
+    Sample sample = { .host = read_host(host), .domains = host->samples, .n = host->n };
     KsmPhase before = host->plan.ksm.phase;
 
-    for (size_t i = 0; i < host->n; i++) {
-        if (host->domains[i].gone)
-            continue;
-        host->samples[sample.n] = host->domains[i].facts;
-        host->tracks[sample.n++] = host->domains[i].track;
-    }
     host->state.domains = host->tracks;
     host->plan.domains = host->plans;
     if (host->tap)
@@ -206,9 +190,6 @@ decide(SimHost *host)
     policy_decide(&host->conf, &sample, &host->state, &host->plan);
     if (host->tap)
         host->tap->after(&host->conf, &sample, &host->plan, host->tap->user);
-    for (size_t i = 0, at = 0; i < host->n; i++)
-        if (!host->domains[i].gone)
-            host->domains[i].track = host->tracks[at++];
     host->triggers = 0;
     host->departures = 0;
     ksm_model_write(host->model, &host->plan.ksm.knobs);
@@ -224,21 +205,31 @@ event(SimHost *host)
 
 /* --- domains ------------------------------------------------------------------------------ */
 
+static void
+make_room(SimHost *host)
+{
+    if (host->n < host->room)
+        return;
+    host->room = host->room * 2 + 8;
+    host->numbers = grow(host->numbers, host->room, sizeof(uint32_t));
+    host->samples = grow(host->samples, host->room, sizeof(DomainSample));
+    host->tracks = grow(host->tracks, host->room, sizeof(DomainTrack));
+    host->plans = grow(host->plans, host->room, sizeof(DomainPlan));
+}
+
 size_t
 simhost_start(SimHost *host, const KsmRegion *regions, size_t n)
 {
-    SimDomain domain = { .process = ksm_model_start(host->model, regions, n) };
-    size_t number = host->n++;
+    DomainSample facts = domain_sample_unknown();
+    uint32_t number = ksm_model_start(host->model, regions, n);
 
-    domain.facts = domain_sample_unknown();
-    domain.facts.key = host->next_key++;
-    domain.facts.started_us = ksm_model_now_us(host->model);
-    domain.facts.mergeable_bp = BP_ONE;
-    host->domains = grow(host->domains, host->n, sizeof(SimDomain));
-    host->samples = grow(host->samples, host->n, sizeof(DomainSample));
-    host->tracks = grow(host->tracks, host->n, sizeof(DomainTrack));
-    host->plans = grow(host->plans, host->n, sizeof(DomainPlan));
-    host->domains[number] = domain;
+    make_room(host);
+    facts.key = host->next_key++;
+    facts.started_us = ksm_model_now_us(host->model);
+    facts.mergeable_bp = BP_ONE;
+    host->numbers[host->n] = number;
+    host->samples[host->n] = facts;
+    host->tracks[host->n++] = (DomainTrack){ 0 };
     host->triggers++;
     event(host);
     return number;
@@ -247,8 +238,16 @@ simhost_start(SimHost *host, const KsmRegion *regions, size_t n)
 void
 simhost_stop(SimHost *host, size_t domain)
 {
-    ksm_model_exit(host->model, host->domains[domain].process);
-    host->domains[domain].gone = true;
+    size_t at = 0;
+    size_t behind;
+
+    while (host->numbers[at] != domain)
+        at++;
+    ksm_model_exit(host->model, host->numbers[at]);
+    behind = --host->n - at;
+    memmove(&host->numbers[at], &host->numbers[at + 1], behind * sizeof(uint32_t));
+    memmove(&host->samples[at], &host->samples[at + 1], behind * sizeof(DomainSample));
+    memmove(&host->tracks[at], &host->tracks[at + 1], behind * sizeof(DomainTrack));
     host->departures++;
     event(host);
 }
@@ -256,7 +255,7 @@ simhost_stop(SimHost *host, size_t domain)
 void
 simhost_rewrite(SimHost *host, size_t domain, size_t region, const KsmRegion *like)
 {
-    ksm_model_rewrite(host->model, host->domains[domain].process, region, like);
+    ksm_model_rewrite(host->model, (uint32_t)domain, region, like);
 }
 
 void
@@ -353,8 +352,7 @@ simhost_pages(const SimHost *host)
     uint64_t pages = 0;
 
     for (size_t i = 0; i < host->n; i++)
-        if (!host->domains[i].gone)
-            pages += ksm_model_process(host->model, host->domains[i].process).resident_pages;
+        pages += ksm_model_process(host->model, host->numbers[i]).resident_pages;
     return pages;
 }
 
