@@ -185,10 +185,13 @@ child_writes(const char *folder, int64_t minute, int report)
     }
 }
 
-/* Return: the last minute that a child had taken when it was killed. */
+/* Kills a child in the middle of the minutes after the first few that it tells of.
+ *
+ * Return: the last minute that it had taken by then. */
 static int64_t
-kill_one(const FakeHistory *fake, int64_t first, useconds_t after_us)
+kill_one(const FakeHistory *fake, int64_t first, Dice *dice)
 {
+    uint64_t few = 1 + dice_below(dice, 30);
     int64_t minute = first - 1;
     int64_t seen;
     int report[2];
@@ -200,7 +203,9 @@ kill_one(const FakeHistory *fake, int64_t first, useconds_t after_us)
     if (child == 0)
         child_writes(fakeroot_path(fake->root), first, report[1]);
     close(report[1]);
-    usleep(after_us);
+    for (; few > 0 && read(report[0], &seen, sizeof(seen)) == sizeof(seen); few--)
+        minute = seen;
+    usleep((useconds_t)dice_below(dice, 1000));
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_true(waitpid(child, &status, 0) == child);
     assert_true(WIFSIGNALED(status));
@@ -218,7 +223,7 @@ sigkill_at_any_moment_loses_nothing_that_was_taken(void **state)
     int64_t next = 0;
 
     for (unsigned round = 0; round < 60; round++) {
-        int64_t last = kill_one(fake, next, (useconds_t)(500 + dice_below(&dice, 25000)));
+        int64_t last = kill_one(fake, next, &dice);
         g_autoptr(HistoryAnswer) answer = NULL;
         g_autofree char *when = g_strdup_printf("round %u", round);
 
