@@ -17,7 +17,8 @@
  * so that the end of a boot is covered as well. A resident set that shrinks takes the marks along.
  *
  * Not every page is worth the same: a domain whose old memory has little in common with others has
- * to grow by more before it opens a debt, and waits longer for a pass.
+ * to grow by more before it opens a debt, and waits longer for a pass. That says nothing of memory
+ * that is many times as much: QEMU's own is there first, and has nothing in common with any.
  *
  * Source for the two passes: Documentation/admin-guide/mm/ksm.rst and mm/ksm.c,
  * cmp_and_merge_page(): a page whose checksum changed since the last visit is left for the next.
@@ -30,6 +31,8 @@
 #define WEIGHT_NORMAL 100
 /* Part of its memory that any domain is expected to have in common with others. */
 #define SHARE_MIN_BP (BP_ONE / 20)
+/* What was found of some pages is expected of so many times as many. */
+#define SHARE_HOLDS 4
 
 /* Memory that may hold guest pages: QEMU's own is resident as well, the balloon bounds it. */
 static uint64_t
@@ -49,20 +52,22 @@ mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t byt
 }
 
 /*
- * What a page of new memory is worth: the part of its old memory that was merged, once there is
- * enough to go by, and the configured weight.
+ * What new memory is worth: the part of its old memory that was merged, once there is enough to go
+ * by and as far as that goes, and the configured weight.
  */
 static uint64_t
 worth(const DomainSample *domain, const DomainTrack *track, const HostSample *host, uint64_t pages)
 {
     uint64_t share_bp = BP_ONE;
     uint64_t records = known_or(domain->rmap_items, 0);
+    uint64_t covered = track->twice_bytes / host->page_bytes;
+    uint64_t alike = min_u64(pages, mul_div(covered, SHARE_HOLDS, 1));
 
-    if (is_known(domain->merging_pages) && track->twice_bytes > 0 &&
-        records >= track->twice_bytes / host->page_bytes / 2)
+    if (is_known(domain->merging_pages) && track->twice_bytes > 0 && records >= covered / 2)
         share_bp = clamp_u64(mul_div(domain->merging_pages, BP_ONE, max_u64(records, 1)),
                              SHARE_MIN_BP, BP_ONE);
-    return mul_div(mul_div(pages, share_bp, BP_ONE), domain->weight, WEIGHT_NORMAL);
+    pages = sat_add(pages - alike, mul_div(alike, share_bp, BP_ONE));
+    return mul_div(pages, domain->weight, WEIGHT_NORMAL);
 }
 
 void

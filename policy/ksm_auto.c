@@ -152,6 +152,13 @@ is_forced(const HostSample *host, const KsmAuto *a, bool owed)
     return a->forced > 0 && !owed && sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US;
 }
 
+/* Whether what waits is worth a pass by now. */
+static bool
+is_due(const PolicyConf *conf, const HostSample *host, const PolicyState *state, const Debt *debt)
+{
+    return debt->open_value > 0 && price_left(conf, host, state, debt) == 0;
+}
+
 /* Whether new memory may have its equals among what has none yet rather than among the merged. */
 static bool
 is_unmerged(const HostSample *host)
@@ -307,7 +314,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     measure_cost(a, host);
     note_events(a, host, ended);
     choose_phase(conf, sample, a, &debt);
-    pass_expect(&a->pass, debt.mergeable_pages, !price_is_still(&a->price, &debt));
+    pass_expect(&a->pass, debt.mergeable_pages, is_due(conf, host, state, &debt));
 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;

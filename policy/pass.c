@@ -8,8 +8,8 @@
  *
  *   cruise   batches without a pause, while the end is far: nothing to do but to look at times
  *   step     near the end one larger batch at a time, each begun by another pause: the last one
- *            ends with the pass, and leaves ksmd at the very beginning of the next. While memory
- *            still comes it is not worth the looks: there will be more passes anyway
+ *            ends with the pass, and leaves ksmd at the very beginning of the next. Where that is
+ *            to begin at once it is not worth the looks
  *
  * How far the end is, is a guess: what is resident is not all mergeable, QEMU's own memory least of
  * all. How much of the expected there was is learnt from each pass for the next.
@@ -122,9 +122,9 @@ pass_cost_us(const HostSample *host, const Debt *debt)
 }
 
 void
-pass_expect(Pass *pass, uint64_t pages, bool moving)
+pass_expect(Pass *pass, uint64_t pages, bool chained)
 {
-    pass->moving = moving;
+    pass->chained = chained;
     pass->pages = max_u64(pass->pages, pages);
 }
 
@@ -285,7 +285,7 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, ui
 {
     uint64_t far_us = wall_us(host, &a->pass, sat_sub(remaining_us, STEP_BELOW_US), duty_bp);
     uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
-    bool is_led = remaining_us > 0 && !a->pass.moving;
+    bool is_led = remaining_us > 0 && !a->pass.chained;
 
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
@@ -377,7 +377,7 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
         plan->next_tick_us = LOOK_MAX_US;
         return;
     }
-    if (a->pass.stage == PASS_CRUISE && !a->pass.moving && remaining_us < STEP_BELOW_US)
+    if (a->pass.stage == PASS_CRUISE && !a->pass.chained && remaining_us < STEP_BELOW_US)
         a->pass.stage = PASS_HALT;
     else if (a->pass.stage == PASS_STEP && remaining_us > 2 * STEP_BELOW_US)
         a->pass.stage = PASS_CRUISE; /* there is more than was thought */

@@ -26,10 +26,10 @@ uint64_t pass_follow(const Sample *sample, PolicyState *state);
 
 /**
  * pass_expect() - what is known of the memory that the running pass goes over
- * @pages:  at least so many to look at
- * @moving: more comes all the time: the end of the pass needs not be met exactly
+ * @pages:   at least so many to look at
+ * @chained: the next pass begins where this one ends, which needs not be met exactly
  */
-void pass_expect(Pass *pass, uint64_t pages, bool moving);
+void pass_expect(Pass *pass, uint64_t pages, bool chained);
 
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);

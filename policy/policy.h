@@ -39,7 +39,7 @@ typedef struct {
     PassStage stage;
     bool aligned;          /* it began where a pass begins; else its end proves nothing */
     bool early;            /* it has begun already, when the one before ran over its end */
-    bool moving;           /* memory still comes, so that more passes follow in any case */
+    bool chained;          /* the next begins where it ends, as things are now */
     bool closing;          /* what waits was seen once: this pass merges it */
     bool partial;          /* it began by skipping: what it saw once is not all merged by it */
     unsigned beat;         /* 0 or 1; added to the pause, which wakes ksmd when it changes */
@@ -87,6 +87,7 @@ typedef struct {
     uint64_t due;       /* pages that the last pass was to merge; 0: too few to learn from */
     uint64_t merged;    /* merged pages when it began */
     uint64_t kept_bp;   /* of what was due lately, the part that was merged; 0: not known yet */
+    uint64_t learnt;    /* pages that the last pass was to merge from which that was learnt */
 } Price;
 
 /* What ksmd's work brings; see yield.c. */

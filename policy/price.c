@@ -15,7 +15,9 @@
  *   shortage  a host that is short of memory does not wait at all
  *   yield     a guest in the middle of its boot has memory that stands still and is like no
  *             other's yet: where the last passes merged little of what was due, it has to wait
- *             longer for the next one. A domain that starts makes that forgotten.
+ *             longer for the next one. That holds for as many pages as it was learnt from, not for
+ *             those that have come on top: QEMU's own memory is there before the guest's, and says
+ *             nothing of it. A domain that starts makes all that forgotten.
  */
 #include "policy/price.h"
 #include "policy/pass.h"
@@ -73,6 +75,7 @@ price_learn(const HostSample *host, Price *price)
         return;
     kept_bp = clamp_u64(mul_div(gained, BP_ONE, price->due), KEPT_MIN_BP, BP_ONE);
     price->kept_bp = price->kept_bp == 0 ? kept_bp : (price->kept_bp + 3 * kept_bp) / 4;
+    price->learnt = price->due;
     price->due = 0;
 }
 
@@ -80,6 +83,7 @@ void
 price_forget(Price *price)
 {
     price->kept_bp = 0;
+    price->learnt = 0;
     price->due = 0;
 }
 
@@ -90,10 +94,25 @@ growth_bp(const Price *price, const Debt *debt)
     return mul_div(price->growth, BP_ONE, max_u64(debt->open_pages, 1));
 }
 
-bool
-price_is_still(const Price *price, const Debt *debt)
+/* Whether hardly any memory comes, compared with what waits. */
+static bool
+is_still(const Price *price, const Debt *debt)
 {
     return growth_bp(price, debt) < STILL_GROWTH_BP;
+}
+
+/* Of what waits, the part that a pass may merge: only of so many pages as were learnt from is it
+ * known to be less than all. */
+static uint64_t
+expected_bp(const Price *price, const Debt *debt)
+{
+    uint64_t lost_bp = sat_sub(BP_ONE, price->kept_bp);
+
+    if (price->kept_bp == 0)
+        return BP_ONE;
+    if (debt->open_value > price->learnt)
+        lost_bp = mul_div(lost_bp, price->learnt, debt->open_value);
+    return BP_ONE - lost_bp;
 }
 
 static uint64_t
@@ -101,9 +120,9 @@ growth_factor_bp(const Price *price, const Debt *debt)
 {
     uint64_t factor_bp = min_u64(sat_add(STILL_BP, growth_bp(price, debt)), GROWING_BP);
 
-    if (price_is_still(price, debt) || price->kept_bp == 0)
+    if (is_still(price, debt))
         return factor_bp;
-    return mul_div(factor_bp, BP_ONE, price->kept_bp);
+    return mul_div(factor_bp, BP_ONE, expected_bp(price, debt));
 }
 
 uint64_t

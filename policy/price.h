@@ -17,9 +17,6 @@ void price_paid(const HostSample *host, const Debt *debt, Price *price);
  */
 void price_learn(const HostSample *host, Price *price);
 
-/** price_is_still() - whether hardly any memory comes, compared with what waits */
-bool price_is_still(const Price *price, const Debt *debt);
-
 /** price_forget() - something new has come, of which nothing has been learnt */
 void price_forget(Price *price);
 

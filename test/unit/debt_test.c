@@ -227,13 +227,16 @@ memory_of_a_domain_that_shares_little_counts_little(void **unused)
         const char *when;
         uint64_t merging_pages; /* of 25600 that are covered */
         uint64_t rmap_items;
-        uint64_t want_pages; /* for 102400 new ones */
+        uint64_t new_pages;
+        uint64_t want_pages;
     } rows[] = {
-        { "all of the old memory is merged", 25600, 25600, 102400 },
-        { "half of it", 12800, 25600, 51200 },
-        { "nothing, but there may be something in the new", 0, 25600, 5120 },
-        { "too few records to judge by", 0, 100, 102400 },
-        { "not told", U, U, 102400 },
+        { "all of the old memory is merged", 25600, 25600, 102400, 102400 },
+        { "half of it", 12800, 25600, 102400, 51200 },
+        { "half of it, and the new is eight times as much", 12800, 25600, 204800, 153600 },
+        { "nothing, but there may be something in the new", 0, 25600, 102400, 5120 },
+        { "nothing, and the new is eight times as much", 0, 25600, 204800, 107520 },
+        { "too few records to judge by", 0, 100, 102400, 102400 },
+        { "not told", U, U, 102400, 102400 },
     };
     (void)unused;
 
@@ -246,11 +249,11 @@ memory_of_a_domain_that_shares_little_counts_little(void **unused)
         begin_pass(&one);
         end_passes(&one, 2);
         assert_int_equal(update(&one).open_value, 0);
-        one.domain.resident_bytes = 500 * MIB;
+        one.domain.resident_bytes += rows[i].new_pages * PAGE_BYTES;
         one.domain.merging_pages = rows[i].merging_pages;
         one.domain.rmap_items = rows[i].rmap_items;
         debt = update(&one);
-        assert_int_equal(debt.open_pages, 102400);
+        assert_int_equal(debt.open_pages, rows[i].new_pages);
         if (debt.open_value != rows[i].want_pages)
             fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, debt.open_value,
                      rows[i].want_pages);

@@ -288,7 +288,7 @@ what_there_was_of_the_expected_is_expected_of_the_next_pass(void **unused)
 }
 
 static void
-while_memory_comes_a_pass_may_run_over_its_end(void **unused)
+a_pass_that_the_next_one_follows_at_once_may_run_over_its_end(void **unused)
 {
     One one;
     (void)unused;
@@ -391,7 +391,7 @@ main(void)
         cmocka_unit_test(a_step_is_looked_at_again_when_it_should_be_over),
         cmocka_unit_test(a_step_is_expected_to_take_as_long_as_the_one_before),
         cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
-        cmocka_unit_test(while_memory_comes_a_pass_may_run_over_its_end),
+        cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),

@@ -151,8 +151,13 @@ while_passes_bring_little_the_next_one_has_to_be_worth_more(void **unused)
         uint64_t merged;
         uint64_t want_ms;
     } rows[] = {
-        { "all that was due", 20000, 20000, 1250 },     { "more than that", 20000, 30000, 1250 },
-        { "half of it", 20000, 10000, 2500 },           { "nothing", 20000, 0, 10000 },
+        { "all that was due", 25600, 25600, 1250 },
+        { "more than that", 25600, 40000, 1250 },
+        { "half of it", 25600, 12800, 2500 },
+        { "nothing", 25600, 0, 10000 },
+        { "nothing, and more was due than waits now", 51200, 0, 10000 },
+        { "nothing of half as much as waits now", 12800, 0, 2222 },
+        { "nothing of a tenth", 2560, 0, 1370 },
         { "too little was due to tell", 999, 0, 1250 },
     };
     (void)unused;
@@ -185,8 +190,10 @@ the_last_passes_count_most_and_something_new_makes_them_forgotten(void **unused)
     one.host.ksm.pages_sharing = 30000;
     price_learn(&one.host, price);
     assert_int_equal(price->kept_bp, (BP_ONE + 3 * (BP_ONE / 2)) / 4);
+    assert_int_equal(price->learnt, 20000);
     price_forget(price);
     assert_int_equal(price->kept_bp, 0);
+    assert_int_equal(price->learnt, 0);
 }
 
 static void
