@@ -118,10 +118,11 @@ static void
 restore_all(Agent *agent)
 {
     for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
-        if (id != ACTUATOR_KSM && id != ACTUATOR_MERGE)
+        if (id != ACTUATOR_KSM && id != ACTUATOR_NODES && id != ACTUATOR_MERGE)
             restore_one(agent, (ActuatorId)id);
     if (!agent->conf->restore_at_stop)
         return;
+    restore_one(agent, ACTUATOR_NODES);
     restore_one(agent, ACTUATOR_KSM);
     restore_one(agent, ACTUATOR_MERGE);
 }
@@ -170,7 +171,9 @@ open_actuators(Agent *agent, GError **error)
         return false;
     }
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
+    nodes_init(&agent->nodes, agent->root_fd, &agent->originals, &agent->ksm);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;
+    agent->contexts[ACTUATOR_NODES] = &agent->nodes;
     ksm_actuator_open(&agent->ksm);
     restore_leftovers(agent);
     ksm_actuator_set_options(&agent->ksm, &options);
@@ -230,6 +233,7 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
     measure_init(&agent->measure);
     sampler_init(&agent->sampler, &agent->domains);
     policy_init(&agent->policy);
+    tenant_init(&agent->window);
     agent->started_us = (uint64_t)g_get_monotonic_time();
     agent->loop = g_main_loop_new(NULL, FALSE);
 
@@ -270,8 +274,10 @@ adopt_mode(Agent *agent)
     /* What another program has set since is its own. */
     if ((agent->conf->policy.mode == KSM_MODE_OBSERVE ||
          agent->conf->policy.mode == KSM_MODE_OFF) &&
-        ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_YIELDED)
+        ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_YIELDED) {
+        restore_one(agent, ACTUATOR_NODES);
         restore_one(agent, ACTUATOR_KSM);
+    }
     ksm_actuator_set_options(&agent->ksm, &options);
     reclaim_adopt(agent);
     tick_decide(agent);

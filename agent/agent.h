@@ -9,6 +9,7 @@
 #include "agent/actuator/ksm.h"
 #include "agent/actuator/memory_high.h"
 #include "agent/actuator/merge.h"
+#include "agent/actuator/nodes.h"
 #include "agent/actuator/stats_period.h"
 #include "agent/conf.h"
 #include "agent/domain.h"
@@ -18,6 +19,7 @@
 #include "agent/measure.h"
 #include "agent/report/cost.h"
 #include "agent/sampler.h"
+#include "agent/tenant.h"
 #include "agent/tick.h"
 #include "agent/trace/trace_hub.h"
 #include "policy/policy.h"
@@ -79,7 +81,9 @@ struct Agent {
     Plan plan; /* the last; its domains are tick.plans */
     Originals originals;
     KsmActuator ksm;
-    uint64_t groups; /* numbers of trust groups that have been given away */
+    Nodes nodes;        /* merge_across_nodes */
+    uint64_t groups;    /* numbers of trust groups that have been given away */
+    StartWindow window; /* of domains that start */
     Merge merge;
     MemoryHigh memory_high;
     Balloon balloon;

@@ -148,12 +148,15 @@ restore_domains(const AgentOptions *options, int root_fd, Originals *originals, 
     return false;
 }
 
+/* @ret_nodes_note: NULL: there is nothing to say of merge_across_nodes */
 static bool
-restore_ksm(int root_fd, Originals *originals, char **ret_note)
+restore_ksm(int root_fd, Originals *originals, char **ret_note, char **ret_nodes_note)
 {
     g_autoptr(GError) error = NULL;
 
-    if (ksm_actuator_restore_from_disk(root_fd, originals, ret_note, &error))
+    /* The first also lets go of what an earlier boot has left. */
+    if (ksm_actuator_restore_from_disk(root_fd, originals, ret_note, &error) &&
+        nodes_restore(root_fd, originals, ret_nodes_note, &error))
         return true;
     log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     return false;
@@ -164,6 +167,7 @@ restore(const AgentOptions *options)
 {
     g_autofree char *boot_id = NULL;
     g_autofree char *note = NULL;
+    g_autofree char *nodes_note = NULL;
     g_autofree char *domains_note = NULL;
     g_autoptr(GError) error = NULL;
     int root_fd = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -174,13 +178,15 @@ restore(const AgentOptions *options)
     if (originals_read_boot_id(root_fd, &boot_id, &error)) {
         originals_open(&originals, options->state_dir, boot_id, NULL);
         /* KSM first: domains that are marked again must not be merged meanwhile. */
-        done = restore_ksm(root_fd, &originals, &note);
+        done = restore_ksm(root_fd, &originals, &note, &nodes_note);
         done = restore_domains(options, root_fd, &originals, &domains_note) && done;
     } else {
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     }
     if (domains_note)
         printf("%s", domains_note);
+    if (nodes_note)
+        printf("%s\n", nodes_note);
     if (note)
         printf("%s\n", note);
     originals_done(&originals);

@@ -5,6 +5,7 @@
  * A group has a number as long as a domain of it runs: the same text, the same number. Text that
  * is cut, folded or hashed could make two groups one.
  */
+#define _GNU_SOURCE
 #include "agent/tenant.h"
 
 #include "agent/agent.h"
@@ -12,6 +13,9 @@
 #include "agent/source/source.h"
 #include "agent/virt/domain_group.h"
 #include "policy/tenancy.h"
+
+#include <time.h>
+#include <unistd.h>
 
 static DomainGroupRules
 rules_of(const Conf *conf)
@@ -113,26 +117,79 @@ tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
     sample->hard_limit_bytes = domain->xml.hard_limit_bytes;
 }
 
+void
+tenant_init(StartWindow *window)
+{
+    *window = (StartWindow){ .window_us = VALUE_UNKNOWN };
+}
+
+static uint64_t
+clock_us(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * G_USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* When a process began, CLOCK_MONOTONIC, to the length of a clock tick. */
+static uint64_t
+begun_us(const Process *process)
+{
+    uint64_t since_boot_us =
+        mul_div(process->start_ticks, G_USEC_PER_SEC, (uint64_t)sysconf(_SC_CLK_TCK));
+
+    return sat_sub(clock_us(CLOCK_MONOTONIC), sat_sub(clock_us(CLOCK_BOOTTIME), since_boot_us));
+}
+
+/* One that ran before the agent did tells nothing of it. */
+static void
+note_start(Agent *agent, Domain *domain)
+{
+    uint64_t start_us;
+
+    if (domain->is_start_noted || !domain->has_process || !is_known(domain->process.start_ticks))
+        return;
+    domain->is_start_noted = true;
+    start_us = begun_us(&domain->process);
+    if (domain->is_libvirts && start_us > agent->started_us)
+        agent->window.window_us = sat_sub(agent->window.paused_us, start_us);
+}
+
+void
+tenant_note(Agent *agent, const GPtrArray *domains)
+{
+    StartWindow *window = &agent->window;
+    bool was_paused = window->is_paused;
+
+    window->is_paused = agent->plan.tenancy.is_paused;
+    if (window->is_paused && !was_paused)
+        window->paused_us = (uint64_t)g_get_monotonic_time();
+    for (guint i = 0; agent->plan.tenancy.is_enforced && i < domains->len; i++)
+        note_start(agent, g_ptr_array_index(domains, i));
+}
+
 uint32_t
 tenant_starting(const Agent *agent)
 {
     return hook_source_starting(agent->hook);
 }
 
+const char *const tenant_merge_words[] = {
+    [MERGE_AS_FOUND] = "on",
+    [MERGE_OFF] = "off",
+    [MERGE_MOVING] = "being switched",
+    [MERGE_STUCK] = "stuck",
+    [MERGE_STATE_COUNT] = "cannot merge",
+    [MERGE_STATE_COUNT + 1] = NULL,
+};
+
 const char *
 tenant_merge_word(const Agent *agent, const Domain *domain)
 {
-    static const char *const words[] = {
-        [MERGE_AS_FOUND] = "on",
-        [MERGE_OFF] = "off",
-        [MERGE_MOVING] = "being switched",
-        [MERGE_STUCK] = "stuck",
-    };
-    G_STATIC_ASSERT(G_N_ELEMENTS(words) == MERGE_STATE_COUNT);
-
     if (domain->has_xml && domain_mergeable_bp(domain) == 0)
-        return "cannot merge";
-    return words[domain->is_libvirts ? state_of(agent, domain) : MERGE_AS_FOUND];
+        return tenant_merge_words[MERGE_STATE_COUNT];
+    return tenant_merge_words[domain->is_libvirts ? state_of(agent, domain) : MERGE_AS_FOUND];
 }
 
 const char *

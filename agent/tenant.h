@@ -10,6 +10,14 @@
 
 typedef struct Agent Agent;
 
+/* How long new domains could be scanned before anybody had a say. */
+typedef struct {
+    uint64_t paused_us; /* CLOCK_MONOTONIC when scanning was made to stand still last; 0: never */
+    bool is_paused;     /* and it still does */
+    uint64_t window_us; /* of the last start: from QEMU's beginning to that; VALUE_UNKNOWN: of none
+                           so far */
+} StartWindow;
+
 /** tenant_check() - whether [tenancy] can be understood; @error: AGENT_ERROR_CONF */
 bool tenant_check(const Conf *conf, GError **error);
 
@@ -25,8 +33,17 @@ void tenant_forget(Agent *agent);
 /** tenant_fill() - what there is to know of a domain as a tenant, for policy */
 void tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample);
 
+/** tenant_init() - no start seen yet */
+void tenant_init(StartWindow *window);
+
+/** tenant_note() - after each decision: how long the window of the last start was */
+void tenant_note(Agent *agent, const GPtrArray *domains);
+
 /** tenant_starting() - domains that are about to run and are in no table yet, for policy */
 uint32_t tenant_starting(const Agent *agent);
+
+/* All that tenant_merge_word() can say, NULL-terminated. */
+extern const char *const tenant_merge_words[];
 
 /**
  * tenant_merge_word() - how a domain stands, for people

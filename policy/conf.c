@@ -18,6 +18,13 @@ const char *const zero_pages_words[] = {
     [ZERO_PAGES_COUNT] = NULL,
 };
 
+const char *const merge_nodes_words[] = {
+    [NODES_AS_FOUND] = "as-found",
+    [NODES_TOGETHER] = "yes",
+    [NODES_APART] = "no",
+    [NODES_COUNT] = NULL,
+};
+
 const char *const enable_words[] = {
     [ENABLE_NO] = "no",
     [ENABLE_OBSERVE] = "observe",
@@ -102,6 +109,12 @@ static const Knob rows[] = {
       "without the counter ksm_zero_pages does not say how many there are, so savings look smaller "
       "there than they are.",
       zero_pages_words, offsetof(PolicyConf, use_zero_pages) },
+    { "ksm", "merge_across_nodes", KNOB_ENUM, "", 0, 0, "as-found",
+      "Whether pages on different NUMA nodes are merged with each other: yes, no, or as-found (the "
+      "kernel's setting is left alone). It can change only while nothing is merged: so it is "
+      "written when virtksmd starts before the domains do, and later only with [tenancy] enforce = "
+      "yes, where all domains are parted for it first, one after the other, as memory allows.",
+      merge_nodes_words, offsetof(PolicyConf, merge_across_nodes) },
     ROW_UINT(aggressive_s, "seconds", 1, 86400, "30", "Mode classic: length of the first stage."),
     ROW_UINT(standard_s, "seconds", 1, 86400, "120", "Mode classic: length of the second stage."),
     ROW_UINT(slow_s, "seconds", 1, 86400, "120", "Mode classic: length of the third stage."),

@@ -24,6 +24,14 @@ typedef enum {
     ZERO_PAGES_COUNT,
 } ZeroPages;
 
+/* What becomes of the kernel's merge_across_nodes. */
+typedef enum {
+    NODES_AS_FOUND, /* left alone */
+    NODES_TOGETHER, /* equal pages are merged wherever they are */
+    NODES_APART,    /* only those on the same NUMA node */
+    NODES_COUNT,
+} MergeNodes;
+
 /* Whether a mechanism is used. */
 typedef enum {
     ENABLE_NO,      /* leave every domain alone */
@@ -50,12 +58,13 @@ typedef enum {
 } TenancyEnforce;
 
 typedef struct {
-    unsigned mode;            /* KsmMode */
-    unsigned use_zero_pages;  /* ZeroPages; modes auto and fixed */
-    unsigned balloon_enable;  /* Enable */
-    unsigned high_enable;     /* Enable */
-    unsigned tenancy_rule;    /* TenancyRule */
-    unsigned tenancy_enforce; /* TenancyEnforce */
+    unsigned mode;               /* KsmMode */
+    unsigned use_zero_pages;     /* ZeroPages; modes auto and fixed */
+    unsigned merge_across_nodes; /* MergeNodes; modes auto, classic and fixed */
+    unsigned balloon_enable;     /* Enable */
+    unsigned high_enable;        /* Enable */
+    unsigned tenancy_rule;       /* TenancyRule */
+    unsigned tenancy_enforce;    /* TenancyEnforce */
 
     /* auto */
     uint64_t cpu_burst_bp;    /* of one CPU, over any minute while debt is open; 0: by CPUs */
@@ -118,6 +127,9 @@ extern const char *const ksm_mode_words[];
 
 /* Words for ZeroPages, in its order, NULL-terminated. */
 extern const char *const zero_pages_words[];
+
+/* Words for MergeNodes, in its order, NULL-terminated. */
+extern const char *const merge_nodes_words[];
 
 /* Words for Enable, in its order, NULL-terminated. */
 extern const char *const enable_words[];

@@ -61,6 +61,8 @@ typedef struct {
     Reason reason;           /* of the gravest of them; REASON_NONE: there is none */
     uint64_t need_bytes;     /* for copies, of all that are still to be switched off */
     uint64_t headroom_bytes; /* that copies may take */
+    uint64_t nodes;          /* for merge_across_nodes, now; VALUE_UNKNOWN: it is left alone */
+    Reason nodes_reason;     /* why it is not as configured; REASON_NONE: it is, or may be any */
 } TenancyPlan;
 
 typedef enum {

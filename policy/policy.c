@@ -105,6 +105,7 @@ plan_clear(const Sample *sample, Plan *plan)
     plan->domains = domains;
     plan->ksm.knobs = (KsmKnobs){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
                                   VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    plan->tenancy.nodes = VALUE_UNKNOWN;
     plan->next_tick_us = IDLE_TICK_US;
     for (size_t i = 0; i < sample->n; i++) {
         DomainPlan *part = &plan->domains[i];

@@ -142,9 +142,12 @@ typedef struct {
 
 /* Which group is merged; see tenancy.c. */
 typedef struct {
-    uint64_t group;     /* rule same-group: that one; 0: none was chosen yet */
-    uint64_t since_us;  /* CLOCK_MONOTONIC of the choice */
-    uint64_t looked_us; /* CLOCK_MONOTONIC of the last look whether another is better */
+    uint64_t group;      /* rule same-group: that one; 0: none was chosen yet */
+    uint64_t since_us;   /* CLOCK_MONOTONIC of the choice */
+    uint64_t looked_us;  /* CLOCK_MONOTONIC of the last look whether another is better */
+    uint64_t parting_us; /* CLOCK_MONOTONIC since when all are parted for merge_across_nodes; 0:
+                            they are not; see nodes.c */
+    uint64_t parted_us;  /* CLOCK_MONOTONIC when that was given up last; 0: it was not */
 } TenancyState;
 
 /* What merging a domain has brought; see tenancy.c. */

@@ -189,6 +189,17 @@ static const ReasonWords reason_words[] = {
     [REASON_PARKED] = { "parked",
                         "merging it gains less than park_floor: it is left out for a while",
                         "time: it is tried again after park_retry_s", "tenancy.park_floor" },
+    [REASON_PAGES_MERGED] = { "pages-merged",
+                              "merge_across_nodes can be changed only while no pages are merged, "
+                              "and nobody may be parted for it",
+                              "[tenancy] enforce = yes, or a start of virtksmd before the domains",
+                              "tenancy.enforce" },
+    [REASON_OTHERS_MERGED] = { "others-merged",
+                               "merge_across_nodes can be changed only while no pages are merged, "
+                               "and processes that are no domains have too many",
+                               "the end of these processes, or of their merging", NULL },
+    [REASON_NODES] = { "nodes", "all domains are parted, so that merge_across_nodes can be changed",
+                       "the end of that", "merge_across_nodes" },
     [REASON_MERGE_WAIT] = { "merge-wait", "it is being switched, or waits for others to be first",
                             "the end of that: 'virtksm explain' tells what is before it", NULL },
     [REASON_UNDECIDED] = { "undecided", "its definition is not known yet, so neither is its group",

@@ -68,6 +68,9 @@ typedef enum {
     REASON_NOT_LISTED,        /* it has not opted in */
     REASON_OPTED_OUT,         /* its metadata says that it must not be merged */
     REASON_PARKED,            /* it gains too little to be scanned */
+    REASON_PAGES_MERGED,      /* merge_across_nodes cannot change while pages are merged */
+    REASON_OTHERS_MERGED,     /* nor while processes that are no domains have much merged */
+    REASON_NODES,             /* all are parted, so that it can change */
     REASON_MERGE_WAIT,        /* its turn comes when others are off, or it is being switched */
     REASON_UNDECIDED,         /* its definition is not known yet */
     REASON_MERGE_STUCK,       /* it cannot be switched */

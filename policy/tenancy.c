@@ -26,6 +26,7 @@
 #include "policy/tenancy.h"
 #include "policy/distil.h"
 #include "policy/group.h"
+#include "policy/nodes.h"
 #include "policy/rule.h"
 
 /* While somebody is being switched, and while something is waited for that takes longer. */
@@ -78,10 +79,23 @@ may_merge(TenancyRule rule, uint64_t group, const DomainSample *domain, Reason *
     }
 }
 
+/* Of a domain that is decided on. */
+static bool
+want_one(const Plan *plan, const DomainSample *domain, bool is_parting, Reason *ret_reason)
+{
+    if (is_parting) {
+        *ret_reason = REASON_NODES;
+        return false;
+    }
+    return may_merge((TenancyRule)plan->tenancy.rule, plan->tenancy.group, domain, ret_reason);
+}
+
 /* A group that is yet to be chosen leaves everybody undecided. */
 static void
 want(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
+    bool is_parting = nodes_is_parting(conf, sample, state, plan);
+
     for (size_t i = 0; i < sample->n; i++) {
         const DomainSample *domain = &sample->domains[i];
         DomainPlan *part = &plan->domains[i];
@@ -94,8 +108,7 @@ want(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *pla
             part->merge_reason = REASON_UNDECIDED;
             continue;
         }
-        may = may_merge((TenancyRule)plan->tenancy.rule, state->tenancy.group, domain,
-                        &part->merge_reason);
+        may = want_one(plan, domain, is_parting, &part->merge_reason);
         part->merge = may ? MERGING_ON : MERGING_OFF;
         if (!may)
             state->domains[i].tenancy.parked_us = 0; /* off for another reason now */
@@ -126,13 +139,6 @@ tenancy_headroom_bytes(const PolicyConf *conf, const HostSample *host)
                    mul_div(host->mem_total_bytes, conf->memory_tight_bp, BP_ONE));
 }
 
-/* Whether QEMU may be making copies of it at this moment, however long that has taken already. */
-static bool
-is_copying(const DomainSample *domain)
-{
-    return domain->merge_state == MERGE_MOVING || domain->is_switching;
-}
-
 /* What is on its way needs its memory still. Return: whether a large one is. */
 static bool
 book_copying(const Sample *sample, const Plan *plan, uint64_t *headroom)
@@ -143,7 +149,7 @@ book_copying(const Sample *sample, const Plan *plan, uint64_t *headroom)
         uint64_t need = tenancy_need_bytes(&sample->host, &sample->domains[i]);
 
         if (plan->domains[i].merge != MERGING_OFF || is_off(&sample->domains[i]) ||
-            !is_copying(&sample->domains[i]))
+            !tenancy_is_copying(&sample->domains[i]))
             continue;
         is_large = is_large || need > SMALL_BYTES;
         *headroom = sat_sub(*headroom, need);
@@ -168,7 +174,7 @@ switch_off(const Sample *sample, Plan *plan)
         plan->tenancy.need_bytes = sat_add(plan->tenancy.need_bytes, need);
         part->merge_reason =
             domain->merge_state == MERGE_STUCK ? REASON_MERGE_STUCK : REASON_MERGE_WAIT;
-        if (is_copying(domain)) {
+        if (tenancy_is_copying(domain)) {
             part->merge_apply = true;
         } else if (need > headroom || !tenancy_has_room(domain)) {
             part->merge_reason = REASON_NO_HEADROOM;
@@ -258,6 +264,8 @@ tenancy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state,
         return;
     switch_off(sample, plan);
     tenancy->pending = count_pending(sample, state, plan);
+    if (tenancy->pending > 0)
+        tenancy->nodes = VALUE_UNKNOWN;
     switch_on(sample, plan);
 }
 

@@ -40,6 +40,14 @@ tenancy_is_concerned(const DomainSample *domain)
     return domain->is_tenant && (domain->mergeable_bp > 0 || !domain->is_defined);
 }
 
+/** tenancy_is_copying() - whether QEMU may be making copies of a domain at this moment, however
+ * long that has taken already */
+static inline bool
+tenancy_is_copying(const DomainSample *domain)
+{
+    return domain->merge_state == MERGE_MOVING || domain->is_switching;
+}
+
 /**
  * tenancy_has_room() - whether a domain's own limit holds it with copies of all that is merged
  *

@@ -6,12 +6,11 @@
 #include "agent/actuator/ksm.h"
 #include "agent/actuator/memory_high.h"
 #include "agent/actuator/merge.h"
+#include "agent/actuator/nodes.h"
 #include "agent/actuator/stats_period.h"
 
 const Actuator *const actuators[ACTUATOR_COUNT] = {
-    [ACTUATOR_KSM] = &ksm_actuator,
-    [ACTUATOR_MERGE] = &merge_actuator,
-    [ACTUATOR_MEMORY_HIGH] = &memory_high_actuator,
-    [ACTUATOR_BALLOON] = &balloon_actuator,
-    [ACTUATOR_STATS_PERIOD] = &stats_period_actuator,
+    [ACTUATOR_KSM] = &ksm_actuator,         [ACTUATOR_NODES] = &nodes_actuator,
+    [ACTUATOR_MERGE] = &merge_actuator,     [ACTUATOR_MEMORY_HIGH] = &memory_high_actuator,
+    [ACTUATOR_BALLOON] = &balloon_actuator, [ACTUATOR_STATS_PERIOD] = &stats_period_actuator,
 };

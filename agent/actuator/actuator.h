@@ -51,6 +51,7 @@ typedef struct {
 /* All actuators, in the order in which they are applied; restored in reverse. */
 typedef enum {
     ACTUATOR_KSM,          /* context: KsmActuator */
+    ACTUATOR_NODES,        /* context: Nodes */
     ACTUATOR_MERGE,        /* context: Merge */
     ACTUATOR_MEMORY_HIGH,  /* context: MemoryHigh */
     ACTUATOR_BALLOON,      /* context: Balloon */

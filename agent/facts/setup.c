@@ -57,6 +57,40 @@ read_nodes(int root_fd)
 }
 
 static uint64_t
+read_balancing(int root_fd)
+{
+    char text[LINE_BYTES];
+    guint64 value;
+
+    if (procfile_read_text(root_fd, "proc/sys/kernel/numa_balancing", text, sizeof(text)) !=
+            PROCFILE_READ ||
+        !g_ascii_string_to_unsigned(g_strstrip(text), 10, 0, UINT32_MAX, &value, NULL))
+        return VALUE_UNKNOWN;
+    return value;
+}
+
+static bool
+is_numad(int dir_fd, void *data)
+{
+    char comm[SETUP_WORD_BYTES];
+
+    (void)data;
+    return procfile_read_text(dir_fd, "comm", comm, sizeof(comm)) == PROCFILE_READ &&
+           strcmp(g_strstrip(comm), "numad") == 0;
+}
+
+static bool
+find_numad(int root_fd)
+{
+    pid_t pid;
+    int fd = procfile_find_pid(root_fd, is_numad, NULL, &pid);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static uint64_t
 read_swap(int root_fd)
 {
     char meminfo[MEMINFO_BYTES];
@@ -125,6 +159,8 @@ setup_read(int root_fd, HostSetup *ret_setup)
 
     *ret_setup = (HostSetup){ 0 };
     ret_setup->numa_nodes = read_nodes(root_fd);
+    ret_setup->numa_balancing = read_balancing(root_fd);
+    ret_setup->has_numad = find_numad(root_fd);
     read_chosen(root_fd, "sys/kernel/mm/transparent_hugepage/enabled", ret_setup->thp);
     ret_setup->swap_bytes = read_swap(root_fd);
     ret_setup->pressure =

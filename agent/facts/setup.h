@@ -38,14 +38,16 @@ typedef enum {
 } SetupHook;
 
 typedef struct {
-    uint64_t numa_nodes;            /* online nodes; VALUE_UNKNOWN */
-    char thp[SETUP_WORD_BYTES];     /* "always", "madvise", "never"; "": not known */
-    uint64_t swap_bytes;            /* SwapTotal; VALUE_UNKNOWN */
-    ProcfileResult pressure;        /* how reading proc/pressure/memory went */
-    SetupCgroup cgroup;             /* that controls memory */
-    bool lru_gen_hidden;            /* the multi-gen LRU is on, and no debugfs shows it */
-    const char *damon_user;         /* static; who else has DAMON; NULL: nobody */
-    bool is_guest;                  /* the processors say that a hypervisor is below */
+    uint64_t numa_nodes;        /* online nodes; VALUE_UNKNOWN */
+    uint64_t numa_balancing;    /* the kernel moves pages between them if not 0; VALUE_UNKNOWN */
+    bool has_numad;             /* numad runs, and moves domains between them */
+    char thp[SETUP_WORD_BYTES]; /* "always", "madvise", "never"; "": not known */
+    uint64_t swap_bytes;        /* SwapTotal; VALUE_UNKNOWN */
+    ProcfileResult pressure;    /* how reading proc/pressure/memory went */
+    SetupCgroup cgroup;         /* that controls memory */
+    bool lru_gen_hidden;        /* the multi-gen LRU is on, and no debugfs shows it */
+    const char *damon_user;     /* static; who else has DAMON; NULL: nobody */
+    bool is_guest;              /* the processors say that a hypervisor is below */
     char product[SETUP_WORD_BYTES]; /* of the machine, by its firmware; "": not told */
 
     bool has_rival; /* rival is filled */
@@ -65,7 +67,8 @@ typedef struct {
  * Costs a few microseconds for each process, and reads the file of the hook: not for the event
  * path.
  *
- * Source: Documentation/admin-guide/mm/transhuge.rst, "enabled"; Documentation/accounting/psi.rst
+ * Source: Documentation/admin-guide/sysctl/kernel.rst, "numa_balancing"; numad(8);
+ * Documentation/admin-guide/mm/transhuge.rst, "enabled"; Documentation/accounting/psi.rst
  * (reading fails where psi=0); Documentation/admin-guide/cgroup-v2.rst, "cgroup.controllers";
  * Documentation/admin-guide/mm/multigen_lru.rst; CPUID leaf 1, ECX bit 31, which proc/cpuinfo shows
  * as "hypervisor"

@@ -57,6 +57,8 @@ typedef struct {
     Enable balloon_enable;      /* [balloon] enable */
     Enable high_enable;         /* [memory_high] enable */
     const TenancyPlan *tenancy; /* of the last decision */
+    MergeNodes nodes;           /* [ksm] merge_across_nodes */
+    uint64_t grain_bytes;       /* figures of domains are no finer; 0: they are exact */
     bool measures;              /* working sets are measured */
     size_t balloons;            /* domains with a balloon that had time to boot */
     size_t telling;             /* of those, whose guest tells of its memory */

@@ -6,6 +6,7 @@
  * would change nothing alone: whoever switches one off wants to know of the next.
  */
 #include "agent/report/doctor_check.h"
+#include "agent/report/doctor_tenancy.h"
 
 #include "policy/arith.h"
 
@@ -351,21 +352,6 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
     return true;
 }
 
-static bool
-find_merge_stuck(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)finding;
-    return host->tenancy->is_enforced && domain->plan.merge_reason == REASON_MERGE_STUCK;
-}
-
-static bool
-find_no_headroom(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    doctor_say(&finding->value, "%" PRIu64 " of %" PRIu64 " MiB",
-               mib_of(host->tenancy->headroom_bytes), mib_of(host->tenancy->need_bytes));
-    return host->tenancy->is_enforced && domain->plan.merge_reason == REASON_NO_HEADROOM;
-}
-
 static const DoctorCheck checks[] = {
     { { "definition-unknown", DOCTOR_WARNING, "domain XML",
         "Its definition could not be read, so it counts as one that cannot be merged.",
@@ -438,11 +424,16 @@ static const DoctorCheck checks[] = {
     { { "merge-stuck", DOCTOR_WARNING, "virtksm explain DOMAIN",
         "It must not be merged with others and cannot be switched off, so KSM does not scan.",
         "See what 'virtksm explain' says; <nosharepages/> holds from its next start on." },
-      find_merge_stuck },
+      doctor_find_stuck },
+    { { "merge-undecided", DOCTOR_WARNING, "virtksm explain DOMAIN",
+        "It is not known yet whom it may be merged with, so KSM does not scan.",
+        "See what the log of virtksmd says of its definition; a domain that is no longer there "
+        "goes with a restart of virtksmd." },
+      doctor_find_undecided },
     { { "merge-no-headroom", DOCTOR_WARNING, "virtksm explain DOMAIN",
         "It must not be merged with others, and its copies do not fit: KSM does not scan.",
         "Free memory on the host, or raise the <hard_limit> of the domain." },
-      find_no_headroom },
+      doctor_find_no_headroom },
     { { "no-balloon", DOCTOR_INFO, "<devices><memballoon>",
         "It has no balloon: memory that the guest does not use cannot be taken back.",
         "Use <memballoon model='virtio'>." },

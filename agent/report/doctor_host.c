@@ -6,6 +6,7 @@
  * and an information is a reason to know, of which a host may have several for good.
  */
 #include "agent/report/doctor_check.h"
+#include "agent/report/doctor_tenancy.h"
 
 #include "policy/arith.h"
 
@@ -139,6 +140,32 @@ find_smart_scan(const DoctorHost *host, const Domain *domain, Finding *finding)
 }
 
 static bool
+merges_across_nodes(const DoctorHost *host)
+{
+    uint64_t nodes = host->setup->numa_nodes;
+
+    return host->sample->ksm.merge_across_nodes == 1 && is_known(nodes) && nodes > 1;
+}
+
+static bool
+find_balancing(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    uint64_t balancing = host->setup->numa_balancing;
+
+    (void)domain;
+    doctor_say(&finding->value, "%" PRIu64, balancing);
+    return merges_across_nodes(host) && is_known(balancing) && balancing > 0;
+}
+
+static bool
+find_numad(const DoctorHost *host, const Domain *domain, Finding *finding)
+{
+    (void)domain;
+    (void)finding;
+    return merges_across_nodes(host) && host->setup->has_numad;
+}
+
+static bool
 find_nodes(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     uint64_t nodes = host->setup->numa_nodes;
@@ -146,6 +173,8 @@ find_nodes(const DoctorHost *host, const Domain *domain, Finding *finding)
     (void)domain;
     if (host->sample->ksm.merge_across_nodes != 0 || !is_known(nodes) || nodes < 2)
         return false;
+    if (host->nodes == NODES_APART)
+        finding->severity = DOCTOR_INFO;
     doctor_say(&finding->meaning,
                "Equal pages on different ones of the %" PRIu64 " NUMA nodes "
                "are not merged.",
@@ -309,23 +338,6 @@ find_hook_unseen(const DoctorHost *host, const Domain *domain, Finding *finding)
     return true;
 }
 
-static bool
-find_not_enforced(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)domain;
-    doctor_say(&finding->value, "rule %s", tenancy_rule_words[host->tenancy->rule]);
-    return !host->tenancy->is_enforced && host->tenancy->rule != TENANCY_AUTO &&
-           host->tenancy->rule != TENANCY_ALL;
-}
-
-static bool
-find_taint(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)domain;
-    doctor_say(&finding->value, "rule %s", tenancy_rule_words[host->tenancy->rule]);
-    return host->tenancy->is_enforced && host->tenancy->rule != TENANCY_ALL;
-}
-
 static const DoctorCheck checks[] = {
     { { "ksm-absent", DOCTOR_ERROR, KSM_DIR "run", "This kernel has no KSM.",
         "Run a kernel built with CONFIG_KSM=y, and mount sysfs." },
@@ -368,9 +380,22 @@ static const DoctorCheck checks[] = {
         "Nothing; it saves much of ksmd's CPU time." },
       find_smart_scan },
     { { "numa-apart", DOCTOR_WARNING, KSM_DIR "merge_across_nodes", NULL,
-        "If memory matters more than its nearness: stop KSM, write 2 to run and 1 to "
-        "merge_across_nodes." },
+        "If memory matters more than its nearness: [ksm] merge_across_nodes = yes." },
       find_nodes },
+    { { "numa-pending", DOCTOR_WARNING, KSM_DIR "merge_across_nodes",
+        "It is not as [ksm] merge_across_nodes says.",
+        "See the value: it can change only while nothing is merged." },
+      doctor_find_nodes_pending },
+    { { "numa-balancing", DOCTOR_INFO, "/proc/sys/kernel/numa_balancing",
+        "The kernel moves pages to the node that uses them, but not those that are merged: these "
+        "may be far from their domains for good.",
+        "If nearness matters more than memory: [ksm] merge_across_nodes = no." },
+      find_balancing },
+    { { "numad-runs", DOCTOR_WARNING, "process numad",
+        "numad places domains by how much memory they have on each node, which merging across "
+        "nodes makes untrue.",
+        "[ksm] merge_across_nodes = no, or stop numad." },
+      find_numad },
     { { "thp-always", DOCTOR_INFO, "/sys/kernel/mm/transparent_hugepage/enabled",
         "Guest memory is on huge pages where possible: KSM has to split each before it merges a "
         "part of it, and the guest loses its speed there.",
@@ -396,12 +421,12 @@ static const DoctorCheck checks[] = {
         "By the rule some domains must not share memory with others, and nothing keeps them from "
         "it.",
         "[tenancy] enforce = yes, or rule = all if all domains have one owner." },
-      find_not_enforced },
+      doctor_find_not_enforced },
     { { "tenancy-taint", DOCTOR_INFO, "virsh dominfo",
         "Merging is switched on QEMU's monitor, so libvirt marks domains as tainted "
         "(custom-monitor).",
         "Nothing; support for such domains may ask for it." },
-      find_taint },
+      doctor_find_taint },
     { { "debugfs-absent", DOCTOR_INFO, "/sys/kernel/debug/lru_gen",
         "The kernel's generations of pages cannot be seen, so working sets are measured by other "
         "means, which cost more or know less.",

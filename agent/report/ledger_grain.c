@@ -38,3 +38,11 @@ ledger_coarsen(Ledger *ledger, uint64_t grain_bytes)
     for (guint i = 0; i < ledger->rows->len; i++)
         coarsen_row(ledger, &g_array_index(ledger->rows, LedgerRow, i), grain_bytes);
 }
+
+uint64_t
+ledger_coarse_need(uint64_t bytes, uint64_t grain_bytes)
+{
+    uint64_t rest = grain_bytes > 0 ? bytes % grain_bytes : 0;
+
+    return rest > 0 ? sat_add(bytes - rest, grain_bytes) : bytes;
+}

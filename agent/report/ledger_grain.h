@@ -17,4 +17,13 @@
  */
 void ledger_coarsen(Ledger *ledger, uint64_t grain_bytes);
 
+/**
+ * ledger_coarse_need() - what domains need together, no finer than figures of single ones
+ * @bytes:       which may be those of one domain
+ * @grain_bytes: as for ledger_coarsen()
+ *
+ * Return: rounded up, since less would not do.
+ */
+uint64_t ledger_coarse_need(uint64_t bytes, uint64_t grain_bytes);
+
 #endif

@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/report/metrics_row.h"
+#include "agent/report/metrics_tenancy.h"
 #include "agent/report/metrics_text.h"
 #include "agent/source/source.h"
 
@@ -366,6 +367,25 @@ static const HostMetric rows[] = {
       "1 for the phase that the controller of KSM is in, 0 for the others. The last four belong to "
       "mode classic.",
       NULL, list_phase },
+    { "virtksm_tenancy_enforced", METRIC_GAUGE, "",
+      "1 if merging of domains is switched as the rule of [tenancy] says, 0 if that is only "
+      "reported.",
+      metrics_tenancy_enforced, NULL },
+    { "virtksm_tenancy_paused", METRIC_GAUGE, "",
+      "1 while KSM stands still because a domain could be merged that must not be.",
+      metrics_tenancy_paused, NULL },
+    { "virtksm_tenancy_groups", METRIC_GAUGE, "",
+      "Trust groups of which a domain runs; one that says none is a group of its own.",
+      metrics_tenancy_groups, NULL },
+    { "virtksm_tenancy_domains", METRIC_GAUGE, "", "Domains by how merging of them stands.", NULL,
+      metrics_tenancy_domains },
+    { "virtksm_tenancy_refused_domains", METRIC_GAUGE, "",
+      "Domains that should not be merged, and that there is no memory to switch off.",
+      metrics_tenancy_refused, NULL },
+    { "virtksm_tenancy_start_window_seconds", METRIC_GAUGE, "seconds",
+      "How long KSM went on after the QEMU of the last domain that started had begun, before it "
+      "was made to stand still. 0: it stood still before.",
+      metrics_tenancy_window, NULL },
     { "virtksm_memory_level", METRIC_GAUGE, "",
       "1 for how short of memory the host is (calm, tight, critical), 0 for the others.", NULL,
       list_memory_level },

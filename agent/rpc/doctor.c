@@ -28,6 +28,8 @@ describe_host(const Agent *agent, const HostSetup *setup)
         .balloon_enable = (Enable)agent->conf->policy.balloon_enable,
         .high_enable = (Enable)agent->conf->policy.high_enable,
         .tenancy = &agent->plan.tenancy,
+        .nodes = (MergeNodes)agent->conf->policy.merge_across_nodes,
+        .grain_bytes = agent->conf->grain_kib * 1024,
         .measures = measure_is_on(agent),
         .libvirt_wanted = strcmp(agent->conf->uri, NO_LIBVIRT) != 0,
         .libvirt_uri = agent->conf->uri,

@@ -5,6 +5,7 @@
  * What is decided is told whether it is enforced or not; so is why it is not.
  */
 #include "agent/rpc/tenancy.h"
+#include "agent/report/ledger_grain.h"
 #include "agent/rpc/method.h"
 #include "agent/tenant.h"
 
@@ -40,7 +41,8 @@ rpc_tenancy(const Agent *agent, bool domains)
     MESSAGE_SET(message, pending, plan->pending);
     if (plan->reason != REASON_NONE)
         message->reason = g_strdup(reason_text(plan->reason));
-    MESSAGE_SET(message, need_bytes, plan->need_bytes);
+    MESSAGE_SET(message, need_bytes,
+                ledger_coarse_need(plan->need_bytes, agent->conf->grain_kib * 1024));
     MESSAGE_SET(message, headroom_bytes, plan->headroom_bytes);
     return message;
 }

@@ -197,6 +197,8 @@ static const TraceField state_fields[] = {
     STATE(tenancy.group),
     STATE(tenancy.since_us),
     STATE(tenancy.looked_us),
+    STATE(tenancy.parting_us),
+    STATE(tenancy.parted_us),
 };
 
 static const TraceField track_fields[] = {
@@ -294,6 +296,8 @@ static const TraceField plan_fields[] = {
     BETWEEN(Plan, tenancy.reason, 0, REASON_COUNT - 1),
     ANY(Plan, tenancy.need_bytes),
     ANY(Plan, tenancy.headroom_bytes),
+    ANY(Plan, tenancy.nodes),
+    BETWEEN(Plan, tenancy.nodes_reason, 0, REASON_COUNT - 1),
     ANY(Plan, next_tick_us),
 };
 

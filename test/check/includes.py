@@ -28,7 +28,7 @@ ROOMS = (
                        "proto/grpc_unpack.h") + COMMON),
     ("agent/report/metrics", ("agent/report/", "agent/facts/", "agent/source/source.h",
                               "agent/agent.h", "agent/conf.h", "agent/domain.h", "agent/event.h",
-                              "agent/tick.h") + COMMON),
+                              "agent/tenant.h", "agent/tick.h") + COMMON),
     ("agent/report/", ("agent/report/", "agent/facts/", "agent/actuator/ksm.h",
                        "agent/domain.h") + COMMON),
     ("agent/trace/", ("agent/trace/", "agent/config.h", "proto/trace.pb-c.h",

@@ -42,11 +42,14 @@ fakeagent_setup(void **state)
     trace_hub_init(&agent->traces);
     measure_init(&agent->measure);
     policy_init(&agent->policy);
+    tenant_init(&agent->window);
     host_init(&agent->host_facts, agent->root_fd);
     originals_init(&agent->originals);
     originals_open(&agent->originals, state_dir, BOOT, NULL);
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
+    nodes_init(&agent->nodes, agent->root_fd, &agent->originals, &agent->ksm);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;
+    agent->contexts[ACTUATOR_NODES] = &agent->nodes;
     reclaim_open(agent);
     if (ksm_actuator_open(&agent->ksm) != KSM_ACTUATOR_READY)
         fail_msg("%s", ksm_actuator_text(&agent->ksm));

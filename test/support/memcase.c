@@ -71,6 +71,25 @@ memcase_init_limits(MemCase *one)
 }
 
 void
+memcase_init_tenancy(MemCase *one, size_t n)
+{
+    memcase_init(one, n);
+    one->conf.mode = KSM_MODE_FIXED;
+    one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
+    one->host.has_ksm = true;
+    one->host.page_bytes = 4096;
+    one->host.ksm.pages_sharing = 75;
+    one->host.ksm.pages_shared = 25;
+    for (size_t i = 0; i < n; i++) {
+        one->domains[i].is_tenant = true;
+        one->domains[i].is_defined = true;
+        one->domains[i].mergeable_bp = BP_ONE;
+        one->domains[i].merging_pages = 100 * MIB / 4096;
+        one->domains[i].unshare_pages = 100 * MIB / 4096;
+    }
+}
+
+void
 memcase_decide(MemCase *one)
 {
     const Sample sample = { one->host, one->domains, one->n };

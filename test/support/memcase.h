@@ -45,6 +45,10 @@ void memcase_init_reclaim(MemCase *one, size_t n);
 /** memcase_init_limits() - the same with one domain, and without memory.reclaim */
 void memcase_init_limits(MemCase *one);
 
+/** memcase_init_tenancy() - mode fixed, [tenancy] enforce = yes; domains that are known, merge, and
+ * have 100 MiB of merged memory each */
+void memcase_init_tenancy(MemCase *one, size_t n);
+
 /** memcase_decide() - a decision on the fields as they are */
 void memcase_decide(MemCase *one);
 

@@ -14,67 +14,7 @@
 #include <cmocka.h>
 
 #include "policy/arith.h"
-
-#define US_PER_S UINT64_C(1000000)
-#define GIB      (UINT64_C(1) << 30)
-#define NOW_S    UINT64_C(1700000000)
-
-/* A host and a domain at which nothing is the matter. */
-typedef struct {
-    HostSample sample;
-    HostSetup setup;
-    KsmForeign foreign;
-    DoctorHost host;
-    TenancyPlan tenancy;
-    Domain domain;
-} Patient;
-
-static void
-patient_init(Patient *patient)
-{
-    *patient = (Patient){
-        .sample = { .has_ksm = true, .knobs = { .run = KSM_RUN_MERGE } },
-        .setup = { .numa_nodes = 1,
-                   .thp = "madvise",
-                   .swap_bytes = GIB,
-                   .pressure = PROCFILE_READ,
-                   .cgroup = SETUP_CGROUP_V2,
-                   .hook = SETUP_HOOK_OURS,
-                   .hook_changed_s = NOW_S - 1000,
-                   .libvirtd_started_s = NOW_S - 500,
-                   .libvirtd = "libvirtd" },
-        .domain = { .name = (char *)(guintptr) "web",
-                    .state = DOMAIN_RUNNING,
-                    .is_libvirts = true,
-                    .seen_us = 1000 * US_PER_S,
-                    .stats_us = 1990 * US_PER_S,
-                    .guest_stats_s = NOW_S - 5,
-                    .has_process = true,
-                    .has_xml = true,
-                    .xml = { .ram_bytes = GIB,
-                             .balloon = DOMAIN_BALLOON_VIRTIO,
-                             .stats_period_s = 10,
-                             .policy = { .weight = DOMAIN_WEIGHT_NORMAL } },
-                    .plan = { .mergeable_pages = 1000, .reason = REASON_SETTLING } },
-    };
-    patient->sample.ksm.merge_across_nodes = 1;
-    patient->host = (DoctorHost){ .sample = &patient->sample,
-                                  .setup = &patient->setup,
-                                  .actuator = KSM_ACTUATOR_READY,
-                                  .actuator_text = "the actuator's own words",
-                                  .foreign = &patient->foreign,
-                                  .mode = KSM_MODE_AUTO,
-                                  .reason = REASON_NO_DOMAIN,
-                                  .libvirt_wanted = true,
-                                  .libvirt_open = true,
-                                  .libvirt_uri = "qemu:///system",
-                                  .hook_wanted = true,
-                                  .hook_open = true,
-                                  .tenancy = &patient->tenancy,
-                                  .measures = true,
-                                  .now_us = 2000 * US_PER_S,
-                                  .now_s = NOW_S };
-}
+#include "test/support/patient.h"
 
 /* --- what is wrong ------------------------------------------------------------------------ */
 
@@ -99,6 +39,15 @@ static void nodes_apart(Patient *p) { p->setup.numa_nodes = 2; p->sample.ksm.mer
 static void nodes_together(Patient *p) { p->setup.numa_nodes = 2; }
 static void one_node(Patient *p) { p->sample.ksm.merge_across_nodes = 0; }
 static void unknown_nodes(Patient *p) { one_node(p); p->setup.numa_nodes = VALUE_UNKNOWN; }
+static void chosen_apart(Patient *p) { nodes_apart(p); p->host.nodes = NODES_APART; }
+static void nodes_pending(Patient *p) { p->host.nodes = NODES_APART; p->tenancy.nodes_reason = REASON_NO_HEADROOM; }
+static void nodes_parting(Patient *p) { nodes_pending(p); p->tenancy.nodes_reason = REASON_NODES; }
+static void balanced(Patient *p) { nodes_together(p); p->setup.numa_balancing = 1; }
+static void balancing_off(Patient *p) { nodes_together(p); p->setup.numa_balancing = 0; }
+static void balancing_unknown(Patient *p) { nodes_together(p); p->setup.numa_balancing = VALUE_UNKNOWN; }
+static void balanced_alone(Patient *p) { p->setup.numa_balancing = 1; p->setup.has_numad = true; }
+static void balanced_apart(Patient *p) { nodes_apart(p); p->setup.numa_balancing = 1; p->setup.has_numad = true; }
+static void numad(Patient *p) { nodes_together(p); p->setup.has_numad = true; }
 static void thp(Patient *p) { g_strlcpy(p->setup.thp, "always", sizeof(p->setup.thp)); }
 static void no_swap(Patient *p) { p->setup.swap_bytes = 0; }
 static void unknown_swap(Patient *p) { p->setup.swap_bytes = VALUE_UNKNOWN; }
@@ -111,6 +60,10 @@ static void one_owner(Patient *p) { p->tenancy = (TenancyPlan){ .rule = TENANCY_
 static void tainted(Patient *p) { one_owner(p); p->tenancy.rule = TENANCY_LISTED; }
 static void merge_stuck(Patient *p) { one_owner(p); p->domain.plan.merge_reason = REASON_MERGE_STUCK; }
 static void no_headroom(Patient *p) { one_owner(p); p->tenancy.need_bytes = GIB; p->domain.plan.merge_reason = REASON_NO_HEADROOM; }
+static void coarse_headroom(Patient *p) { no_headroom(p); p->tenancy.need_bytes = 1; p->host.grain_bytes = GIB / 2; }
+static void merge_undecided(Patient *p) { one_owner(p); p->domain.plan.merge_reason = REASON_UNDECIDED; }
+static void just_started(Patient *p) { merge_undecided(p); p->domain.seen_us = 1990 * US_PER_S; }
+static void undecided_for_nothing(Patient *p) { merge_undecided(p); p->tenancy.is_enforced = false; }
 static void nested(Patient *p) { p->setup.is_guest = true; g_strlcpy(p->setup.product, "VM", sizeof(p->setup.product)); }
 static void libvirt_away(Patient *p) { p->host.libvirt_open = false; p->host.libvirt_detail = "no such file"; }
 static void no_libvirt(Patient *p) { p->host.libvirt_open = p->host.libvirt_wanted = false; }
@@ -221,6 +174,18 @@ static const Row host_rows[] = {
     { "nodes together", nodes_together, "" },
     { "one node", one_node, "" },
     { "nodes not known", unknown_nodes, "" },
+    { "nodes apart by configuration", chosen_apart, "numa-apart info 0" },
+    { "a setting that is not in force", nodes_pending,
+      "numa-pending warning 1, wanted no: it should be switched off, and there is not enough "
+      "memory "
+      "for the copies that this makes" },
+    { "a setting that is on its way", nodes_parting, "" },
+    { "balanced nodes", balanced, "numa-balancing info 1" },
+    { "nodes that are not balanced", balancing_off, "" },
+    { "nobody knows whether they are", balancing_unknown, "" },
+    { "one balanced node", balanced_alone, "" },
+    { "balanced, and merged apart", balanced_apart, "numa-apart warning 0" },
+    { "numad", numad, "numad-runs warning -" },
     { "huge pages everywhere", thp, "thp-always info always" },
     { "no swap", no_swap, "no-swap info SwapTotal: 0 kB" },
     { "swap not known", unknown_swap, "" },
@@ -286,6 +251,11 @@ static const Row domain_rows[] = {
     { "nothing decided", undecided, "" },
     { "cannot be switched", merge_stuck, "merge-stuck warning -" },
     { "no memory for copies", no_headroom, "merge-no-headroom warning 0 of 1024 MiB" },
+    { "in figures that are coarse", coarse_headroom, "merge-no-headroom warning 0 of 512 MiB" },
+    { "nobody knows whom it may merge with", merge_undecided,
+      "merge-undecided warning for 1000 s" },
+    { "nor a moment after its start", just_started, "" },
+    { "and nothing waits for it", undecided_for_nothing, "" },
     { "no balloon", no_balloon, "no-balloon info model='none'" },
     { "no period", no_period, "no-balloon-statistics info -" },
     { "no period but ours", asked_by_us, "" },

@@ -73,11 +73,38 @@ the_setting_that_held_is_told_with_its_section_and_value(void **state)
     }
 }
 
+/* What copies need may be what a single domain has merged. */
+static void
+what_copies_need_is_no_finer_than_figures_of_domains(void **state)
+{
+    static const struct {
+        uint64_t grain_kib;
+        uint64_t need_bytes;
+        uint64_t told_bytes;
+    } rows[] = {
+        { 0, 12345, 12345 },
+        { 16, 12345, 16384 },
+        { 16, 0, 0 },
+    };
+    FakeRpc *rpc = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Virtksm__V1__ExplainResponse *answer;
+
+        rpc->agent->conf->grain_kib = rows[i].grain_kib;
+        rpc->agent->plan.tenancy.need_bytes = rows[i].need_bytes;
+        answer = explain(rpc);
+        assert_int_equal(answer->tenancy->need_bytes, rows[i].told_bytes);
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_RPC(the_setting_that_held_is_told_with_its_section_and_value),
+        ON_RPC(what_copies_need_is_no_finer_than_figures_of_domains),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

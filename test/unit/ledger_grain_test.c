@@ -80,12 +80,30 @@ without_a_grain_nothing_changes(void **unused)
     }
 }
 
+static void
+a_need_is_rounded_up(void **unused)
+{
+    static const struct {
+        uint64_t bytes;
+        uint64_t grain;
+        uint64_t want;
+    } rows[] = {
+        { 0, 100, 0 },     { 1, 100, 100 }, { 100, 100, 100 },
+        { 101, 100, 200 }, { 101, 0, 101 }, { UINT64_MAX - 1, 100, UINT64_MAX },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        assert_int_equal(ledger_coarse_need(rows[i].bytes, rows[i].grain), rows[i].want);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_cut_off_a_domain_goes_to_the_others),
         cmocka_unit_test(without_a_grain_nothing_changes),
+        cmocka_unit_test(a_need_is_rounded_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

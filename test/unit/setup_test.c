@@ -101,6 +101,30 @@ what_is_in_the_way_of_measuring_working_sets_is_seen(void **unused)
     }
 }
 
+static void
+who_moves_memory_between_nodes_is_seen(void **unused)
+{
+    static const struct {
+        FakeFile file;
+        uint64_t balancing; /* VALUE_UNKNOWN */
+        bool has_numad;
+    } rows[] = {
+        { { "proc/sys/kernel/numa_balancing", "0\n" }, 0, false },
+        { { "proc/sys/kernel/numa_balancing", "1\n" }, 1, false },
+        { { "proc/sys/kernel/numa_balancing", "on\n" }, VALUE_UNKNOWN, false },
+        { { "proc/77/comm", "numad\n" }, VALUE_UNKNOWN, true },
+        { { "proc/77/comm", "numademo\n" }, VALUE_UNKNOWN, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        HostSetup is = read_with(&rows[i].file);
+
+        if (is.numa_balancing != rows[i].balancing || is.has_numad != rows[i].has_numad)
+            fail_msg("row %zu, %s", i, rows[i].file.path);
+    }
+}
+
 /* @want: NULL: nothing */
 static bool
 is_text(const char *text, const char *want)
@@ -244,6 +268,7 @@ main(void)
         cmocka_unit_test(an_empty_host_tells_nothing),
         cmocka_unit_test(what_is_in_the_way_of_measuring_working_sets_is_seen),
         cmocka_unit_test(each_file_tells_its_fact),
+        cmocka_unit_test(who_moves_memory_between_nodes_is_seen),
         cmocka_unit_test(a_dedicated_rival_comes_before_one_that_may_be_harmless),
         cmocka_unit_test(the_hook_is_judged_by_its_version_and_mode),
         cmocka_unit_test(times_of_hook_and_libvirt_are_on_one_clock),

@@ -2,7 +2,6 @@
 /* tenancy_test.c - never two groups that can merge, and never more copies than there is memory for
  */
 #include "policy/tenancy.h"
-#include "test/support/dice.h"
 #include "test/support/memcase.h"
 
 #include <inttypes.h>
@@ -14,26 +13,6 @@
 #include <cmocka.h>
 
 #define N MEMCASE_DOMAINS
-
-/* Domains that are known, merge, and have 100 MiB of merged memory each. */
-static void
-init(MemCase *one, size_t n)
-{
-    memcase_init(one, n);
-    one->conf.mode = KSM_MODE_FIXED;
-    one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
-    one->host.has_ksm = true;
-    one->host.page_bytes = 4096;
-    one->host.ksm.pages_sharing = 75;
-    one->host.ksm.pages_shared = 25;
-    for (size_t i = 0; i < n; i++) {
-        one->domains[i].is_tenant = true;
-        one->domains[i].is_defined = true;
-        one->domains[i].mergeable_bp = BP_ONE;
-        one->domains[i].merging_pages = 100 * MIB / 4096;
-        one->domains[i].unshare_pages = 100 * MIB / 4096;
-    }
-}
 
 static void
 set_groups(MemCase *one, const char *groups)
@@ -99,7 +78,7 @@ the_rule_says_who_is_merged(void **unused)
         MemCase one;
         char want[N + 1];
 
-        init(&one, N);
+        memcase_init_tenancy(&one, N);
         one.conf.tenancy_rule = rows[r].rule;
         set_groups(&one, rows[r].groups);
         for (size_t i = 0; i < N; i++)
@@ -131,7 +110,7 @@ without_permission_all_is_only_reported(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init(&one, 2);
+        memcase_init_tenancy(&one, 2);
         set_groups(&one, "ab");
         one.conf.tenancy_enforce = rows[r].enforce;
         one.conf.mode = rows[r].mode;
@@ -152,7 +131,7 @@ scanning_stands_still_until_all_are_decided_and_off(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 3);
+    memcase_init_tenancy(&one, 3);
     set_groups(&one, "aab");
     memcase_decide(&one);
     assert_int_equal(one.plan.ksm.knobs.run, KSM_RUN_STOP);
@@ -204,7 +183,7 @@ copies_wait_for_memory(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init(&one, 3);
+        memcase_init_tenancy(&one, 3);
         set_groups(&one, "abc");
         memcase_available(&one, rows[r].available_mib);
         for (size_t i = 0; i < 2; i++) {
@@ -228,7 +207,7 @@ without_figures_the_most_is_needed_and_nothing_is_there(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 2);
+    memcase_init_tenancy(&one, 2);
     set_groups(&one, "ab");
     one.domains[1].unshare_pages = U;
     assert_int_equal(tenancy_need_bytes(&one.host, &one.domains[1]), 1000 * MIB);
@@ -246,7 +225,7 @@ who_cannot_be_switched_off_decides(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 4);
+    memcase_init_tenancy(&one, 4);
     set_groups(&one, "aabc");
     settle(&one);
     assert_int_equal(one.plan.tenancy.group, 1);
@@ -285,7 +264,7 @@ one_attempt_that_failed_does_not_decide(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init(&one, 3);
+        memcase_init_tenancy(&one, 3);
         set_groups(&one, "aab");
         for (uint64_t s = 0; s < rows[r].started_s; s++) {
             memcase_after(&one, S);
@@ -323,7 +302,7 @@ what_hangs_keeps_its_memory(void **unused)
     for (size_t r = 0; r < ROWS(rows); r++) {
         MemCase one;
 
-        init(&one, 3);
+        memcase_init_tenancy(&one, 3);
         one.conf.tenancy_rule = TENANCY_LISTED;
         memcase_available(&one, rows[r].available_mib);
         one.domains[0].merge_wish = MERGE_WISH_YES;
@@ -348,7 +327,7 @@ a_group_stays_for_dwell_s_and_goes_when_another_brings_more(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 4);
+    memcase_init_tenancy(&one, 4);
     set_groups(&one, "aabb");
     settle(&one);
     assert_int_equal(one.plan.tenancy.group, 1);
@@ -386,7 +365,7 @@ the_first_choice_waits_for_figures_but_not_for_ever(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 3);
+    memcase_init_tenancy(&one, 3);
     set_groups(&one, "abb");
     one.host.now_us = 100 * S;
     for (size_t i = 0; i < 3; i++)
@@ -406,7 +385,7 @@ who_is_off_owes_nothing_and_all_when_it_is_on_again(void **unused)
     MemCase one;
     (void)unused;
 
-    init(&one, 2);
+    memcase_init_tenancy(&one, 2);
     one.conf.mode = KSM_MODE_AUTO;
     one.conf.tenancy_rule = TENANCY_LISTED;
     one.domains[1].merge_wish = MERGE_WISH_YES;
@@ -421,122 +400,6 @@ who_is_off_owes_nothing_and_all_when_it_is_on_again(void **unused)
     obey(&one);
     memcase_after(&one, S);
     assert_int_equal(one.plans[0].debt_pages, 1000 * MIB / 4096);
-}
-
-/* --- properties ------------------------------------------------------------------------- */
-
-/* Something happens to a domain. */
-static void
-disturb(MemCase *one, Dice *dice, uint64_t *next_key)
-{
-    DomainSample *domain = &one->domains[dice_below(dice, one->n)];
-
-    switch (dice_below(dice, 12)) {
-    case 0: /* restarted, with QEMU's default */
-        domain->key = (*next_key)++;
-        domain->started_us = one->host.now_us;
-        domain->merge_state = MERGE_AS_FOUND;
-        domain->is_defined = false;
-        memset(&one->tracks[domain - one->domains], 0, sizeof(one->tracks[0]));
-        break;
-    case 1:
-        domain->group = dice_below(dice, 3);
-        break;
-    case 2:
-        domain->merge_wish = (uint32_t)dice_below(dice, MERGE_WISH_COUNT);
-        break;
-    case 3:
-        memcase_available(one, 900 + dice_below(dice, 1000));
-        break;
-    case 4:
-        domain->unshare_pages = dice_below(dice, 2) ? U : dice_below(dice, 300 * MIB / 4096);
-        break;
-    case 5:
-        one->host.starting = (uint32_t)dice_below(dice, 2);
-        break;
-    default:
-        domain->is_defined = true;
-    }
-}
-
-/* Libvirt and QEMU do what is asked for, in their own time, or not. */
-static void
-move(MemCase *one, Dice *dice)
-{
-    for (size_t i = 0; i < one->n; i++) {
-        DomainSample *domain = &one->domains[i];
-        const DomainPlan *part = &one->plans[i];
-
-        if (!part->merge_apply || dice_below(dice, 3) == 0)
-            continue;
-        if (part->merge == MERGING_ON)
-            domain->merge_state = MERGE_AS_FOUND;
-        else if (domain->merge_state == MERGE_MOVING)
-            domain->merge_state = dice_below(dice, 8) == 0 ? MERGE_STUCK : MERGE_OFF;
-        else if (domain->merge_state != MERGE_OFF)
-            domain->merge_state = MERGE_MOVING;
-    }
-}
-
-/* All that could merge now is of one group, and wants to. */
-static void
-check_scanning(const MemCase *one, unsigned step)
-{
-    uint64_t group = 0;
-
-    if (one->plan.ksm.knobs.run != KSM_RUN_MERGE)
-        return;
-    for (size_t i = 0; i < one->n; i++) {
-        const DomainSample *domain = &one->domains[i];
-        uint64_t its = domain->group ? domain->group : 1000 + domain->key;
-
-        if (domain->merge_state == MERGE_OFF)
-            continue;
-        if (!domain->is_defined || domain->merge_wish == MERGE_WISH_NO || one->host.starting > 0)
-            fail_msg("step %u: scanned, and domain %zu is not decided", step, i);
-        if (group != 0 && group != its)
-            fail_msg("step %u: two groups are scanned", step);
-        group = its;
-    }
-}
-
-static void
-check_memory(const MemCase *one, unsigned step)
-{
-    uint64_t asked = 0;
-
-    for (size_t i = 0; i < one->n; i++)
-        if (one->plans[i].merge_apply && one->plans[i].merge == MERGING_OFF &&
-            one->domains[i].merge_state != MERGE_MOVING)
-            asked += tenancy_need_bytes(&one->host, &one->domains[i]);
-    if (asked > tenancy_headroom_bytes(&one->conf, &one->host))
-        fail_msg("step %u: copies of %" PRIu64 " bytes were asked for", step, asked);
-}
-
-static void
-two_groups_are_never_scanned_and_memory_is_kept(void **unused)
-{
-    Dice dice = dice_new();
-    uint64_t next_key = 100;
-    uint64_t scanned = 0;
-    MemCase one;
-    (void)unused;
-
-    init(&one, N);
-    one.conf.tenancy_rule = TENANCY_SAME_GROUP;
-    for (unsigned step = 0; step < 20000; step++) {
-        if (dice_below(&dice, 4) == 0)
-            disturb(&one, &dice, &next_key);
-        memcase_after(&one, S);
-        check_scanning(&one, step);
-        check_memory(&one, step);
-        scanned += one.plan.ksm.knobs.run == KSM_RUN_MERGE;
-        move(&one, &dice);
-        for (size_t i = 0; i < N; i++) /* it is tried again */
-            if (one.domains[i].merge_state == MERGE_STUCK && dice_below(&dice, 4) == 0)
-                one.domains[i].merge_state = MERGE_MOVING;
-    }
-    assert_true(scanned > 100);
 }
 
 int
@@ -554,7 +417,6 @@ main(void)
         cmocka_unit_test(a_group_stays_for_dwell_s_and_goes_when_another_brings_more),
         cmocka_unit_test(the_first_choice_waits_for_figures_but_not_for_ever),
         cmocka_unit_test(who_is_off_owes_nothing_and_all_when_it_is_on_again),
-        cmocka_unit_test(two_groups_are_never_scanned_and_memory_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
