@@ -11,18 +11,19 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from vktest import RealTestCase, ksm, main, virsh, wait_until  # noqa: E402
 from vktest.memory import Hog  # noqa: E402
+from vktest.watch import Watch  # noqa: E402
 
 COMMON_MIB = 32
 COMMON_PAGES = COMMON_MIB * 256
 # Firmware, loader and the guest itself have equal pages of their own; see support_selftest.py.
 SLACK_PAGES = 600
 POLICY = "<metadata><v:policy xmlns:v='urn:virtksm:domain:1'><v:ksm group='%s'/></v:policy></metadata>"
+DIMM = "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>"
 CONFIG = """\
 [ksm]
 settle_ms = 500
@@ -34,51 +35,52 @@ rule = {rule}
 dwell_s = 10
 """
 
+# All memory is passed several times a second.
+FAST = """\
+[ksm]
+mode = fixed
+fixed_pages = 20000
+[agent]
+memory_tight = 1
+[tenancy]
+enforce = yes
+rule = {rule}
+dwell_s = 10
+"""
 
-class Witness:
-    """The most that was merged of each process, from open() to most()."""
+
+class Witness(Watch):
+    """The most that was merged of each process, until most(). They must live that long."""
 
     def __init__(self, *pids):
-        self.pids = pids
         self.peak = dict.fromkeys(pids, 0)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        super().__init__(0.02, self._note)
 
-    def _run(self):
-        while not self._end.wait(0.02):
-            for pid in self.pids:
-                try:
-                    self.peak[pid] = max(self.peak[pid],
-                                         ksm.of_process(pid)["ksm_merging_pages"])
-                except (FileNotFoundError, ProcessLookupError):
-                    pass
+    def _note(self):
+        for pid, peak in self.peak.items():
+            self.peak[pid] = max(peak, ksm.of_process(pid)["ksm_merging_pages"])
 
     def most(self):
-        self._end.set()
-        self._thread.join()
-        return [self.peak[pid] for pid in self.pids]
+        self.end()
+        return list(self.peak.values())
 
 
-class RunWatch:
+class RunWatch(Watch):
     """When "run" of KSM became what."""
 
     def __init__(self):
         self.changes = [(time.clock_gettime(time.CLOCK_BOOTTIME), ksm.read("run"))]
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        super().__init__(0.0005, self._note)
 
-    def _run(self):
-        while not self._end.wait(0.0005):
-            now = ksm.read("run")
-            if now != self.changes[-1][1]:
-                self.changes.append((time.clock_gettime(time.CLOCK_BOOTTIME), now))
+    def _note(self):
+        now = ksm.read("run")
+        if now != self.changes[-1][1]:
+            self.changes.append((time.clock_gettime(time.CLOCK_BOOTTIME), now))
 
-    def end(self):
-        self._end.set()
-        self._thread.join()
-        return self.changes
+    def stops(self):
+        """Ends it. Returns when KSM was made to stand still."""
+        self.end()
+        return [at for at, run in self.changes[1:] if run == 0]
 
 
 def begun_at(pid):
@@ -87,16 +89,16 @@ def begun_at(pid):
         return int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def is_marked(domain):
+def is_marked(domain, mib=96):
     """Whether guest memory of that size is mergeable, by the flags of its mapping."""
     size = None
     with open("/proc/%d/smaps" % domain.pid, encoding="ascii") as file:
         for line in file:
             if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
                 size = int(match[2], 16) - int(match[1], 16)
-            elif line.startswith("VmFlags:") and size == 96 << 20:
+            elif line.startswith("VmFlags:") and size == mib << 20:
                 return " mg" in line
-    raise AssertionError("%s has no mapping of its size" % domain.name)
+    raise AssertionError("%s has no mapping of %d MiB" % (domain.name, mib))
 
 
 class TenancyTestCase(RealTestCase):
@@ -124,6 +126,11 @@ class TenancyTestCase(RealTestCase):
                    lambda: "settled: %s" % self.tenancy(daemon), seconds)
         wait_until(lambda: daemon.ask("status")["phase"] in ("maintain", "rest"),
                    lambda: "calm: %s" % daemon.ask("status"), seconds)
+
+    @staticmethod
+    def wait_shared(*domains):
+        wait_until(lambda: min(each.ksm()["ksm_merging_pages"] for each in domains) >=
+                   COMMON_PAGES, "they share what they have in common", 60)
 
     def assert_apart(self, witness):
         peaks = witness.most()
@@ -153,6 +160,10 @@ class Groups(TenancyTestCase):
         daemon.start()
         self.wait_settled(daemon)
         self.assertEqual(is_marked(one) + is_marked(two), 1)
+        self.host.restart_libvirtd()
+        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "libvirt is back", 60)
+        self.wait_settled(daemon)
+        self.assertEqual(is_marked(one) + is_marked(two), 1)
         self.assert_apart(witness)
 
     def test_a_change_of_group_joins_and_parts(self):
@@ -160,8 +171,7 @@ class Groups(TenancyTestCase):
         one, two = self.guest("one", "a").start(), self.guest("two", "b").start()
         self.wait_settled(daemon)
         daemon.client("set", two.name, "ksm.group=a")
-        wait_until(lambda: min(one.ksm()["ksm_merging_pages"], two.ksm()["ksm_merging_pages"]) >=
-                   COMMON_PAGES, "they share what they have in common", 60)
+        self.wait_shared(one, two)
         began = time.monotonic()
         daemon.client("set", two.name, "ksm.group=b")
         wait_until(lambda: self.tenancy(daemon)["rule"] == "same-group" and
@@ -178,9 +188,25 @@ class Groups(TenancyTestCase):
     def test_by_rule_all_they_share(self):
         daemon = self.hooked("all")
         one, two = self.guest("one", "a").start(), self.guest("two", "b").start()
-        wait_until(lambda: min(one.ksm()["ksm_merging_pages"], two.ksm()["ksm_merging_pages"]) >=
-                   COMMON_PAGES, "they share what they have in common", 60)
+        self.wait_shared(one, two)
         self.assertEqual([self.merging(daemon, d) for d in (one, two)], ["on", "on"])
+
+    def test_nodes_are_joined_or_parted_when_nothing_is_merged(self):
+        want = 1 - ksm.read("merge_across_nodes")
+        daemon = self.hooked("all")
+        one, two = self.guest("one", "a").start(), self.guest("two", "a").start()
+        self.wait_shared(one, two)
+        daemon.write_config(CONFIG.format(rule="all", tight=1).replace(
+            "[ksm]", "[ksm]\nmerge_across_nodes = %s" % ("yes" if want else "no")))
+        began = time.monotonic()
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: ksm.read("merge_across_nodes") == want, "it is changed", 60)
+        print("nodes changed after %.2f s" % (time.monotonic() - began), file=sys.stderr)
+        wait_until(lambda: is_marked(one) and is_marked(two), "they are on again", 30)
+        self.wait_shared(one, two)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(ksm.read("merge_across_nodes"), want)
+        self.assertIn("stays at %d" % want, daemon.log())
 
     def test_a_killed_agent_leaves_what_restore_puts_back(self):
         daemon = self.hooked("none")
@@ -196,17 +222,51 @@ class Groups(TenancyTestCase):
         return subprocess.run(daemon.command("--restore"), check=False).returncode
 
 
+class WriteTiming(TenancyTestCase):
+    """What a curious guest learns from its own writes; see test/support/guest/probe.c."""
+
+    PROBE_MIB = 16
+    ROUNDS = 3
+
+    def learn(self, rule, is_ready):
+        """Ratios of the times to write to a page that a neighbour has, and to one that it has not,
+        once the curious guest is_ready()."""
+        daemon = self.daemon(config=FAST.format(rule=rule)).start()
+        self.guest("victim", "a").start()
+        curious = self.domain("curious", metadata=POLICY % "b", content={
+            "common": self.PROBE_MIB, "unique": self.PROBE_MIB, "seed": 7, "probe": 5}).start()
+        wait_until(lambda: is_ready(daemon, curious), lambda: self.tenancy(daemon), 60)
+        before = curious.console_text().count("PROBE")
+        wait_until(lambda: curious.console_text().count("PROBE") > before + self.ROUNDS,
+                   "it has looked", 120)
+        lines = [line.split() for line in curious.console_text().splitlines()
+                 if line.startswith("PROBE") and line.count(" ") == 2]
+        times = [(int(line[1]), int(line[2])) for line in lines[before + 1:][:self.ROUNDS]]
+        print("rule %s, cycles for a common and a unique page: %s" % (rule, times), file=sys.stderr)
+        return [common / unique for common, unique in times]
+
+    def test_by_rule_all_the_time_of_a_write_tells(self):
+        ratios = self.learn("all", lambda daemon, curious: curious.ksm()["ksm_merging_pages"] >=
+                            self.PROBE_MIB * 256)
+        self.assertGreater(max(ratios), 2)
+
+    def test_between_groups_it_tells_nothing(self):
+        ratios = self.learn("same-group", lambda daemon, curious: self.merging(
+            daemon, curious) in ("on", "off") and not self.tenancy(daemon)["paused"])
+        self.assertLess(sorted(ratios)[self.ROUNDS // 2], 1.5)
+
+
 class StartWindow(TenancyTestCase):
 
     def windows(self, daemon, names, group):
         """For each start: seconds from QEMU's start to the pause; negative: it came before."""
         found = []
         for name in names:
+            wait_until(lambda: ksm.read("run") == 1, "KSM scans", 60)
             watch = RunWatch()
-            self.assertEqual(watch.changes[0][1], 1)
             domain = self.guest(name, group).start()
             begun = begun_at(domain.pid)
-            stops = [at for at, run in watch.end() if run == 0]
+            stops = watch.stops()
             self.assertTrue(stops, "KSM was never stopped")
             found.append(stops[0] - begun)
             self.wait_settled(daemon)
@@ -233,8 +293,7 @@ class Faults(TenancyTestCase):
         hog = Hog(0.8)
         self.addCleanup(hog.close)
         one, two = self.guest("one", "a").start(), self.guest("two", "a").start()
-        wait_until(lambda: min(one.ksm()["ksm_merging_pages"], two.ksm()["ksm_merging_pages"]) >=
-                   COMMON_PAGES, "they share", 60)
+        self.wait_shared(one, two)
         daemon.client("set", two.name, "ksm.group=b")
         told = wait_until(lambda: (lambda t: t["paused"] and t["need_bytes"] and t)(
             self.tenancy(daemon)), "it waits", 20)
@@ -248,23 +307,53 @@ class Faults(TenancyTestCase):
         self.wait_settled(daemon)
         self.assertEqual(is_marked(one) + is_marked(two), 1)
 
-    def test_a_hung_qemu_stops_scanning_and_nothing_else(self):
-        daemon = self.hooked("listed")
+    def hung(self, daemon):
+        """Two domains that must be switched off, of which the second one's QEMU hangs."""
         one, two = self.guest("one", "a").start(), self.guest("two", "a").start()
         self.wait_settled(daemon)
-        self.assertFalse(is_marked(one) or is_marked(two))
-        daemon.client("set", one.name, "ksm.merge=yes")
-        daemon.client("set", two.name, "ksm.merge=yes")
-        wait_until(lambda: is_marked(one) and is_marked(two), "both are merged", 20)
+        self.assertTrue(is_marked(one) and is_marked(two))
         os.kill(two.pid, signal.SIGSTOP)
         self.addCleanup(self.wake, two)
-        daemon.client("set", one.name, "ksm.merge=no")
-        daemon.client("set", two.name, "ksm.merge=no", seconds=5)
-        wait_until(lambda: not is_marked(one), "the other one is off", 30)
+        # libvirt would wait for the one that hangs: nothing is asked of it here.
+        daemon.write_config(CONFIG.format(rule="listed", tight=1))
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: not is_marked(one), "the other one is off", 60)
+        self.assertTrue(is_marked(two))
         self.assertEqual(ksm.read("run"), 0)
+        return one, two
+
+    def test_a_hung_qemu_stops_scanning_and_nothing_else(self):
+        daemon = self.hooked("all")
+        _, two = self.hung(daemon)
         self.wake(two)
-        wait_until(lambda: not is_marked(two), "it is off", 60)
+        wait_until(lambda: not is_marked(two), "it is off", 90)
         self.wait_settled(daemon, 60)
+
+    def test_a_qemu_that_ends_in_the_middle_is_waited_for_no_more(self):
+        daemon = self.hooked("all")
+        one, two = self.hung(daemon)
+        os.kill(two.pid, signal.SIGKILL)
+        wait_until(lambda: not self.tenancy(daemon)["paused"], lambda: self.tenancy(daemon), 60)
+        self.assertFalse(is_marked(one))
+
+    def test_every_piece_of_memory_is_switched_and_goes_back(self):
+        daemon = self.hooked("none")
+        domain = self.guest("cells", "a")
+        domain.xml = domain.xml.replace("<memory ", "<maxMemory slots='2' unit='MiB'>512"
+                                        "</maxMemory><memory ", 1)
+        domain.xml = domain.xml.replace("<model>qemu64</model>", "<model>qemu64</model><numa>"
+                                        "<cell id='0' cpus='0' memory='40' unit='MiB'/>"
+                                        "<cell id='1' memory='56' unit='MiB'/></numa>", 1)
+        domain.start()
+        wait_until(lambda: self.merging(daemon, domain) == "off", "it is off", 30)
+        self.assertFalse(is_marked(domain, 40) or is_marked(domain, 56))
+        with open(domain.console + ".dimm.xml", "w", encoding="ascii") as file:
+            file.write(DIMM)
+        virsh("attach-device", domain.name, file.name, "--live")
+        wait_until(lambda: not is_marked(domain, 64), "the DIMM is off", 30)
+        wait_until(lambda: self.merging(daemon, domain) == "off", "it is off again", 30)
+        daemon.stop()
+        self.assertEqual([is_marked(domain, mib) for mib in (40, 56, 64)], [True] * 3)
 
     @staticmethod
     def wake(domain):

@@ -18,6 +18,7 @@
  *   delay=SECONDS before anything is written
  *   late=SECONDS  after READY: unique becomes content that every guest has alike
  *   split=SECONDS after READY: common becomes content of this seed alone
+ *   probe=SECONDS so often: how long it takes to write to a page of common, and of unique
  *   balloon=0     leave the balloon device alone, as a guest without driver does
  *   work=MIB      what a program needs that is busy for busy=SECONDS (default 10) of each
  *                 period=SECONDS (default 30), having begun shift=SECONDS before the guest
@@ -30,7 +31,8 @@
  * The regions follow each other in this order from 4 MiB on, free= at the end of memory, and what
  * is left between them is never touched. READY on the first serial port says that all is written,
  * LATE and SPLIT that the change is done, WORK how far the program is (work.h), LOADS how long the
- * loads take. Seconds are counted by a timer of the guest: a busy host may stretch them.
+ * loads take, PROBE what was found out (probe.h). Seconds are counted by a timer of the guest: a
+ * busy host may stretch them.
  *
  * Source: Multiboot Specification 0.6.96, 3.3
  */
@@ -40,6 +42,7 @@
 #include "test/support/guest/machine.h"
 #include "test/support/guest/pace.h"
 #include "test/support/guest/parameter.h"
+#include "test/support/guest/probe.h"
 #include "test/support/guest/work.h"
 
 #include <stddef.h>
@@ -87,6 +90,7 @@ struct Guest {
     struct Loads loads; /* from the chain */
     struct Change late;
     struct Change split;
+    struct Probe probe;
     bool has_balloon;
 };
 
@@ -197,6 +201,7 @@ plan_changes(void)
     guest.split = (struct Change){ 0, &guest.common, guest.seed, "SPLIT\n" };
     plan_change(&guest.late, "late");
     plan_change(&guest.split, "split");
+    probe_plan(&guest.probe, guest.line);
 }
 
 static void
@@ -205,7 +210,7 @@ live(void)
     for (;;) {
         bool needs_time = guest.vola.pages > 0 || guest.churn.pages > 0 || guest.late.due_ticks ||
                           guest.split.due_ticks || guest.work.busy_pages > 0 ||
-                          guest.loads.pages > 0;
+                          guest.loads.pages > 0 || guest.probe.period_ticks > 0;
 
         machine_run_timer(needs_time);
         machine_wait();
@@ -221,6 +226,7 @@ live(void)
             work_step(&guest.work, &guest.stock);
         if (guest.loads.pages > 0)
             loads_step(&guest.loads);
+        probe_step(&guest.probe, &guest.common, &guest.unique);
     }
 }
 

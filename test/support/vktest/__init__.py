@@ -11,6 +11,7 @@ that an earlier, killed run left behind.
     domain.py   domains that run the guest of test/support/guest
     ksm.py      KSM's knobs and counters, of the host and of a process
     memory.py   a host that is short of memory, and the memory cgroup of a domain
+    watch.py    looking at something again and again meanwhile
     daemon.py   virtksmd and virtksm as a test starts them
     case.py     RealTestCase and main()
 """
