@@ -26,12 +26,10 @@ CURRENT = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.current"
 RECLAIM = "sys/fs/cgroup" + SCOPE + "/memory.reclaim"
 FAST = "[libvirt]\nstats_period_ms = 100\n"
 ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
-NEXT_BOOT_ID = "11111111-2222-4333-8444-666666666666"
 STANDS_SECONDS = 1  # before it is moved for the first time
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
-# The seed is printed with a failure.
-SEED = seed()
+SEED = seed()  # printed with a failure
 LIFE_SECONDS = 0.4
 
 
@@ -241,8 +239,8 @@ class Balloons(Reclaim):
                 # A domain comes out of a file with its balloon, not with another one before.
                 self.libvirtd.virsh("destroy " + TEST_NAME, "start " + TEST_NAME,
                                     "setmem %s 1024M --live" % TEST_NAME)
-                if meanwhile == "rebooted":
-                    self.fake.write("proc/sys/kernel/random/boot_id", NEXT_BOOT_ID + "\n")
+                if meanwhile == "rebooted":  # any other id is that of another boot
+                    self.fake.write("proc/sys/kernel/random/boot_id", TEST_UUID + "\n")
                 if meanwhile == "stopped":
                     daemon.send(signal.SIGCONT)
                 else:
