@@ -49,9 +49,11 @@
 #define STEP_BELOW_US (100 * US_PER_MS)
 /* A step is so many batches long: fewer steps, and still over soon. */
 #define STEP_BATCHES 4
-/* What is learnt of a pass is meant for the next one with a margin, and within bounds. */
-#define REACH_MARGIN_BP (BP_ONE - BP_ONE / 20)
-#define REACH_MIN_BP    (BP_ONE / 4)
+/* What is learnt of a pass is meant for the next one with a margin, a GiB at most, and within
+ * bounds. */
+#define REACH_MARGIN_DIVISOR 20
+#define REACH_MARGIN_PAGES   UINT64_C(262144)
+#define REACH_MIN_BP         (BP_ONE / 4)
 /* A part of the pages so small may be skipped where none should. */
 #define SKIPPED_DIVISOR 256
 /* Looks at a pass: at least and at most so far apart. */
@@ -206,7 +208,8 @@ learn_reach(const HostSample *host, Pass *pass)
 
     if (!is_known(visited) || !is_known(pass->visited) || pass->pages < COST_MIN_PAGES)
         return;
-    visited = mul_div(sat_sub(visited, pass->visited), REACH_MARGIN_BP, BP_ONE);
+    visited = sat_sub(visited, pass->visited);
+    visited -= min_u64(visited / REACH_MARGIN_DIVISOR, REACH_MARGIN_PAGES);
     pass->reach_bp = clamp_u64(mul_div(visited, BP_ONE, pass->pages), REACH_MIN_BP, BP_ONE);
 }
 

@@ -288,6 +288,30 @@ what_there_was_of_the_expected_is_expected_of_the_next_pass(void **unused)
 }
 
 static void
+the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t pages; /* expected, and there */
+        uint64_t want_bp;
+    } rows[] = { { "4 GiB", 1048576, 9500 }, { "160 GiB", 41943040, 9937 } };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+
+        one_init(&one);
+        one.sample.host.ksm.pages_scanned = 0;
+        pass_begin(&one.sample, &one.state, rows[i].pages, false);
+        one.sample.host.ksm.pages_scanned = rows[i].pages;
+        assert_int_equal(follow_after(&one, S, 1), 1);
+        if (one.state.ksm_auto.pass.reach_bp != rows[i].want_bp)
+            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when,
+                     one.state.ksm_auto.pass.reach_bp, rows[i].want_bp);
+    }
+}
+
+static void
 a_pass_that_the_next_one_follows_at_once_may_run_over_its_end(void **unused)
 {
     One one;
@@ -391,6 +415,7 @@ main(void)
         cmocka_unit_test(a_step_is_looked_at_again_when_it_should_be_over),
         cmocka_unit_test(a_step_is_expected_to_take_as_long_as_the_one_before),
         cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
+        cmocka_unit_test(the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib),
         cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
