@@ -46,7 +46,10 @@
 /* A figure of cost needs this many pages, or the clock's grain shows in it. */
 #define COST_MIN_PAGES UINT64_C(1000)
 /* CPU time left in the window at which a burst begins to be stretched. */
-#define STRETCH_US        (1 * US_PER_S)
+#define STRETCH_US (1 * US_PER_S)
+/* What ksmd may have under way when its budget is used up: a step; no more than a part of that. */
+#define UNDER_WAY_US      (100 * US_PER_MS)
+#define UNDER_WAY_DIVISOR 8
 
 #define TICK_BURST_MIN_US (20 * US_PER_MS)
 #define TICK_BURST_US     (250 * US_PER_MS)
@@ -123,12 +126,22 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
         a->cleanup_us = 0;
 }
 
+/* CPU time that may be spent now, so that what is under way then does not exceed the budget. */
+static uint64_t
+budget_left_us(const CpuWindow *window, uint64_t budget_bp)
+{
+    uint64_t whole_us = mul_div((CPU_WINDOW_S - 1) * US_PER_S, budget_bp, BP_ONE);
+
+    return sat_sub(cpu_window_left(window, budget_bp),
+                   min_u64(UNDER_WAY_US, whole_us / UNDER_WAY_DIVISOR));
+}
+
 /* A pass gets what the budget and the other tasks of the host leave it. */
 static void
 plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Reason reason,
           Plan *plan)
 {
-    uint64_t left_us = cpu_window_left(&state->window, burst_budget_bp(conf, host));
+    uint64_t left_us = budget_left_us(&state->window, burst_budget_bp(conf, host));
     uint64_t duty_bp = min_u64(BP_ONE, mul_div(left_us, BP_ONE, STRETCH_US));
     bool tight = pressure_is_tight(conf, host, &state->pressure);
     uint64_t cap_bp = tight ? BP_ONE : pressure_cap_bp(&state->pressure);

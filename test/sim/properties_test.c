@@ -247,7 +247,7 @@ keeps_budget(Dice *dice, const Size *size)
     conf.cpu_burst_bp = 500 + dice_below(dice, 7000);
     host = roll_host(dice, size, &conf);
     simhost_settle(host, 2 * HOUR); /* large hosts take days with a small budget */
-    /* The budget, and a step of ksmd that was under way when it was used up. */
+    /* The budget, and what a step of ksmd takes longer in a high tree than in one of a few GiB. */
     allowed_us = 60 * S * conf.cpu_burst_bp / BP_ONE + S / 4;
     if (simhost_story(host).busiest_us > allowed_us)
         fail_host(host, size, "ksmd used more than its budget in a minute");

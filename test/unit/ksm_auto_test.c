@@ -262,8 +262,7 @@ no_minute_of_a_burst_exceeds_the_budget(void **state)
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
         ModelHost *host = modelhost_new(NULL);
-        /* Beside the burst: what maintain may use, and the last batch that was under way. */
-        uint64_t limit_us = rows[i].percent * 600000 + 300000 + 30000;
+        uint64_t limit_us = rows[i].percent * 600000;
 
         modelhost_conf(host)->cpu_burst_bp = rows[i].percent * 100;
         for (size_t j = 0; j < rows[i].domains; j++)
