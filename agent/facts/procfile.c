@@ -295,7 +295,7 @@ uint64_t
 procfile_count_list(const char *text)
 {
     uint64_t count = 0;
-    uint64_t first;
+    uint64_t first = 0;
     uint64_t last;
 
     if (*text == '\0' || *text == '\n')

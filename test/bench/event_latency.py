@@ -3,43 +3,68 @@
 """event_latency.py - from libvirt's callback to KSM: how long a `virsh start` takes to move it
 
 Starts a real domain again and again and asks the agent for its reaction time: from the first line
-of the callback's work to the end of the last write to KSM, in the same turn of its main loop.
+of the callback's work to the end of the last write to KSM, in the same turn of its main loop. With
+DOMAINS, so many paused ones are there beside it, each number in turn, and it is told what the
+agent takes then.
 
-    test/bench/event_latency.py [STARTS]        needs root, libvirt, QEMU; some seconds per start
+    test/bench/event_latency.py [STARTS [DOMAINS...]]  needs root, libvirt, QEMU; some seconds per
+                                                       start, half a one per domain
 """
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from vktest import Daemon, Domain, ksm, wait_until  # noqa: E402
+import footprint  # noqa: E402
+from vktest import Daemon, Domain, ksm, virsh, wait_until  # noqa: E402
 from vktest.host import Host  # noqa: E402
 
+STARTS = 50
+PAUSED_MIB = 16
 
-def measure(count):
-    daemon = Daemon(config="[ksm]\nsettle_ms = 100\n").start()
+
+def add_paused(count, number):
+    """Guests that have not begun."""
+    for n in range(count, number):
+        virsh("create", "--paused", Domain("paused%d" % n, memory_mib=PAUSED_MIB).write_xml())
+
+
+def reactions_ms(daemon, starts, others):
+    """One for each start, each of them from rest."""
     domain = Domain("latency", memory_mib=32, content={"common": 4})
     times = []
-    for _ in range(count):
+    for _ in range(starts):
+        wait_until(lambda: ksm.read("run") == 0 and daemon.ask("status")["domains"] == others,
+                   lambda: "rest; now %s" % daemon.ask("explain"), 120)
         domain.start(wait=False)
         wait_until(lambda: ksm.read("run") == 1, "KSM moves")
         times.append(daemon.ask("status")["reaction_us"] / 1000)
         domain.destroy()
-        wait_until(lambda: ksm.read("run") == 0 and daemon.ask("status")["domains"] == 0,
-                   "rest", 30)
-    daemon.close()
-    return sorted(times)
+    return times
+
+
+def measure(starts, numbers):
+    port = footprint.free_port()
+    daemon = Daemon(config="[ksm]\nsettle_ms = 100\n" + footprint.config(port)).start()
+    table = footprint.Table()
+    count = 0
+    try:
+        for number in numbers:
+            add_paused(count, number)
+            count = number
+            times = reactions_ms(daemon, starts, number)
+            table.add(number, daemon.pid, footprint.tick_ms(daemon, port), times)
+    finally:
+        daemon.close()
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    starts, *numbers = [int(word) for word in sys.argv[1:]] or [STARTS]
     host = Host()
     try:
         host.open()
-        times = measure(count)
+        measure(starts, sorted(numbers) or [0])
     finally:
         host.close()
-    print("%d starts: median %.2f ms, p99 %.2f ms, longest %.2f ms" %
-          (count, times[count // 2], times[min(count - 1, int(count * 0.99))], times[-1]))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ SHARED = {
                         "hold_change", "hold_look", "hold_record", "hold_restore"},
 }
 
-# Built by commands of its own, for a machine without a C library.
-SEPARATE = ("test/support/guest/",)
+# Built by commands of its own, for a machine without a C library; and for one sanitizer alone.
+SEPARATE = ("test/support/guest/", "test/support/tsan.c")
 
 # Ids of findings: the first text of a row of checks, or of a Text in the client.
 FINDING_FILES = ("agent/report/doctor", "agent/cli/doctor_local")

@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fakehost import FakeHost
 
 # In front of the daemon, where the build says so. All waits are longer then.
-VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite",
-            "--errors-for-leak-kinds=definite", "--error-exitcode=99", "--num-callers=25",
+VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--num-callers=25", "--error-exitcode=99",
+            "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
             "--child-silent-after-fork=yes"] if os.environ.get("VIRTKSM_VALGRIND") == "ON" else []
 AT_ONCE = 2 if VALGRIND else 4
 # Generous, as the machine may be busy with other tests; nobody waits that long for a success.
