@@ -127,10 +127,11 @@ read_lru_gen_hidden(int root_fd)
 {
     char word[LINE_BYTES];
 
+    /* The folder is for root: asked with the rights that it would be opened with. */
     return procfile_read_text(root_fd, "sys/kernel/mm/lru_gen/enabled", word, sizeof(word)) ==
                PROCFILE_READ &&
            (g_ascii_strtoull(word, NULL, 16) & 1) != 0 &&
-           faccessat(root_fd, "sys/kernel/debug/lru_gen", F_OK, 0) < 0;
+           faccessat(root_fd, "sys/kernel/debug/lru_gen", F_OK, AT_EACCESS) < 0;
 }
 
 static bool

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """fake_confined.py - a daemon that runs has only the rights that it needs, in all of its threads"""
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ DAC_OVERRIDE, DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, SYS_ADMIN, SYS_RESO
     1, 2, 10, 19, 21, 24
 ALWAYS = {DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, SYS_RESOURCE}
 MEASURING = ALWAYS | {DAC_OVERRIDE, SYS_ADMIN}
+# What doctor says where the generations of the kernel cannot be seen.
+HIDDEN = "debugfs-absent"
 OPEN, FILTERED = "0", "2"
 # As virtksmd.service has it, but for sys_resource: containers have not got it, nor is it missed here.
 NOBODY = 65534
@@ -31,6 +34,12 @@ def threads(pid):
         with open("/proc/%d/task/%s/status" % (pid, thread), encoding="utf-8") as file:
             found.append(dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line))
     return found
+
+
+def findings(daemon):
+    """Ids of what doctor says."""
+    told = json.loads(daemon.client("--format", "json", "doctor").out)["findings"]
+    return {finding["id"] for finding in told}
 
 
 def capabilities(text):
@@ -74,6 +83,16 @@ class Confined(FakeTestCase):
         self.assert_settings(host, (1, 777, 33), "as configured")
         self.check(daemon, {DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE}, True)
         self.assertEqual(host.settings(), found)
+
+    def test_another_user_sees_what_is_in_a_folder_of_root(self):
+        host = self.host()
+        host.write("sys/kernel/mm/lru_gen/enabled", "0x0007\n")
+        host.write("sys/kernel/debug/lru_gen", "")
+        os.chmod(host.path("sys/kernel/debug"), 0o700)
+        daemon = self.started(host=host, connect="test:///default", wrapper=AS_ANOTHER)
+        self.assertNotIn(HIDDEN, findings(daemon))
+        os.rename(host.path("sys/kernel/debug"), host.path("sys/kernel/elsewhere"))
+        wait_until(lambda: HIDDEN in findings(daemon), "it can be told from one that is not there")
 
     def test_it_can_be_switched_off_at_the_start_alone(self):
         daemon = self.started(connect="test:///default", config="[agent]\nconfine = false\n")
