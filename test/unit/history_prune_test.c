@@ -50,8 +50,8 @@ minutes_go_after_a_day_hours_after_a_month_and_days_after_two_years(void **state
     FakeHistory *fake = *state;
     int64_t end_s = DAY + 800 * 86400;
 
-    /* Four minutes a day, later one an hour, and each minute of the last two days. */
-    for (int64_t now_s = DAY; now_s < end_s; now_s += now_s < end_s - 70 * 86400 ? 21600 : 3600)
+    /* A minute of each day, later of each hour, and each minute of the last two days. */
+    for (int64_t now_s = DAY; now_s < end_s; now_s += now_s < end_s - 40 * 86400 ? 86400 : 3600)
         live(fake, now_s, 1);
     for (int64_t now_s = end_s; now_s <= end_s + 2 * 86400; now_s += 60)
         live(fake, now_s, 1);
