@@ -5,7 +5,6 @@
  * A group has a number as long as a domain of it runs: the same text, the same number. Text that
  * is cut, folded or hashed could make two groups one.
  */
-#define _GNU_SOURCE
 #include "agent/tenant.h"
 
 #include "agent/agent.h"
@@ -13,9 +12,6 @@
 #include "agent/source/source.h"
 #include "agent/virt/domain_group.h"
 #include "policy/tenancy.h"
-
-#include <time.h>
-#include <unistd.h>
 
 static DomainGroupRules
 rules_of(const Conf *conf)
@@ -123,37 +119,18 @@ tenant_init(StartWindow *window)
     *window = (StartWindow){ .window_us = VALUE_UNKNOWN };
 }
 
-static uint64_t
-clock_us(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * G_USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
-/* When a process began, CLOCK_MONOTONIC, to the length of a clock tick. */
-static uint64_t
-begun_us(const Process *process)
-{
-    uint64_t since_boot_us =
-        mul_div(process->start_ticks, G_USEC_PER_SEC, (uint64_t)sysconf(_SC_CLK_TCK));
-
-    return sat_sub(clock_us(CLOCK_MONOTONIC), sat_sub(clock_us(CLOCK_BOOTTIME), since_boot_us));
-}
-
 /* One that ran before the agent did tells nothing of it. */
 static void
 note_start(Agent *agent, Domain *domain)
 {
-    uint64_t start_us;
+    uint64_t begun_us;
 
-    if (domain->is_start_noted || !domain->has_process || !is_known(domain->process.start_ticks))
+    if (domain->is_start_noted || !domain->has_process)
         return;
     domain->is_start_noted = true;
-    start_us = begun_us(&domain->process);
-    if (domain->is_libvirts && start_us > agent->started_us)
-        agent->window.window_us = sat_sub(agent->window.paused_us, start_us);
+    begun_us = process_begun_us(&domain->process);
+    if (domain->is_libvirts && is_known(begun_us) && begun_us > agent->started_us)
+        agent->window.window_us = sat_sub(agent->window.paused_us, begun_us);
 }
 
 void

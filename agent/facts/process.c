@@ -18,14 +18,19 @@
  * Resident memory comes from statm too, not from status: it costs half the time, and the
  * anonymous part is field 2 less field 3, by the same counters as RssAnon.
  */
+#define _GNU_SOURCE
 #include "agent/facts/process.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "policy/arith.h"
 
 /* Six lines of 45 bytes in Linux 6.18. */
 #define KSM_STAT_BYTES 1024
+/* A stat line has 52 numbers of at most 20 digits; in this one it tells when it began. */
+#define STAT_BYTES  1536
+#define BEGUN_FIELD 22
 /* Seven numbers of at most 20 digits. */
 #define STATM_BYTES 256
 
@@ -118,4 +123,31 @@ process_thread_cpu_us(void)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t
+clock_us(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * G_USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t
+process_begun_us(const Process *process)
+{
+    uint64_t now_us = clock_us(CLOCK_MONOTONIC);
+    char stat[STAT_BYTES];
+    uint64_t begun_us;
+    uint64_t ticks;
+
+    if (process->pid == 0 ||
+        procfile_read_text(process->dir_fd, "stat", stat, sizeof(stat)) != PROCFILE_READ)
+        return VALUE_UNKNOWN;
+    ticks = procfile_stat_field(stat, BEGUN_FIELD);
+    if (!is_known(ticks))
+        return VALUE_UNKNOWN;
+    begun_us = mul_div(ticks, G_USEC_PER_SEC, (uint64_t)sysconf(_SC_CLK_TCK));
+    return sat_sub(now_us, sat_sub(clock_us(CLOCK_BOOTTIME), begun_us));
 }

@@ -84,6 +84,15 @@ bool process_read(const Process *process, ProcessSample *ret_sample);
 uint64_t process_wait_us(const Process *process);
 
 /**
+ * process_begun_us() - when a process began
+ * @process: from process_find()
+ *
+ * Source: proc_pid_stat(5), "starttime": in clock ticks, with the time that the host was suspended
+ * Return: CLOCK_MONOTONIC, to the length of a clock tick; VALUE_UNKNOWN if it has exited.
+ */
+uint64_t process_begun_us(const Process *process);
+
+/**
  * process_read_paging() - what its resident set does not tell
  * @process:    from process_find()
  * @ret_paging: written only if the process still runs

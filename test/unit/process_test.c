@@ -295,6 +295,29 @@ never_reads_a_later_process_of_the_same_pid(void **unused)
     child_done(&child);
 }
 
+static void
+when_a_process_began_is_told_by_the_clock_that_others_use(void **unused)
+{
+    const uint64_t tick_us = G_USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t before_us = (uint64_t)g_get_monotonic_time();
+    uint64_t started_us;
+    uint64_t begun_us;
+    uint64_t took_us;
+    Child child;
+    (void)unused;
+
+    child_start(&child);
+    started_us = (uint64_t)g_get_monotonic_time();
+    begun_us = process_begun_us(&child.held);
+    took_us = (uint64_t)g_get_monotonic_time() - started_us;
+    assert_true(begun_us <= started_us);
+    assert_true(begun_us + took_us + 2 * tick_us >= before_us);
+    child_kill(&child);
+    child_reap(&child);
+    assert_int_equal(process_begun_us(&child.held), VALUE_UNKNOWN);
+    child_done(&child);
+}
+
 int
 main(void)
 {
@@ -304,6 +327,7 @@ main(void)
         cmocka_unit_test(tells_refused_from_absent_and_still_reads_the_rest),
         cmocka_unit_test(reads_a_real_process_until_it_is_killed),
         cmocka_unit_test(never_reads_a_later_process_of_the_same_pid),
+        cmocka_unit_test(when_a_process_began_is_told_by_the_clock_that_others_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,15 +22,6 @@ next_of(uint32_t page)
     return (volatile uint32_t *)(page * PAGE_BYTES);
 }
 
-static uint64_t
-cycles(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
 /* Sattolo's shuffle: what it makes of "each follows itself" is a single cycle. */
 void
 loads_plan(struct Loads *loads, const struct Region *region, uint32_t seed)
@@ -68,12 +59,12 @@ tell(struct Loads *loads)
 static void
 load_block(struct Loads *loads)
 {
-    uint64_t start = cycles();
+    uint64_t start = machine_cycles();
     uint64_t took;
 
     for (uint32_t i = 0; i < LOADS_PER_BLOCK; i++)
         loads->page = *next_of(loads->page);
-    took = cycles() - start;
+    took = machine_cycles() - start;
     loads->took_cycles += took;
     if (took > loads->worst)
         loads->worst = took;

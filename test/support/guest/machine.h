@@ -92,6 +92,17 @@ in32(uint16_t port)
     return value;
 }
 
+/** machine_cycles() - the processor's time stamp; emulated, it is the host's */
+static inline uint64_t
+machine_cycles(void)
+{
+    uint32_t low;
+    uint32_t high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
 /**
  * console_print() - write to the first serial port
  * @text: ASCII; a newline is sent as it is

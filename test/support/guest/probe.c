@@ -17,16 +17,6 @@ enum {
 
 static uint32_t counts[DOUBLINGS * STEPS];
 
-static uint32_t
-read_cycles(void)
-{
-    uint32_t low;
-    uint32_t high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return low;
-}
-
 /* The same value is written: it is the write that counts. Reading first has the emulated machine
  * know the page. */
 static uint32_t
@@ -34,10 +24,10 @@ time_write(uint32_t page)
 {
     volatile uint32_t *word = (volatile uint32_t *)(page * PAGE_BYTES);
     uint32_t value = *word;
-    uint32_t begun = read_cycles();
+    uint64_t begun = machine_cycles();
 
     *word = value;
-    return read_cycles() - begun;
+    return (uint32_t)(machine_cycles() - begun);
 }
 
 /* Doublings, and eighths of the next. */
