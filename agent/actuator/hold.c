@@ -53,6 +53,7 @@ hold_table_init(HoldTable *table)
     /* The key is the value's own uuid, freed with it. */
     table->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, hold_free);
     table->pending = g_ptr_array_new();
+    table->flush_id = 0;
     table->busy = 0;
     table->closing = false;
 }
@@ -60,6 +61,7 @@ hold_table_init(HoldTable *table)
 void
 hold_table_done(HoldTable *table)
 {
+    g_clear_handle_id(&table->flush_id, g_source_remove);
     g_clear_pointer(&table->pending, g_ptr_array_unref);
     g_clear_pointer(&table->by_uuid, g_hash_table_destroy);
 }

@@ -87,6 +87,7 @@ typedef struct {
     int root_fd;                                 /* borrowed; for lift */
     GHashTable *by_uuid;                         /* owned; uuid -> Hold (owned) */
     GPtrArray *pending;                          /* owned; of Hold: to be asked for */
+    guint flush_id;                              /* source that does so; 0: none */
     guint busy;                                  /* changes under way that are not late */
     bool closing;                                /* what is given back is forgotten at once */
     bool is_reader;                              /* the record is somebody else's to write */

@@ -393,16 +393,30 @@ take_failure(HoldTable *table, Hold *hold, const ChangeOutcome *outcome)
               outcome->detail ? outcome->detail : "libvirt gave no reason");
 }
 
-/* More for a balloon, that was wished meanwhile. */
+/* A record that cannot be written is told at the next decision, which asks again. */
+static gboolean
+flush_now(gpointer data)
+{
+    HoldTable *table = data;
+
+    table->flush_id = 0;
+    if (table->closing)
+        hold_drop_pending(table);
+    else
+        hold_flush(table, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+/* More for a balloon, that was wished meanwhile. Many answers may come in one turn of the loop: the
+ * record is written once, after them. */
 static void
 go_on(HoldTable *table, Hold *hold, uint64_t bytes)
 {
     if (table->closing || table->kind != CHANGE_BALLOON || !hold->goes_on || !hold_waits(hold) ||
         !is_known(bytes) || hold->wish_bytes <= hold->known.wrote_bytes)
         return;
-    /* A record that cannot be written is told at the next decision, which asks again. */
-    if (hold_wish(table, hold, bytes, hold->wish_bytes))
-        hold_flush(table, NULL);
+    if (hold_wish(table, hold, bytes, hold->wish_bytes) && table->flush_id == 0)
+        table->flush_id = g_idle_add_full(G_PRIORITY_DEFAULT, flush_now, table, NULL);
 }
 
 void

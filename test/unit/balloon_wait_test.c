@@ -21,6 +21,14 @@ waits(HoldHost *host, Balloon *balloon)
     return hold_waits(balloonhost_hold(host, balloon));
 }
 
+/* One turn of the loop, with nothing else to do in it. */
+static void
+turn(void)
+{
+    assert_true(g_main_context_iteration(NULL, FALSE));
+    assert_false(g_main_context_pending(NULL));
+}
+
 static void
 what_is_wished_waits_until_libvirt_has_taken_it(void **state)
 {
@@ -103,6 +111,8 @@ more_is_asked_for_as_soon_as_what_is_under_way_is_over(void **state)
         if (rows[i].is_still)
             balloonhost_want(host, &balloon, U);
         holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        if (rows[i].asked > 0)
+            turn();
         if (host->asked->len != rows[i].asked)
             fail_msg("%s", rows[i].when);
         if (rows[i].asked > 0)
@@ -112,6 +122,62 @@ more_is_asked_for_as_soon_as_what_is_under_way_is_over(void **state)
         assert_true(originals_save(&host->originals, NULL));
         balloon_done(&balloon);
     }
+}
+
+/* Two balloons have got what they were asked for, and more is wished by now. */
+static void
+start_with_more(HoldHost *host, Balloon *balloon)
+{
+    balloonhost_start(host, balloon);
+    for (int i = 0; i < 2; i++) {
+        host->plans[1].balloon_bytes = i == 0 ? 600 * MIB : 900 * MIB;
+        host->plans[1].balloon_apply = true;
+        balloonhost_want(host, balloon, i == 0 ? 600 * MIB : 900 * MIB);
+    }
+    holdhost_answer(host, 600 * MIB, CHANGE_DONE, 1000 * MIB);
+    holdhost_answer(host, 600 * MIB, CHANGE_DONE, 1000 * MIB);
+    assert_int_equal(host->asked->len, 0);
+}
+
+static void
+what_many_answers_lead_to_is_recorded_and_asked_for_at_once(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    start_with_more(host, &balloon);
+    turn();
+    assert_int_equal(host->asked->len, 2);
+    holdhost_answer(host, 900 * MIB, CHANGE_DONE, 1000 * MIB);
+    holdhost_answer(host, 900 * MIB, CHANGE_DONE, 1000 * MIB);
+    assert_false(g_main_context_pending(NULL));
+    balloon_done(&balloon);
+}
+
+static void
+a_stop_asks_for_no_more(void **state)
+{
+    HoldHost *host = *state;
+    g_autofree char *note = NULL;
+    Balloon balloon;
+
+    start_with_more(host, &balloon);
+    holdhost_answer_soon(host, 2);
+    assert_true(hold_table_restore(&balloon.holds, 10 * G_USEC_PER_SEC, &note, NULL));
+    assert_int_equal(host->asked->len, 0);
+    assert_null(holdhost_entry(host, "balloon"));
+    balloon_done(&balloon);
+}
+
+static void
+what_is_let_go_of_asks_for_nothing(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    start_with_more(host, &balloon);
+    balloon_done(&balloon);
+    assert_false(g_main_context_pending(NULL));
 }
 
 /* Both domains are asked, and libvirt does not come to an end with the first. */
@@ -147,6 +213,7 @@ nobody_waits_behind_a_domain_that_hangs(void **state)
     }
     assert_int_equal(host->asked->len, 2); /* nobody is asked twice at once */
     holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+    turn();
     assert_int_equal(host->asked->len, 2); /* it goes on, and gets more */
     assert_int_equal(balloon.holds.busy, 2);
     holdhost_answer(host, 600 * MIB, CHANGE_DONE, 1000 * MIB);
@@ -278,6 +345,9 @@ main(void)
         ON_HOST(a_job_of_the_domain_does_not_make_a_wish_forgotten),
         ON_HOST(whom_it_is_of_no_use_to_ask_is_known),
         ON_HOST(more_is_asked_for_as_soon_as_what_is_under_way_is_over),
+        ON_HOST(what_many_answers_lead_to_is_recorded_and_asked_for_at_once),
+        ON_HOST(a_stop_asks_for_no_more),
+        ON_HOST(what_is_let_go_of_asks_for_nothing),
         ON_HOST(nobody_waits_behind_a_domain_that_hangs),
         ON_HOST(what_was_withdrawn_leaves_nothing_to_restore),
         ON_HOST(a_stop_gives_back_behind_a_domain_that_hangs),
