@@ -178,6 +178,7 @@ no_guest_loses_a_program_on_a_day_that_failed_once(void **unused)
         { "a slow balloon has taken too much", UINT64_C(4302352540125447468) },
         { "a slow balloon has taken too much, once more", UINT64_C(10851829205184997769) },
         { "what was needed an hour ago is kept", UINT64_C(17768915455632079482) },
+        { "two large guests start at once", UINT64_C(17491863095355776702) },
     };
     (void)unused;
 
