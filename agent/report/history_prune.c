@@ -51,10 +51,10 @@ drop_old(sqlite3 *db, const Pruning *pruning, HistoryStep step, GError **error)
     gint64 future_s = pruning->now_s + pruning->limits->keep_s[step];
 
     return run_format(db, error,
-                      "DELETE FROM %s WHERE start < min(%" G_GINT64_FORMAT ", coalesce("
-                      "(SELECT start + 1 FROM %s ORDER BY start LIMIT 1 OFFSET %d), "
-                      "%" G_GINT64_FORMAT "))",
-                      table, past_s, table, SLICE_ROWS, past_s) &&
+                      "DELETE FROM %s WHERE start < coalesce("
+                      "(SELECT start + 1 FROM %s WHERE start < %" G_GINT64_FORMAT
+                      " ORDER BY start LIMIT 1 OFFSET %d), %" G_GINT64_FORMAT ")",
+                      table, table, past_s, SLICE_ROWS, past_s) &&
            run_format(db, error, "DELETE FROM %s WHERE start > %" G_GINT64_FORMAT, table, future_s);
 }
 
