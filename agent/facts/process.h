@@ -14,8 +14,7 @@
 
 /* One process, held so that it cannot be mistaken for a later one. A zeroed struct holds none. */
 typedef struct {
-    pid_t pid;            /* as seen in our /proc; 0: no process is held */
-    uint64_t start_ticks; /* when it started, clock ticks since boot; VALUE_UNKNOWN: not told */
+    pid_t pid; /* as seen in our /proc; 0: no process is held */
     /* private: */
     int dir_fd; /* owned if pid is not 0; its directory in /proc */
 } Process;

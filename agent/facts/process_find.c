@@ -15,12 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy/arith.h"
-
 /* libvirt writes -uuid behind the machine, CPU, memory and NUMA arguments: some KiB at most. */
 #define CMDLINE_BYTES (64 * 1024)
-/* A stat line has 52 numbers of at most 20 digits. */
-#define STAT_BYTES 1536
 /* One number; a longer file is none of libvirt's. */
 #define PID_FILE_BYTES 64
 
@@ -116,16 +112,6 @@ open_by_name(int root_fd, const char *name, Wanted *wanted, pid_t *ret_pid)
     return dir_fd;
 }
 
-static uint64_t
-read_start_ticks(int dir_fd)
-{
-    char stat[STAT_BYTES];
-
-    if (procfile_read_text(dir_fd, "stat", stat, sizeof(stat)) != PROCFILE_READ)
-        return VALUE_UNKNOWN;
-    return procfile_stat_field(stat, 22);
-}
-
 bool
 process_find(int root_fd, const char *name, const char *uuid, Process *ret_process, GError **error)
 {
@@ -146,10 +132,6 @@ process_find(int root_fd, const char *name, const char *uuid, Process *ret_proce
                     uuid);
         return false;
     }
-    *ret_process = (Process){
-        .pid = pid,
-        .start_ticks = read_start_ticks(dir_fd),
-        .dir_fd = dir_fd, /* the caller owns it from here */
-    };
+    *ret_process = (Process){ .pid = pid, .dir_fd = dir_fd }; /* the caller owns it from here */
     return true;
 }

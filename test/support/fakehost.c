@@ -66,8 +66,8 @@ fakehost_add_qemu(FakeRoot *root)
 
     fakeroot_write_bytes(root, PROC_QEMU "cmdline", cmdline, sizeof(cmdline));
     fakeroot_write(root, PROC_QEMU "stat",
-                   "%d (qemu) S 1 (x) R 1 42 42 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n",
-                   FAKEHOST_QEMU_PID, FAKEHOST_QEMU_START_TICKS);
+                   "%d (qemu) S 1 (x) R 1 42 42 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 230533 0 0\n",
+                   FAKEHOST_QEMU_PID);
     fakeroot_write(root, PROC_QEMU "statm", "9000 5000 1000 10 0 700 0\n");
     fakeroot_write(root, PROC_QEMU "task/42/schedstat", "900000 3000000 21\n");
     fakeroot_write(root, PROC_QEMU "task/43/schedstat", "800000 4000999 33\n");

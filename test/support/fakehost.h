@@ -10,9 +10,8 @@
 #include "test/support/fakeroot.h"
 
 /* The process that fakehost_add_qemu() adds. */
-#define FAKEHOST_QEMU_PID         42
-#define FAKEHOST_QEMU_UUID        "c7a5fdbd-edaf-9455-926a-d65c16db1809"
-#define FAKEHOST_QEMU_START_TICKS 230533
+#define FAKEHOST_QEMU_PID  42
+#define FAKEHOST_QEMU_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 
 typedef enum {
     FAKEHOST_LINUX_5_10, /* and 6.1, which differ only in the files of a process */

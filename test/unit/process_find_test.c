@@ -213,19 +213,6 @@ says_what_it_could_not_find(void **unused)
 }
 
 static void
-records_when_the_process_started(void **unused)
-{
-    g_autoptr(FakeRoot) root = fakeroot_new();
-    g_auto(Process) process = { 0 };
-    (void)unused;
-
-    /* Its name, "qemu) S 1 (x", looks like the fields that follow. */
-    fakehost_add_qemu(root);
-    assert_true(process_find(fakeroot_fd(root), "web", UUID, &process, NULL));
-    assert_int_equal(process.start_ticks, FAKEHOST_QEMU_START_TICKS);
-}
-
-static void
 gives_back_every_descriptor(void **unused)
 {
     g_autoptr(FakeRoot) root = fakeroot_new();
@@ -257,7 +244,6 @@ main(void)
         cmocka_unit_test(looks_for_pid_files_only_in_their_directory),
         cmocka_unit_test(finds_a_domain_whose_name_is_longer_than_a_file_name),
         cmocka_unit_test(says_what_it_could_not_find),
-        cmocka_unit_test(records_when_the_process_started),
         cmocka_unit_test(gives_back_every_descriptor),
         cmocka_unit_test(looks_for_pid_files_of_a_session_daemon_below_the_root),
     };

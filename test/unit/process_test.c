@@ -239,7 +239,6 @@ reads_a_real_process_until_it_is_killed(void **unused)
 
     child_start(&child);
     assert_int_equal(child.held.pid, child.pid);
-    assert_true(is_known(child.held.start_ticks) && child.held.start_ticks > 0);
     assert_true(process_read(&child.held, &sample));
     assert_in_range(sample.resident_bytes, 4096, 64 * 1024 * 1024);
     assert_in_range(sample.anon_bytes, 4096, sample.resident_bytes);
