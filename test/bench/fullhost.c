@@ -96,6 +96,7 @@ fullhost_know(Domain *domain)
         "<devices><memballoon model='virtio'/></devices></domain>";
 
     domain->is_libvirts = true;
+    domain_xml_clear(&domain->xml);
     domain->has_xml = domain_xml_parse(definition, strlen(definition), &domain->xml, NULL);
     domain->maximum_bytes = FULLHOST_DOMAIN_BYTES;
     domain_set_balloon(domain, FULLHOST_DOMAIN_BYTES);
