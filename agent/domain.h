@@ -63,6 +63,7 @@ typedef struct {
     bool has_group;           /* group was found for the definition in force */
     char *group;              /* owned; trust group; NULL: none */
     uint64_t group_number;    /* the same for all of its group; 0: none */
+    bool was_off;             /* merging of it was seen to be off at the last decision */
     bool is_start_noted;      /* how long it could be scanned before anybody had a say */
     uint64_t maximum_bytes;   /* libvirt: defined memory; VALUE_UNKNOWN */
     uint64_t balloon_bytes;   /* libvirt: memory left by the balloon; VALUE_UNKNOWN */

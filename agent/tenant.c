@@ -133,6 +133,16 @@ note_start(Agent *agent, Domain *domain)
         agent->window.window_us = sat_sub(agent->window.paused_us, begun_us);
 }
 
+/* For KSM, whose memory is parted has gone: ksmd drops its records of it when it comes past. */
+static void
+note_parting(Agent *agent, Domain *domain)
+{
+    bool is_off = domain->is_libvirts && state_of(agent, domain) == MERGE_OFF;
+
+    agent->tick.departures += is_off && !domain->was_off;
+    domain->was_off = is_off;
+}
+
 void
 tenant_note(Agent *agent, const GPtrArray *domains)
 {
@@ -142,8 +152,10 @@ tenant_note(Agent *agent, const GPtrArray *domains)
     window->is_paused = agent->plan.tenancy.is_paused;
     if (window->is_paused && !was_paused)
         window->paused_us = (uint64_t)g_get_monotonic_time();
-    for (guint i = 0; agent->plan.tenancy.is_enforced && i < domains->len; i++)
+    for (guint i = 0; agent->plan.tenancy.is_enforced && i < domains->len; i++) {
         note_start(agent, g_ptr_array_index(domains, i));
+        note_parting(agent, g_ptr_array_index(domains, i));
+    }
 }
 
 uint32_t
