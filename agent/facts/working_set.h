@@ -57,7 +57,8 @@ typedef struct {
     uint32_t confidence_bp; /* share of the resident bytes that are in the right bin;
                                0: there is no figure */
     bool is_estimate;       /* nobody has measured that confidence; else test/bench/working_set.c
-                               has, and a margin is taken off */
+                               has, with a process that is no guest of KVM, and a margin is
+                               taken off */
     uint64_t moment_us;     /* CLOCK_MONOTONIC at which the working set was seen, or at which the
                                guest said it; bins of longer ages may be older; 0: none */
     uint64_t cpu_us; /* CPU time of the last measurement, or of the first so far; 0: not known */

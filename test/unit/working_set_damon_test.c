@@ -215,7 +215,7 @@ says_why_it_cannot_be_used(void **unused)
           "the kernel itself (DAMON_LRU_SORT) uses DAMON" },
         { "an old kernel", ADMIN "nr_kdamonds", NULL, "no DAMON with files in sysfs" },
         { "physical addresses alone", ZERO "contexts/0/avail_operations", "paddr\n",
-          "does not monitor virtual addresses" },
+          "does not monitor virtual addresses: by physical ones" },
         { "no state", ZERO "state", NULL, "state of a monitor" },
         { "no such setting", ZERO "contexts/0/targets/0/pid_target", NULL, "pid_target" },
     };

@@ -99,6 +99,7 @@ the_first_that_works_is_used(void **unused)
         if (!strstr(report->reason, rows[i].reason))
             fail_msg("%s: %s", rows[i].when, report->reason);
         assert_true(report->confidence_bp == 0 || report->state == WORKING_SET_GUEST);
+        assert_true(report->is_estimate == (report->state == WORKING_SET_GUEST));
     }
 }
 
@@ -277,7 +278,6 @@ a_better_backend_is_used_as_soon_as_it_works(void **unused)
     assert_string_equal(report->backend, "lru_gen");
     assert_int_equal(report->state, WORKING_SET_WARMING);
     assert_int_equal(report->n_nodes, 0);
-    assert_true(report->is_estimate);
     assert_false(report->has_fallen_back);
     assert_null(strstr(report->reason, "lru_gen"));
 }
