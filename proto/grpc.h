@@ -95,6 +95,7 @@ typedef struct {
     uint64_t idle_us;                /* a connection without calls is told to go away */
     uint64_t keepalive_us;           /* silence after which we ping */
     uint64_t keepalive_ack_us;       /* silence after the ping that means the peer is gone */
+    uint64_t linger_us;              /* all was said, and the peer has not closed its end */
 } GrpcLimits;
 
 extern const GrpcLimits grpc_server_limits; /* defaults of a server, reasons in grpc_limits.c */

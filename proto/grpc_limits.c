@@ -37,6 +37,7 @@ const GrpcLimits grpc_server_limits = {
     .idle_us = SECONDS(300),
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
+    .linger_us = SECONDS(1) / 5,
 };
 
 const GrpcLimits grpc_client_limits = {
@@ -57,6 +58,7 @@ const GrpcLimits grpc_client_limits = {
     .idle_us = 0,
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
+    .linger_us = SECONDS(1) / 5,
 };
 
 bool

@@ -20,8 +20,6 @@
 #include <unistd.h>
 
 /* One read: some hundred small calls, or half a DATA frame. */
-/* How long a peer has to close its end, once all was said. */
-#define LINGER_US  (UINT64_C(200) * 1000)
 #define READ_BYTES 8192
 /* One write gathers frames up to this. A frame that nghttp2 hands out is at most 16 KiB of
  * payload, 9 bytes of head and 256 of padding. */
@@ -235,7 +233,7 @@ run_timers(GrpcSession *session)
 {
     const GrpcLimits *limits = &session->limits;
 
-    if (is_due(session, session->linger_us, LINGER_US))
+    if (is_due(session, session->linger_us, limits->linger_us))
         grpc_session_close(session, "the connection ended");
     else if (!session->is_greeted && is_due(session, session->born_us, limits->handshake_us))
         grpc_session_close(session, "the peer did not begin HTTP/2 in time");
@@ -266,7 +264,7 @@ set_timers(GrpcSession *session)
     const GrpcLimits *limits = &session->limits;
     int64_t at_us = -1;
 
-    earlier(&at_us, session->linger_us, LINGER_US);
+    earlier(&at_us, session->linger_us, limits->linger_us);
     if (!session->is_greeted)
         earlier(&at_us, session->born_us, limits->handshake_us);
     earlier(&at_us, session->end_us, limits->handshake_us);

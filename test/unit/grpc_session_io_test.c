@@ -60,7 +60,7 @@ a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped(void **unused)
 
     (void)unused;
     limits.keepalive_us = 30000;
-    limits.keepalive_ack_us = 100000;
+    limits.keepalive_ack_us = 500000;
     line = h2_line_new(&limits);
     h2_peer_run(line.peer, H2_QUIET_MS);
     while (line.peer->n_pings < 3)
@@ -135,6 +135,7 @@ a_peer_that_still_writes_reads_what_was_said_last(void **unused)
 
     (void)unused;
     limits.idle_us = 50000;
+    limits.linger_us = 30 * G_USEC_PER_SEC;
     line = h2_line_new(&limits);
     h2_peer_run(line.peer, H2_QUIET_MS);
     line.peer->does_not_read = true;
