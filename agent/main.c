@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -209,6 +210,21 @@ guard(const AgentOptions *options)
     return EXIT_SUCCESS;
 }
 
+/*
+ * Some files of each domain are held open, so the 1024 descriptors that a service is given at first
+ * are used up by a few hundred domains. That is for programs that use select(), which this is not.
+ */
+static void
+allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int
 serve(const AgentOptions *options)
 {
@@ -216,6 +232,7 @@ serve(const AgentOptions *options)
     Agent agent;
     int status = EXIT_SUCCESS;
 
+    allow_descriptors();
     if (agent_open(&agent, options, &error)) {
         log_event(LOG_EVENT_STARTED, "virtksmd " VIRTKSM_VERSION " runs");
         agent_run(&agent);

@@ -11,9 +11,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import FakeLibvirtd, TEST_NAME, domain_xml  # noqa: E402
+from fakelibvirt import FakeLibvirtd, TEST_NAME, domain_xml, write_host  # noqa: E402
 
 THOUSAND = 1000
+HUNDREDS = 200
 OTHER_UUID = "99999999-9999-4999-8999-999999999999"
 # Sanitizers keep what was freed for a while.
 LEAK_MIB = 24 if os.environ.get("VIRTKSM_SANITIZE") else 8
@@ -73,6 +74,23 @@ class Thousand(ChurnTestCase):
         self.assertLess(resident_mib(pid) - before[1], LEAK_MIB, "it grows with each round")
         print("rounds of 1,000 domains took %s s; %d descriptors, %.1f MiB, then %.1f MiB"
               % (", ".join("%.1f" % t for t in took), fds(pid), before[1], resident_mib(pid)))
+
+
+class Descriptors(FakeTestCase):
+
+    def test_more_domains_than_a_service_has_descriptors_for_at_first(self):
+        host = self.host()
+        domains = [("d%03d" % n, "%08d-1111-4111-8111-111111111111" % n, True)
+                   for n in range(HUNDREDS)]
+        for name, uuid, _ in domains:
+            host.add_qemu(name, uuid, resident_pages=1000)
+        daemon = self.daemon(host, connect=write_host(host.base + "/node.xml", domains),
+                             wrapper=("prlimit", "--nofile=%d:20000" % HUNDREDS))
+        daemon.start()
+        wait_until(lambda: len(daemon.names()) == HUNDREDS, "the domains")
+        wait_until(lambda: all(d["pid"] and d["resident_bytes"] and d["merging_pages"] is not None
+                               for d in daemon.ask("report")["domains"]), "figures of each")
+        self.assertGreater(fds(daemon.process.pid), HUNDREDS)
 
 
 class Identity(ChurnTestCase):
