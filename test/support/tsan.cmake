@@ -7,4 +7,6 @@ foreach(function idle_add_full async_queue_push async_queue_pop mutex_lock mutex
         cond_wait_until)
   add_link_options(-Wl,--wrap=g_${function})
 endforeach()
+# Also where only a library that is linked calls one of them.
+add_link_options(-Wl,--undefined=__wrap_g_mutex_lock)
 link_libraries(tsan)
