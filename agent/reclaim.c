@@ -61,7 +61,7 @@ reclaim_adopt(Agent *agent)
     const BalloonOptions balloon = { writes && conf->balloon_enable == ENABLE_YES,
                                      conf->balloon_floor_bp };
     const MemoryHighOptions high = { writes && conf->high_enable == ENABLE_YES,
-                                     conf->balloon_floor_bp, conf->high_step_bp };
+                                     conf->balloon_floor_bp };
 
     merge_set_on(&agent->merge, tenancy_is_enforced(conf));
     balloon_set_options(&agent->balloon, &balloon);

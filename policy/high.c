@@ -24,9 +24,9 @@
  * step down, and is lifted at once when the domain hurts, when its guest is short, when the host
  * is calm, or when the domain is no longer ours to squeeze. Who sets a limit reclaims until the
  * usage is below it, even when the limit has been lifted meanwhile; so a large step is made of
- * small ones, the next when the domain is below the last. It has a lease, renewed at every
- * decision, so that it goes when the agent does. One that was not set before the domain has grown
- * far beyond it is not wanted any more.
+ * small ones, the first the smallest, the next when the domain is below the last. It has a lease,
+ * renewed at every decision, so that it goes when the agent does. One that was not set before the
+ * domain has grown far beyond it is not wanted any more.
  *
  * Waiting and refaults are counted over two seconds, but judged as soon as there has been more of
  * them than two seconds may have: a domain that is squeezed too hard is let go at the next tick.
@@ -55,11 +55,12 @@
 #define MEMORY_DIVISOR 8
 /* Less is not worth a probe. */
 #define PROBE_MIN MIB
-/* A limit that is set late is at most so many steps below what is used. */
-#define STEPS_MAX 2
-/* A limit goes down by so much at a time, and the next time when no more than a quarter of that is
- * used beyond it. */
-#define LIMIT_STEP (4 * MIB)
+/* A limit goes down by so much at a time, but for the first step of a probe, which finds out
+ * whether the domain is at work; the next time when no more than the slack is used beyond it. What
+ * the kernel has taken from its accounts beforehand for each CPU counts as used. */
+#define LIMIT_STEP  (4 * MIB)
+#define LIMIT_FIRST MIB
+#define LIMIT_SLACK (MIB / 2)
 /* This part of swap is left free. */
 #define SWAP_FULL_DIVISOR 20
 /* The kernel takes more than it is asked for: a fifth more was seen, and little is doubled by huge
@@ -355,7 +356,7 @@ plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pla
         part->reclaim_bytes = bytes;
         plan_lift(domain, high, part);
     } else {
-        uint64_t limit_bytes = limit_below(&sample->host, domain, min_u64(bytes, LIMIT_STEP));
+        uint64_t limit_bytes = limit_below(&sample->host, domain, min_u64(bytes, LIMIT_FIRST));
 
         plan_limit(conf, sample->host.now_us, limit_bytes, part);
         high->goal_bytes = limit_below(&sample->host, domain, bytes);
@@ -371,11 +372,10 @@ plan_probe(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pla
 /* A limit that is not in force, and that the domain has outgrown, would not be the small step that
  * it was meant to be. */
 static bool
-is_outgrown(const PolicyConf *conf, const DomainSample *domain, const HighTrack *high)
+is_outgrown(const DomainSample *domain, const HighTrack *high)
 {
     return domain->limit_bytes != high->limit_bytes &&
-           sat_sub(domain->cgroup_bytes, high->limit_bytes) >
-               mul_div(domain->cgroup_bytes, STEPS_MAX * conf->high_step_bp, BP_ONE);
+           sat_sub(domain->cgroup_bytes, high->limit_bytes) > HIGH_LIMIT_FAR;
 }
 
 /* The limit as it is to be now: on its way to where the probe ends. */
@@ -383,7 +383,7 @@ static uint64_t
 next_limit(const DomainSample *domain, const HighTrack *high)
 {
     if (domain->limit_bytes != high->limit_bytes ||
-        domain->cgroup_bytes > sat_add(high->limit_bytes, LIMIT_STEP / 4))
+        domain->cgroup_bytes > sat_add(high->limit_bytes, LIMIT_SLACK))
         return high->limit_bytes;
     return max_u64(high->goal_bytes, sat_sub(high->limit_bytes, LIMIT_STEP));
 }
@@ -402,7 +402,7 @@ plan_rest(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
         high->limit_bytes = 0; /* not even lifted: it is theirs now */
     } else if (reason != REASON_NONE || domain->can_reclaim || !part->high_apply ||
                high->limit_bytes < stake_floor(domain, conf->balloon_floor_bp) ||
-               is_outgrown(conf, domain, high)) {
+               is_outgrown(domain, high)) {
         plan_lift(domain, high, part);
     } else {
         high->limit_bytes = next_limit(domain, high);

@@ -5,6 +5,10 @@
 
 #include "policy/policy.h"
 
+/* A limit is at most so far below what is used, twice the largest step, when it is set: who sets it
+ * reclaims all that is in between, whoever needs it. */
+#define HIGH_LIMIT_FAR (UINT64_C(8) << 20)
+
 /**
  * high_offer() - let the domains bid for cold reclaim
  * @plan:  its host's level and its domains' needs are filled in

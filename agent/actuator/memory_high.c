@@ -25,6 +25,7 @@
 #include "agent/facts/cgroup.h"
 #include "agent/facts/procfile.h"
 #include "agent/log.h"
+#include "policy/high.h"
 #include "policy/stake.h"
 
 #include <inttypes.h>
@@ -34,9 +35,6 @@
 
 /* Where libvirt sets the limit, below the domain's cgroup; with systemd in the first. */
 static const char *const groups[] = { "/libvirt", "" };
-
-/* Steps of policy by which a limit may be below what the domain uses. */
-#define STEPS_MAX 2
 
 /* --- lifting ---------------------------------------------------------------------------- */
 
@@ -190,9 +188,7 @@ is_outgrown(const MemoryHigh *high, const Hold *hold, uint64_t want)
 {
     uint64_t used_bytes = usage_bytes(high, hold);
 
-    return !is_known(used_bytes) ||
-           sat_sub(used_bytes, want) >
-               mul_div(used_bytes, STEPS_MAX * high->options.step_bp, BP_ONE);
+    return !is_known(used_bytes) || sat_sub(used_bytes, want) > HIGH_LIMIT_FAR;
 }
 
 /* Return: whether something is to be asked for. */

@@ -12,7 +12,6 @@
 typedef struct {
     bool is_on;        /* [memory_high] enable = yes, and mode observe is not set */
     uint64_t floor_bp; /* as in BalloonOptions */
-    uint64_t step_bp;  /* of one probe of policy, part of what the domain uses */
 } MemoryHighOptions;
 
 typedef struct {
@@ -50,7 +49,7 @@ void memory_high_set_options(MemoryHigh *high, const MemoryHighOptions *options)
  *
  * Neither waits for the kernel to reclaim nor for libvirt. A limit is set between the domain's
  * floor and the limit that was found, for the time of its lease, and not where the domain has
- * outgrown it by two steps: the figures that were decided on may be old. One that is to go is
+ * outgrown it: the figures that were decided on may be old. One that is to go is
  * raised in the kernel at once; libvirt follows.
  *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "memory.high" and "memory.reclaim"

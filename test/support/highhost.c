@@ -16,7 +16,7 @@ const char *const highhost_waiting[] = { "/bin/sh", "sh", "-c", "exec cat >/dev/
 void
 highhost_start(HoldHost *host, HighHost *fixture, const char *const *guard_run)
 {
-    static const MemoryHighOptions options = { true, 2500, 200 };
+    static const MemoryHighOptions options = { true, 2500 };
     const MemoryHighNeeds needs = { fakeroot_fd(host->root), &host->originals, host->changer,
                                     guard_run };
 

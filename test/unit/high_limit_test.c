@@ -46,7 +46,7 @@ bend_reclaim(MemCase *one)
 static void
 bend_higher_floor(MemCase *one)
 {
-    one->domains[0].floor_bytes = 999 * MIB;
+    one->domains[0].floor_bytes = 1000 * MIB;
 }
 
 static void
@@ -100,25 +100,25 @@ a_large_step_is_made_of_small_ones_as_far_as_the_domain_follows(void **unused)
         uint64_t used_mib;
         uint64_t want_mib; /* and a page */
     } rows[] = {
-        { "as planned", 996, 996, 992 },     { "and again", 992, 980, 988 },
-        { "and again", 988, 988, 984 },      { "to the end", 984, 984, 980 },
-        { "there it stays", 980, 970, 980 },
+        { "as planned", 999, 999, 995 }, { "and again", 995, 980, 991 },
+        { "and again", 991, 991, 987 },  { "and again", 987, 987, 983 },
+        { "to the end", 983, 983, 980 }, { "there it stays", 980, 970, 980 },
     };
     static const struct {
         const char *when;
         uint64_t in_force_mib, used_mib;
-    } stays[] = { { "not set yet", 1000, 996 }, { "not followed", 996, 998 } };
+    } stays[] = { { "not set yet", 1000, 996 }, { "not followed", 999, 1000 } };
     MemCase one;
     (void)unused;
 
     memcase_init_limits(&one);
     memcase_decide(&one);
-    assert_int_equal(one.plans[0].limit_bytes, 996 * MIB + 4096);
+    assert_int_equal(one.plans[0].limit_bytes, 999 * MIB + 4096);
     for (size_t r = 0; r < ROWS(stays); r++) {
         one.domains[0].limit_bytes = stays[r].in_force_mib * MIB + 4096;
         one.domains[0].cgroup_bytes = stays[r].used_mib * MIB;
         memcase_after(&one, S / 2);
-        if (one.plans[0].limit_bytes != 996 * MIB + 4096)
+        if (one.plans[0].limit_bytes != 999 * MIB + 4096)
             fail_msg("%s: %" PRIu64, stays[r].when, one.plans[0].limit_bytes);
     }
     for (size_t r = 0; r < ROWS(rows); r++) {
@@ -227,8 +227,8 @@ a_limit_that_comes_too_late_is_not_wanted_any_more(void **unused)
         bool is_wanted;
     } rows[] = {
         { "as it was", 0, false, true },
-        { "a little more", 20, false, true },
-        { "far more", 50, false, false },
+        { "a little more", 6, false, true },
+        { "far more", 8, false, false },
         { "far more, under the limit", 50, true, true },
     };
     (void)unused;
@@ -242,7 +242,7 @@ a_limit_that_comes_too_late_is_not_wanted_any_more(void **unused)
             obey(&one);
         one.domains[0].cgroup_bytes = (1000 + rows[r].grown_mib) * MIB;
         memcase_after(&one, S);
-        if ((one.plans[0].limit_bytes == 996 * MIB + 4096) != rows[r].is_wanted)
+        if ((one.plans[0].limit_bytes == 999 * MIB + 4096) != rows[r].is_wanted)
             fail_msg("%s: %" PRIu64, rows[r].when, one.plans[0].limit_bytes);
     }
 }

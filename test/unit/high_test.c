@@ -313,7 +313,7 @@ what_is_observed_is_planned_and_not_applied(void **unused)
     one.conf.high_enable = ENABLE_OBSERVE;
     memcase_decide(&one);
     assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
-    assert_int_equal(one.plans[0].limit_bytes, 996 * MIB + 4096);
+    assert_int_equal(one.plans[0].limit_bytes, 999 * MIB + 4096);
     assert_false(one.plans[0].high_apply);
     assert_int_equal(one.tracks[0].high.limit_bytes, 0);
     assert_int_equal(one.plan.host.reclaim_bytes, 0);

@@ -332,8 +332,8 @@ a_limit_is_held_against_what_the_domain_uses_now(void **state)
         bool is_set;
     } rows[] = {
         { "as policy knew", HIGHHOST_FOLDER "/libvirt/memory.current", "740000000\n", true },
-        { "two steps above", HIGHHOST_FOLDER "/libvirt/memory.current", "764586666\n", true },
-        { "far above", HIGHHOST_FOLDER "/libvirt/memory.current", "764700000\n", false },
+        { "8 MiB above", HIGHHOST_FOLDER "/libvirt/memory.current", "742391808\n", true },
+        { "further above", HIGHHOST_FOLDER "/libvirt/memory.current", "742391809\n", false },
         { "below", HIGHHOST_FOLDER "/libvirt/memory.current", "100000000\n", true },
         { "without systemd", HIGHHOST_FOLDER "/memory.current", "740000000\n", true },
         { "without systemd, far above", HIGHHOST_FOLDER "/memory.current", "900000000\n", false },
