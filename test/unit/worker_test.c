@@ -254,7 +254,7 @@ after_the_end_nothing_is_delivered_and_everything_is_freed(void **unused)
     worker_free(worker); /* does not wait */
     assert_int_equal(door.outputs_freed, 0);
     open_door(&door);
-    AWAIT(g_atomic_int_get(&door.threads_ended) >= 1);
+    wait_for(&door, &door.threads_ended, 1);
     await_idle();
     assert_string_equal(receiver.told->str, "");
     assert_int_equal(door.waiting, 1); /* the four were never begun */
@@ -275,7 +275,7 @@ a_receiver_may_free_the_worker(void **unused)
     for (int i = 0; i < 3; i++)
         push(worker, &receiver, &(Errand){ .door = &door, .number = 5 });
     AWAIT(receiver.frees == NULL);
-    AWAIT(g_atomic_int_get(&door.threads_ended) >= 1);
+    wait_for(&door, &door.threads_ended, 1);
     await_idle();
     assert_string_equal(receiver.told->str, "5 "); /* the first and no other */
     assert_int_equal(door.inputs_freed, 3);
