@@ -16,7 +16,7 @@
 #include "test/support/fakeagent.h"
 
 /* Generous: nobody waits that long for a success. */
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS 60
 /* Turns of the loop, of half a millisecond each, in which nothing happened: nothing more will, as
  * triggers that are held back wait for 10 ms. */
 #define QUIET_TURNS 30
