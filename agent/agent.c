@@ -23,6 +23,7 @@
 #include "agent/agent.h"
 #include "agent/confine.h"
 #include "agent/error.h"
+#include "agent/facts/working_set.h"
 #include "agent/log_event.h"
 #include "agent/notify.h"
 #include "agent/reclaim.h"
@@ -145,7 +146,10 @@ static void
 restore_leftovers(Agent *agent)
 {
     KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
+    g_autoptr(GError) error = NULL;
 
+    if (!working_set_give_back(agent->root_fd, &error))
+        log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     if (!has_leftovers(agent))
         return;
     log_event(LOG_EVENT_LEFT_BEHIND,

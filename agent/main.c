@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/error.h"
+#include "agent/facts/working_set.h"
 #include "agent/log_event.h"
 #include "agent/reclaim.h"
 
@@ -163,6 +164,18 @@ restore_ksm(int root_fd, Originals *originals, char **ret_note, char **ret_nodes
     return false;
 }
 
+/* What measured working sets. */
+static bool
+restore_measuring(int root_fd)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (working_set_give_back(root_fd, &error))
+        return true;
+    log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
+    return false;
+}
+
 static int
 restore(const AgentOptions *options)
 {
@@ -181,6 +194,7 @@ restore(const AgentOptions *options)
         /* KSM first: domains that are marked again must not be merged meanwhile. */
         done = restore_ksm(root_fd, &originals, &note, &nodes_note);
         done = restore_domains(options, root_fd, &originals, &domains_note) && done;
+        done = restore_measuring(root_fd) && done;
     } else {
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     }

@@ -138,6 +138,18 @@ WorkingSetTurn working_set_meter_turn(const WorkingSetMeter *meter);
 /** working_set_meter_report() - what is known; belongs to @meter, changes with each step */
 const WorkingSetReport *working_set_meter_report(const WorkingSetMeter *meter);
 
+/**
+ * working_set_give_back() - end what the measuring of a killed agent has left in the kernel
+ * @root_fd: "/" or a test's fake root (borrowed)
+ * @error:   names a file of it that could not be written
+ *
+ * DAMON's monitors, which run on; what the other means set up ends with the agent. Only while this
+ * program measures nothing.
+ *
+ * Return: whether nothing is left.
+ */
+bool working_set_give_back(int root_fd, GError **error);
+
 /** working_set_state_name() - word for a state: "measured"; static text */
 const char *working_set_state_name(WorkingSetState state);
 

@@ -134,6 +134,23 @@ working_set_damon_user(int root_fd)
     return NULL;
 }
 
+bool
+working_set_give_back(int root_fd, GError **error)
+{
+    if (!are_ours(root_fd))
+        return true;
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        char path[PATH_BYTES];
+        char state[WORD_BYTES];
+
+        g_snprintf(path, sizeof(path), ADMIN "%u/state", slot);
+        if (procfile_read_text(root_fd, path, state, sizeof(state)) == PROCFILE_READ &&
+            g_str_has_prefix(state, "on") && !working_set_write(root_fd, path, "off", error))
+            return false;
+    }
+    return working_set_write(root_fd, COUNT_FILE, "0", error);
+}
+
 /* Whether there are monitors that are ours, made now or by an agent before. */
 static bool
 have_monitors(const WorkingSetTarget *target, GError **error)

@@ -115,7 +115,6 @@ a_balloon_that_is_given_back_is_on_record_for_all_its_way(void **state)
 {
     HoldHost *host = *state;
     g_autofree char *entry = NULL;
-    g_autofree char *note = NULL;
     Balloon balloon;
 
     balloonhost_start_with_half(host, &balloon);

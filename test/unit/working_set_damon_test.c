@@ -255,6 +255,31 @@ what_a_killed_agent_has_left_is_taken_over(void **unused)
     working_set_damon.close(state, &fake->target);
 }
 
+static void
+what_a_killed_agent_has_left_is_given_back(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *monitors;
+        const char *log;
+    } rows[] = {
+        { "ours", "61\n", ONE "state=off;" ADMIN "nr_kdamonds=0;" },
+        { "another program's", "2\n", "" },
+        { "nobody's", "0\n", "" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = kernel_with_damon();
+
+        fakeroot_write(fake->root, ADMIN "nr_kdamonds", "%s", rows[i].monitors);
+        fakeroot_write(fake->root, ONE "state", "on\n");
+        if (!working_set_give_back(fakeroot_fd(fake->root), NULL) ||
+            strcmp(fake->log->str, rows[i].log) != 0)
+            fail_msg("%s: \"%s\"", rows[i].when, fake->log->str);
+    }
+}
+
 static int
 refuse_update(FakeTarget *fake, const char *path, const char *text)
 {
@@ -387,6 +412,7 @@ main(void)
         cmocka_unit_test(two_domains_have_a_monitor_each),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(what_a_killed_agent_has_left_is_taken_over),
+        cmocka_unit_test(what_a_killed_agent_has_left_is_given_back),
         cmocka_unit_test(monitors_of_a_program_that_has_come_since_are_left_alone),
         cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
         cmocka_unit_test(monitors_of_many_domains_sample_less_often),
