@@ -16,8 +16,11 @@
 
 /** AWAIT() - run the default loop until @condition holds; one that does not come fails the test */
 #define AWAIT(condition)                                                                           \
-    for (gint64 await_us = g_get_monotonic_time(); !(condition);)                                  \
-    await_turn(await_us, #condition)
+    do {                                                                                           \
+        gint64 await_us = g_get_monotonic_time();                                                  \
+        while (!(condition))                                                                       \
+            await_turn(await_us, #condition);                                                      \
+    } while (0)
 
 /** await_turn() - one turn of the loop, for AWAIT() that has begun at @since_us */
 static inline void
