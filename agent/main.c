@@ -176,6 +176,14 @@ restore_measuring(int root_fd)
     return false;
 }
 
+/* Whether nobody else works here. Without a state directory nobody does, and none is made. */
+static bool
+claim_for_restore(const AgentOptions *options, Originals *originals, GError **error)
+{
+    return !g_file_test(options->state_dir, G_FILE_TEST_IS_DIR) ||
+           originals_claim(originals, error);
+}
+
 static int
 restore(const AgentOptions *options)
 {
@@ -189,8 +197,9 @@ restore(const AgentOptions *options)
     bool done = false;
 
     originals_init(&originals);
-    if (originals_read_boot_id(root_fd, &boot_id, &error)) {
+    if (originals_read_boot_id(root_fd, &boot_id, &error))
         originals_open(&originals, options->state_dir, boot_id, NULL);
+    if (!error && claim_for_restore(options, &originals, &error)) {
         /* KSM first: domains that are marked again must not be merged meanwhile. */
         done = restore_ksm(root_fd, &originals, &note, &nodes_note);
         done = restore_domains(options, root_fd, &originals, &domains_note) && done;

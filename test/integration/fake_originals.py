@@ -15,6 +15,7 @@ from seed import seed  # noqa: E402
 FOUND = (0, 123, 45)
 FIXED = (1, 1000, 20)
 NOT_CLEAN = "the last run did not end cleanly"
+KDAMONDS = "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"
 
 # How often a busy daemon is killed. The seed is printed with a failure.
 KILLS = 50
@@ -79,6 +80,45 @@ class Killed(FakeTestCase):
         host, daemon = self.killed(advisor="scan-time")
         self.assert_done(daemon.run("--restore"), 0)
         self.assertEqual(host.ksm("advisor_mode"), "scan-time")
+
+
+class Monitors(FakeTestCase):
+    """Those of DAMON are in no record: by their number, 61, they are known as the daemon's."""
+
+    def assert_given_back(self, host):
+        # A plain file keeps what is behind the one digit that is written.
+        self.assertEqual(host.read(KDAMONDS), "01\n")
+
+    def test_those_of_a_running_daemon_are_left_alone(self):
+        for mode in "observe", "fixed":
+            with self.subTest(mode=mode):
+                host = self.host()
+                daemon = self.started("--mode", mode, host=host)
+                host.write(KDAMONDS, "61\n")
+                self.assert_done(daemon.run("--restore"), 1, "another virtksmd", "is using")
+                self.assertEqual(host.read(KDAMONDS), "61\n")
+
+    def test_restore_gives_back_those_of_a_killed_daemon(self):
+        host = self.host()
+        daemon = self.started("--mode", "observe", host=host)
+        daemon.kill()
+        host.write(KDAMONDS, "61\n")
+        self.assert_done(daemon.run("--restore"), 0)
+        self.assert_given_back(host)
+
+    def test_restore_needs_no_state_directory_for_it_and_makes_none(self):
+        host = self.host()
+        host.write(KDAMONDS, "61\n")
+        daemon = self.daemon(host)
+        self.assert_done(daemon.run("--restore"), 0, "nothing to restore")
+        self.assert_given_back(host)
+        self.assertFalse(os.path.exists(daemon.state_dir))
+
+    def test_the_next_start_gives_them_back(self):
+        host = self.host()
+        host.write(KDAMONDS, "61\n")
+        self.started("--mode", "observe", host=host)
+        self.assert_given_back(host)
 
 
 class RandomMoments(FakeTestCase):
