@@ -12,16 +12,13 @@
  *
  * Everything is set through files of sysfs, and there is but one set of monitors for all programs:
  * the number of monitors can be changed only while none runs, and doing so clears the settings of
- * all. So if there are monitors, they are somebody else's, and DAMON is left alone. We ask for an
- * odd number of them, which is how we know our own again that a killed agent has left behind. Each
- * domain takes one; a domain for which there is none left is measured otherwise.
+ * all. So if there are monitors, they are somebody else's, and DAMON is left alone
+ * (working_set_damon_user.c). Each domain takes one; a domain for which there is none left is
+ * measured otherwise.
  *
  * The monitors are threads of the kernel, whose time is counted as ours. They check each region
  * once in a sampling interval, which is chosen so that all of them keep to the budget. When there
  * are more of them, those that sample too often by then begin anew, and lose the ages they knew.
- *
- * Some kernels have monitors for purposes of their own, and none beside them: DAMON_STAT is
- * switched on by default in some. They are left alone like those of another program.
  *
  * Only monitoring of virtual addresses tells domains apart. By physical addresses, schemes can
  * count the pages of one memory cgroup (Linux 6.14 on), and that is about as right; but for each
@@ -32,19 +29,18 @@
  * Source: Documentation/admin-guide/mm/damon/usage.rst, "sysfs Interface"; total_bytes since 6.6
  */
 /* needs: write /sys/kernel/mm/damon/admin */
-#include "agent/facts/working_set_backend.h"
+#include "agent/facts/working_set_damon.h"
 
 #include <string.h>
 
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-#define ADMIN      "sys/kernel/mm/damon/admin/kdamonds/"
-#define COUNT_FILE ADMIN "nr_kdamonds"
+#define ADMIN      WORKING_SET_DAMON_ADMIN
+#define COUNT_FILE WORKING_SET_DAMON_COUNT_FILE
 #define PATH_BYTES 256
 #define WORD_BYTES 256
-/* Monitors that we ask for; as many fit into the bits of damon_slots. */
-#define SLOTS 61
+#define SLOTS      WORKING_SET_DAMON_SLOTS
 /* Regions of each: so many are checked in a sampling interval. */
 #define REGIONS_MIN 10
 #define REGIONS_MAX 100
@@ -100,69 +96,18 @@ get_text(const WorkingSetTarget *target, unsigned slot, const char *file, char *
     return true;
 }
 
-/* As many as we make are ours, of this agent or of one before. */
-static bool
-are_ours(int root_fd)
-{
-    return procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32) == SLOTS;
-}
-
-const char *
-working_set_damon_user(int root_fd)
-{
-    static const struct {
-        const char *path; /* says "Y" while it is switched on */
-        const char *user;
-    } rows[] = {
-        { "sys/module/damon_stat/parameters/enabled", "the kernel itself (DAMON_STAT)" },
-        { "sys/module/damon_reclaim/parameters/enabled", "the kernel itself (DAMON_RECLAIM)" },
-        { "sys/module/damon_lru_sort/parameters/enabled", "the kernel itself (DAMON_LRU_SORT)" },
-    };
-    uint64_t n = procfile_u64(root_fd, COUNT_FILE, NO_LIMIT_32);
-
-    if (!is_known(n) || n == SLOTS)
-        return NULL;
-    if (n != 0)
-        return "another program";
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        char word[WORD_BYTES];
-
-        if (procfile_read_text(root_fd, rows[i].path, word, sizeof(word)) == PROCFILE_READ &&
-            word[0] == 'Y')
-            return rows[i].user;
-    }
-    return NULL;
-}
-
-bool
-working_set_give_back(int root_fd, GError **error)
-{
-    if (!are_ours(root_fd))
-        return true;
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        char path[PATH_BYTES];
-        char state[WORD_BYTES];
-
-        g_snprintf(path, sizeof(path), ADMIN "%u/state", slot);
-        if (procfile_read_text(root_fd, path, state, sizeof(state)) == PROCFILE_READ &&
-            g_str_has_prefix(state, "on") && !working_set_write(root_fd, path, "off", error))
-            return false;
-    }
-    return working_set_write(root_fd, COUNT_FILE, "0", error);
-}
-
 /* Whether there are monitors that are ours, made now or by an agent before. */
 static bool
 have_monitors(const WorkingSetTarget *target, GError **error)
 {
-    uint64_t n = procfile_u64(target->host->root_fd, COUNT_FILE, NO_LIMIT_32);
+    uint64_t n = working_set_damon_count(target->host->root_fd);
     const char *user = working_set_damon_user(target->host->root_fd);
 
     if (!is_known(n))
         return working_set_fail(error, "this kernel has no DAMON with files in sysfs");
     if (user)
         return working_set_fail(error, "%s uses DAMON", user);
-    if (are_ours(target->host->root_fd))
+    if (working_set_damon_is_ours(target->host->root_fd))
         return true;
     return working_set_write(target->host->root_fd, COUNT_FILE, G_STRINGIFY(SLOTS), error);
 }
@@ -306,7 +251,7 @@ set_context(const WorkingSetTarget *target, unsigned slot, uint64_t sample_us, G
 static void
 give_back_unused(const WorkingSetHost *host)
 {
-    if (host->damon_slots == 0 && are_ours(host->root_fd))
+    if (host->damon_slots == 0 && working_set_damon_is_ours(host->root_fd))
         working_set_write(host->root_fd, COUNT_FILE, "0", NULL);
 }
 
@@ -316,7 +261,7 @@ close_damon(gpointer state, const WorkingSetTarget *target)
     Monitor *monitor = state;
 
     /* A monitor ends with its process; if it was the last, others may have taken DAMON since. */
-    if (are_ours(target->host->root_fd)) {
+    if (working_set_damon_is_ours(target->host->root_fd)) {
         set_text(target, monitor->slot, "state", "off", NULL);
         set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
     }
@@ -449,7 +394,7 @@ step_damon(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
 {
     Monitor *monitor = state;
 
-    if (!are_ours(target->host->root_fd))
+    if (!working_set_damon_is_ours(target->host->root_fd))
         return working_set_fail(error, "another program uses DAMON");
     reading->other_cpu_us = thread_us(monitor, target);
     if (sample_us_for(target->host) > monitor->sample_us &&
