@@ -18,7 +18,8 @@
  *
  * The monitors are threads of the kernel, whose time is counted as ours. They check each region
  * once in a sampling interval, which is chosen so that all of them keep to the budget. When there
- * are more of them, those that sample too often by then begin anew, and lose the ages they knew.
+ * are more of them, or one has taken more than its share of the budget after all, those that sample
+ * too often by then begin anew, and lose the ages they knew.
  *
  * Only monitoring of virtual addresses tells domains apart. By physical addresses, schemes can
  * count the pages of one memory cgroup (Linux 6.14 on), and that is about as right; but for each
@@ -44,8 +45,11 @@
 /* Regions of each: so many are checked in a sampling interval. */
 #define REGIONS_MIN 10
 #define REGIONS_MAX 100
-/* CPU time of one check, rounded up from 0.5 to 1.5 us as DAMON's documents tell. */
+/* CPU time of one check, rounded up from 0.5 to 1.5 us as DAMON's documents tell. On a host where
+ * it is more, the monitors find out. */
 #define CHECK_US 2
+/* Shorter times tell more of how a monitor begins than of what it takes. */
+#define JUDGE_US UINT64_C(30000000)
 /* Bounds of the sampling interval, which doubles in between, and how many are one aggregation. */
 #define SAMPLE_LEAST_US UINT64_C(100000)
 #define SAMPLE_MOST_US  (SAMPLE_LEAST_US << 6)
@@ -57,10 +61,13 @@
 typedef struct {
     unsigned slot;       /* number of the monitor */
     uint64_t sample_us;  /* sampling interval */
+    uint64_t least_us;   /* it took too much at half of this interval; 0: at none */
     uint64_t aggr_us;    /* aggregation interval */
     uint64_t started_us; /* CLOCK_MONOTONIC; 0: not at the first step yet */
     uint64_t lived_us;   /* for how long it has run */
     uint64_t thread_us;  /* CPU time of its thread at the last step */
+    uint64_t judged_us;  /* CLOCK_MONOTONIC at which what it took was last held against its share */
+    uint64_t spent_us;   /* CPU time of its thread since */
     int32_t node;        /* of all memory of the host; or WORKING_SET_NODE_UNKNOWN */
 } Monitor;
 
@@ -270,13 +277,19 @@ close_damon(gpointer state, const WorkingSetTarget *target)
     g_free(monitor);
 }
 
-/* All monitors together take their share of the budget if each samples as seldom as this; more than
- * SAMPLE_MOST_US: they cannot keep to it. */
 static uint64_t
-sample_us_for(const WorkingSetHost *host)
+count_monitors(const WorkingSetHost *host)
 {
-    uint64_t monitors = (uint64_t)__builtin_popcountll(host->damon_slots);
-    uint64_t least_us = mul_div(monitors * REGIONS_MAX * CHECK_US, BP_ONE, host->share_bp);
+    return (uint64_t)__builtin_popcountll(host->damon_slots);
+}
+
+/* All monitors together take their share of the budget if each samples as seldom as this, as far as
+ * is known; more than SAMPLE_MOST_US: they cannot keep to it. */
+static uint64_t
+sample_us_for(const Monitor *monitor, const WorkingSetHost *host)
+{
+    uint64_t checks_us = count_monitors(host) * REGIONS_MAX * CHECK_US;
+    uint64_t least_us = max_u64(mul_div(checks_us, BP_ONE, host->share_bp), monitor->least_us);
     uint64_t sample_us = SAMPLE_LEAST_US;
 
     while (sample_us < least_us && sample_us <= SAMPLE_MOST_US)
@@ -288,12 +301,13 @@ sample_us_for(const WorkingSetHost *host)
 static bool
 start(Monitor *monitor, const WorkingSetTarget *target, GError **error)
 {
-    uint64_t sample_us = sample_us_for(target->host);
+    uint64_t sample_us = sample_us_for(monitor, target->host);
 
     if (sample_us > SAMPLE_MOST_US)
-        return working_set_fail(error, "so many monitors cannot keep to [working_set] budget");
+        return working_set_fail(error, "monitors cannot keep to [working_set] budget");
     *monitor = (Monitor){ .slot = monitor->slot,
                           .sample_us = sample_us,
+                          .least_us = monitor->least_us,
                           .aggr_us = sample_us * SAMPLES,
                           .node = working_set_only_node(target->host->root_fd) };
     return set_context(target, monitor->slot, sample_us, error);
@@ -334,9 +348,28 @@ thread_us(Monitor *monitor, const WorkingSetTarget *target)
     g_snprintf(path, sizeof(path), "proc/%" G_GUINT64_FORMAT "/schedstat", (guint64)pid);
     if (procfile_read_text(target->host->root_fd, path, text, sizeof(text)) != PROCFILE_READ)
         return 0;
+    if (!is_known(procfile_field(text, 1)))
+        return 0;
     now_us = procfile_field(text, 1) / 1000;
     monitor->thread_us = now_us;
     return sat_sub(now_us, before_us);
+}
+
+/* Whether the monitor has taken more than its share of the budget. */
+static bool
+is_too_dear(Monitor *monitor, const WorkingSetHost *host, uint64_t cpu_us, uint64_t now_us)
+{
+    uint64_t for_us = sat_sub(now_us, monitor->judged_us);
+    uint64_t took_us;
+
+    if (monitor->started_us == 0)
+        return false;
+    monitor->spent_us = took_us = sat_add(monitor->spent_us, cpu_us);
+    if (for_us < JUDGE_US)
+        return false;
+    monitor->judged_us = now_us;
+    monitor->spent_us = 0;
+    return took_us > mul_div(for_us, host->share_bp, BP_ONE * count_monitors(host));
 }
 
 static uint64_t
@@ -397,11 +430,13 @@ step_damon(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
     if (!working_set_damon_is_ours(target->host->root_fd))
         return working_set_fail(error, "another program uses DAMON");
     reading->other_cpu_us = thread_us(monitor, target);
-    if (sample_us_for(target->host) > monitor->sample_us &&
+    if (is_too_dear(monitor, target->host, reading->other_cpu_us, now_us))
+        monitor->least_us = 2 * monitor->sample_us;
+    if (sample_us_for(monitor, target->host) > monitor->sample_us &&
         (!set_text(target, monitor->slot, "state", "off", error) || !start(monitor, target, error)))
         return false;
     if (monitor->started_us == 0) {
-        monitor->started_us = now_us;
+        monitor->started_us = monitor->judged_us = now_us;
         reading->next_us = now_us + 2 * monitor->aggr_us;
         return true;
     }

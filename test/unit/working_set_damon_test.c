@@ -10,117 +10,33 @@
 #include <cmocka.h>
 
 #include "policy/arith.h"
-#include "test/support/faketarget.h"
+#include "test/support/fakedamon.h"
 
 #define S     FAKETARGET_S
-
-#define ADMIN "sys/kernel/mm/damon/admin/kdamonds/"
+#define ADMIN FAKEDAMON_ADMIN
 #define ZERO  ADMIN "0/"
 #define ONE   ADMIN "1/"
-
-static const char *const numbers[] = {
-    "contexts/nr_contexts",
-    "contexts/0/operations",
-    "contexts/0/monitoring_attrs/intervals/sample_us",
-    "contexts/0/monitoring_attrs/intervals/aggr_us",
-    "contexts/0/monitoring_attrs/intervals/update_us",
-    "contexts/0/monitoring_attrs/nr_regions/max",
-    "contexts/0/monitoring_attrs/nr_regions/min",
-    "contexts/0/targets/nr_targets",
-    "contexts/0/targets/0/pid_target",
-    "contexts/0/schemes/nr_schemes",
-};
-static const char *const of_scheme[] = {
-    "action",
-    "access_pattern/sz/min",
-    "access_pattern/sz/max",
-    "access_pattern/nr_accesses/min",
-    "access_pattern/nr_accesses/max",
-    "access_pattern/age/min",
-    "access_pattern/age/max",
-};
-
-static void
-write_monitor(FakeTarget *fake, unsigned slot)
-{
-    g_autofree char *base = g_strdup_printf(ADMIN "%u", slot);
-
-    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        g_autofree char *path = g_build_filename(base, numbers[i], NULL);
-
-        fakeroot_write(fake->root, path, "0\n");
-    }
-    for (unsigned scheme = 0; scheme < 4; scheme++)
-        for (size_t i = 0; i < G_N_ELEMENTS(of_scheme); i++) {
-            g_autofree char *path =
-                g_strdup_printf("%s/contexts/0/schemes/%u/%s", base, scheme, of_scheme[i]);
-
-            fakeroot_write(fake->root, path, "0\n");
-        }
-    {
-        g_autofree char *state = g_build_filename(base, "state", NULL);
-        g_autofree char *pid = g_build_filename(base, "pid", NULL);
-        g_autofree char *words = g_build_filename(base, "contexts/0/avail_operations", NULL);
-
-        fakeroot_write(fake->root, state, "off\n");
-        fakeroot_write(fake->root, pid, "77\n");
-        fakeroot_write(fake->root, words, "vaddr\nfvaddr\npaddr\n");
-    }
-}
-
-static void
-count(FakeTarget *fake, unsigned scheme, unsigned kib)
-{
-    g_autofree char *path =
-        g_strdup_printf(ZERO "contexts/0/schemes/%u/tried_regions/total_bytes", scheme);
-
-    fakeroot_write(fake->root, path, "%u\n", kib * 1024);
-}
-
-/* A kernel with DAMON that nobody uses. */
-static FakeTarget *
-kernel_with_damon(void)
-{
-    FakeTarget *fake = faketarget_new();
-
-    fakeroot_write(fake->root, ADMIN "nr_kdamonds", "0\n");
-    write_monitor(fake, 0);
-    write_monitor(fake, 1);
-    fakeroot_write(fake->root, "proc/77/schedstat", "5000000 1 1\n");
-    for (unsigned scheme = 0; scheme < 4; scheme++)
-        count(fake, scheme, 0);
-    return fake;
-}
-
-static void
-expect_written(FakeTarget *fake, const char *file, const char *text)
-{
-    g_autofree char *line = g_strdup_printf("%s=%s;", file, text);
-
-    if (!strstr(fake->log->str, line))
-        fail_msg("%s is not in %s", line, fake->log->str);
-}
 
 static void
 a_monitor_is_set_up_for_the_process_and_counts_only(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     gpointer state = NULL;
     (void)unused;
 
     assert_true(working_set_damon.open(&fake->target, &state, NULL));
-    expect_written(fake, ADMIN "nr_kdamonds", "61");
-    expect_written(fake, ZERO "contexts/0/operations", "vaddr");
-    expect_written(fake, ZERO "contexts/0/targets/0/pid_target", "42");
-    expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "100000");
-    expect_written(fake, ZERO "contexts/0/schemes/nr_schemes", "4");
-    expect_written(fake, ZERO "contexts/0/schemes/3/action", "stat");
+    fakedamon_expect(fake, ADMIN "nr_kdamonds", "61");
+    fakedamon_expect(fake, ZERO "contexts/0/operations", "vaddr");
+    fakedamon_expect(fake, ZERO "contexts/0/targets/0/pid_target", "42");
+    fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "100000");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/nr_schemes", "4");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/3/action", "stat");
     /* In use; and not used for 1 to 10 s, in aggregations of half a second. */
-    expect_written(fake, ZERO "contexts/0/schemes/0/access_pattern/nr_accesses/min", "1");
-    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/nr_accesses/max", "0");
-    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/age/min", "2");
-    expect_written(fake, ZERO "contexts/0/schemes/2/access_pattern/age/max", "19");
-    expect_written(fake, ZERO "state", "on");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/0/access_pattern/nr_accesses/min", "1");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/2/access_pattern/nr_accesses/max", "0");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/2/access_pattern/age/min", "2");
+    fakedamon_expect(fake, ZERO "contexts/0/schemes/2/access_pattern/age/max", "19");
+    fakedamon_expect(fake, ZERO "state", "on");
     assert_null(strstr(fake->log->str, "pageout"));
     g_string_truncate(fake->log, 0);
     working_set_damon.close(state, &fake->target);
@@ -144,16 +60,16 @@ regions_are_counted_up_to_what_the_monitor_has_lived_through(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(FakeTarget) fake = fakedamon_new();
         WorkingSetReading readings[2] = { 0 };
         gpointer state = NULL;
 
         assert_true(working_set_damon.open(&fake->target, &state, NULL));
         assert_true(working_set_damon.step(state, &fake->target, 100 * S, &readings[0], NULL));
-        count(fake, 0, 40);
-        count(fake, 1, 20);
-        count(fake, 2, 30);
-        count(fake, 3, 300);
+        fakedamon_count(fake, 0, 40);
+        fakedamon_count(fake, 1, 20);
+        fakedamon_count(fake, 2, 30);
+        fakedamon_count(fake, 3, 300);
         fakeroot_write(fake->root, "proc/77/schedstat", "9000000 1 1\n");
         assert_true(working_set_damon.step(state, &fake->target, 100 * S + rows[i].lived_us,
                                            &readings[1], NULL));
@@ -161,7 +77,7 @@ regions_are_counted_up_to_what_the_monitor_has_lived_through(void **unused)
         if (readings[1].horizon_us != rows[i].horizon_us)
             fail_msg("%s: horizon %" PRIu64, rows[i].when, readings[1].horizon_us);
         assert_int_equal(readings[1].other_cpu_us, 4000);
-        expect_written(fake, ZERO "state", "update_schemes_tried_bytes");
+        fakedamon_expect(fake, ZERO "state", "update_schemes_tried_bytes");
         working_set_damon.close(state, &fake->target);
     }
 }
@@ -169,7 +85,7 @@ regions_are_counted_up_to_what_the_monitor_has_lived_through(void **unused)
 static void
 holes_are_not_counted(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     static const uint64_t want[4] = { 40, 0, 360, 0 };
     WorkingSetReading readings[2] = { 0 };
     gpointer state = NULL;
@@ -177,8 +93,8 @@ holes_are_not_counted(void **unused)
 
     assert_true(working_set_damon.open(&fake->target, &state, NULL));
     assert_true(working_set_damon.step(state, &fake->target, S, &readings[0], NULL));
-    count(fake, 0, 40);
-    count(fake, 3, 1000000);
+    fakedamon_count(fake, 0, 40);
+    fakedamon_count(fake, 3, 1000000);
     assert_true(working_set_damon.step(state, &fake->target, 99 * S, &readings[1], NULL));
     faketarget_expect_bins("a large hole", &readings[1], 0, want);
     working_set_damon.close(state, &fake->target);
@@ -187,19 +103,19 @@ holes_are_not_counted(void **unused)
 static void
 two_domains_have_a_monitor_each(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     gpointer first = NULL;
     gpointer second = NULL;
     (void)unused;
 
     assert_true(working_set_damon.open(&fake->target, &first, NULL));
     assert_true(working_set_damon.open(&fake->target, &second, NULL));
-    expect_written(fake, ONE "state", "on");
+    fakedamon_expect(fake, ONE "state", "on");
     g_string_truncate(fake->log, 0);
     working_set_damon.close(first, &fake->target);
     assert_null(strstr(fake->log->str, "nr_kdamonds"));
     working_set_damon.close(second, &fake->target);
-    expect_written(fake, ADMIN "nr_kdamonds", "0");
+    fakedamon_expect(fake, ADMIN "nr_kdamonds", "0");
 }
 
 static void
@@ -222,7 +138,7 @@ says_why_it_cannot_be_used(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(FakeTarget) fake = fakedamon_new();
         g_autoptr(GError) error = NULL;
         gpointer state = NULL;
 
@@ -244,7 +160,7 @@ says_why_it_cannot_be_used(void **unused)
 static void
 what_a_killed_agent_has_left_is_taken_over(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     gpointer state = NULL;
     (void)unused;
 
@@ -270,7 +186,7 @@ what_a_killed_agent_has_left_is_given_back(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(FakeTarget) fake = fakedamon_new();
 
         fakeroot_write(fake->root, ADMIN "nr_kdamonds", "%s", rows[i].monitors);
         fakeroot_write(fake->root, ONE "state", "on\n");
@@ -292,7 +208,7 @@ refuse_update(FakeTarget *fake, const char *path, const char *text)
 static void
 monitors_of_a_program_that_has_come_since_are_left_alone(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     g_autoptr(GError) error = NULL;
     WorkingSetReading reading = { 0 };
     gpointer state = NULL;
@@ -318,7 +234,7 @@ monitors_of_a_program_that_has_come_since_are_left_alone(void **unused)
 static void
 a_kernel_that_does_not_tell_bytes_ends_it(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     g_autoptr(GError) error = NULL;
     WorkingSetReading reading = { 0 };
     gpointer state = NULL;
@@ -357,7 +273,7 @@ monitors_of_many_domains_sample_less_often(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(FakeTarget) fake = kernel_with_damon();
+        g_autoptr(FakeTarget) fake = fakedamon_new();
         g_autoptr(GError) error = NULL;
         gpointer state = NULL;
         bool opened;
@@ -372,8 +288,8 @@ monitors_of_many_domains_sample_less_often(void **unused)
             assert_non_null(strstr(error->message, "[working_set] budget"));
             continue;
         }
-        expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us",
-                       rows[i].sample_us);
+        fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us",
+                         rows[i].sample_us);
         working_set_damon.close(state, &fake->target);
     }
 }
@@ -381,7 +297,7 @@ monitors_of_many_domains_sample_less_often(void **unused)
 static void
 a_monitor_begins_anew_when_there_are_more(void **unused)
 {
-    g_autoptr(FakeTarget) fake = kernel_with_damon();
+    g_autoptr(FakeTarget) fake = fakedamon_new();
     WorkingSetReading readings[4] = { 0 };
     gpointer state = NULL;
     (void)unused;
@@ -395,10 +311,100 @@ a_monitor_begins_anew_when_there_are_more(void **unused)
     assert_true(working_set_damon.step(state, &fake->target, 80 * S, &readings[2], NULL));
     assert_false(readings[2].has_bins);
     assert_true(g_str_has_prefix(fake->log->str, ZERO "state=off;"));
-    expect_written(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "400000");
-    expect_written(fake, ZERO "state", "on");
+    fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "400000");
+    fakedamon_expect(fake, ZERO "state", "on");
     assert_true(working_set_damon.step(state, &fake->target, 95 * S, &readings[3], NULL));
     assert_int_equal(readings[3].horizon_us, 10 * S);
+    working_set_damon.close(state, &fake->target);
+}
+
+static void
+a_monitor_that_takes_more_than_its_share_samples_less_often(void **unused)
+{
+    static const struct {
+        const char *when;
+        unsigned others;       /* domains beside it */
+        uint64_t after_us;     /* its first step */
+        const char *schedstat; /* of its thread then; it was 5 ms at first */
+        const char *sample_us; /* at which it begins anew; NULL: it goes on */
+    } rows[] = {
+        { "half a percent of a minute", 0, 60 * S, "305000000 1 1\n", NULL },
+        { "more than that", 0, 60 * S, "305001000 1 1\n", "200000" },
+        { "half of it for one of two", 1, 60 * S, "155000000 1 1\n", NULL },
+        { "more for one of two", 1, 60 * S, "155001000 1 1\n", "200000" },
+        { "after seconds nobody knows", 0, 29 * S, "305001000 1 1\n", NULL },
+        { "a kernel that does not count", 0, 60 * S, "\n", NULL },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeTarget) fake = fakedamon_new();
+        WorkingSetReading readings[2] = { 0 };
+        gpointer state = NULL;
+        bool is_anew;
+
+        assert_true(working_set_damon.open(&fake->target, &state, NULL));
+        add_others(fake, rows[i].others > 0 ? rows[i].others + 1 : 0);
+        assert_true(working_set_damon.step(state, &fake->target, 100 * S, &readings[0], NULL));
+        fakeroot_write(fake->root, "proc/77/schedstat", "%s", rows[i].schedstat);
+        g_string_truncate(fake->log, 0);
+        assert_true(working_set_damon.step(state, &fake->target, 100 * S + rows[i].after_us,
+                                           &readings[1], NULL));
+        is_anew = g_str_has_prefix(fake->log->str, ZERO "state=off;");
+        if (is_anew != (rows[i].sample_us != NULL) || is_anew == readings[1].has_bins)
+            fail_msg("%s: %s", rows[i].when, fake->log->str);
+        if (is_anew)
+            fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us",
+                             rows[i].sample_us);
+        working_set_damon.close(state, &fake->target);
+    }
+}
+
+static void
+what_it_takes_is_added_up_over_steps_that_are_short(void **unused)
+{
+    g_autoptr(FakeTarget) fake = fakedamon_new();
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    for (unsigned i = 0; i <= 4; i++) {
+        WorkingSetReading reading = { 0 };
+
+        /* 0.51 % of the time. */
+        fakeroot_write(fake->root, "proc/77/schedstat", "%u 1 1\n", 5000000 + i * 51000000);
+        assert_true(
+            working_set_damon.step(state, &fake->target, 100 * S + i * 10 * S, &reading, NULL));
+        if (reading.has_bins != (i == 1 || i == 2 || i == 4))
+            fail_msg("step %u has %s bins", i, reading.has_bins ? "" : "no");
+    }
+    fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "200000");
+    working_set_damon.close(state, &fake->target);
+}
+
+static void
+a_monitor_that_is_too_dear_at_any_interval_fails(void **unused)
+{
+    g_autoptr(FakeTarget) fake = fakedamon_new();
+    g_autoptr(GError) error = NULL;
+    gpointer state = NULL;
+    bool works = true;
+    unsigned steps = 0;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    for (; works && steps < 20; steps++) {
+        WorkingSetReading reading = { 0 };
+
+        /* A new thread after each step, which has had seconds of CPU time since. */
+        fakeroot_write(fake->root, "proc/77/schedstat", "%u000000000 1 1\n", steps);
+        works = working_set_damon.step(state, &fake->target, 100 * S + steps * 60 * S, &reading,
+                                       &error);
+    }
+    assert_false(works);
+    assert_non_null(strstr(error->message, "[working_set] budget"));
+    fakedamon_expect(fake, ZERO "contexts/0/monitoring_attrs/intervals/sample_us", "6400000");
+    assert_null(strstr(fake->log->str, "intervals/sample_us=12800000"));
     working_set_damon.close(state, &fake->target);
 }
 
@@ -417,6 +423,9 @@ main(void)
         cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
         cmocka_unit_test(monitors_of_many_domains_sample_less_often),
         cmocka_unit_test(a_monitor_begins_anew_when_there_are_more),
+        cmocka_unit_test(a_monitor_that_takes_more_than_its_share_samples_less_often),
+        cmocka_unit_test(what_it_takes_is_added_up_over_steps_that_are_short),
+        cmocka_unit_test(a_monitor_that_is_too_dear_at_any_interval_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
