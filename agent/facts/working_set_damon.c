@@ -266,11 +266,14 @@ static void
 close_damon(gpointer state, const WorkingSetTarget *target)
 {
     Monitor *monitor = state;
+    char word[WORD_BYTES];
 
     /* A monitor ends with its process; if it was the last, others may have taken DAMON since. */
     if (working_set_damon_is_ours(target->host->root_fd)) {
         set_text(target, monitor->slot, "state", "off", NULL);
-        set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
+        /* What it has is not taken away while it runs, in case it could not be ended. */
+        if (get_text(target, monitor->slot, "state", word) && !g_str_equal(word, "on"))
+            set_number(target, monitor->slot, "contexts/nr_contexts", 0, NULL);
     }
     target->host->damon_slots &= ~(UINT64_C(1) << monitor->slot);
     give_back_unused(target->host);

@@ -65,9 +65,10 @@ working_set_give_back(int root_fd, GError **error)
         char state[WORD_BYTES];
 
         g_snprintf(path, sizeof(path), WORKING_SET_DAMON_ADMIN "%u/state", slot);
+        /* It may have ended meanwhile, with its process, or be busy: the number of them decides. */
         if (procfile_read_text(root_fd, path, state, sizeof(state)) == PROCFILE_READ &&
-            g_str_has_prefix(state, "on") && !working_set_write(root_fd, path, "off", error))
-            return false;
+            g_str_has_prefix(state, "on"))
+            working_set_write(root_fd, path, "off", NULL);
     }
     return working_set_write(root_fd, WORKING_SET_DAMON_COUNT_FILE, "0", error);
 }

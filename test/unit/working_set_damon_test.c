@@ -171,29 +171,69 @@ what_a_killed_agent_has_left_is_taken_over(void **unused)
     working_set_damon.close(state, &fake->target);
 }
 
+static int
+refuse_the_first_off(FakeTarget *fake, const char *path, const char *text)
+{
+    (void)fake;
+    return g_str_equal(path, ZERO "state") && g_str_equal(text, "off") ? EINVAL : -1;
+}
+
+static int
+refuse_the_number(FakeTarget *fake, const char *path, const char *text)
+{
+    (void)fake;
+    (void)text;
+    return g_str_has_suffix(path, "nr_kdamonds") ? EBUSY : -1;
+}
+
 static void
 what_a_killed_agent_has_left_is_given_back(void **unused)
 {
+    static const char both[] = ZERO "state=off;" ONE "state=off;" ADMIN "nr_kdamonds=0;";
     static const struct {
         const char *when;
         const char *monitors;
+        const char *first; /* state of the first; the second runs */
+        FakeWrite hook;    /* NULL: all is taken */
         const char *log;
+        bool works;
     } rows[] = {
-        { "ours", "61\n", ONE "state=off;" ADMIN "nr_kdamonds=0;" },
-        { "another program's", "2\n", "" },
-        { "nobody's", "0\n", "" },
+        { "one runs", "61\n", "off\n", NULL, ONE "state=off;" ADMIN "nr_kdamonds=0;", true },
+        { "both do", "61\n", "on\n", NULL, both, true },
+        { "one ends by itself meanwhile", "61\n", "on\n", refuse_the_first_off, both, true },
+        { "they cannot be given back", "61\n", "on\n", refuse_the_number, both, false },
+        { "another program's", "2\n", "on\n", NULL, "", true },
+        { "nobody's", "0\n", "on\n", NULL, "", true },
     };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = fakedamon_new();
+        g_autoptr(GError) error = NULL;
 
         fakeroot_write(fake->root, ADMIN "nr_kdamonds", "%s", rows[i].monitors);
+        fakeroot_write(fake->root, ZERO "state", "%s", rows[i].first);
         fakeroot_write(fake->root, ONE "state", "on\n");
-        if (!working_set_give_back(fakeroot_fd(fake->root), NULL) ||
+        fake->hook = rows[i].hook;
+        if (working_set_give_back(fakeroot_fd(fake->root), &error) != rows[i].works ||
             strcmp(fake->log->str, rows[i].log) != 0)
             fail_msg("%s: \"%s\"", rows[i].when, fake->log->str);
+        assert_true(rows[i].works == (error == NULL));
     }
+}
+
+static void
+what_a_monitor_has_stays_while_it_runs(void **unused)
+{
+    g_autoptr(FakeTarget) fake = fakedamon_new();
+    gpointer state = NULL;
+    (void)unused;
+
+    assert_true(working_set_damon.open(&fake->target, &state, NULL));
+    fake->hook = refuse_the_first_off;
+    g_string_truncate(fake->log, 0);
+    working_set_damon.close(state, &fake->target);
+    assert_string_equal(fake->log->str, ZERO "state=off;" ADMIN "nr_kdamonds=0;");
 }
 
 static int
@@ -419,6 +459,7 @@ main(void)
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(what_a_killed_agent_has_left_is_taken_over),
         cmocka_unit_test(what_a_killed_agent_has_left_is_given_back),
+        cmocka_unit_test(what_a_monitor_has_stays_while_it_runs),
         cmocka_unit_test(monitors_of_a_program_that_has_come_since_are_left_alone),
         cmocka_unit_test(a_kernel_that_does_not_tell_bytes_ends_it),
         cmocka_unit_test(monitors_of_many_domains_sample_less_often),
