@@ -143,8 +143,10 @@ const WorkingSetReport *working_set_meter_report(const WorkingSetMeter *meter);
  * @root_fd: "/" or a test's fake root (borrowed)
  * @error:   names a file of it that could not be written
  *
- * DAMON's monitors, which run on; what the other means set up ends with the agent. Only while this
- * program measures nothing.
+ * DAMON's monitors, which run on. Page ages stay switched on, as nobody can tell any more who did
+ * that: for a domain until its cgroup goes, and their bins until the host starts anew; the next
+ * agent takes them as they are. The other means switch nothing on. Only while this program measures
+ * nothing.
  *
  * Return: whether nothing is left.
  */

@@ -151,6 +151,24 @@ set_refresh(const WorkingSetTarget *target, uint32_t nodes, uint64_t ms, GError 
     return true;
 }
 
+/* No reports of the nodes any more; each for itself, as one that refuses keeps none from it. */
+static void
+end_reports(const WorkingSetTarget *target, uint32_t nodes)
+{
+    for (unsigned node = 0; node < 32; node++)
+        set_refresh(target, nodes & (UINT32_C(1) << node), 0, NULL);
+}
+
+/* Reports of all these nodes, or of none. */
+static bool
+begin_reports(const WorkingSetTarget *target, uint32_t nodes, GError **error)
+{
+    if (set_refresh(target, nodes, target->host->interval_us / US_PER_MS / 2, error))
+        return true;
+    end_reports(target, nodes);
+    return false;
+}
+
 static char *
 intervals_path(unsigned node)
 {
@@ -219,8 +237,7 @@ open_page_age(const WorkingSetTarget *target, gpointer *ret_state, GError **erro
     if (procfile_read_text(host->root_fd, path, text, sizeof(text)) != PROCFILE_READ)
         return working_set_fail(error, "this kernel has no working set reports");
     nodes = nodes_at_rest(text);
-    if (!set_bins(host, nodes, error) ||
-        !set_refresh(target, nodes, host->interval_us / US_PER_MS / 2, error)) {
+    if (!set_bins(host, nodes, error) || !begin_reports(target, nodes, error)) {
         if (host->age_users == 0)
             clear_bins(host);
         return false;
@@ -250,7 +267,7 @@ step_page_age(gpointer state, const WorkingSetTarget *target, uint64_t now_us,
 static void
 close_page_age(gpointer state, const WorkingSetTarget *target)
 {
-    set_refresh(target, GPOINTER_TO_UINT(state), 0, NULL);
+    end_reports(target, GPOINTER_TO_UINT(state));
     if (--target->host->age_users == 0)
         clear_bins(target->host);
 }

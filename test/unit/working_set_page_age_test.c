@@ -12,11 +12,12 @@
 #include "policy/arith.h"
 #include "test/support/faketarget.h"
 
-#define S         FAKETARGET_S
+#define S                FAKETARGET_S
 
-#define REPORT    "sys/fs/cgroup/vm/memory.workingset.page_age"
-#define REFRESH   "sys/fs/cgroup/vm/memory.workingset.refresh_interval"
-#define INTERVALS "sys/devices/system/node/node0/workingset_report/page_age_intervals"
+#define REPORT           "sys/fs/cgroup/vm/memory.workingset.page_age"
+#define REFRESH          "sys/fs/cgroup/vm/memory.workingset.refresh_interval"
+#define INTERVALS        "sys/devices/system/node/node0/workingset_report/page_age_intervals"
+#define SECOND_INTERVALS "sys/devices/system/node/node1/workingset_report/page_age_intervals"
 
 /* A kernel that has the proposal, with nobody using it yet. */
 static FakeTarget *
@@ -153,6 +154,34 @@ refuse(FakeTarget *fake, const char *path, const char *text)
     return g_str_has_suffix(path, "refresh_interval") ? EINVAL : -1;
 }
 
+static int
+refuse_the_second_node(FakeTarget *fake, const char *path, const char *text)
+{
+    (void)fake;
+    (void)path;
+    return g_str_equal(text, "N1=30000") ? EINVAL : -1;
+}
+
+static void
+a_node_that_refuses_takes_the_others_along(void **unused)
+{
+    g_autoptr(FakeTarget) fake = kernel_with_reports();
+    g_autoptr(GError) error = NULL;
+    gpointer state = NULL;
+    (void)unused;
+
+    fakeroot_write(fake->root, REFRESH, "N0=0 N1=0\n");
+    fakeroot_write(fake->root, SECOND_INTERVALS, "\n");
+    fake->hook = refuse_the_second_node;
+    assert_false(working_set_page_age.open(&fake->target, &state, &error));
+    assert_non_null(strstr(error->message, "N1=30000"));
+    assert_string_equal(fake->log->str,
+                        INTERVALS "=1000,10000,60000;" SECOND_INTERVALS "=1000,10000,60000;" REFRESH
+                                  "=N0=30000;" REFRESH "=N1=30000;" REFRESH "=N0=0;" REFRESH
+                                  "=N1=0;" INTERVALS "=;" SECOND_INTERVALS "=;");
+    assert_int_equal(fake->host.age_nodes, 0);
+}
+
 static void
 says_why_it_cannot_be_used(void **unused)
 {
@@ -218,6 +247,7 @@ main(void)
         cmocka_unit_test(nodes_are_told_apart),
         cmocka_unit_test(it_is_switched_on_and_off_again),
         cmocka_unit_test(what_somebody_else_has_set_is_left_alone),
+        cmocka_unit_test(a_node_that_refuses_takes_the_others_along),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(a_domain_without_a_group_of_version_2_has_none),
         cmocka_unit_test(a_group_that_vanishes_is_a_failure),
