@@ -21,6 +21,10 @@
  * are more of them, or one has taken more than its share of the budget after all, those that sample
  * too often by then begin anew, and lose the ages they knew.
  *
+ * A monitor tells its counts at the end of an aggregation, and who asks is kept waiting until then.
+ * Domains are asked one after the other, so there are no more of them here than can be asked before
+ * policy finds the first too old; with the default settings 40. The others are measured otherwise.
+ *
  * Only monitoring of virtual addresses tells domains apart. By physical addresses, schemes can
  * count the pages of one memory cgroup (Linux 6.14 on), and that is about as right; but for each
  * domain and each look the kernel then walks over all memory of the host, which was tried on
@@ -300,6 +304,14 @@ sample_us_for(const Monitor *monitor, const WorkingSetHost *host)
     return sample_us;
 }
 
+/* Whether all monitors can be asked, one after the other, before the first has told too long ago
+ * for policy (measure_fresh_us()). To ask one takes two aggregations at most. */
+static bool
+are_fresh(const WorkingSetHost *host, uint64_t sample_us)
+{
+    return count_monitors(host) * 2 * SAMPLES * sample_us <= 2 * (host->age_us + host->interval_us);
+}
+
 /* Lets the monitor begin, or begin anew, at the interval that is due to it. */
 static bool
 start(Monitor *monitor, const WorkingSetTarget *target, GError **error)
@@ -308,6 +320,9 @@ start(Monitor *monitor, const WorkingSetTarget *target, GError **error)
 
     if (sample_us > SAMPLE_MOST_US)
         return working_set_fail(error, "monitors cannot keep to [working_set] budget");
+    if (!are_fresh(target->host, sample_us))
+        return working_set_fail(error, "so many monitors, as slow as [working_set] budget makes "
+                                       "them, tell too late");
     *monitor = (Monitor){ .slot = monitor->slot,
                           .sample_us = sample_us,
                           .least_us = monitor->least_us,
