@@ -259,13 +259,14 @@ run_for(guint ms)
     g_main_loop_run(loop);
 }
 
-static void
+/* Return: how many measurements there were. */
+static uint64_t
 run_many(int root_fd, unsigned n, guint seconds, size_t bytes)
 {
     Watch *watch = watch_new(root_fd);
     pid_t pids[MANY];
     double cpu_us, share;
-    uint64_t start_ns;
+    uint64_t start_ns, measurements;
 
     for (unsigned i = 0; i < n; i++)
         pids[i] = begin(bytes, NULL);
@@ -281,9 +282,11 @@ run_many(int root_fd, unsigned n, guint seconds, size_t bytes)
     printf("%7u %11.2f %% %11.2f %% %14.1f\n", n, 100 * share, BUDGET_BP / 100.0,
            (double)watch->measurements / n / seconds * 120);
     (void)fflush(stdout);
+    measurements = watch->measurements;
     watch_free(watch);
     for (unsigned i = 0; i < n; i++)
         end(pids[i]);
+    return measurements;
 }
 
 /* --- turns -------------------------------------------------------------------------------- */
@@ -314,7 +317,8 @@ by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void
+/* Return: how many measurements there were. */
+static uint64_t
 run_pairs(int root_fd, size_t bytes, unsigned pairs)
 {
     Board *board = map(sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -322,6 +326,7 @@ run_pairs(int root_fd, size_t bytes, unsigned pairs)
     pid_t pid = begin(bytes, board);
     double ratios[PAIRS_MAX];
     uint64_t worst_ns[2] = { 0, 0 }; /* without, with */
+    uint64_t measurements;
 
     while (__atomic_load_n(&board->blocks[0], __ATOMIC_ACQUIRE) == 0)
         run_for(10);
@@ -346,8 +351,10 @@ run_pairs(int root_fd, size_t bytes, unsigned pairs)
            "with; %" PRIu64 " measurements\n",
            (ratios[(pairs - 1) / 2] + ratios[pairs / 2]) / 2, ratios[0], ratios[pairs - 1], BLOCK,
            (double)worst_ns[0] / 1e6, (double)worst_ns[1] / 1e6, watch->measurements);
+    measurements = watch->measurements;
     watch_free(watch);
     munmap(board, sizeof(Board));
+    return measurements;
 }
 
 int
@@ -358,6 +365,7 @@ main(int argc, char **argv)
     size_t mib = argc > 2 ? strtoul(argv[2], NULL, 10) : 8;
     unsigned pairs = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 10;
     int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    uint64_t measurements = 0;
 
     if (seconds < 1 || mib < 1 || pairs < 1 || pairs > PAIRS_MAX || root_fd < 0) {
         fprintf(stderr, "usage: measuring [SECONDS [MIB [PAIRS]]]\n");
@@ -365,8 +373,10 @@ main(int argc, char **argv)
     }
     printf("%7s %13s %13s %14s\n", "domains", "of one CPU", "budget", "each, a minute");
     for (size_t i = 0; i < G_N_ELEMENTS(many); i++)
-        run_many(root_fd, many[i], seconds, mib * MIB);
-    run_pairs(root_fd, LARGE * mib * MIB, pairs);
+        measurements += run_many(root_fd, many[i], seconds, mib * MIB);
+    measurements += run_pairs(root_fd, LARGE * mib * MIB, pairs);
     close(root_fd);
-    return 0;
+    if (measurements == 0)
+        fprintf(stderr, "nothing was measured\n");
+    return measurements > 0 ? 0 : 1;
 }

@@ -13,7 +13,7 @@
  * with huge ones.
  *
  * The process gets a memory cgroup of its own where there is version 2. Backends that this kernel
- * does not have say so. Needs root.
+ * does not have say so; where none has a reading, that is a failure. Needs root.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -291,14 +291,16 @@ print_score(const char *name, const char *pages, const WorkingSetEdges *edges, c
            (double)score->cpu_us / 1000 / (double)score->steps / gib, score->slice_us);
 }
 
-/* All of them, one after the other; before that, the reader alone. */
-static void
+/* All of them, one after the other; before that, the reader alone. Return: whether there was a
+ * reading. */
+static bool
 run_backends(const char *pages, const WorkingSetTarget *target, const Board *board,
              uint64_t duration_us)
 {
     const uint64_t bytes = PARTS * board->slices * SLICE_BYTES;
     double gib = (double)bytes / (double)(1024 * MIB);
     static Board before;
+    bool measured = false;
 
     before = *board;
     sleep_us(min_u64(duration_us, REST_US));
@@ -313,10 +315,12 @@ run_backends(const char *pages, const WorkingSetTarget *target, const Board *boa
         score.slice_us = slice_us(board, &before);
         if (works)
             print_score(backends[i]->name, pages, &target->host->edges, &score, gib);
+        measured |= works && score.readings > 0;
     }
+    return measured;
 }
 
-static void
+static bool
 run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
 {
     Board *board = map(sizeof(Board), MAP_SHARED);
@@ -325,6 +329,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
                             .interval_us = US_PER_S,
                             .share_bp = 50 };
     WorkingSetTarget target = { .host = &host, .guest = { .total_bytes = VALUE_UNKNOWN } };
+    bool measured;
     char in_group;
     int ends[2];
 
@@ -347,7 +352,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
     target.is_v2 = in_group != 0;
     target.cgroup = in_group ? g_strdup(GROUP) : NULL;
     target.dir_fd = procfile_open_pid(host.root_fd, target.pid);
-    run_backends(pages, &target, board, duration_us);
+    measured = run_backends(pages, &target, board, duration_us);
     kill(target.pid, SIGKILL);
     waitpid(target.pid, NULL, 0);
     rmdir(GROUP_DIR);
@@ -355,6 +360,7 @@ run_pages(const char *pages, int advice, uint64_t duration_us, uint64_t slices)
     close(target.dir_fd);
     close(host.root_fd);
     munmap(board, sizeof(Board));
+    return measured;
 }
 
 int
@@ -363,6 +369,7 @@ main(int argc, char **argv)
     uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 20;
     uint64_t mib = argc > 2 ? strtoull(argv[2], NULL, 10) : 256;
     uint64_t slices = mib / 2 / PARTS;
+    bool measured;
 
     if (seconds < 1 || slices < 1 || slices * PARTS > SLICES_MAX) {
         fprintf(stderr, "usage: working_set [SECONDS [MIB]]\n");
@@ -370,7 +377,9 @@ main(int argc, char **argv)
     }
     printf("%-10s %-5s %-8s %9s %9s %10s\n", "backend", "pages", "age", "true MiB", "said MiB",
            "error");
-    run_pages("small", MADV_NOHUGEPAGE, seconds * US_PER_S, slices);
-    run_pages("huge", MADV_HUGEPAGE, seconds * US_PER_S, slices);
-    return 0;
+    measured = run_pages("small", MADV_NOHUGEPAGE, seconds * US_PER_S, slices);
+    measured |= run_pages("huge", MADV_HUGEPAGE, seconds * US_PER_S, slices);
+    if (!measured)
+        fprintf(stderr, "nothing was measured\n");
+    return measured ? 0 : 1;
 }
