@@ -117,7 +117,7 @@ read_cgroup(int root_fd)
                            sizeof(controllers)) == PROCFILE_READ &&
         has_word(controllers, "memory"))
         return SETUP_CGROUP_V2;
-    if (faccessat(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK, 0) == 0)
+    if (faccessat(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK, AT_EACCESS) == 0)
         return SETUP_CGROUP_V1;
     return SETUP_CGROUP_NONE;
 }

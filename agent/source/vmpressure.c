@@ -109,7 +109,7 @@ settled(gpointer data)
 
     self->settle = 0;
     self->worst = ALARM_NONE;
-    if (faccessat(self->dir_fd, LEVEL_FILE, F_OK, 0) < 0)
+    if (faccessat(self->dir_fd, LEVEL_FILE, F_OK, AT_EACCESS) < 0)
         give_up_for_now(self, g_strdup("the cgroup of the domains has been removed"));
     else
         event_memory_alarm(self->agent, vmpressure_source.name, worst);
@@ -211,7 +211,7 @@ source_open(Agent *agent)
     self->dir_fd = -1;
     for (MemoryAlarm level = 0; level < ALARM_COUNT; level++)
         self->fds[level] = -1;
-    self->is_absent = faccessat(agent->root_fd, CONTROLLER "/" REGISTRY_FILE, F_OK, 0) < 0;
+    self->is_absent = faccessat(agent->root_fd, CONTROLLER "/" REGISTRY_FILE, F_OK, AT_EACCESS) < 0;
     if (self->is_absent)
         self->fault = g_strdup("no memory cgroups of version 1");
     else

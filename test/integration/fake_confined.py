@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import TEST_NAME  # noqa: E402
+from fakelibvirt import TEST_NAME, TEST_UUID  # noqa: E402
 
 # Numbers of linux/capability.h.
 DAC_OVERRIDE, DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE = \
@@ -93,6 +93,27 @@ class Confined(FakeTestCase):
         self.assertNotIn(HIDDEN, findings(daemon))
         os.rename(host.path("sys/kernel/debug"), host.path("sys/kernel/elsewhere"))
         wait_until(lambda: HIDDEN in findings(daemon), "it can be told from one that is not there")
+
+    def test_another_user_may_use_what_is_for_root_alone(self):
+        host = self.host()
+        process = host.add_qemu(TEST_NAME, TEST_UUID)
+        host.write("proc/%d/maps" % process.pid,
+                   "7f0000000000-7f0040000000 rw-p 00000000 00:00 0\n")
+        host.write("sys/fs/cgroup/cgroup.controllers", "memory\n")
+        host.write("sys/fs/cgroup/machine/qemu-1-test.libvirt-qemu/memory.current", "0\n")
+        host.write("proc/%d/cgroup" % process.pid, "0::/machine/qemu-1-test.libvirt-qemu/emulator\n")
+        host.write("sys/kernel/mm/lru_gen/enabled", "0x0007\n")
+        host.write("sys/kernel/debug/lru_gen", "")
+        os.chmod(host.path("sys/kernel/debug/lru_gen"), 0o600)
+        os.chmod(host.path("sys/kernel/debug"), 0o700)
+        daemon = self.started(host=host, connect="test:///default", wrapper=AS_ANOTHER)
+
+        def told():
+            return [d["reason"] for d in daemon.ask("working-set")["domains"]
+                    if "lru_gen: " in (d["reason"] or "")]
+        # It was opened, and has nothing about the domain.
+        self.assertIn("lru_gen: its memory cgroup is not in",
+                      wait_until(told, "it was tried")[0])
 
     def test_it_can_be_switched_off_at_the_start_alone(self):
         daemon = self.started(connect="test:///default", config="[agent]\nconfine = false\n")
