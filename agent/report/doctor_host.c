@@ -444,7 +444,9 @@ static const DoctorCheck checks[] = {
       find_nested },
     { { "libvirt-away", DOCTOR_WARNING, NULL,
         "There is no connection to libvirt: domains are known from other sources alone.",
-        "Start libvirtd or virtqemud, see [libvirt] uri; virtksmd connects by itself." },
+        "Start libvirtd or virtqemud, see [libvirt] uri; virtksmd connects by itself. If libvirt "
+        "refuses it, its user has to be in the group libvirt: run systemd-sysusers, and restart "
+        "virtksmd." },
       find_libvirt_away },
     { { "hook-deaf", DOCTOR_WARNING, "hook.sock in the runtime directory",
         "virtksmd cannot hear its hook.", "Mend what the value says; it is tried again." },
