@@ -54,11 +54,14 @@ static const Knob agent_rows[] = {
       NULL, offsetof(Conf, take_over) },
     { "rpc", "group", KNOB_TEXT, "", 1, 64, "virtksm",
       "Members of this group may use the control socket, beside root. A group that does not "
-      "exist leaves it to root alone.",
+      "exist leaves it to root alone. For another one than virtksm the service needs Group=NAME "
+      "under [Service], by \"systemctl edit virtksmd\".",
       NULL, offsetof(Conf, rpc_group) },
     { "rpc", "kata_socket", KNOB_TEXT, "", 0, 107, "",
       "Listen on this path too, for clients of the Kata KSM throttler: only its Kick can be called "
-      "there. Its usual place is /run/kata-ksm-throttler/ksm.sock. Empty: do not.",
+      "there. Empty: do not. Its usual place is /run/kata-ksm-throttler/ksm.sock, for which the "
+      "service needs RuntimeDirectory=kata-ksm-throttler under [Service], by \"systemctl edit "
+      "virtksmd\".",
       NULL, offsetof(Conf, kata_socket) },
     { "access", "read_only_for_all", KNOB_BOOL, "", 0, 0, "false",
       "Let every local user make the calls that change nothing, instead of root and the group.",

@@ -16,6 +16,7 @@
 #include "proto/grpc_server.h"
 
 #include <errno.h>
+#include <gio/gio.h>
 #include <grp.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +55,27 @@ find_group(const char *name)
     return entry ? entry->gr_gid : ACCESS_NO_GROUP;
 }
 
+/* Whoever is not root can give a socket to no other group. Another start would fail as well, so the
+ * configuration is wrong. */
+static bool
+listen_for_group(Server *server, const GrpcListen *where, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (grpc_server_listen(server->grpc, where, &failure))
+        return true;
+    if (server->group != ACCESS_NO_GROUP && server->group != getegid() &&
+        g_error_matches(failure, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                    "%s; for [rpc] group = %s the service needs Group=%s under [Service], by "
+                    "\"systemctl edit virtksmd\"",
+                    failure->message, server->agent->conf->rpc_group,
+                    server->agent->conf->rpc_group);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 static bool
 listen_at(Server *server, const char *name, mode_t mode, GError **error)
 {
@@ -61,7 +83,7 @@ listen_at(Server *server, const char *name, mode_t mode, GError **error)
     GrpcListen where = { .path = path, .mode = mode, .gid = server->group };
 
     where.read_only = g_str_equal(name, SERVER_SOCKET_RO);
-    return grpc_server_listen(server->grpc, &where, error);
+    return listen_for_group(server, &where, error);
 }
 
 /* Its folder is usually made by the program whose place we take. */
@@ -80,11 +102,13 @@ listen_for_kata(Server *server, GError **error)
         return false;
     }
     if (g_mkdir_with_parents(folder, 0755) != 0) {
-        g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME, "cannot create %s: %s", folder,
-                    g_strerror(errno));
+        g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME,
+                    "cannot create %s for [rpc] kata_socket: %s; below /run the service needs "
+                    "RuntimeDirectory= under [Service], by \"systemctl edit virtksmd\"",
+                    folder, g_strerror(errno));
         return false;
     }
-    return grpc_server_listen(server->grpc, &where, error);
+    return listen_for_group(server, &where, error);
 }
 
 static bool

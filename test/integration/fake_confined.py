@@ -24,6 +24,8 @@ NOBODY = 65534
 RIGHTS = "+dac_override,+dac_read_search,+sys_ptrace"
 AS_ANOTHER = ("setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
               "--inh-caps=" + RIGHTS, "--ambient-caps=" + RIGHTS)
+# Of sysexits.h: systemd does not start it again.
+EX_CONFIG = 78
 SANITIZED = bool(os.environ.get("VIRTKSM_SANITIZE"))
 
 
@@ -114,6 +116,13 @@ class Confined(FakeTestCase):
         # It was opened, and has nothing about the domain.
         self.assertIn("lru_gen: its memory cgroup is not in",
                       wait_until(told, "it was tried")[0])
+
+    def test_another_user_is_told_what_another_group_takes(self):
+        daemon = self.daemon(self.host(), wrapper=AS_ANOTHER, config="[rpc]\ngroup = root\n")
+        done = daemon.run()
+        self.assertEqual(done.code, EX_CONFIG, done)
+        self.assertIn("cannot set the group of %s: " % daemon.socket, done.err)
+        self.assertIn("Group=root", done.err)
 
     def test_it_can_be_switched_off_at_the_start_alone(self):
         daemon = self.started(connect="test:///default", config="[agent]\nconfine = false\n")
