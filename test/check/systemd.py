@@ -86,6 +86,19 @@ def has_user(root):
     return True
 
 
+def check_folders(verdict, root):
+    """Only root can give files to others; others see that the lines can be read."""
+    path, left = FOLDER + "virtksm.tmpfiles", root + "/var/lib/virtksm/history.db"
+    os.makedirs(os.path.dirname(left))
+    with open(left, "w", encoding="utf-8"):
+        pass
+    _, output = run("systemd-tmpfiles", "--create", "--root=" + root)
+    if "Failed to parse" in output or not os.path.isdir(root + "/run/virtksm"):
+        verdict.problem(path, 1, "makes no folder: " + output)
+    elif os.geteuid() == 0 and os.stat(left).st_uid == 0:
+        verdict.problem(path, 1, "what root has left stays root's: " + output)
+
+
 def check_in_root(tree, verdict, entries):
     """Users, folders and the catalogue, made in an empty root."""
     with tempfile.TemporaryDirectory() as root:
@@ -101,10 +114,7 @@ def check_in_root(tree, verdict, entries):
         if code != 0 or not has_user(root):
             verdict.problem(FOLDER + "virtksm.sysusers", 1,
                             "makes no user virtksm whom libvirt lets in: " + output)
-        # Only root can give folders to others; others see that the lines can be read.
-        code, output = run("systemd-tmpfiles", "--create", "--root=" + root)
-        if "Failed to parse" in output or not os.path.isdir(root + "/var/lib/virtksm"):
-            verdict.problem(FOLDER + "virtksm.tmpfiles", 1, "makes no folder: " + output)
+        check_folders(verdict, root)
         run("journalctl", "--update-catalog", "--root=" + root)
         known = run("journalctl", "--list-catalog", "--root=" + root)[1]
         for name in sorted(set(entries) - set(re.findall(r"^[0-9a-f]{32}", known, re.M))):
