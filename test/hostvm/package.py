@@ -225,6 +225,8 @@ class Package(unittest.TestCase):
         self.must("virtksm", "status")
 
     def test_6_removed_it_leaves_ksm_as_found_and_purged_nothing(self):
+        with open(CONF_DIR + "own.conf", "w", encoding="utf-8") as file:
+            file.write("[agent]\nlog_level = info\n")
         print(self.must("dpkg", "-r", "virtksm"))
         self.assertEqual(knobs(), Package.found)
         self.assertFalse(os.path.lexists(HOOK))
