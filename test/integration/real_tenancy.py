@@ -246,11 +246,6 @@ class WriteTiming(TenancyTestCase):
         print("rule %s, cycles for a common and a unique page: %s" % (rule, times), file=sys.stderr)
         return [common / unique for common, unique in times]
 
-    def test_by_rule_all_the_time_of_a_write_tells(self):
-        ratios = self.learn("all", lambda daemon, curious: curious.ksm()["ksm_merging_pages"] >=
-                            self.PROBE_MIB * 256)
-        self.assertGreater(max(ratios), 2)
-
     def test_between_groups_it_tells_nothing(self):
         ratios = self.learn("same-group", lambda daemon, curious: self.merging(
             daemon, curious) in ("on", "off") and not self.tenancy(daemon)["paused"])
