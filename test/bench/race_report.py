@@ -18,7 +18,8 @@ CPU in the window, area and percent at rest are those of the shorter window."""
 HELD = "Held out: no controller was tuned on this load."
 
 
-def _library_kib(records):
+def library_kib_of(records):
+    """What libvirt's client library alone takes, the median of what the runs found; or None."""
     measured = [r["library_dirty_kib"] for r in records if "library_dirty_kib" in r]
     return median(measured) if measured else None
 
@@ -34,7 +35,7 @@ def print_report(records):
         if result.is_short:
             print(SHORT)
         print("\n".join(table(result)))
-    found = verdicts(results, _library_kib(records))
+    found = verdicts(results, library_kib_of(records))
     print("\n== targets of mode auto")
     for verdict in found:
         print(verdict_line(verdict))

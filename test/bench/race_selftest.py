@@ -6,6 +6,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
+from race_page import BEGIN, END, page_part, write_part
 from race_run import read_all
 from race_score import area, cpu_at, points, reference, saved, score, touched_at
 from race_svg import picture
@@ -148,6 +149,37 @@ class Verdicts(unittest.TestCase):
     def test_the_picture_is_xml_with_a_curve_for_each_controller(self):
         root = xml.etree.ElementTree.fromstring(picture(self.result))
         self.assertEqual(len(root.findall("{*}polyline")), 3)
+
+
+class Page(unittest.TestCase):
+    def test_a_load_is_a_table_and_each_target_a_row(self):
+        result, = collect([made_up("flat", 20, 10, 1), made_up("auto", 20, 5, 0)])
+        lines = page_part([result], 1000)
+        heads = [i for i, line in enumerate(lines) if line.startswith("|---")]
+        self.assertEqual(len(heads), 2)
+        self.assertEqual([lines[heads[0] + n].split("|")[1].strip() for n in (1, 2)],
+                         ["**`auto`**", "ksmd flat out"])
+        self.assertEqual(len(lines) - heads[1] - 1, len(verdicts([result], 1000)))
+        self.assertEqual(len({line.count("|") for line in lines[heads[0] - 1:heads[0] + 3]}), 1)
+
+    def test_only_what_stands_between_the_marks_is_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "page.md")
+            for text in ("old", "older and longer"):
+                with open(path, "w", encoding="ascii") as file:
+                    file.write("before\n%s\n%s\n%s\nafter\n" % (BEGIN, text, END))
+                write_part(path, ["new"])
+                with open(path, encoding="ascii") as file:
+                    self.assertEqual(file.read(),
+                                     "before\n%s\n\nnew\n\n%s\nafter\n" % (BEGIN, END))
+
+    def test_a_page_without_marks_is_left_alone(self):
+        with tempfile.NamedTemporaryFile("w+", suffix=".md", encoding="ascii") as file:
+            file.write("text\n")
+            file.flush()
+            self.assertRaisesRegex(ValueError, file.name, write_part, file.name, ["new"])
+            file.seek(0)
+            self.assertEqual(file.read(), "text\n")
 
 
 class Files(unittest.TestCase):
