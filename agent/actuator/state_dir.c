@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #include "agent/actuator/state_dir.h"
 
+#include "agent/facts/procfile.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -90,7 +92,7 @@ state_dir_open(const char *dir, GError **error)
         state_dir_fail("open state directory", dir, error);
         return -1;
     }
-    if (faccessat(dir_fd, ".", W_OK, AT_EACCESS) < 0)
+    if (!procfile_may(dir_fd, ".", W_OK))
         state_dir_fail("write in state directory", dir, error);
     else if (lock_dir(dir_fd, dir, error))
         return dir_fd;

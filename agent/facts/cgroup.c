@@ -35,7 +35,7 @@
 bool
 cgroup_is_v2(int root_fd)
 {
-    return faccessat(root_fd, MOUNT_POINT "/cgroup.controllers", F_OK, AT_EACCESS) == 0;
+    return procfile_may(root_fd, MOUNT_POINT "/cgroup.controllers", F_OK);
 }
 
 static bool
@@ -107,7 +107,7 @@ open_group(int dir_fd, const char *path, const char *probe)
 {
     int fd = openat(dir_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-    if (fd >= 0 && faccessat(fd, probe, F_OK, AT_EACCESS) == 0)
+    if (fd >= 0 && procfile_may(fd, probe, F_OK))
         return fd;
     if (fd >= 0)
         close(fd);
@@ -145,8 +145,8 @@ cgroup_open(Cgroup *cgroup, int root_fd, const Process *process)
                         .dir_fd = own_fd >= 0 ? own_fd : scope_fd,
                         .parent = g_path_get_dirname(path) };
     if (version == CGROUP_V2) {
-        cgroup->can_reclaim = faccessat(cgroup->dir_fd, "memory.reclaim", W_OK, AT_EACCESS) == 0;
-        cgroup->can_limit = faccessat(cgroup->dir_fd, "memory.high", F_OK, AT_EACCESS) == 0;
+        cgroup->can_reclaim = procfile_may(cgroup->dir_fd, "memory.reclaim", W_OK);
+        cgroup->can_limit = procfile_may(cgroup->dir_fd, "memory.high", F_OK);
     }
     return true;
 }

@@ -156,11 +156,11 @@ read_stalls(HostFacts *facts, HostSample *sample)
 static bool
 find_ksm(HostFacts *facts)
 {
-    if (facts->ksm_fd >= 0 && faccessat(facts->ksm_fd, "run", F_OK, AT_EACCESS) == 0)
+    if (facts->ksm_fd >= 0 && procfile_may(facts->ksm_fd, "run", F_OK))
         return true;
     close_ksm(facts);
     facts->ksm_fd = openat(facts->root_fd, KSM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return facts->ksm_fd >= 0 && faccessat(facts->ksm_fd, "run", F_OK, AT_EACCESS) == 0;
+    return facts->ksm_fd >= 0 && procfile_may(facts->ksm_fd, "run", F_OK);
 }
 
 static uint64_t

@@ -44,6 +44,12 @@ procfile_result_of_errno(int code)
     }
 }
 
+bool
+procfile_may(int dir_fd, const char *path, int mode)
+{
+    return faccessat(dir_fd, path, mode, AT_EACCESS) == 0;
+}
+
 /* One call of read(2), which a signal does not end; -1: see errno. */
 static ssize_t
 read_once(int fd, void *buffer, size_t size)

@@ -34,6 +34,20 @@ typedef enum {
 ProcfileResult procfile_result_of_errno(int code);
 
 /**
+ * procfile_may() - whether a file may be used
+ * @dir_fd: directory that @path is relative to (borrowed)
+ * @path:   e.g. "memory.reclaim"
+ * @mode:   of access(2): R_OK and W_OK; F_OK: it is enough that it is there
+ *
+ * Asked with the rights that it would be opened with: for the real user, whom access(2) asks for,
+ * the kernel drops the capabilities that the unit gives, and what is root's seems to be refused.
+ *
+ * Source: access(2), AT_EACCESS; fs/open.c, access_override_creds()
+ * Return: false with errno set.
+ */
+bool procfile_may(int dir_fd, const char *path, int mode);
+
+/**
  * procfile_read_bytes() - read the beginning of a kernel file
  * @dir_fd:     directory that @path is relative to (borrowed)
  * @path:       e.g. "cmdline"

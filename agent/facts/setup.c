@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* setup.c - small files that say how a host is set up */
-#define _GNU_SOURCE
 #include "agent/facts/setup.h"
 
 #include "agent/facts/working_set_backend.h"
 #include "policy/arith.h"
 
-#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,7 +115,7 @@ read_cgroup(int root_fd)
                            sizeof(controllers)) == PROCFILE_READ &&
         has_word(controllers, "memory"))
         return SETUP_CGROUP_V2;
-    if (faccessat(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK, AT_EACCESS) == 0)
+    if (procfile_may(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK))
         return SETUP_CGROUP_V1;
     return SETUP_CGROUP_NONE;
 }
@@ -127,11 +125,10 @@ read_lru_gen_hidden(int root_fd)
 {
     char word[LINE_BYTES];
 
-    /* The folder is for root: asked with the rights that it would be opened with. */
     return procfile_read_text(root_fd, "sys/kernel/mm/lru_gen/enabled", word, sizeof(word)) ==
                PROCFILE_READ &&
            (g_ascii_strtoull(word, NULL, 16) & 1) != 0 &&
-           faccessat(root_fd, "sys/kernel/debug/lru_gen", F_OK, AT_EACCESS) < 0;
+           !procfile_may(root_fd, "sys/kernel/debug/lru_gen", F_OK);
 }
 
 static bool

@@ -255,7 +255,7 @@ open_idle(const WorkingSetTarget *target, gpointer *ret_state, GError **error)
     Look *look;
 
     if (bitmap_fd < 0)
-        return working_set_fail(error, faccessat(root_fd, BITMAP_FILE, F_OK, AT_EACCESS) == 0
+        return working_set_fail(error, procfile_may(root_fd, BITMAP_FILE, F_OK)
                                            ? BITMAP_FILE " may not be used"
                                            : "this kernel has no idle page tracking");
     look = g_new0(Look, 1);

@@ -34,7 +34,6 @@
 
 #include "agent/facts/working_set_backend.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -346,8 +345,7 @@ open_lru_gen(const WorkingSetTarget *target, gpointer *ret_state, GError **error
         return working_set_fail(error, "this kernel has no multi-gen LRU");
     if ((g_ascii_strtoull(word, NULL, 16) & 1) == 0)
         return working_set_fail(error, "the multi-gen LRU is switched off");
-    /* Asked with the rights that it is opened with, which the real user has not got. */
-    if (faccessat(target->host->root_fd, LRU_GEN_FILE, R_OK | W_OK, AT_EACCESS) < 0)
+    if (!procfile_may(target->host->root_fd, LRU_GEN_FILE, R_OK | W_OK))
         return working_set_fail(error,
                                 "%s may not be used: is debugfs mounted there, and is the "
                                 "kernel not locked down?",

@@ -18,6 +18,7 @@
 /* needs: write /sys/fs/cgroup/memory */
 #define _GNU_SOURCE
 #include "agent/agent.h"
+#include "agent/facts/procfile.h"
 #include "agent/log.h"
 #include "agent/source/source.h"
 
@@ -109,7 +110,7 @@ settled(gpointer data)
 
     self->settle = 0;
     self->worst = ALARM_NONE;
-    if (faccessat(self->dir_fd, LEVEL_FILE, F_OK, AT_EACCESS) < 0)
+    if (!procfile_may(self->dir_fd, LEVEL_FILE, F_OK))
         give_up_for_now(self, g_strdup("the cgroup of the domains has been removed"));
     else
         event_memory_alarm(self->agent, vmpressure_source.name, worst);
@@ -211,7 +212,7 @@ source_open(Agent *agent)
     self->dir_fd = -1;
     for (MemoryAlarm level = 0; level < ALARM_COUNT; level++)
         self->fds[level] = -1;
-    self->is_absent = faccessat(agent->root_fd, CONTROLLER "/" REGISTRY_FILE, F_OK, AT_EACCESS) < 0;
+    self->is_absent = !procfile_may(agent->root_fd, CONTROLLER "/" REGISTRY_FILE, F_OK);
     if (self->is_absent)
         self->fault = g_strdup("no memory cgroups of version 1");
     else

@@ -388,6 +388,34 @@ searches_directories_that_are_pids_and_nothing_else(void **unused)
     close(fd);
 }
 
+static void
+tells_what_is_there_from_what_is_not(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *path;
+        int mode;
+        int code; /* errno; 0: it may be used */
+    } rows[] = {
+        { "a file", "sys/one", F_OK, 0 },
+        { "one to read and write", "sys/one", R_OK | W_OK, 0 },
+        { "one to run", "sys/one", X_OK, EACCES },
+        { "a folder", "sys", F_OK, 0 },
+        { "nothing", "sys/two", F_OK, ENOENT },
+        { "a file for a folder", "sys/one/two", F_OK, ENOTDIR },
+    };
+    g_autoptr(FakeRoot) root = fakeroot_new();
+    (void)unused;
+
+    fakeroot_write(root, "sys/one", "1\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        bool may = procfile_may(fakeroot_fd(root), rows[i].path, rows[i].mode);
+
+        if (may != (rows[i].code == 0) || (!may && errno != rows[i].code))
+            fail_msg("%s: %d, errno %d, want %d", rows[i].when, may, errno, rows[i].code);
+    }
+}
+
 int
 main(void)
 {
@@ -405,6 +433,7 @@ main(void)
         cmocka_unit_test(reads_again_when_a_signal_interrupts),
         cmocka_unit_test(refuses_a_number_that_the_file_cannot_hold),
         cmocka_unit_test(searches_directories_that_are_pids_and_nothing_else),
+        cmocka_unit_test(tells_what_is_there_from_what_is_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
