@@ -77,33 +77,29 @@ tenant_forget(Agent *agent)
         ((Domain *)value)->has_group = false;
 }
 
-static MergeDomain
-start_of(const Domain *domain)
+static MergeStatus
+status_of(const Agent *agent, const Domain *domain)
 {
-    return (MergeDomain){ domain->uuid, domain->id, domain->has_xml ? domain->xml.n_backends : 0 };
-}
-
-static MergeState
-state_of(const Agent *agent, const Domain *domain)
-{
-    const MergeDomain start = start_of(domain);
+    const MergeDomain start = { domain->uuid, domain->id,
+                                domain->has_xml ? domain->xml.n_backends : 0 };
+    MergeStatus status = merge_status(&agent->merge, &start);
 
     /* Nobody could be asked to switch it. */
     if (!domain->is_libvirts)
-        return MERGE_STUCK;
-    return merge_state(&agent->merge, &start);
+        status.state = MERGE_STUCK;
+    return status;
 }
 
 void
 tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 {
-    const MergeDomain start = start_of(domain);
+    const MergeStatus status = status_of(agent, domain);
 
     sample->is_tenant = domain->is_libvirts || domain->has_process;
     sample->is_defined = !domain->is_libvirts || (domain->has_xml && domain->has_group);
     sample->group = domain->group_number;
-    sample->merge_state = state_of(agent, domain);
-    sample->is_switching = merge_is_switching(&agent->merge, &start);
+    sample->merge_state = status.state;
+    sample->is_switching = status.is_switching;
     if (is_known(domain->sample.merging_pages))
         sample->unshare_pages =
             sat_add(domain->sample.merging_pages, known_or(domain->sample.ksm_zero_pages, 0));
@@ -135,16 +131,16 @@ note_start(Agent *agent, Domain *domain)
 
 /* For KSM, whose memory is parted has gone: ksmd drops its records of it when it comes past. */
 static void
-note_parting(Agent *agent, Domain *domain)
+note_parting(Agent *agent, Domain *domain, const DomainSample *sample)
 {
-    bool is_off = domain->is_libvirts && state_of(agent, domain) == MERGE_OFF;
+    bool is_off = sample->merge_state == MERGE_OFF;
 
     agent->tick.departures += is_off && !domain->was_off;
     domain->was_off = is_off;
 }
 
 void
-tenant_note(Agent *agent, const GPtrArray *domains)
+tenant_note(Agent *agent, const GPtrArray *domains, const DomainSample *samples)
 {
     StartWindow *window = &agent->window;
     bool was_paused = window->is_paused;
@@ -154,7 +150,7 @@ tenant_note(Agent *agent, const GPtrArray *domains)
         window->paused_us = (uint64_t)g_get_monotonic_time();
     for (guint i = 0; agent->plan.tenancy.is_enforced && i < domains->len; i++) {
         note_start(agent, g_ptr_array_index(domains, i));
-        note_parting(agent, g_ptr_array_index(domains, i));
+        note_parting(agent, g_ptr_array_index(domains, i), &samples[i]);
     }
 }
 
@@ -178,7 +174,8 @@ tenant_merge_word(const Agent *agent, const Domain *domain)
 {
     if (domain->has_xml && domain_mergeable_bp(domain) == 0)
         return tenant_merge_words[MERGE_STATE_COUNT];
-    return tenant_merge_words[domain->is_libvirts ? state_of(agent, domain) : MERGE_AS_FOUND];
+    return tenant_merge_words[domain->is_libvirts ? status_of(agent, domain).state
+                                                  : MERGE_AS_FOUND];
 }
 
 const char *

@@ -36,9 +36,12 @@ void tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 /** tenant_init() - no start seen yet */
 void tenant_init(StartWindow *window);
 
-/** tenant_note() - after each decision: how long the window of the last start was, and who was
- * parted since the one before */
-void tenant_note(Agent *agent, const GPtrArray *domains);
+/**
+ * tenant_note() - after each decision: how long the window of the last start was, and who was
+ * parted since the one before
+ * @samples: what policy was told, one for each of @domains
+ */
+void tenant_note(Agent *agent, const GPtrArray *domains, const DomainSample *samples);
 
 /** tenant_starting() - domains that are about to run and are in no table yet, for policy */
 uint32_t tenant_starting(const Agent *agent);

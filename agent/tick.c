@@ -276,7 +276,7 @@ decide(Agent *agent, bool is_quick)
     tick->reasons[agent->plan.ksm.reason]++;
     take_back(tick, domains, is_quick);
     apply_all(agent, &sample, domains);
-    tenant_note(agent, domains);
+    tenant_note(agent, domains, sample.domains);
     note_decision(agent, domains->len);
     if (triggered)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();

@@ -98,14 +98,9 @@ is_late(const Hold *hold)
     return hold->is_busy && (uint64_t)g_get_monotonic_time() - hold->asked_us > PATIENCE_US;
 }
 
-MergeState
-merge_state(const Merge *merge, const MergeDomain *domain)
+static MergeState
+state_of(const Hold *hold, const MergeDomain *domain)
 {
-    const Hold *hold = hold_find(&merge->holds, domain->uuid);
-
-    /* A new start begins as any: what is known is of the one before. */
-    if (!hold || (domain->id >= 0 && hold->id != domain->id))
-        return MERGE_AS_FOUND;
     if (domain->id < 0)
         return MERGE_MOVING;
     if (is_seen_off(hold, domain->backends))
@@ -117,12 +112,15 @@ merge_state(const Merge *merge, const MergeDomain *domain)
     return hold->state == HOLD_IDLE && !was_found_off(hold) ? MERGE_AS_FOUND : MERGE_MOVING;
 }
 
-bool
-merge_is_switching(const Merge *merge, const MergeDomain *domain)
+MergeStatus
+merge_status(const Merge *merge, const MergeDomain *domain)
 {
     const Hold *hold = hold_find(&merge->holds, domain->uuid);
 
-    return hold && hold->is_busy && (domain->id < 0 || hold->id == domain->id);
+    /* A new start begins as any: what is known is of the one before. */
+    if (!hold || (domain->id >= 0 && hold->id != domain->id))
+        return (MergeStatus){ .state = MERGE_AS_FOUND };
+    return (MergeStatus){ state_of(hold, domain), hold->is_busy };
 }
 
 /* --- looking at the mappings ------------------------------------------------------------ */

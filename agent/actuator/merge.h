@@ -37,16 +37,15 @@ typedef struct {
     uint32_t backends; /* pieces of memory that it has, by its definition */
 } MergeDomain;
 
-/**
- * merge_state() - how a domain stands
- *
- * Off is only what was seen to be: QEMU has answered, and the mappings have been looked at since,
- * all of them that there are now.
- */
-MergeState merge_state(const Merge *merge, const MergeDomain *domain);
+/* How that start stands. */
+typedef struct {
+    MergeState state;  /* MERGE_OFF is only what was seen to be: QEMU has answered, and the mappings
+                          have been looked at since, all of them that there are now */
+    bool is_switching; /* QEMU was asked to switch it, and has not answered */
+} MergeStatus;
 
-/** merge_is_switching() - whether QEMU was asked to switch a domain, and has not answered */
-bool merge_is_switching(const Merge *merge, const MergeDomain *domain);
+/** merge_status() - how a domain stands */
+MergeStatus merge_status(const Merge *merge, const MergeDomain *domain);
 
 /**
  * merge_apply() - ask for what policy wants

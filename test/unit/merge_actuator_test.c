@@ -87,7 +87,7 @@ state_now(const HoldHost *host)
     const MergeDomain start = { host->subjects[0].uuid, host->subjects[0].id,
                                 host->subjects[0].n_backends };
 
-    return merge_state(&merge, &start);
+    return merge_status(&merge, &start).state;
 }
 
 /* So that the next attempt is not too soon. */
@@ -305,17 +305,17 @@ who_is_being_switched_is_told_however_long_it_takes(void **state)
     HoldHost *host = *state;
     const MergeDomain start = { host->subjects[0].uuid, host->subjects[0].id, 1 };
 
-    assert_false(merge_is_switching(&merge, &start));
+    assert_false(merge_status(&merge, &start).is_switching);
     want(host, MERGING_OFF);
     apply(host);
-    assert_true(merge_is_switching(&merge, &start));
+    assert_true(merge_status(&merge, &start).is_switching);
     hold_find(&merge.holds, start.uuid)->asked_us -= 40000000;
-    assert_int_equal(merge_state(&merge, &start), MERGE_STUCK);
-    assert_true(merge_is_switching(&merge, &start));
+    assert_int_equal(merge_status(&merge, &start).state, MERGE_STUCK);
+    assert_true(merge_status(&merge, &start).is_switching);
     holdhost_answer(host, OFF, CHANGE_DONE, ON);
-    assert_false(merge_is_switching(&merge, &start));
+    assert_false(merge_status(&merge, &start).is_switching);
     apply(host);
-    assert_int_equal(merge_state(&merge, &start), MERGE_OFF);
+    assert_int_equal(merge_status(&merge, &start).state, MERGE_OFF);
 }
 
 static void

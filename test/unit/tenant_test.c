@@ -31,12 +31,16 @@ add(Agent *agent)
     return domain;
 }
 
+/* There is only one. */
 static void
 note(Agent *agent)
 {
     g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    DomainSample sample = domain_sample_unknown();
 
-    tenant_note(agent, domains);
+    assert_int_equal(domains->len, 1);
+    tenant_fill(agent, g_ptr_array_index(domains, 0), &sample);
+    tenant_note(agent, domains, &sample);
 }
 
 /* As QEMU and its mappings say. */
