@@ -26,9 +26,7 @@
 static bool
 is_due(const PolicyConf *conf, uint64_t now_us, const TenancyTrack *track)
 {
-    unsigned doublings = track->parks > DOUBLINGS_MAX ? DOUBLINGS_MAX
-                         : track->parks > 0           ? track->parks - 1
-                                                      : 0;
+    uint64_t doublings = min_u64(sat_sub(track->parks, 1), DOUBLINGS_MAX);
 
     return sat_sub(now_us, track->parked_us) >=
            mul_div(conf->park_retry_s * US_PER_S, UINT64_C(1) << doublings, 1);
