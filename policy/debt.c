@@ -34,21 +34,11 @@
 /* What was found of some pages is expected of so many times as many. */
 #define SHARE_HOLDS 4
 
-/* Memory that may hold guest pages: QEMU's own is resident as well, the balloon bounds it. */
-static uint64_t
-guest_bytes(const DomainSample *domain, uint64_t otherwise)
-{
-    uint64_t bytes = known_or(domain->resident_bytes, otherwise);
-
-    return is_known(domain->balloon_bytes) ? min_u64(bytes, domain->balloon_bytes) : bytes;
-}
-
+/* As things are now. */
 static uint64_t
 mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t bytes)
 {
-    if (domain->merge_state == MERGE_OFF)
-        return 0;
-    return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
+    return domain->merge_state == MERGE_OFF ? 0 : sample_mergeable_pages(host, domain, bytes);
 }
 
 /*
@@ -95,7 +85,7 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
         track->open = true;
         track->wait_us = VALUE_UNKNOWN;
     }
-    bytes = guest_bytes(domain, track->twice_bytes);
+    bytes = sample_guest_bytes(domain, track->twice_bytes);
     track->begun_bytes = min_u64(track->begun_bytes, bytes);
     track->once_bytes = min_u64(track->once_bytes, bytes);
     track->twice_bytes = min_u64(track->twice_bytes, bytes);
@@ -127,7 +117,7 @@ static void
 add_open(const HostSample *host, const DomainSample *domain, const DomainTrack *track, Debt *debt,
          DomainPlan *part)
 {
-    uint64_t bytes = guest_bytes(domain, 0);
+    uint64_t bytes = sample_guest_bytes(domain, 0);
     uint64_t open = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
     uint64_t unseen = mergeable_pages(host, domain, sat_sub(bytes, track->once_bytes));
 
@@ -150,7 +140,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
         DomainPlan *part = &plan->domains[i];
 
         track_update(conf, host, domain, track);
-        part->mergeable_pages = mergeable_pages(host, domain, guest_bytes(domain, 0));
+        part->mergeable_pages = mergeable_pages(host, domain, sample_guest_bytes(domain, 0));
         if (track->open)
             add_open(host, domain, track, &debt, part);
         part->reason = contribution(domain, track);
@@ -165,7 +155,7 @@ debt_pass_begins(const Sample *sample, PolicyState *state)
 {
     for (size_t i = 0; i < sample->n; i++)
         state->domains[i].begun_bytes =
-            guest_bytes(&sample->domains[i], state->domains[i].once_bytes);
+            sample_guest_bytes(&sample->domains[i], state->domains[i].once_bytes);
 }
 
 void

@@ -38,24 +38,13 @@ is_ripe(const PolicyConf *conf, const HostSample *host, const DomainSample *doma
         const DomainTrack *track)
 {
     uint64_t since_us = max_u64(domain->started_us, track->tenancy.on_us);
-    uint64_t bytes = min_u64(known_or(domain->resident_bytes, 0), domain->balloon_bytes);
+    uint64_t bytes = sample_guest_bytes(domain, 0);
 
     return domain->merge_state == MERGE_AS_FOUND && is_known(domain->merging_pages) &&
            is_known(domain->rmap_items) && is_known(domain->unshare_pages) &&
            is_known(host->ksm.pages_sharing) && is_known(host->ksm.pages_shared) && bytes > 0 &&
            !track->open && track->twice_bytes >= mul_div(bytes, COVERED_BP, BP_ONE) &&
            sat_sub(host->now_us, since_us) >= conf->tenancy_dwell_s * US_PER_S;
-}
-
-static uint64_t
-saved_bytes(const HostSample *host, const DomainSample *domain)
-{
-    uint64_t merged = sat_add(host->ksm.pages_sharing, host->ksm.pages_shared);
-
-    if (merged == 0)
-        return 0;
-    return mul_div(mul_div(domain->merging_pages, host->ksm.pages_sharing, merged),
-                   host->page_bytes, 1);
 }
 
 bool
@@ -65,6 +54,7 @@ distil_is_parked(const PolicyConf *conf, const HostSample *host, const DomainSam
     TenancyTrack *tenancy = &track->tenancy;
     uint64_t floor_bytes = conf->park_floor_mib * MIB;
     uint64_t record_bytes;
+    uint64_t saved_bytes;
 
     if (conf->park_retry_s == 0) {
         tenancy->parked_us = 0;
@@ -77,7 +67,8 @@ distil_is_parked(const PolicyConf *conf, const HostSample *host, const DomainSam
     if (!is_ripe(conf, host, domain, track))
         return false;
     record_bytes = mul_div(domain->rmap_items, RECORD_BYTES, 1);
-    if (saved_bytes(host, domain) >= sat_add(record_bytes, floor_bytes)) {
+    saved_bytes = mul_div(sample_saved_pages(host, domain), host->page_bytes, 1);
+    if (saved_bytes >= sat_add(record_bytes, floor_bytes)) {
         tenancy->parks = 0;
         return false;
     }

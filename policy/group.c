@@ -32,12 +32,11 @@
 
 /* --- what a group is worth -------------------------------------------------------------- */
 
+/* Once it is switched on. */
 static uint64_t
 mergeable_pages(const HostSample *host, const DomainSample *domain)
 {
-    uint64_t bytes = min_u64(known_or(domain->resident_bytes, 0), domain->balloon_bytes);
-
-    return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
+    return sample_mergeable_pages(host, domain, sample_guest_bytes(domain, 0));
 }
 
 /* While it is on and ksmd has seen most of it, what it saves is what it would save again. */
@@ -45,15 +44,12 @@ static void
 learn(const HostSample *host, const DomainSample *domain, DomainTrack *track)
 {
     uint64_t pages = mergeable_pages(host, domain);
-    uint64_t merged =
-        sat_add(known_or(host->ksm.pages_sharing, 0), known_or(host->ksm.pages_shared, 0));
-    uint64_t saved;
 
     if (domain->merge_state != MERGE_AS_FOUND || !is_known(domain->merging_pages) || pages == 0 ||
-        merged == 0 || track->twice_bytes / host->page_bytes < pages / 2)
+        ksm_merging_pages(&host->ksm) == 0 || track->twice_bytes / host->page_bytes < pages / 2)
         return;
-    saved = mul_div(domain->merging_pages, known_or(host->ksm.pages_sharing, 0), merged);
-    track->tenancy.share_bp = min_u64(mul_div(saved, BP_ONE, pages), BP_ONE);
+    track->tenancy.share_bp =
+        min_u64(mul_div(sample_saved_pages(host, domain), BP_ONE, pages), BP_ONE);
     track->tenancy.is_measured = true;
 }
 

@@ -95,7 +95,7 @@ enter(const PolicyConf *conf, KsmAuto *a, KsmPhase phase, const HostSample *host
     if (a->phase == phase)
         return;
     if (phase == KSM_PHASE_BURST) {
-        a->burst_merged = yield_merged_pages(host);
+        a->burst_merged = ksm_merged_pages(&host->ksm);
         yield_begin(host, &a->yield);
     } else if (a->phase == KSM_PHASE_BURST) {
         yield_end(host, &a->yield);
@@ -179,7 +179,7 @@ is_unmerged(const HostSample *host)
     uint64_t unmerged =
         sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0));
 
-    return unmerged > yield_merged_pages(host);
+    return unmerged > ksm_merged_pages(&host->ksm);
 }
 
 static void
@@ -331,7 +331,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
 
     plan->ksm.debt_pages = debt.open_pages;
     plan->ksm.cost_ns = a->cost_ns;
-    plan->ksm.gained_pages = sat_sub(yield_merged_pages(host), a->burst_merged);
+    plan->ksm.gained_pages = sat_sub(ksm_merged_pages(&host->ksm), a->burst_merged);
     plan->ksm.budget_bp =
         a->phase == KSM_PHASE_BURST ? burst_budget_bp(conf, host) : conf->cpu_idle_bp;
     plan->ksm.knobs.use_zero_pages = ksm_zero_pages(conf, host);

@@ -40,19 +40,11 @@ wanted(const PolicyConf *conf)
     }
 }
 
-static uint64_t
-merged_pages(const HostSample *host)
-{
-    return sat_add(sat_add(known_or(host->ksm.pages_sharing, 0),
-                           known_or(host->ksm.pages_shared, 0)),
-                   known_or(host->ksm.ksm_zero_pages, 0));
-}
-
 /* Merged by processes that are no domains: by the kernel's counts, which for all are old alike. */
 static uint64_t
 others_bytes(const Sample *sample)
 {
-    uint64_t pages = merged_pages(&sample->host);
+    uint64_t pages = ksm_merged_pages(&sample->host.ksm);
 
     for (size_t i = 0; i < sample->n; i++)
         pages = sat_sub(pages, known_or(sample->domains[i].unshare_pages, 0));
@@ -120,7 +112,7 @@ nodes_is_parting(const PolicyConf *conf, const Sample *sample, PolicyState *stat
         return false;
     }
     plan->tenancy.nodes_reason = REASON_NODES;
-    if (merged_pages(host) == 0) {
+    if (ksm_merged_pages(&host->ksm) == 0) {
         plan->tenancy.nodes = want;
         return false;
     }

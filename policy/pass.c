@@ -100,22 +100,12 @@ own_cost_ns(const HostSample *host, const KsmAuto *a)
     return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, pass->began_cpu_us), 1000, visited), 1);
 }
 
-static uint64_t
-recorded_pages(const HostSample *host)
-{
-    return sat_add(
-        sat_add(known_or(host->ksm.pages_shared, 0), known_or(host->ksm.pages_sharing, 0)),
-        sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0)));
-}
-
 uint64_t
 pass_cost_us(const HostSample *host, const Debt *debt)
 {
-    uint64_t merged =
-        sat_add(known_or(host->ksm.pages_shared, 0), known_or(host->ksm.pages_sharing, 0));
     uint64_t seen_once = sat_sub(debt->open_pages, debt->unseen_pages);
     uint64_t changing = sat_sub(known_or(host->ksm.pages_volatile, 0), seen_once);
-    uint64_t ns = mul_div(merged, MERGED_NS, 1);
+    uint64_t ns = mul_div(ksm_merging_pages(&host->ksm), MERGED_NS, 1);
 
     ns = sat_add(ns, mul_div(known_or(host->ksm.pages_unshared, 0), UNIQUE_NS, 1));
     ns = sat_add(ns, mul_div(seen_once, UNIQUE_NS, 1));
@@ -162,7 +152,7 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
         return;
     /* ksmd is in this pass already, and may have skipped what the closing one must not. */
     pass->partial = closing && pass->early && has_skipped(host, pass);
-    pass->pages = sat_add(recorded_pages(host), new_pages);
+    pass->pages = sat_add(ksm_recorded_pages(&host->ksm), new_pages);
     pass->stage = mul_div(pass->pages, cost_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
                       ? PASS_CRUISE
                       : PASS_STEP;

@@ -22,7 +22,6 @@
 #include "policy/price.h"
 #include "policy/pass.h"
 #include "policy/pressure.h"
-#include "policy/yield.h"
 
 #define US_PER_S UINT64_C(1000000)
 #define MIB      UINT64_C(1048576)
@@ -62,13 +61,13 @@ price_paid(const HostSample *host, const Debt *debt, Price *price)
 
     price->waited = 0;
     price->due = due >= DUE_MIN_PAGES ? due : 0;
-    price->merged = yield_merged_pages(host);
+    price->merged = ksm_merged_pages(&host->ksm);
 }
 
 void
 price_learn(const HostSample *host, Price *price)
 {
-    uint64_t gained = sat_sub(yield_merged_pages(host), price->merged);
+    uint64_t gained = sat_sub(ksm_merged_pages(&host->ksm), price->merged);
     uint64_t kept_bp;
 
     if (price->due == 0)

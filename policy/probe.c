@@ -65,7 +65,7 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
         return;
     }
     yield_end(host, &a->yield);
-    if (yield_merged_pages(host) > probe->merged && !yield_is_low(conf, &a->yield)) {
+    if (ksm_merged_pages(&host->ksm) > probe->merged && !yield_is_low(conf, &a->yield)) {
         next_us = probe->interval_us / 2;
         a->poor = false;
     }
@@ -83,7 +83,7 @@ probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, Ks
             end(conf, host, a);
     } else if (probe_due_us(host, probe) == 0) {
         begin(host, PROBE_PASSES, probe);
-        probe->merged = yield_merged_pages(host);
+        probe->merged = ksm_merged_pages(&host->ksm);
         yield_begin(host, &a->yield);
     }
     return probe->left > 0;

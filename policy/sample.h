@@ -249,4 +249,71 @@ domain_sample_unknown(void)
     };
 }
 
+/* --- what follows from the above; a figure that is not known counts as 0 ------------------- */
+
+/** ksm_merging_pages() - places that share a KSM page: ksm_merging_pages of all processes */
+static inline uint64_t
+ksm_merging_pages(const KsmCounters *ksm)
+{
+    return sat_add(known_or(ksm->pages_shared, 0), known_or(ksm->pages_sharing, 0));
+}
+
+/** ksm_merged_pages() - these, and places that use the kernel's zero page */
+static inline uint64_t
+ksm_merged_pages(const KsmCounters *ksm)
+{
+    return sat_add(ksm_merging_pages(ksm), known_or(ksm->ksm_zero_pages, 0));
+}
+
+/** ksm_saved_pages() - pages that merging saves: places beyond the first of each KSM page, and
+ * those that use the zero page */
+static inline uint64_t
+ksm_saved_pages(const KsmCounters *ksm)
+{
+    return sat_add(known_or(ksm->pages_sharing, 0), known_or(ksm->ksm_zero_pages, 0));
+}
+
+/**
+ * ksm_recorded_pages() - pages that KSM keeps records of: ksm_rmap_items of all processes
+ *
+ * Source: mm/ksm.c, pages_volatile_show()
+ */
+static inline uint64_t
+ksm_recorded_pages(const KsmCounters *ksm)
+{
+    return sat_add(ksm_merging_pages(ksm),
+                   sat_add(known_or(ksm->pages_unshared, 0), known_or(ksm->pages_volatile, 0)));
+}
+
+/** sample_saved_pages() - a domain's part of pages_sharing, by its part of the places that share */
+static inline uint64_t
+sample_saved_pages(const HostSample *host, const DomainSample *domain)
+{
+    uint64_t merging_pages = ksm_merging_pages(&host->ksm);
+
+    if (merging_pages == 0)
+        return 0;
+    return mul_div(known_or(domain->merging_pages, 0), known_or(host->ksm.pages_sharing, 0),
+                   merging_pages);
+}
+
+/**
+ * sample_guest_bytes() - of what is resident of a domain, the most that may be its guest's
+ * @fallback: taken for what is resident where that is not known
+ *
+ * Return: bytes; no more than the balloon leaves it, as QEMU's own memory is resident as well.
+ */
+static inline uint64_t
+sample_guest_bytes(const DomainSample *domain, uint64_t fallback)
+{
+    return min_u64(known_or(domain->resident_bytes, fallback), domain->balloon_bytes);
+}
+
+/** sample_mergeable_pages() - of @bytes of a guest, pages that KSM may merge by its definition */
+static inline uint64_t
+sample_mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t bytes)
+{
+    return mul_div(bytes / host->page_bytes, domain->mergeable_bp, BP_ONE);
+}
+
 #endif

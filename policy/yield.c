@@ -15,32 +15,16 @@
 /* Less work than this tells nothing. */
 #define WORK_MIN_US UINT64_C(10000)
 
-uint64_t
-yield_merged_pages(const HostSample *host)
-{
-    return sat_add(sat_add(known_or(host->ksm.pages_shared, 0),
-                           known_or(host->ksm.pages_sharing, 0)),
-                   known_or(host->ksm.ksm_zero_pages, 0));
-}
-
 static uint64_t
 saved_bytes(const HostSample *host)
 {
-    uint64_t pages =
-        sat_add(known_or(host->ksm.pages_sharing, 0), known_or(host->ksm.ksm_zero_pages, 0));
-
-    return mul_div(pages, host->page_bytes, 1);
+    return mul_div(ksm_saved_pages(&host->ksm), host->page_bytes, 1);
 }
 
 static uint64_t
 record_bytes(const HostSample *host)
 {
-    uint64_t pages =
-        sat_add(known_or(host->ksm.pages_shared, 0), known_or(host->ksm.pages_sharing, 0));
-
-    pages = sat_add(pages, known_or(host->ksm.pages_unshared, 0));
-    pages = sat_add(pages, known_or(host->ksm.pages_volatile, 0));
-    return mul_div(pages, RMAP_ITEM_BYTES, 1);
+    return mul_div(ksm_recorded_pages(&host->ksm), RMAP_ITEM_BYTES, 1);
 }
 
 void

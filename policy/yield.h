@@ -22,7 +22,4 @@ bool yield_pays(const HostSample *host);
  */
 bool yield_is_low(const PolicyConf *conf, const Yield *yield);
 
-/** yield_merged_pages() - pages that are merged now, all over the host */
-uint64_t yield_merged_pages(const HostSample *host);
-
 #endif

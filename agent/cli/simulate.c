@@ -123,8 +123,7 @@ add_step(Simulator *simulator, const Runner *runner, const KsmPlan *plan, const 
     if (is_known(host->ksmd_cpu_us) && is_known(simulator->first_cpu_us))
         MESSAGE_SET(step, ksmd_cpu_us, sat_sub(host->ksmd_cpu_us, simulator->first_cpu_us));
     if (is_known(host->ksm.pages_sharing))
-        MESSAGE_SET(step, saved_pages,
-                    sat_add(host->ksm.pages_sharing, known_or(host->ksm.ksm_zero_pages, 0)));
+        MESSAGE_SET(step, saved_pages, ksm_saved_pages(&host->ksm));
     g_ptr_array_add(simulator->steps, step);
 }
 

@@ -19,15 +19,14 @@ spent_us(CostMark *mark, const HostSample *host)
     return spent;
 }
 
-/* KSM's records of all processes. Source: mm/ksm.c, pages_volatile_show(): they are these four. */
+/* KSM's records of all processes, where all that they are counted from is known. */
 static uint64_t
 all_records(const KsmCounters *ksm)
 {
     if (!is_known(ksm->pages_shared) || !is_known(ksm->pages_sharing) ||
         !is_known(ksm->pages_unshared) || !is_known(ksm->pages_volatile))
         return VALUE_UNKNOWN;
-    return sat_add(sat_add(ksm->pages_shared, ksm->pages_sharing),
-                   sat_add(ksm->pages_unshared, ksm->pages_volatile));
+    return ksm_recorded_pages(ksm);
 }
 
 static void
