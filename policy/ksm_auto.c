@@ -57,6 +57,13 @@
 #define TICK_MAINTAIN_US  (10 * US_PER_S)
 #define TICK_REST_US      (10 * US_PER_S)
 
+/* What a decision goes by, beside the facts. */
+typedef struct {
+    Debt debt;      /* what is owed */
+    uint64_t ended; /* passes that have ended since the last decision */
+    uint64_t left;  /* what waiting has yet to cost before a pass is worth it, as price_left() */
+} Outlook;
+
 static uint64_t
 burst_budget_bp(const PolicyConf *conf, const HostSample *host)
 {
@@ -167,9 +174,9 @@ is_forced(const HostSample *host, const KsmAuto *a, bool owed)
 
 /* Whether what waits is worth a pass by now. */
 static bool
-is_due(const PolicyConf *conf, const HostSample *host, const PolicyState *state, const Debt *debt)
+is_due(const Outlook *outlook)
 {
-    return debt->open_value > 0 && price_left(conf, host, state, debt) == 0;
+    return outlook->debt.open_value > 0 && outlook->left == 0;
 }
 
 /* Whether new memory may have its equals among what has none yet rather than among the merged. */
@@ -183,15 +190,15 @@ is_unmerged(const HostSample *host)
 }
 
 static void
-plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Debt *debt,
+plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Outlook *outlook,
            Plan *plan)
 {
     const HostSample *host = &sample->host;
+    const Debt *debt = &outlook->debt;
     KsmAuto *a = &state->ksm_auto;
-    uint64_t left = price_left(conf, host, state, debt);
     bool owed = debt->open_value > 0;
 
-    if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || (owed && left == 0))) {
+    if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || is_due(outlook))) {
         price_paid(host, debt, &a->price);
         pass_begin(sample, state, debt->unseen_pages,
                    debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host));
@@ -206,7 +213,8 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
         plan->ksm.reason = REASON_CPU_PRESSURE;
     if (owed)
-        plan->next_tick_us = clamp_u64(left / debt->open_value, TICK_BURST_MIN_US, TICK_BURST_US);
+        plan->next_tick_us =
+            clamp_u64(outlook->left / debt->open_value, TICK_BURST_MIN_US, TICK_BURST_US);
 }
 
 /* Maintain, and rest where merging may pay again: probes, and ksmd parked between them. */
@@ -289,15 +297,15 @@ choose_phase(const PolicyConf *conf, const Sample *sample, KsmAuto *a, const Deb
 }
 
 static void
-plan_phase(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Debt *debt,
-           uint64_t ended, Plan *plan)
+plan_phase(const PolicyConf *conf, const Sample *sample, PolicyState *state, const Outlook *outlook,
+           Plan *plan)
 {
     KsmAuto *a = &state->ksm_auto;
-    Reason reason = why_rest(sample, a, debt);
+    Reason reason = why_rest(sample, a, &outlook->debt);
 
     switch (a->phase) {
     case KSM_PHASE_BURST:
-        plan_burst(conf, sample, state, debt, plan);
+        plan_burst(conf, sample, state, outlook, plan);
         return;
     case KSM_PHASE_SETTLE:
         pass_park(&a->pass, plan);
@@ -309,7 +317,7 @@ plan_phase(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
             reason == REASON_FACT_MISSING)
             plan_rest(&sample->host, a, reason, plan);
         else
-            plan_probes(conf, sample, state, ended,
+            plan_probes(conf, sample, state, outlook->ended,
                         reason == REASON_NONE ? REASON_CHURN_WATCH : reason, plan);
     }
 }
@@ -319,23 +327,25 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
 {
     const HostSample *host = &sample->host;
     KsmAuto *a = &state->ksm_auto;
-    uint64_t ended = pass_follow(sample, state);
-    Debt debt = debt_update(conf, sample, state, plan);
+    Outlook outlook = { .ended = pass_follow(sample, state) };
+    const Debt *debt = &outlook.debt;
 
+    outlook.debt = debt_update(conf, sample, state, plan);
     pressure_update(sample, state);
-    price_update(host, &debt, a);
+    price_update(host, debt, a);
     measure_cost(a, host);
-    note_events(a, host, ended);
-    choose_phase(conf, sample, a, &debt);
-    pass_expect(&a->pass, debt.mergeable_pages, is_due(conf, host, state, &debt));
+    note_events(a, host, outlook.ended);
+    choose_phase(conf, sample, a, debt);
+    outlook.left = price_left(conf, host, state, debt);
+    pass_expect(&a->pass, debt->mergeable_pages, is_due(&outlook));
 
-    plan->ksm.debt_pages = debt.open_pages;
+    plan->ksm.debt_pages = debt->open_pages;
     plan->ksm.cost_ns = a->cost_ns;
     plan->ksm.gained_pages = sat_sub(ksm_merged_pages(&host->ksm), a->burst_merged);
     plan->ksm.budget_bp =
         a->phase == KSM_PHASE_BURST ? burst_budget_bp(conf, host) : conf->cpu_idle_bp;
     plan->ksm.knobs.use_zero_pages = ksm_zero_pages(conf, host);
-    plan_phase(conf, sample, state, &debt, ended, plan);
+    plan_phase(conf, sample, state, &outlook, plan);
     plan->ksm.phase = a->phase;
     a->now_us = host->now_us;
 }
