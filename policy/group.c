@@ -27,7 +27,7 @@
 #define LOOK_US (10 * US_PER_S)
 /* How long the first choice waits for the figures of a domain that was just seen. */
 #define FACTS_US (5 * US_PER_S)
-/* Time in which an attempt that failed is repeated a few times (agent/actuator/merge.c). */
+/* Time in which whoever switches it repeats an attempt that failed a few times. */
 #define STUCK_US (10 * US_PER_S)
 
 /* --- what a group is worth -------------------------------------------------------------- */

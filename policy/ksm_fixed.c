@@ -12,7 +12,7 @@ ksm_fixed_step(const PolicyConf *conf, const Sample *sample, PolicyState *state,
         .run = KSM_RUN_MERGE,
         .pages_to_scan = conf->fixed_pages,
         .sleep_ms = conf->fixed_sleep_ms,
-        .advisor = VALUE_UNKNOWN, /* the actuator switches it off where it is in the way */
+        .advisor = VALUE_UNKNOWN, /* switched off where it is in the way, as the plan is applied */
         .smart_scan = sample->host.initial.smart_scan, /* another mode may have moved it */
         .use_zero_pages = ksm_zero_pages(conf, &sample->host),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ksm_off.c - mode off: nothing is wanted; the actuator has put back what was found */
+/* ksm_off.c - mode off: nothing is wanted; what was found has been put back */
 #include "policy/rule.h"
 
 void

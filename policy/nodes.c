@@ -6,7 +6,7 @@
  * is so, and it is written at once. Later everything has to be parted first:
  *
  *     domains are switched off, one after the other, as their copies fit (tenancy.c)
- *     --> all are off --> what others have merged is parted, and the value written (the actuator)
+ *     --> all are off --> what others have merged is parted, and the value written
  *     --> domains are switched on as the rule says
  *
  * It begins only where there is memory for all copies together, where nobody is known not to be

@@ -31,7 +31,7 @@ static const RuleStep ksm_rules[] = {
     [KSM_MODE_AUTO] = ksm_auto_step,
     [KSM_MODE_CLASSIC] = ksm_classic_step,
     [KSM_MODE_FIXED] = ksm_fixed_step,
-    [KSM_MODE_OBSERVE] = ksm_auto_step, /* the actuator is told to write nothing */
+    [KSM_MODE_OBSERVE] = ksm_auto_step, /* none of it is written */
     [KSM_MODE_OFF] = ksm_off_step,
 };
 static_assert(sizeof(ksm_rules) / sizeof(ksm_rules[0]) == KSM_MODE_COUNT,
