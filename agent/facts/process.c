@@ -116,15 +116,6 @@ process_done(Process *process)
     *process = (Process){ 0 };
 }
 
-uint64_t
-process_thread_cpu_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static uint64_t
 clock_us(clockid_t clock)
 {
@@ -132,6 +123,12 @@ clock_us(clockid_t clock)
 
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * G_USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t
+process_thread_cpu_us(void)
+{
+    return clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint64_t
