@@ -127,53 +127,90 @@ find_uri(const AgentOptions *options)
     return g_strdup(options->uri ? options->uri : conf->uri);
 }
 
-/* Limits, balloons and periods of statistics. Return: whether nothing of ours is left; @ret_note:
- * NULL: nothing was. */
+/* What is put back, and what there is to say of it. */
+typedef struct {
+    const AgentOptions *options; /* borrowed */
+    int root_fd;                 /* borrowed; the folder --root */
+    Originals originals;         /* locked, where there are any */
+    GString *notes;              /* borrowed; whole lines for people */
+} Restoring;
+
+/* @note: NULL: there is nothing to say */
+static void
+add_line(GString *notes, const char *note)
+{
+    if (note)
+        g_string_append_printf(notes, "%s\n", note);
+}
+
 static bool
-restore_domains(const AgentOptions *options, int root_fd, Originals *originals, char **ret_note)
+restore_ksm(Restoring *restoring, GError **error)
+{
+    g_autofree char *note = NULL;
+    g_autofree char *nodes_note = NULL;
+    Originals *originals = &restoring->originals;
+    bool done;
+
+    /* The first also lets go of what an earlier boot has left. */
+    done = ksm_actuator_restore_from_disk(restoring->root_fd, originals, &note, error) &&
+           nodes_restore(restoring->root_fd, originals, &nodes_note, error);
+    add_line(restoring->notes, note);
+    add_line(restoring->notes, nodes_note);
+    return done;
+}
+
+/* Limits, balloons, merging and periods of statistics. */
+static bool
+restore_domains(Restoring *restoring, GError **error)
 {
     g_autofree char *uri = NULL;
-    g_autoptr(GError) error = NULL;
-    HighGuarded guarded = { root_fd, options->state_dir, NULL };
+    g_autofree char *notes = NULL;
+    Originals *originals = &restoring->originals;
+    HighGuarded guarded = { restoring->root_fd, restoring->options->state_dir, NULL };
 
     if (!originals_has_group(originals, memory_high_actuator.name) &&
         !originals_has_group(originals, balloon_actuator.name) &&
         !originals_has_group(originals, merge_actuator.name) &&
         !originals_has_group(originals, stats_period_actuator.name))
         return true;
-    uri = find_uri(options);
-    guarded.uri = uri;
-    if (originals_prepare(originals, &error) &&
-        reclaim_restore_now(&guarded, originals, ret_note, &error))
-        return true;
-    log_event(LOG_EVENT_NOT_RESTORED, "domains cannot be restored: %s", error->message);
-    return false;
-}
-
-/* @ret_nodes_note: NULL: there is nothing to say of merge_across_nodes */
-static bool
-restore_ksm(int root_fd, Originals *originals, char **ret_note, char **ret_nodes_note)
-{
-    g_autoptr(GError) error = NULL;
-
-    /* The first also lets go of what an earlier boot has left. */
-    if (ksm_actuator_restore_from_disk(root_fd, originals, ret_note, &error) &&
-        nodes_restore(root_fd, originals, ret_nodes_note, &error))
-        return true;
-    log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
-    return false;
+    guarded.uri = uri = find_uri(restoring->options);
+    if (!originals_prepare(originals, error) ||
+        !reclaim_restore_now(&guarded, originals, &notes, error))
+        return false;
+    g_string_append(restoring->notes, notes ? notes : "");
+    return true;
 }
 
 /* What measured working sets. */
 static bool
-restore_measuring(int root_fd)
+restore_measuring(Restoring *restoring, GError **error)
 {
-    g_autoptr(GError) error = NULL;
+    return working_set_give_back(restoring->root_fd, error);
+}
 
-    if (working_set_give_back(root_fd, &error))
-        return true;
-    log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
-    return false;
+static bool
+restore_all(Restoring *restoring)
+{
+    static const struct {
+        bool (*restore)(Restoring *restoring, GError **error); /* whether nothing of ours is left */
+        const char *fault;                                     /* what is said before why not */
+    } parts[] = {
+        /* First, since domains that are marked again must not be merged meanwhile. */
+        { restore_ksm, "cannot restore" },
+        { restore_domains, "domains cannot be restored" },
+        { restore_measuring, "cannot restore" },
+    };
+    bool done = true;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (parts[i].restore(restoring, &error))
+            continue;
+        log_event(LOG_EVENT_NOT_RESTORED, "%s: %s", parts[i].fault, error->message);
+        done = false;
+    }
+    return done;
 }
 
 /* Whether nobody else works here. Without a state directory nobody does, and none is made. */
@@ -187,33 +224,22 @@ claim_for_restore(const AgentOptions *options, Originals *originals, GError **er
 static int
 restore(const AgentOptions *options)
 {
+    g_autoptr(GString) notes = g_string_new(NULL);
     g_autofree char *boot_id = NULL;
-    g_autofree char *note = NULL;
-    g_autofree char *nodes_note = NULL;
-    g_autofree char *domains_note = NULL;
     g_autoptr(GError) error = NULL;
     int root_fd = open(options->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    Originals originals;
+    Restoring restoring = { .options = options, .root_fd = root_fd, .notes = notes };
     bool done = false;
 
-    originals_init(&originals);
+    originals_init(&restoring.originals);
     if (originals_read_boot_id(root_fd, &boot_id, &error))
-        originals_open(&originals, options->state_dir, boot_id, NULL);
-    if (!error && claim_for_restore(options, &originals, &error)) {
-        /* KSM first: domains that are marked again must not be merged meanwhile. */
-        done = restore_ksm(root_fd, &originals, &note, &nodes_note);
-        done = restore_domains(options, root_fd, &originals, &domains_note) && done;
-        done = restore_measuring(root_fd) && done;
-    } else {
+        originals_open(&restoring.originals, options->state_dir, boot_id, NULL);
+    if (!error && claim_for_restore(options, &restoring.originals, &error))
+        done = restore_all(&restoring);
+    else
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
-    }
-    if (domains_note)
-        printf("%s", domains_note);
-    if (nodes_note)
-        printf("%s\n", nodes_note);
-    if (note)
-        printf("%s\n", note);
-    originals_done(&originals);
+    printf("%s", notes->str);
+    originals_done(&restoring.originals);
     if (root_fd >= 0)
         close(root_fd);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
