@@ -5,9 +5,11 @@
  * The worker is counted by its owner, by its thread and by every job under way, because the thread
  * may be stuck in a call for as long as libvirtd likes, and must find something to return to.
  *
- * The thread is the worker's own, not one of a pool that others share: so it can be waited for, and
+ * The thread is the worker's own and not that of a GThreadPool, so that it can be waited for, and
  * what libraries keep for each thread is freed before the process ends. OpenSSL, which libvirt
- * brings, loses that of a thread that ends while the process does.
+ * brings, loses that of a thread that ends while the process does. A pool does not join a thread
+ * either that it has for itself alone ("exclusive"): g_thread_pool_free() waits until the last job
+ * is done, not until the thread has ended.
  */
 #include "agent/virt/worker.h"
 
