@@ -10,7 +10,7 @@
 #define skip_because_machine(reason)                                                               \
     do {                                                                                           \
         print_message("SKIP-BECAUSE-MACHINE: %s\n", reason);                                       \
-        skip();                                                                                    \
+        skip(); /* the reason is in the line before, which cmocka has no place for */              \
     } while (0)
 
 #endif
