@@ -4,8 +4,7 @@
 
 #include "agent/error.h"
 #include "agent/facts/working_set_histogram.h"
-
-#define US_PER_S UINT64_C(1000000)
+#include "policy/arith.h"
 
 bool
 conf_check_together(const Conf *conf, const char *path, GError **error)

@@ -13,6 +13,9 @@
 
 /* The whole, in basis points. */
 #define BP_ONE 10000u
+/* Time is told in microseconds. */
+#define US_PER_S  UINT64_C(1000000)
+#define US_PER_MS UINT64_C(1000)
 /* A figure that could not be had. The kernel never counts this far; hostile counters may claim to.
  */
 #define VALUE_UNKNOWN UINT64_MAX

@@ -28,8 +28,6 @@
 #include "policy/rule.h"
 #include "policy/stake.h"
 
-#define US_PER_S     UINT64_C(1000000)
-
 #define TICK_BUSY_US US_PER_S
 #define TICK_IDLE_US (2 * US_PER_S)
 

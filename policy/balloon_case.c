@@ -6,8 +6,6 @@
 #include "policy/need.h"
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
-
 Reason
 balloon_why_not(const PolicyConf *conf, const HostSample *host, const DomainSample *domain)
 {

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define US_PER_S UINT64_C(1000000)
-
 /* Forget the seconds that have left the window. */
 static void
 advance(CpuWindow *window, uint64_t second)

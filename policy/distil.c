@@ -14,8 +14,7 @@
  */
 #include "policy/distil.h"
 
-#define US_PER_S UINT64_C(1000000)
-#define MIB      (UINT64_C(1) << 20)
+#define MIB (UINT64_C(1) << 20)
 /* Memory of KSM's record of a page. Source: mm/ksm.c, struct ksm_rmap_item, on 64 bits */
 #define RECORD_BYTES 64
 /* The part that two passes must have covered before a domain is judged. */

@@ -16,7 +16,6 @@
 #include "policy/group.h"
 #include "policy/tenancy.h"
 
-#define US_PER_S UINT64_C(1000000)
 /* Part of its memory that a domain of a group, or one that is alone, is expected to save, until it
  * was measured. */
 #define EXPECTED_BP (BP_ONE * 3 / 10)

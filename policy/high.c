@@ -42,8 +42,7 @@
 #include "policy/rule.h"
 #include "policy/stake.h"
 
-#define US_PER_S UINT64_C(1000000)
-#define MIB      UINT64_C(1048576)
+#define MIB UINT64_C(1048576)
 
 /* Waiting and refaults are counted over so long. */
 #define WINDOW_US (2 * US_PER_S)

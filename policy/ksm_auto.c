@@ -32,9 +32,6 @@
 #include "policy/rule.h"
 #include "policy/yield.h"
 
-#define US_PER_S  UINT64_C(1000000)
-#define US_PER_MS UINT64_C(1000)
-
 /* How long an event alone keeps the burst going, so that facts have arrived. */
 #define TRIGGER_HOLD_US (1 * US_PER_S)
 /* Passes that an event wants, whatever the facts say: memory may be new in old places. */

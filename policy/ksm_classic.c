@@ -14,9 +14,8 @@
  */
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
 /* The end of a stage is not worth more haste. */
-#define TICK_MIN_US UINT64_C(1000)
+#define TICK_MIN_US US_PER_MS
 
 typedef struct {
     uint64_t ends_us;  /* time since the trigger at which the stage is over */

@@ -39,8 +39,7 @@
 #include "policy/pressure.h"
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
-#define MIB      UINT64_C(1048576)
+#define MIB UINT64_C(1048576)
 
 /* Counters are compared over at least so long. */
 #define SPAN_US (US_PER_S / 2)

@@ -23,8 +23,6 @@
 #include "policy/motion.h"
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
-
 /* Progress is this part of the way that was left. */
 #define PROGRESS_DIVISOR 8
 /* A balloon that stops this part of the domain's maximum short has arrived. */

@@ -47,8 +47,7 @@
 #include "policy/motion.h"
 #include "policy/rule.h"
 
-#define US_PER_S UINT64_C(1000000)
-#define KIB      UINT64_C(1024)
+#define KIB UINT64_C(1024)
 
 /* What is older than this is not of now, whatever the period. */
 #define AGE_MAX_US  (120 * US_PER_S)

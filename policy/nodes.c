@@ -19,7 +19,6 @@
 #include "policy/nodes.h"
 #include "policy/tenancy.h"
 
-#define US_PER_S UINT64_C(1000000)
 /* Parting a hundred GiB takes a few minutes. */
 #define ATTEMPT_US (600 * US_PER_S)
 /* From the end of an attempt that failed to the next. */

@@ -27,9 +27,6 @@
  */
 #include "policy/pass.h"
 
-#define US_PER_S  UINT64_C(1000000)
-#define US_PER_MS UINT64_C(1000)
-
 /* A pause that nobody waits for. */
 #define PARK_MS UINT64_C(3600000)
 /* Longest pause of a stretched pass, so that a changed budget acts soon. */

@@ -71,7 +71,7 @@ static_assert(sizeof(level_names) / sizeof(level_names[0]) == MEMORY_LEVEL_COUNT
               "level_names[] and MemoryLevel differ");
 
 /* How soon facts are wanted where no rule asks for more: nothing is being driven. */
-#define IDLE_TICK_US (10 * UINT64_C(1000000))
+#define IDLE_TICK_US (10 * US_PER_S)
 
 const char *
 ksm_phase_name(KsmPhase phase)

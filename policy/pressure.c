@@ -25,7 +25,7 @@
 #include "policy/pressure.h"
 
 /* Counters are compared over at least so long, or single waits look like pressure. */
-#define SPAN_US UINT64_C(500000)
+#define SPAN_US (US_PER_S / 2)
 /* What a pass costs while tasks wait for a CPU all the time. */
 #define PRICE_MAX_BP (4 * BP_ONE)
 /* What a pass gets of a CPU while a latency-critical domain waits. */

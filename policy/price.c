@@ -23,8 +23,7 @@
 #include "policy/pass.h"
 #include "policy/pressure.h"
 
-#define US_PER_S UINT64_C(1000000)
-#define MIB      UINT64_C(1048576)
+#define MIB UINT64_C(1048576)
 /* Growth is looked at over at least so long: figures of processes come in steps. */
 #define GROWTH_SPAN_US (2 * US_PER_S / 5)
 /* Factor of the price while nothing grows, and the largest. */

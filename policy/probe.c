@@ -11,8 +11,6 @@
 #include "policy/probe.h"
 #include "policy/yield.h"
 
-#define US_PER_S UINT64_C(1000000)
-
 /* The first probe after a burst; those that follow find their own distance. */
 #define INTERVAL_FIRST_US (30 * US_PER_S)
 /* Closer together than this, changes are better left to gather. */

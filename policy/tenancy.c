@@ -30,8 +30,8 @@
 #include "policy/rule.h"
 
 /* While somebody is being switched, and while something is waited for that takes longer. */
-#define TICK_MOVING_US (100 * UINT64_C(1000))
-#define TICK_WAIT_US   UINT64_C(1000000)
+#define TICK_MOVING_US (100 * US_PER_MS)
+#define TICK_WAIT_US   US_PER_S
 /* Copies of so little are made in no time. */
 #define SMALL_BYTES (UINT64_C(16) << 20)
 

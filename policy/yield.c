@@ -11,9 +11,8 @@
 #include "policy/yield.h"
 
 #define RMAP_ITEM_BYTES UINT64_C(64)
-#define US_PER_S        UINT64_C(1000000)
 /* Less work than this tells nothing. */
-#define WORK_MIN_US UINT64_C(10000)
+#define WORK_MIN_US (10 * US_PER_MS)
 
 static uint64_t
 saved_bytes(const HostSample *host)

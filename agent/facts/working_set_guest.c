@@ -26,7 +26,6 @@
 #define STALE_US UINT64_C(300000000)
 /* Major faults in a second that are no start of a program any more. */
 #define FAULTS_PER_S 10
-#define US_PER_S     UINT64_C(1000000)
 
 static bool
 has_word(const WorkingSetGuest *guest)

@@ -10,7 +10,6 @@
 
 #include "policy/arith.h"
 
-#define US_PER_S   UINT64_C(1000000)
 #define EDGE_MAX_S UINT64_C(604800)
 
 bool

@@ -33,7 +33,6 @@
 /* 64 nodes of 32 bins of at most 70 bytes each. */
 #define REPORT_BYTES ((size_t)144 << 10)
 #define LINE_BYTES   1024
-#define US_PER_MS    UINT64_C(1000)
 /* The proposal takes 31 bounds at most, and one less than two bins is none. */
 #define BINS_END_MS (UINT64_C(1) << 62)
 

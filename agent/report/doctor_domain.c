@@ -12,7 +12,6 @@
 
 #include <inttypes.h>
 
-#define US_PER_S UINT64_C(1000000)
 /* A guest has booted by then, or shows that its balloon has no driver. */
 #define BOOT_S 120
 /* Balloon statistics are old after so many of their periods, and libvirt's figures after this. */

@@ -7,8 +7,7 @@
 
 #include <inttypes.h>
 
-#define US_PER_S UINT64_C(1000000)
-#define MIB      (UINT64_C(1) << 20)
+#define MIB (UINT64_C(1) << 20)
 /* Definitions are asked for at once, so those that are unknown for so long stay so. */
 #define UNDECIDED_S 10
 
