@@ -15,8 +15,6 @@
 #include "policy/distil.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Memory of KSM's record of a page. Source: mm/ksm.c, struct ksm_rmap_item, on 64 bits */
-#define RECORD_BYTES 64
 /* The part that two passes must have covered before a domain is judged. */
 #define COVERED_BP (BP_ONE * 9 / 10)
 /* Doublings of the time until the next attempt. */
@@ -65,7 +63,7 @@ distil_is_parked(const PolicyConf *conf, const HostSample *host, const DomainSam
     tenancy->parked_us = 0;
     if (!is_ripe(conf, host, domain, track))
         return false;
-    record_bytes = mul_div(domain->rmap_items, RECORD_BYTES, 1);
+    record_bytes = mul_div(domain->rmap_items, KSM_RECORD_BYTES, 1);
     saved_bytes = mul_div(sample_saved_pages(host, domain), host->page_bytes, 1);
     if (saved_bytes >= sat_add(record_bytes, floor_bytes)) {
         tenancy->parks = 0;

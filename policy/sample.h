@@ -16,6 +16,8 @@
 #define LIMIT_NONE (UINT64_MAX - 1)
 /* Shares of a domain whose metadata says nothing. */
 #define SHARES_NORMAL 100
+/* Memory of KSM's record of a page. Source: mm/ksm.c, struct ksm_rmap_item, on 64 bits */
+#define KSM_RECORD_BYTES 64
 
 /* Values of /sys/kernel/mm/ksm/run. Source: Documentation/admin-guide/mm/ksm.rst */
 typedef enum {
@@ -120,7 +122,7 @@ typedef struct {
     uint64_t balloon_bytes;  /* memory left to the guest by its balloon */
     uint64_t resident_bytes; /* resident set of its QEMU process */
     uint64_t merging_pages;  /* of its process (ksm_merging_pages) */
-    uint64_t rmap_items;     /* pages of it that KSM keeps records of, 64 bytes each */
+    uint64_t rmap_items;     /* pages of it that KSM keeps records of */
     uint32_t mergeable_bp;   /* share of its memory that KSM may merge, from its definition */
     uint32_t weight;         /* configured weight, 100 is normal, 0 counts nothing */
     bool latency_critical;   /* ksmd gives way as soon as it waits for a CPU */

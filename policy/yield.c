@@ -3,14 +3,13 @@
  * yield.c - bytes gained for a second of ksmd
  *
  * The gain of a burst or of a probe is what is saved after it and was not before, less what KSM's
- * new records take: 64 bytes for every page that it looks after, merged or not. Work during which
- * a domain went away is not judged, since savings went away with it.
+ * new records take: one for every page that it looks after, merged or not. Work during which a
+ * domain went away is not judged, since savings went away with it.
  *
- * Source: Documentation/admin-guide/mm/ksm.rst, "general_profit"; struct ksm_rmap_item.
+ * Source: Documentation/admin-guide/mm/ksm.rst, "general_profit"
  */
 #include "policy/yield.h"
 
-#define RMAP_ITEM_BYTES UINT64_C(64)
 /* Less work than this tells nothing. */
 #define WORK_MIN_US (10 * US_PER_MS)
 
@@ -23,7 +22,7 @@ saved_bytes(const HostSample *host)
 static uint64_t
 record_bytes(const HostSample *host)
 {
-    return mul_div(ksm_recorded_pages(&host->ksm), RMAP_ITEM_BYTES, 1);
+    return mul_div(ksm_recorded_pages(&host->ksm), KSM_RECORD_BYTES, 1);
 }
 
 void

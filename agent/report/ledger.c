@@ -21,8 +21,7 @@
 
 #include <string.h>
 
-#define RMAP_ITEM_BYTES UINT64_C(64)
-#define NS_PER_US       UINT64_C(1000)
+#define NS_PER_US UINT64_C(1000)
 /* Readings before one that moved is taken as it is. */
 #define TRIES_MAX 5
 
@@ -47,7 +46,7 @@ add_row(const Domain *domain, Ledger *ledger)
     row.zero_pages = sample.ksm_zero_pages;
     row.resident_bytes = sample.resident_bytes;
     row.metadata_bytes = is_known(sample.rmap_items)
-                             ? mul_div(sample.rmap_items, RMAP_ITEM_BYTES, 1)
+                             ? mul_div(sample.rmap_items, KSM_RECORD_BYTES, 1)
                              : VALUE_UNKNOWN;
     row.profit_bytes = sample.profit_bytes;
     row.broken_pages = domain->cost.broken_pages;
@@ -148,7 +147,7 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
         ledger->metadata_bytes =
             mul_div(sat_add(sat_add(merged->pages_shared, merged->pages_sharing),
                             sat_add(ksm->pages_unshared, ksm->pages_volatile)),
-                    RMAP_ITEM_BYTES, 1);
+                    KSM_RECORD_BYTES, 1);
 }
 
 void
