@@ -81,20 +81,18 @@ visited_pages(const HostSample *host)
     return sat_add(host->ksm.pages_scanned, known_or(host->ksm.pages_skipped, 0));
 }
 
-/* What a page has cost in this pass; before that can be told, in those before. */
+/* What a page has cost since these counts; before that can be told, in the passes before. */
 static uint64_t
-own_cost_ns(const HostSample *host, const KsmAuto *a)
+cost_since_ns(const HostSample *host, const KsmAuto *a, uint64_t before_visited,
+              uint64_t before_cpu_us)
 {
-    const Pass *pass = &a->pass;
-    uint64_t visited;
+    uint64_t visited = visited_pages(host);
+    uint64_t done = sat_sub(visited, before_visited);
 
-    if (!is_known(visited_pages(host)) || !is_known(pass->visited) ||
-        !is_known(host->ksmd_cpu_us) || !is_known(pass->began_cpu_us))
+    if (!is_known(visited) || !is_known(before_visited) || !is_known(host->ksmd_cpu_us) ||
+        !is_known(before_cpu_us) || done < COST_MIN_PAGES)
         return cost_ns(a);
-    visited = sat_sub(visited_pages(host), pass->visited);
-    if (visited < COST_MIN_PAGES)
-        return cost_ns(a);
-    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, pass->began_cpu_us), 1000, visited), 1);
+    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, before_cpu_us), 1000, done), 1);
 }
 
 uint64_t
@@ -242,7 +240,8 @@ left_us(const HostSample *host, const KsmAuto *a)
     uint64_t visited = visited_pages(host);
 
     if (is_known(visited) && is_known(pass->visited))
-        return mul_div(sat_sub(pages, sat_sub(visited, pass->visited)), own_cost_ns(host, a), 1000);
+        return mul_div(sat_sub(pages, sat_sub(visited, pass->visited)),
+                       cost_since_ns(host, a, pass->visited, pass->began_cpu_us), 1000);
     return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
 }
 
@@ -282,23 +281,6 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, ui
     plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);
 }
 
-/* What a page has cost in the last step, now that it is over: those that follow are more like these
- * than like the average. */
-static uint64_t
-step_cost_ns(const HostSample *host, const KsmAuto *a)
-{
-    const Pass *pass = &a->pass;
-    uint64_t done;
-
-    if (!is_known(visited_pages(host)) || !is_known(pass->step_visited) ||
-        !is_known(host->ksmd_cpu_us) || !is_known(pass->step_cpu_us))
-        return cost_ns(a);
-    done = sat_sub(visited_pages(host), pass->step_visited);
-    if (done < COST_MIN_PAGES)
-        return cost_ns(a);
-    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, pass->step_cpu_us), 1000, done), 1);
-}
-
 /* When ksmd will be through with a step, going on as it has; others may have the CPUs. */
 static uint64_t
 step_left_us(const HostSample *host, const Pass *pass, uint64_t pages)
@@ -333,7 +315,9 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
     Pass *pass = &a->pass;
     uint64_t visited = visited_pages(host);
     uint64_t pages = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
-    uint64_t cpu_us = mul_div(pages, step_cost_ns(host, a), 1000);
+    /* The pages that follow are more like those of the last step than like the average. */
+    uint64_t page_ns = cost_since_ns(host, a, pass->step_visited, pass->step_cpu_us);
+    uint64_t cpu_us = mul_div(pages, page_ns, 1000);
     uint64_t step_us = mul_div(cpu_us, BP_ONE, plan->ksm.duty_bp);
     uint64_t look_us = remaining_us > 0 ? min_u64(remaining_us, step_us) : step_us;
 
