@@ -38,10 +38,9 @@ static void
 post_change(const Folder *folder, const char *id, bool here, bool is_old, gpointer user)
 {
     DirectorySource *self = user;
-    g_autofree char *detail = g_strconcat(is_old ? "found"
-                                          : here ? "appeared"
-                                                 : "gone",
-                                          " in ", folder_path(folder), NULL);
+    const char *what = here ? "appeared" : "gone";
+    g_autofree char *detail =
+        g_strconcat(is_old ? "found" : what, " in ", folder_path(folder), NULL);
     Event event = { .kind = here ? EVENT_CREATED : EVENT_DESTROYED,
                     .source = directory_source.name,
                     .uuid = id,

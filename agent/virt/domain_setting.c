@@ -83,7 +83,9 @@ take_merge(DomainXmlPolicy *policy, const char *value)
 {
     size_t i = value ? domain_element_choice(value, no_yes, G_N_ELEMENTS(no_yes)) : 0;
 
-    policy->merge = !value ? MERGE_WISH_NONE : i == 1 ? MERGE_WISH_YES : MERGE_WISH_NO;
+    policy->merge = i == 1 ? MERGE_WISH_YES : MERGE_WISH_NO;
+    if (!value)
+        policy->merge = MERGE_WISH_NONE;
     return i < G_N_ELEMENTS(no_yes);
 }
 

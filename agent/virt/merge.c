@@ -77,8 +77,10 @@ virt_merge_read(virDomainPtr domain, uint64_t *ret_value, char **ret_detail)
     }
     if (!names[0])
         *ret_value = MERGE_VALUE_NONE;
+    else if (any != all)
+        *ret_value = MERGE_VALUE_MIXED;
     else
-        *ret_value = all ? MERGE_VALUE_ON : any ? MERGE_VALUE_MIXED : MERGE_VALUE_OFF;
+        *ret_value = all ? MERGE_VALUE_ON : MERGE_VALUE_OFF;
     return true;
 }
 
