@@ -207,19 +207,12 @@ find_unmeasured(const DoctorHost *host, const Domain *domain, Finding *finding)
 /* --- its balloon -------------------------------------------------------------------------- */
 
 static bool
-has_balloon(const Domain *domain)
-{
-    return domain->has_xml && domain->xml.balloon != DOMAIN_BALLOON_ABSENT &&
-           domain->xml.balloon != DOMAIN_BALLOON_NONE;
-}
-
-static bool
 find_no_balloon(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
     if (domain->xml.balloon == DOMAIN_BALLOON_NONE)
         doctor_say(&finding->value, "model='none'");
-    return domain->has_xml && !has_balloon(domain);
+    return domain->has_xml && !domain_has_balloon(domain);
 }
 
 /* By its definition, or because the agent asks by itself while reclaim is on; 0: it is not asked.
@@ -235,7 +228,7 @@ find_no_period(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
     (void)finding;
-    return has_balloon(domain) && period_of(domain) == 0;
+    return domain_has_balloon(domain) && period_of(domain) == 0;
 }
 
 static bool
@@ -248,7 +241,7 @@ is_running_for(const DoctorHost *host, const Domain *domain, uint64_t seconds)
 static bool
 find_no_driver(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
-    if (!has_balloon(domain) || period_of(domain) == 0 || domain->guest_stats_s != 0 ||
+    if (!domain_has_balloon(domain) || period_of(domain) == 0 || domain->guest_stats_s != 0 ||
         !is_running_for(host, domain, BOOT_S))
         return false;
     doctor_say(&finding->value, "last_update 0");
@@ -261,7 +254,7 @@ find_guest_stale(const DoctorHost *host, const Domain *domain, Finding *finding)
     uint64_t period_s = period_of(domain);
     uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
 
-    if (!has_balloon(domain) || period_s == 0 || !is_known(domain->guest_stats_s) ||
+    if (!domain_has_balloon(domain) || period_s == 0 || !is_known(domain->guest_stats_s) ||
         domain->guest_stats_s == 0 || domain->state != DOMAIN_RUNNING)
         return false;
     doctor_say(&finding->value, "last_update %" PRIu64 " s ago, period %" PRIu64 " s", age_s,
@@ -274,7 +267,7 @@ doctor_count_domain(DoctorHost *host, const Domain *domain)
 {
     uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
 
-    if (!has_balloon(domain) || !is_running_for(host, domain, BOOT_S))
+    if (!domain_has_balloon(domain) || !is_running_for(host, domain, BOOT_S))
         return;
     host->balloons++;
     if (is_known(domain->guest_stats_s) && domain->guest_stats_s != 0 &&
