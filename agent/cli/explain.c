@@ -38,7 +38,7 @@ append_decision(GString *out, const Virtksm__V1__ExplainResponse *explain)
     g_autofree char *wanted = settings_text(explain->wanted);
     g_autofree char *in_force = settings_text(explain->in_force);
     g_autofree char *applied = g_strjoin(
-        ": ", explain->applied ? explain->applied : TEXT_UNKNOWN,
+        ": ", text_or_unknown(explain->applied),
         explain->applied_detail && *explain->applied_detail ? explain->applied_detail : NULL, NULL);
 
     text_append_line(out, "mode", explain->mode);

@@ -10,12 +10,6 @@
 
 typedef Virtksm__V1__DomainExplanation Domain;
 
-static const char *
-word(const char *text)
-{
-    return text && *text ? text : TEXT_UNKNOWN;
-}
-
 static bool
 is_observed(const char *mode)
 {
@@ -50,9 +44,11 @@ memory_append_host(GString *out, const Virtksm__V1__MemoryStatus *memory)
 
     if (!memory)
         return;
-    level = memory->level ? g_strdup_printf("%s: %s", memory->level, word(memory->reason)) : NULL;
-    enabled = g_strdup_printf("balloon %s, memory.high %s", word(memory->balloon),
-                              word(memory->memory_high));
+    level = memory->level
+                ? g_strdup_printf("%s: %s", memory->level, text_or_unknown(memory->reason))
+                : NULL;
+    enabled = g_strdup_printf("balloon %s, memory.high %s", text_or_unknown(memory->balloon),
+                              text_or_unknown(memory->memory_high));
     text_append_line(out, "memory", level);
     append_bound(out, memory);
     if (memory->wanted_bytes > 0) {
@@ -72,7 +68,7 @@ static char *
 balloon_text(const Domain *domain)
 {
     g_autofree char *bytes = text_bytes(domain->balloon_target_bytes);
-    g_autoptr(GString) text = g_string_new(word(domain->balloon_mode));
+    g_autoptr(GString) text = g_string_new(text_or_unknown(domain->balloon_mode));
 
     if (domain->has_balloon_target_bytes)
         g_string_append_printf(text, ", %s %s",
@@ -89,7 +85,7 @@ high_text(const Domain *domain)
     g_autofree char *limit = text_bytes(domain->limit_bytes);
     g_autofree char *now = text_bytes(domain->reclaim_bytes);
     const char *would = is_observed(domain->high_mode) ? "would " : "";
-    g_autoptr(GString) text = g_string_new(word(domain->high_mode));
+    g_autoptr(GString) text = g_string_new(text_or_unknown(domain->high_mode));
 
     if (domain->has_limit_bytes)
         g_string_append_printf(text, ", %slimit to %s", would, limit);

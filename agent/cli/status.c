@@ -28,9 +28,8 @@ static void
 append_daemon(GString *out, const Virtksm__V1__StatusResponse *status)
 {
     g_autofree char *age = status->has_uptime_ms ? text_duration(status->uptime_ms) : NULL;
-    g_autofree char *daemon =
-        g_strdup_printf("virtksmd %s, running for %s",
-                        status->version ? status->version : TEXT_UNKNOWN, age ? age : TEXT_UNKNOWN);
+    g_autofree char *daemon = g_strdup_printf(
+        "virtksmd %s, running for %s", text_or_unknown(status->version), text_or_unknown(age));
 
     text_append_line(out, "daemon", daemon);
 }
@@ -65,7 +64,7 @@ append_libvirt(GString *out, const Virtksm__V1__LibvirtStatus *libvirt)
     else
         g_string_append_printf(text, "%s %s",
                                libvirt->connected ? "connected to" : "not connected to",
-                               libvirt->uri ? libvirt->uri : TEXT_UNKNOWN);
+                               text_or_unknown(libvirt->uri));
     if (libvirt->reconnects > 0)
         g_string_append_printf(text, ", %" PRIu64 " times connected anew", libvirt->reconnects);
     if (libvirt->detail && *libvirt->detail)

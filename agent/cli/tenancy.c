@@ -6,12 +6,6 @@
 
 #include <inttypes.h>
 
-static const char *
-word(const char *text)
-{
-    return text && *text ? text : TEXT_UNKNOWN;
-}
-
 void
 tenancy_append_host(GString *out, const Virtksm__V1__TenancyStatus *tenancy)
 {
@@ -21,7 +15,7 @@ tenancy_append_host(GString *out, const Virtksm__V1__TenancyStatus *tenancy)
 
     if (!tenancy)
         return;
-    g_string_append_printf(text, "rule %s, %s", word(tenancy->rule),
+    g_string_append_printf(text, "rule %s, %s", text_or_unknown(tenancy->rule),
                            tenancy->enforced ? "enforced" : "not enforced");
     if (tenancy->not_enforced)
         g_string_append_printf(text, ": %s", tenancy->not_enforced);
@@ -33,7 +27,7 @@ tenancy_append_host(GString *out, const Virtksm__V1__TenancyStatus *tenancy)
     need = text_bytes(tenancy->need_bytes);
     headroom = text_bytes(tenancy->headroom_bytes);
     g_string_printf(text, "%" PRIu32 " domains not as wanted yet: %s (copies need %s of %s)",
-                    tenancy->pending, word(tenancy->reason), need, headroom);
+                    tenancy->pending, text_or_unknown(tenancy->reason), need, headroom);
     text_append_line(out, "paused", text->str);
 }
 

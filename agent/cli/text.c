@@ -44,6 +44,12 @@ append_escape(GString *out, gunichar c)
         g_string_append_printf(out, "\\U%08x", c);
 }
 
+const char *
+text_or_unknown(const char *text)
+{
+    return text && *text ? text : TEXT_UNKNOWN;
+}
+
 char *
 text_escape(const char *text)
 {

@@ -12,6 +12,9 @@
 /* What stands for a figure that is not known. */
 #define TEXT_UNKNOWN "-"
 
+/** text_or_unknown() - @text; TEXT_UNKNOWN where there is none, or it is empty */
+const char *text_or_unknown(const char *text);
+
 /**
  * text_escape() - a text that cannot break the line or fool the reader
  * @text: from anywhere, any bytes; NULL is not known

@@ -57,8 +57,7 @@ daemon_line(const Virtksm__V1__StatusResponse *status)
     cpu = status->has_ksmd_cpu_percent ? g_strdup_printf("%.1f %%", status->ksmd_cpu_percent)
                                        : g_strdup(TEXT_UNKNOWN);
     return g_strdup_printf("ksmd %s of one CPU; mode %s, phase %s: %s", cpu,
-                           status->mode ? status->mode : TEXT_UNKNOWN,
-                           status->phase ? status->phase : TEXT_UNKNOWN, reason);
+                           text_or_unknown(status->mode), text_or_unknown(status->phase), reason);
 }
 
 GStrv
