@@ -41,7 +41,7 @@ append_row(GString *out, const char *const *lead, const ProtobufCMessageDescript
 {
     const char *comma = "";
 
-    for (; *lead; lead++) {
+    for (; lead && *lead; lead++) {
         g_string_append(out, comma);
         append_cell(out, *lead);
         comma = ",";

@@ -11,7 +11,7 @@
 /**
  * csv_append_header() - the first row: names of the columns
  * @out:  appended to
- * @lead: names of columns in front of the message's own, NULL-terminated
+ * @lead: names of columns in front of the message's own, NULL-terminated; NULL: there are none
  * @type: of the messages; its fields are the columns, by name and in order, without those that
  *        hold messages or repeat
  */

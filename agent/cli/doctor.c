@@ -150,12 +150,11 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 static void
 append_csv(const ProtobufCMessage *message, GString *out)
 {
-    static const char *const lead[] = { NULL };
     const Virtksm__V1__DoctorResponse *doctor = (const Virtksm__V1__DoctorResponse *)message;
 
-    csv_append_header(out, lead, &virtksm__v1__finding__descriptor);
+    csv_append_header(out, NULL, &virtksm__v1__finding__descriptor);
     for (size_t i = 0; i < doctor->n_findings; i++)
-        csv_append_row(out, lead, &doctor->findings[i]->base);
+        csv_append_row(out, NULL, &doctor->findings[i]->base);
 }
 
 static const ResultPrinter printer = { append_table, append_csv };

@@ -50,7 +50,6 @@ lost_before(const ProtobufCMessage *message)
 static void
 append_event(GString *out, Format format, const ProtobufCMessage *message, uint64_t dropped)
 {
-    static const char *const lead[] = { NULL };
     Virtksm__V1__WatchResponse event = *(const Virtksm__V1__WatchResponse *)message;
     g_autofree char *json = NULL;
 
@@ -64,7 +63,7 @@ append_event(GString *out, Format format, const ProtobufCMessage *message, uint6
         g_string_append(out, json);
         break;
     case FORMAT_CSV:
-        csv_append_row(out, lead, &event.base);
+        csv_append_row(out, NULL, &event.base);
         break;
     default:
         append_row(out, &event);
@@ -75,11 +74,10 @@ append_event(GString *out, Format format, const ProtobufCMessage *message, uint6
 static void
 append_header(GString *out, Format format)
 {
-    static const char *const lead[] = { NULL };
     g_autoptr(Table) table = NULL;
 
     if (format == FORMAT_CSV) {
-        csv_append_header(out, lead, &virtksm__v1__watch_response__descriptor);
+        csv_append_header(out, NULL, &virtksm__v1__watch_response__descriptor);
     } else if (format == FORMAT_TABLE) {
         table = event_table();
         table_append_to(table, out);

@@ -41,12 +41,11 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 static void
 append_csv(const ProtobufCMessage *message, GString *out)
 {
-    static const char *const lead[] = { NULL };
     const Virtksm__V1__ListResponse *list = (const Virtksm__V1__ListResponse *)message;
 
-    csv_append_header(out, lead, &virtksm__v1__listed_domain__descriptor);
+    csv_append_header(out, NULL, &virtksm__v1__listed_domain__descriptor);
     for (size_t i = 0; i < list->n_domains; i++)
-        csv_append_row(out, lead, &list->domains[i]->base);
+        csv_append_row(out, NULL, &list->domains[i]->base);
 }
 
 bool

@@ -360,12 +360,11 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 static void
 append_csv(const ProtobufCMessage *message, GString *out)
 {
-    static const char *const lead[] = { NULL };
     const Virtksm__V1__Simulation *result = (const Virtksm__V1__Simulation *)message;
 
-    csv_append_header(out, lead, &virtksm__v1__simulated_step__descriptor);
+    csv_append_header(out, NULL, &virtksm__v1__simulated_step__descriptor);
     for (size_t i = 0; i < result->n_steps; i++)
-        csv_append_row(out, lead, &result->steps[i]->base);
+        csv_append_row(out, NULL, &result->steps[i]->base);
 }
 
 bool
