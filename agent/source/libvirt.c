@@ -142,20 +142,26 @@ post_redefinition(LibvirtSource *self, virDomainPtr dom, const char *detail, boo
         ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
 }
 
+/* NULL: it is in no table yet. */
+static Domain *
+find_domain(const LibvirtSource *self, virDomainPtr dom)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (virDomainGetUUIDString(dom, uuid) < 0)
+        return NULL;
+    return domain_table_get(&self->agent->domains, uuid);
+}
+
 static void
 on_balloon(virConnectPtr conn, virDomainPtr dom, unsigned long long actual_kib, void *opaque)
 {
     LibvirtSource *self = opaque;
-    char uuid[VIR_UUID_STRING_BUFLEN];
     uint64_t now_bytes = bytes_from_kib(actual_kib);
-    Domain *domain;
-    bool grew;
+    Domain *domain = find_domain(self, dom);
+    bool grew = domain && is_known(domain->balloon_bytes) && now_bytes > domain->balloon_bytes;
 
     (void)conn;
-    if (virDomainGetUUIDString(dom, uuid) < 0)
-        return;
-    domain = domain_table_get(&self->agent->domains, uuid);
-    grew = domain && is_known(domain->balloon_bytes) && now_bytes > domain->balloon_bytes;
     if (domain)
         domain_set_balloon(domain, now_bytes);
     post_change(self, dom, grew ? "balloon deflated" : "balloon changed", grew);
@@ -199,13 +205,10 @@ static void
 on_migration_pass(virConnectPtr conn, virDomainPtr dom, int pass, void *opaque)
 {
     LibvirtSource *self = opaque;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    Domain *domain = NULL;
+    Domain *domain = find_domain(self, dom);
 
     (void)conn;
     (void)pass;
-    if (virDomainGetUUIDString(dom, uuid) == 0)
-        domain = domain_table_get(&self->agent->domains, uuid);
     if (domain)
         domain->has_job = true;
 }
@@ -214,12 +217,9 @@ static void
 on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
 {
     LibvirtSource *self = opaque;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    Domain *domain = NULL;
+    Domain *domain = find_domain(self, dom);
 
     (void)conn;
-    if (virDomainGetUUIDString(dom, uuid) == 0)
-        domain = domain_table_get(&self->agent->domains, uuid);
     if (domain)
         domain->rebooted_us = (uint64_t)g_get_monotonic_time();
     post_change(self, dom, "rebooted", true);
