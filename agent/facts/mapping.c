@@ -18,8 +18,10 @@
  */
 #include "agent/facts/mapping.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
+#include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
 #define DEVICE_ALIGN_BYTES (UINT64_C(2) << 20)
@@ -148,6 +150,22 @@ look_at_neighbours(GArray *mappings, uint64_t page_bytes)
         }
         guard_end = is_guard_page(mappings, i, page_bytes) ? mapping->end : 0;
     }
+}
+
+char *
+mappings_load(int dir_fd, const char *file, size_t most, GError **error)
+{
+    g_autofree char *text = NULL;
+    ProcfileResult result = procfile_read_long(dir_fd, file, most, &text);
+
+    if (result == PROCFILE_READ && *text != '\0')
+        return g_steal_pointer(&text);
+    if (result == PROCFILE_REFUSED)
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, "its %s may not be read",
+                    file);
+    else
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_CLOSED, "its %s cannot be read", file);
+    return NULL;
 }
 
 GArray *

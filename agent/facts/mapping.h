@@ -29,6 +29,18 @@ typedef struct {
 } Mapping;
 
 /**
+ * mappings_load() - what /proc has on the mappings of a process
+ * @dir_fd: its folder there (borrowed)
+ * @file:   "maps" or "smaps"
+ * @most:   bytes; a longer one cannot be read
+ * @error:  G_IO_ERROR_PERMISSION_DENIED, or G_IO_ERROR_CLOSED: it is gone, or has no memory any
+ * more
+ *
+ * Return: for mappings_read(), owned by the caller; NULL with @error set.
+ */
+char *mappings_load(int dir_fd, const char *file, size_t most, GError **error);
+
+/**
  * mappings_read() - take the mappings of a process out of its "maps"
  * @text:       its whole content; changed
  * @page_bytes: size of a page

@@ -8,19 +8,11 @@
 #include <unistd.h>
 
 #include "agent/facts/mapping.h"
-#include "agent/facts/procfile.h"
 
 /* Some 700 bytes for each of at most 65530 mappings. */
 #define SMAPS_BYTES ((size_t)64 << 20)
 #define FLAGS       "VmFlags:"
 #define MERGEABLE   " mg"
-
-static bool
-fail(GError **error, GIOErrorEnum code, const char *what)
-{
-    g_set_error_literal(error, G_IO_ERROR, (int)code, what);
-    return false;
-}
 
 static bool
 begins_mapping(const char *line)
@@ -62,21 +54,20 @@ is_marked(const GArray *marked, uint64_t start)
 bool
 merging_read(int dir_fd, const uint64_t *backends, size_t n, bool *ret_any, GError **error)
 {
-    g_autofree char *text = NULL;
-    ProcfileResult result = procfile_read_long(dir_fd, "smaps", SMAPS_BYTES, &text);
+    g_autofree char *text = mappings_load(dir_fd, "smaps", SMAPS_BYTES, error);
     g_autoptr(GArray) mappings = NULL;
     g_autoptr(GArray) marked = NULL;
     bool any = false;
 
-    if (result == PROCFILE_REFUSED)
-        return fail(error, G_IO_ERROR_PERMISSION_DENIED, "its smaps may not be read");
-    if (result != PROCFILE_READ || *text == '\0')
-        return fail(error, G_IO_ERROR_CLOSED, "its smaps cannot be read");
+    if (!text)
+        return false;
     marked = find_marked(text);
     mappings = mappings_read(text, (uint64_t)sysconf(_SC_PAGESIZE));
-    if (!mappings_find_guest(mappings, backends, n))
-        return fail(error, G_IO_ERROR_NOT_FOUND,
-                    "expected mappings of the sizes of the domain's memory");
+    if (!mappings_find_guest(mappings, backends, n)) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                            "expected mappings of the sizes of the domain's memory");
+        return false;
+    }
     for (guint i = 0; i < mappings->len; i++) {
         const Mapping *mapping = &g_array_index(mappings, Mapping, i);
 

@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "agent/facts/mapping.h"
-#include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
 /* 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
@@ -133,21 +132,6 @@ fill_sample(const Count *count, uint64_t page_bytes, Overhead *sample)
     };
 }
 
-static GArray *
-read_mappings(int dir_fd, uint64_t page_bytes, GError **error)
-{
-    g_autofree char *maps = NULL;
-    ProcfileResult result = procfile_read_long(dir_fd, "maps", MAPS_BYTES, &maps);
-
-    if (result == PROCFILE_REFUSED)
-        fail(error, G_IO_ERROR_PERMISSION_DENIED, "its maps may not be read");
-    else if (result != PROCFILE_READ || *maps == '\0')
-        fail(error, G_IO_ERROR_CLOSED, "its maps cannot be read");
-    else
-        return mappings_read(maps, page_bytes);
-    return NULL;
-}
-
 static bool
 count_with_pagemap(int dir_fd, const GArray *mappings, uint64_t page_bytes, Count *count,
                    GError **error)
@@ -171,11 +155,13 @@ bool
 overhead_read(int dir_fd, const uint64_t *backends, size_t n, Overhead *ret_sample, GError **error)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    g_autoptr(GArray) mappings = read_mappings(dir_fd, page_bytes, error);
+    g_autofree char *maps = mappings_load(dir_fd, "maps", MAPS_BYTES, error);
+    g_autoptr(GArray) mappings = NULL;
     Count count = { 0 };
 
-    if (!mappings)
+    if (!maps)
         return false;
+    mappings = mappings_read(maps, page_bytes);
     if (!mappings_find_guest(mappings, backends, n))
         return fail(error, G_IO_ERROR_NOT_FOUND,
                     "expected mappings of the sizes of the domain's memory");
