@@ -287,6 +287,13 @@ ksm_recorded_pages(const KsmCounters *ksm)
                    sat_add(known_or(ksm->pages_unshared, 0), known_or(ksm->pages_volatile, 0)));
 }
 
+/** mechanism_acts() - whether a MechanismMode lets a mechanism do more than observe */
+static inline bool
+mechanism_acts(uint32_t mode)
+{
+    return mode != MECHANISM_OFF && mode != MECHANISM_OBSERVE;
+}
+
 /** sample_saved_pages() - a domain's part of pages_sharing, by its part of the places that share */
 static inline uint64_t
 sample_saved_pages(const HostSample *host, const DomainSample *domain)

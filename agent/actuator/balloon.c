@@ -45,8 +45,7 @@ balloon_set_options(Balloon *balloon, const BalloonOptions *options)
 static bool
 is_on(const Balloon *balloon, const DomainSample *sample)
 {
-    return balloon->options.is_on && sample->balloon_mode != MECHANISM_OFF &&
-           sample->balloon_mode != MECHANISM_OBSERVE;
+    return balloon->options.is_on && mechanism_acts(sample->balloon_mode);
 }
 
 /* Whether nothing keeps us from moving it. */

@@ -120,8 +120,7 @@ typedef struct {
 static bool
 is_on(const MemoryHigh *high, const DomainSample *sample)
 {
-    return high->options.is_on && sample->high_mode != MECHANISM_OFF &&
-           sample->high_mode != MECHANISM_OBSERVE;
+    return high->options.is_on && mechanism_acts(sample->high_mode);
 }
 
 /* Notes, for a while, that @what of @bytes is out of bounds. */

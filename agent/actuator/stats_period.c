@@ -55,8 +55,7 @@ stats_period_in_force(const StatsPeriod *period, const char *uuid, uint64_t defi
 static bool
 is_left_alone(const DomainSample *sample)
 {
-    return (sample->balloon_mode == MECHANISM_OFF || sample->balloon_mode == MECHANISM_OBSERVE) &&
-           (sample->high_mode == MECHANISM_OFF || sample->high_mode == MECHANISM_OBSERVE);
+    return !mechanism_acts(sample->balloon_mode) && !mechanism_acts(sample->high_mode);
 }
 
 static bool
