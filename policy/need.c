@@ -34,7 +34,7 @@
  * nothing would be left by then is about to be short.
  *
  * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
- * to its floor; one that claims more keeps what it has, and is charged for it (balloon.c). What
+ * to its floor; one that claims more keeps what it has, and is charged for it (stake.c). What
  * cannot be true is not used at all: more than the domain's maximum, more usable than available.
  * The same goes for what is older than three periods or two minutes. It is left out, not guessed.
  *

@@ -140,17 +140,17 @@ typedef struct {
     uint64_t soon_bytes;         /* by which it falls before balloons answer, if it goes on so */
 } MemoryState;
 
-/* Which group is merged; see tenancy.c. */
+/* Which group is merged, see group.c, and whether all are parted, see nodes.c. */
 typedef struct {
     uint64_t group;      /* rule same-group: that one; 0: none was chosen yet */
     uint64_t since_us;   /* CLOCK_MONOTONIC of the choice */
     uint64_t looked_us;  /* CLOCK_MONOTONIC of the last look whether another is better */
     uint64_t parting_us; /* CLOCK_MONOTONIC since when all are parted for merge_across_nodes; 0:
-                            they are not; see nodes.c */
+                            they are not */
     uint64_t parted_us;  /* CLOCK_MONOTONIC when that was given up last; 0: it was not */
 } TenancyState;
 
-/* What merging a domain has brought; see tenancy.c. */
+/* What merging a domain has brought, see group.c, and whether it is left out, see distil.c. */
 typedef struct {
     uint64_t share_bp;  /* of its memory, what it saved when it was merged last */
     bool is_measured;   /* share_bp is filled */
