@@ -106,11 +106,6 @@ void grpc_client_call_half_close(GrpcClientCall *call);
 void grpc_client_call_cancel(GrpcClientCall *call);
 
 /**
- * grpc_client_call_queued_bytes() - what was sent on this call and has not left for the socket
- */
-size_t grpc_client_call_queued_bytes(const GrpcClientCall *call);
-
-/**
  * grpc_client_call_wait() - run the client's context until the call has finished
  * @call:  the call
  * @error: GRPC_ERROR if it did not finish with OK

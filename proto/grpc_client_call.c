@@ -281,12 +281,6 @@ grpc_client_call_cancel(GrpcClientCall *call)
     finish(call, GRPC_STATUS_CANCELLED, "the call was cancelled");
 }
 
-size_t
-grpc_client_call_queued_bytes(const GrpcClientCall *call)
-{
-    return call->stream.out_bytes;
-}
-
 bool
 grpc_client_call_wait(GrpcClientCall *call, GError **error)
 {
