@@ -282,8 +282,7 @@ pause_until(Top *top, gint64 until_us)
     g_source_attach(timer, top_feed_context(top->feed));
     while (!top->over && !is_due)
         g_main_context_iteration(top_feed_context(top->feed), TRUE);
-    g_source_destroy(timer);
-    g_source_unref(timer);
+    source_drop(timer);
 }
 
 static bool
