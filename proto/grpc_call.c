@@ -23,14 +23,6 @@ grpc_call_of_stream(GrpcStream *stream)
 }
 
 static void
-stop_deadline(GrpcCall *call)
-{
-    if (call->deadline)
-        g_source_destroy(call->deadline);
-    g_clear_pointer(&call->deadline, g_source_unref);
-}
-
-static void
 tell_closed(GrpcCall *call, GrpcClose why)
 {
     const GrpcHandler *handler;
@@ -165,7 +157,7 @@ grpc_call_abandon(GrpcCall *call)
 void
 grpc_call_close(GrpcCall *call, GrpcClose why)
 {
-    stop_deadline(call);
+    grpc_source_stop(&call->deadline);
     tell_closed(call, why);
     grpc_call_unref(call);
 }

@@ -26,14 +26,6 @@ client_of(const GrpcClientCall *call)
     return call->session->owner;
 }
 
-static void
-stop_deadline(GrpcClientCall *call)
-{
-    if (call->deadline)
-        g_source_destroy(call->deadline);
-    g_clear_pointer(&call->deadline, g_source_unref);
-}
-
 /* Whether HTTP/2 will close the stream without our doing. */
 static bool
 is_ended(const GrpcStream *stream)
@@ -47,7 +39,7 @@ finish(GrpcClientCall *call, GrpcStatus status, const char *text)
     if (call->is_finished)
         return;
     call->is_finished = true;
-    stop_deadline(call);
+    grpc_source_stop(&call->deadline);
     if (!is_ended(&call->stream))
         grpc_stream_reset(&call->stream, NGHTTP2_CANCEL);
     if (status != GRPC_STATUS_OK)

@@ -91,14 +91,6 @@ grpc_server_release(gpointer owner)
     server_unref(owner);
 }
 
-static void
-stop_ending(GrpcServer *server)
-{
-    if (server->ending)
-        g_source_destroy(server->ending);
-    g_clear_pointer(&server->ending, g_source_unref);
-}
-
 /* Closing may run callbacks that close others, hence from the head each time. */
 static void
 close_sessions(GrpcServer *server, const char *why)
@@ -121,7 +113,7 @@ grpc_server_free(GrpcServer *server)
     if (!server)
         return;
     server->done = NULL;
-    stop_ending(server);
+    grpc_source_stop(&server->ending);
     g_ptr_array_set_size(server->listeners, 0);
     close_sessions(server, "the server is gone");
     server_unref(server);
@@ -293,7 +285,7 @@ end_now(gpointer user_data)
     void (*done)(GrpcServer *, gpointer);
 
     server->refs++;
-    stop_ending(server);
+    grpc_source_stop(&server->ending);
     close_sessions(server, "the server shut down");
     done = server->done; /* taken late: a callback may have freed the server and reset it */
     server->done = NULL;
@@ -306,7 +298,7 @@ end_now(gpointer user_data)
 static void
 end_in(GrpcServer *server, unsigned timeout_ms)
 {
-    stop_ending(server);
+    grpc_source_stop(&server->ending);
     server->ending = g_timeout_source_new(timeout_ms);
     g_source_set_callback(server->ending, end_now, server, NULL);
     g_source_attach(server->ending, server->context);

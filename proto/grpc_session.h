@@ -199,6 +199,15 @@ void grpc_session_add_work(GrpcStream *stream);
  */
 void grpc_session_attach(GrpcSession *session, GMainContext *context, int priority);
 
+/** grpc_source_stop() - detach a source, owned, from its context; none: nothing happens */
+static inline void
+grpc_source_stop(GSource **source)
+{
+    if (*source)
+        g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
 /**
  * grpc_session_callbacks() - the nghttp2 callbacks of a session
  * Return: owned by the caller; NULL if memory ran out

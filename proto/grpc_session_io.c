@@ -95,8 +95,7 @@ grpc_session_close(GrpcSession *session, const char *why)
     session->is_closed = true;
     if (!session->why)
         session->why = why;
-    g_source_destroy(session->source);
-    g_clear_pointer(&session->source, g_source_unref);
+    grpc_source_stop(&session->source);
     g_clear_pointer(&session->unsent, g_byte_array_unref);
     close(session->fd);
     session->fd = -1;
