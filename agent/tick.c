@@ -233,22 +233,11 @@ note_time(Tick *tick, uint64_t begun_us)
     tick->times.sum_us += took_us;
 }
 
+/* What policy is told of the host. */
 static void
-decide(Agent *agent, bool is_quick)
+tell_host(Agent *agent, bool is_quick)
 {
-    const HostPlan reclaim = agent->plan.host;
-    Tick *tick = &agent->tick;
-    uint64_t begun_us = tick->begun_us ? tick->begun_us : (uint64_t)g_get_monotonic_time();
-    KsmPhase before = agent->plan.ksm.phase;
-    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
-    bool triggered;
-    Sample sample;
-
-    if (agent->closing)
-        return;
-    tenant_follow(agent, domains);
-    add_samples(agent, domains);
-    g_array_set_size(tick->plans, domains->len);
+    const Tick *tick = &agent->tick;
 
     gather_host(agent);
     agent->host.now_us = (uint64_t)g_get_monotonic_time();
@@ -259,6 +248,34 @@ decide(Agent *agent, bool is_quick)
     agent->host.starting = tenant_starting(agent);
     agent->host.alarm = is_quick ? ALARM_NONE : tick->alarm;
     agent->host.is_quick = is_quick;
+}
+
+/* What has happened is decided on. */
+static void
+forget_events(Tick *tick, bool is_quick)
+{
+    tick->triggers = 0;
+    tick->departures = 0;
+    if (!is_quick)
+        tick->alarm = ALARM_NONE;
+}
+
+static void
+decide(Agent *agent, bool is_quick)
+{
+    const HostPlan reclaim = agent->plan.host;
+    Tick *tick = &agent->tick;
+    uint64_t begun_us = tick->begun_us ? tick->begun_us : (uint64_t)g_get_monotonic_time();
+    KsmPhase before = agent->plan.ksm.phase;
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    Sample sample;
+
+    if (agent->closing)
+        return;
+    tenant_follow(agent, domains);
+    add_samples(agent, domains);
+    g_array_set_size(tick->plans, domains->len);
+    tell_host(agent, is_quick);
     sample =
         (Sample){ agent->host, (const DomainSample *)(gpointer)tick->samples->data, domains->len };
     agent->policy.domains = (DomainTrack *)(gpointer)tick->tracks->data;
@@ -266,11 +283,7 @@ decide(Agent *agent, bool is_quick)
     trace_hub_before(&agent->traces, &sample, &agent->policy);
     policy_decide(&agent->conf->policy, &sample, &agent->policy, &agent->plan);
 
-    triggered = tick->triggers > 0;
-    tick->triggers = 0;
-    tick->departures = 0;
-    if (!is_quick)
-        tick->alarm = ALARM_NONE;
+    forget_events(tick, is_quick);
     tick->count++;
     tick->decided_us = agent->host.now_us;
     tick->reasons[agent->plan.ksm.reason]++;
@@ -278,7 +291,7 @@ decide(Agent *agent, bool is_quick)
     apply_all(agent, &sample, domains);
     tenant_note(agent, domains, sample.domains);
     note_decision(agent, domains->len);
-    if (triggered)
+    if (sample.host.triggers > 0)
         tick->trigger_us = (uint64_t)g_get_monotonic_time();
     /* KSM has moved; what was decided, and on what, is recorded in no hurry. */
     trace_hub_after(&agent->traces, &agent->conf->policy, &sample, &agent->plan);
