@@ -255,7 +255,7 @@ domain_mode_word(const Domain *domain, ReclaimKind kind, const PolicyConf *conf)
 
     domain_tell_wishes(domain, &sample);
     mode = kind == RECLAIM_BALLOON ? sample.balloon_mode : sample.high_mode;
-    return words[mechanism_of(enable, mode)];
+    return words[mechanism_of(policy_conf_enable(conf, enable), mode)];
 }
 
 void

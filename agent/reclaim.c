@@ -57,10 +57,9 @@ void
 reclaim_adopt(Agent *agent)
 {
     const PolicyConf *conf = &agent->conf->policy;
-    bool writes = conf->mode != KSM_MODE_OBSERVE;
-    const BalloonOptions balloon = { writes && conf->balloon_enable == ENABLE_YES,
+    const BalloonOptions balloon = { policy_conf_enable(conf, conf->balloon_enable) == ENABLE_YES,
                                      conf->balloon_floor_bp };
-    const MemoryHighOptions high = { writes && conf->high_enable == ENABLE_YES,
+    const MemoryHighOptions high = { policy_conf_enable(conf, conf->high_enable) == ENABLE_YES,
                                      conf->balloon_floor_bp };
 
     merge_set_on(&agent->merge, tenancy_is_enforced(conf));

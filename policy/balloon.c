@@ -155,6 +155,9 @@ settle(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *p
         return;
     }
     part->balloon_apply = !c.dry;
+    if (c.dry &&
+        balloon_is_moving(&c)) /* what was asked for before it was only observed goes back */
+        motion_withdraw(domain, &state->domains[i].balloon);
     if (!is_known(part->balloon_bytes))
         call_off(&c);
     if (!is_known(part->balloon_bytes))

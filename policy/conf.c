@@ -218,6 +218,12 @@ policy_conf_default(PolicyConf *conf)
     }
 }
 
+Enable
+policy_conf_enable(const PolicyConf *conf, unsigned enable)
+{
+    return conf->mode == KSM_MODE_OBSERVE && enable == ENABLE_YES ? ENABLE_OBSERVE : (Enable)enable;
+}
+
 bool
 policy_conf_reclaims(const PolicyConf *conf)
 {

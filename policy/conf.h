@@ -156,6 +156,10 @@ const Knob *policy_knobs(size_t *ret_n);
  */
 void policy_conf_default(PolicyConf *conf);
 
+/** policy_conf_enable() - what becomes of a mechanism that is enabled so: in mode observe it is
+ * observed at most */
+Enable policy_conf_enable(const PolicyConf *conf, unsigned enable);
+
 /** policy_conf_reclaims() - whether balloon or memory_high is enabled, if only to observe */
 bool policy_conf_reclaims(const PolicyConf *conf);
 

@@ -155,6 +155,7 @@ static void
 reclaim(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     size_t n_rules = policy_conf_reclaims(conf) ? RULE_COUNT : RULE_NEED + 1;
+    PolicyConf in_force = *conf;
 
     if (sample->host.is_quick) {
         plan->host.level = state->memory.level;
@@ -162,8 +163,11 @@ reclaim(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *
     }
     if (n_rules < RULE_COUNT)
         forget_reclaim(sample->n, state);
+    /* What is not going to be done must not be waited for, nor told as done. */
+    in_force.balloon_enable = policy_conf_enable(conf, conf->balloon_enable);
+    in_force.high_enable = policy_conf_enable(conf, conf->high_enable);
     for (size_t rule = 0; rule < n_rules; rule++)
-        reclaim_rules[rule](conf, sample, state, plan);
+        reclaim_rules[rule](&in_force, sample, state, plan);
 }
 
 void

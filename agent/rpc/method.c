@@ -134,11 +134,12 @@ Virtksm__V1__MemoryStatus *
 method_memory(const Agent *agent)
 {
     Virtksm__V1__MemoryStatus *message = g_new(Virtksm__V1__MemoryStatus, 1);
+    const PolicyConf *conf = &agent->conf->policy;
     const HostPlan *plan = &agent->plan.host;
 
     virtksm__v1__memory_status__init(message);
-    message->balloon = g_strdup(enable_words[agent->conf->policy.balloon_enable]);
-    message->memory_high = g_strdup(enable_words[agent->conf->policy.high_enable]);
+    message->balloon = g_strdup(enable_words[policy_conf_enable(conf, conf->balloon_enable)]);
+    message->memory_high = g_strdup(enable_words[policy_conf_enable(conf, conf->high_enable)]);
     if (agent->partition.bound_path) {
         message->bounded_by = g_strdup(agent->partition.bound_path);
         MESSAGE_SET(message, limit_bytes, agent->partition.limit_bytes);

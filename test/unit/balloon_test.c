@@ -152,21 +152,52 @@ whoever_is_not_asked_has_a_reason(void **unused)
 static void
 what_is_observed_is_planned_again_and_again_and_not_applied(void **unused)
 {
+    static const struct {
+        const char *when;
+        unsigned mode;
+        unsigned enable;
+        uint32_t domains;
+    } rows[] = {
+        { "by the configuration", KSM_MODE_OFF, ENABLE_OBSERVE, MECHANISM_ON },
+        { "by its metadata", KSM_MODE_OFF, ENABLE_YES, MECHANISM_OBSERVE },
+        { "by the mode", KSM_MODE_OBSERVE, ENABLE_YES, MECHANISM_ON },
+    };
     MemCase one;
     (void)unused;
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (size_t r = 0; r < ROWS(rows); r++) {
         memcase_init_balloons(&one, 1);
-        one.conf.balloon_enable = i == 0 ? ENABLE_OBSERVE : ENABLE_YES;
-        one.domains[0].balloon_mode = i == 0 ? MECHANISM_ON : MECHANISM_OBSERVE;
+        one.conf.mode = rows[r].mode;
+        one.conf.balloon_enable = rows[r].enable;
+        one.domains[0].balloon_mode = rows[r].domains;
         for (unsigned tick = 0; tick < 3; tick++) {
             memcase_after(&one, S);
-            memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "observed");
-            assert_false(one.plans[0].balloon_apply);
-            assert_int_equal(one.tracks[0].balloon.asked_bytes, 0);
+            memcase_assert_balloon(&one, 0, 950, REASON_TAKE, rows[r].when);
+            if (one.plans[0].balloon_apply || one.tracks[0].balloon.asked_bytes != 0)
+                fail_msg("%s: it is asked for", rows[r].when);
         }
+        assert_int_equal(one.state.memory.unmet_bytes, 0);
     }
-    assert_int_equal(one.state.memory.unmet_bytes, 0);
+}
+
+static void
+who_is_only_observed_from_now_on_is_not_waited_for(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init_balloons(&one, 1);
+    memcase_decide(&one);
+    assert_int_equal(one.tracks[0].balloon.asked_bytes, 950 * MIB);
+    one.conf.mode = KSM_MODE_OBSERVE;
+    memcase_after(&one, S);
+    assert_int_equal(one.tracks[0].balloon.asked_bytes, 0);
+    memcase_after(&one, 100 * S);
+    memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "it would be asked");
+    one.conf.mode = KSM_MODE_AUTO;
+    memcase_after(&one, S);
+    memcase_assert_balloon(&one, 0, 950, REASON_TAKE, "it is asked");
+    assert_true(one.plans[0].balloon_apply);
 }
 
 static void
@@ -378,6 +409,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_is_not_asked_has_a_reason),
         cmocka_unit_test(what_is_observed_is_planned_again_and_again_and_not_applied),
+        cmocka_unit_test(who_is_only_observed_from_now_on_is_not_waited_for),
         cmocka_unit_test(a_step_waits_for_the_one_before_it_and_for_the_guest_to_tell),
         cmocka_unit_test(it_goes_down_to_need_with_headroom_and_never_below_the_floor),
         cmocka_unit_test(the_idle_pay_first_and_equals_pay_alike),

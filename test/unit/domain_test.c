@@ -319,32 +319,36 @@ a_domain_gets_no_more_than_the_configuration_allows(void **unused)
         Enable enable;
         MechanismMode mode;
         const char *want;
+        KsmMode ksm;
     } rows[] = {
-        { ENABLE_NO, MECHANISM_INHERIT, "off" },
-        { ENABLE_NO, MECHANISM_ON, "off" },
-        { ENABLE_OBSERVE, MECHANISM_INHERIT, "observe" },
-        { ENABLE_OBSERVE, MECHANISM_OFF, "off" },
-        { ENABLE_OBSERVE, MECHANISM_OBSERVE, "observe" },
-        { ENABLE_OBSERVE, MECHANISM_ON, "observe" },
-        { ENABLE_YES, MECHANISM_INHERIT, "on" },
-        { ENABLE_YES, MECHANISM_OFF, "off" },
-        { ENABLE_YES, MECHANISM_OBSERVE, "observe" },
-        { ENABLE_YES, MECHANISM_ON, "on" },
+        { ENABLE_NO, MECHANISM_INHERIT, "off", KSM_MODE_AUTO },
+        { ENABLE_NO, MECHANISM_ON, "off", KSM_MODE_AUTO },
+        { ENABLE_OBSERVE, MECHANISM_INHERIT, "observe", KSM_MODE_AUTO },
+        { ENABLE_OBSERVE, MECHANISM_OFF, "off", KSM_MODE_AUTO },
+        { ENABLE_OBSERVE, MECHANISM_OBSERVE, "observe", KSM_MODE_AUTO },
+        { ENABLE_OBSERVE, MECHANISM_ON, "observe", KSM_MODE_AUTO },
+        { ENABLE_YES, MECHANISM_INHERIT, "on", KSM_MODE_AUTO },
+        { ENABLE_YES, MECHANISM_OFF, "off", KSM_MODE_AUTO },
+        { ENABLE_YES, MECHANISM_OBSERVE, "observe", KSM_MODE_AUTO },
+        { ENABLE_YES, MECHANISM_ON, "on", KSM_MODE_AUTO },
+        { ENABLE_YES, MECHANISM_ON, "on", KSM_MODE_OFF },
+        { ENABLE_YES, MECHANISM_ON, "observe", KSM_MODE_OBSERVE },
+        { ENABLE_NO, MECHANISM_ON, "off", KSM_MODE_OBSERVE },
     };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Domain balloon = { .has_xml = true, .xml.policy.balloon_mode = rows[i].mode };
         Domain high = { .has_xml = true, .xml.policy.high_mode = rows[i].mode };
-        PolicyConf balloon_conf = { .balloon_enable = rows[i].enable };
-        PolicyConf high_conf = { .high_enable = rows[i].enable };
+        PolicyConf balloon_conf = { .mode = rows[i].ksm, .balloon_enable = rows[i].enable };
+        PolicyConf high_conf = { .mode = rows[i].ksm, .high_enable = rows[i].enable };
         const char *is = domain_mode_word(&balloon, RECLAIM_BALLOON, &balloon_conf);
 
         if (strcmp(is, rows[i].want) != 0)
-            fail_msg("balloon, %d, %d: %s", rows[i].enable, rows[i].mode, is);
+            fail_msg("row %zu: balloon: %s", i, is);
         is = domain_mode_word(&high, RECLAIM_HIGH, &high_conf);
         if (strcmp(is, rows[i].want) != 0)
-            fail_msg("memory.high, %d, %d: %s", rows[i].enable, rows[i].mode, is);
+            fail_msg("row %zu: memory.high: %s", i, is);
     }
 }
 

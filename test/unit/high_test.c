@@ -306,23 +306,31 @@ domains_take_turns_within_what_may_go_to_swap(void **unused)
 static void
 what_is_observed_is_planned_and_not_applied(void **unused)
 {
-    MemCase one;
+    static const struct {
+        unsigned mode;
+        unsigned enable;
+    } rows[] = { { KSM_MODE_OFF, ENABLE_OBSERVE }, { KSM_MODE_OBSERVE, ENABLE_YES } };
     (void)unused;
 
-    memcase_init_limits(&one);
-    one.conf.high_enable = ENABLE_OBSERVE;
-    memcase_decide(&one);
-    assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
-    assert_int_equal(one.plans[0].limit_bytes, 999 * MIB + 4096);
-    assert_false(one.plans[0].high_apply);
-    assert_int_equal(one.tracks[0].high.limit_bytes, 0);
-    assert_int_equal(one.plan.host.reclaim_bytes, 0);
-    memcase_after(&one, S);
-    assert_false(is_known(one.plans[0].limit_bytes));
-    one.domains[0].can_reclaim = true;
-    memcase_after(&one, 20 * S);
-    assert_int_equal(one.plans[0].reclaim_bytes, 20 * MIB);
-    assert_false(one.plans[0].high_apply);
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        memcase_init_limits(&one);
+        one.conf.mode = rows[r].mode;
+        one.conf.high_enable = rows[r].enable;
+        memcase_decide(&one);
+        assert_int_equal(one.plans[0].high_reason, REASON_PROBE_DOWN);
+        assert_int_equal(one.plans[0].limit_bytes, 999 * MIB + 4096);
+        assert_false(one.plans[0].high_apply);
+        assert_int_equal(one.tracks[0].high.limit_bytes, 0);
+        assert_int_equal(one.plan.host.reclaim_bytes, 0);
+        memcase_after(&one, S);
+        assert_false(is_known(one.plans[0].limit_bytes));
+        one.domains[0].can_reclaim = true;
+        memcase_after(&one, 20 * S);
+        assert_int_equal(one.plans[0].reclaim_bytes, 20 * MIB);
+        assert_false(one.plans[0].high_apply);
+    }
 }
 
 int
