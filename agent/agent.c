@@ -316,6 +316,8 @@ warn_of_restart(const Conf *old, const Conf *new)
     } rows[] = {
         { "[agent] confine", old->confine != new->confine },
         { "[libvirt] uri", !g_str_equal(old->uri, new->uri) },
+        { "[libvirt] keepalive_s", old->keepalive_s != new->keepalive_s },
+        { "[libvirt] keepalive_count", old->keepalive_count != new->keepalive_count },
         { "[rpc] group", !g_str_equal(old->rpc_group, new->rpc_group) },
         { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },
         { "[access] read_only_for_all", old->read_only_for_all != new->read_only_for_all },

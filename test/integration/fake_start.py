@@ -197,6 +197,18 @@ class Signals(FakeTestCase):
         self.assertEqual(daemon.ask("status")["mode"], "off")
         self.assertEqual(host.settings(), FOUND)
 
+    def test_sighup_names_what_is_read_at_the_start_only(self):
+        keys = {"[libvirt]\nkeepalive_s = 7\n": "[libvirt] keepalive_s",
+                "[libvirt]\nkeepalive_count = 7\n": "[libvirt] keepalive_count",
+                "[hook]\nenable = false\n": "[hook] enable"}
+        for text, name in keys.items():
+            with self.subTest(key=name):
+                daemon = self.started()
+                daemon.write_config(text)
+                daemon.send(signal.SIGHUP)
+                wait_until(lambda: "configuration read again" in daemon.log(), daemon.log)
+                self.assertIn(name + " has changed, which needs a restart", daemon.log())
+
     def test_a_storm_of_sighup_is_survived(self):
         daemon = self.started(config=FIXED % (1001, 21))
         for _ in range(200):
