@@ -271,10 +271,13 @@ on_quit(gpointer data)
 
 /* What moves with the mode beside policy: whether writing is allowed at all. */
 static void
-adopt_mode(Agent *agent)
+adopt_mode(Agent *agent, KsmMode before)
 {
     KsmActuatorOptions options = actuator_options(agent->conf);
 
+    /* For a mode that begins, the domains that run are as new as if they had just started. */
+    if (agent->conf->policy.mode != before && domain_table_size(&agent->domains) > 0)
+        agent->tick.triggers++;
     /* What another program has set since is its own. */
     if ((agent->conf->policy.mode == KSM_MODE_OBSERVE ||
          agent->conf->policy.mode == KSM_MODE_OFF) &&
@@ -292,18 +295,16 @@ void
 agent_set_mode(Agent *agent, KsmMode mode)
 {
     bool drives = mode != KSM_MODE_OBSERVE && mode != KSM_MODE_OFF;
+    KsmMode before = (KsmMode)agent->conf->policy.mode;
 
     if (agent->closing)
         return;
     log_info("mode %s, by a client", ksm_mode_words[mode]);
-    /* For a mode that begins, the domains that run are as new as if they had just started. */
-    if (mode != agent->conf->policy.mode && domain_table_size(&agent->domains) > 0)
-        agent->tick.triggers++;
     agent->mode_override = ksm_mode_words[mode];
     agent->conf->policy.mode = mode;
     if (drives)
         ksm_actuator_take_over(&agent->ksm);
-    adopt_mode(agent);
+    adopt_mode(agent, before);
 }
 
 /* Names the settings that have changed but are read at the start only. */
@@ -341,11 +342,13 @@ on_reload(gpointer data)
     AgentOptions options = agent->options;
     g_autoptr(GError) error = NULL;
     g_autoptr(Conf) conf = NULL;
+    KsmMode before;
 
     notify_reloading();
     if (agent->mode_override)
         options.mode = agent->mode_override;
     if (agent_load_conf(&options, &conf, &error)) {
+        before = (KsmMode)agent->conf->policy.mode;
         warn_of_restart(agent->conf, conf);
         conf_free(agent->conf);
         agent->conf = g_steal_pointer(&conf); /* in force from here */
@@ -353,7 +356,7 @@ on_reload(gpointer data)
         log_info("configuration read again");
         tenant_forget(agent);
         tell_sources(agent);
-        adopt_mode(agent);
+        adopt_mode(agent, before);
     } else {
         agent->bad_reloads++;
         log_event(LOG_EVENT_CONF_REFUSED, "keeping the old configuration: %s", error->message);

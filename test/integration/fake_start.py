@@ -209,6 +209,17 @@ class Signals(FakeTestCase):
                 wait_until(lambda: "configuration read again" in daemon.log(), daemon.log)
                 self.assertIn(name + " has changed, which needs a restart", daemon.log())
 
+    def test_sighup_with_another_mode_begins_it_for_the_domains_that_run(self):
+        config = "[directory]\npaths = /sbs\n[ksm]\nmode = %s\n"
+        host = self.host()
+        os.makedirs(host.path("sbs/one"))
+        daemon = self.started(host=host, config=config % "off")
+        wait_until(lambda: daemon.names() == ["one"], "the domain is known")
+        daemon.write_config(config % "classic")
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: daemon.ask("status")["mode"] == "classic", daemon.log)
+        self.assertEqual(daemon.ask("status")["phase"], "aggressive")
+
     def test_a_storm_of_sighup_is_survived(self):
         daemon = self.started(config=FIXED % (1001, 21))
         for _ in range(200):
