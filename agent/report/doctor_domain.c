@@ -346,7 +346,8 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
 
 static const DoctorCheck checks[] = {
     { { "definition-unknown", DOCTOR_WARNING, "domain XML",
-        "Its definition could not be read, so it counts as one that cannot be merged.",
+        "Its definition could not be read, so all its memory counts as mergeable, and reclaim "
+        "leaves it alone.",
         "See what the log of virtksmd says of it; let it run under libvirt if it does not." },
       find_undefined },
     { { "confidential-guest", DOCTOR_WARNING, "<launchSecurity>",
