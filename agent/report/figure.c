@@ -16,14 +16,16 @@ static const Figure domain_figures[] = {
     { "guest_free_bytes", "Free in the guest, but held by the host: what the guest does not use, "
                           "less what was never touched, as far as it is resident. Free page "
                           "reporting would give it back." },
-    { "swapped_bytes", "Swapped out of its QEMU process, zswap included." },
+    { "swapped_bytes",
+      "Swapped out of its QEMU process, zswap included. Not known on a host that has swapped, if "
+      "some of its memory is mapped shared: the kernel does not count that." },
     { "zswapped_bytes", "Of what is swapped: held by zswap, as it was before compression. Known "
                         "with cgroups of version 2 only." },
     { "zswap_bytes", "Memory that zswap needs for it. Known with cgroups of version 2 only." },
     { "untouched_bytes",
       "Never touched, or given back by free page reporting: of the maximum, what "
-      "is neither resident, ballooned, swapped nor a zero page of KSM. Not known where KSM makes "
-      "zero pages and the kernel does not count them." },
+      "is neither resident, ballooned, swapped nor a zero page of KSM. Not known where what is "
+      "swapped is not, or where KSM makes zero pages and the kernel does not count them." },
     { "merging_pages", "Its pages that KSM has merged, a part of what is resident." },
     { "saved_pages",
       "Its fair share of what KSM saves on the host, zero pages included where the kernel counts "

@@ -6,6 +6,11 @@
  * resident is a difference that may be off by what QEMU has grown since, and what was never touched
  * is what is left of the maximum, not below 0.
  *
+ * What is swapped of memory that is mapped shared (memfd, files, vhost-user) the kernel counts for
+ * no process. Where the host has swapped, such a domain may have a part of it: then neither what it
+ * has swapped nor what it has never touched can be told.
+ * Source: Documentation/filesystems/proc.rst, "VmSwap"
+ *
  * Advice for hard_limit: memory.max counts what the process has resident, the page tables of the
  * host and those that KVM keeps for the guest (8 bytes for each page of 4 KiB, twice), and moments
  * at which nobody measured. A limit that is too low has the domain killed; nothing is gained by
@@ -30,15 +35,22 @@ ballooned_bytes(const Domain *domain)
     return sat_sub(domain->maximum_bytes, domain->balloon_bytes);
 }
 
+static bool
+may_be_swapped_unseen(const Ledger *ledger, const Domain *domain)
+{
+    return domain->has_xml && domain->xml.shared_bytes > 0 && ledger->vm.swapped_bytes != 0;
+}
+
 static void
-fill_paging(LedgerRow *row)
+fill_paging(const Ledger *ledger, LedgerRow *row)
 {
     ProcessPaging paging;
 
     row->swapped_bytes = VALUE_UNKNOWN;
     if (!row->domain->has_process || !process_read_paging(&row->domain->process, &paging))
         return;
-    row->swapped_bytes = paging.swapped_bytes;
+    if (!may_be_swapped_unseen(ledger, row->domain))
+        row->swapped_bytes = paging.swapped_bytes;
     if (is_known(row->resident_bytes))
         row->resident_bytes = sat_add(row->resident_bytes, known_or(paging.huge_bytes, 0));
 }
@@ -123,7 +135,7 @@ limit_bytes(const Domain *domain)
 void
 ledger_fill_memory(int root_fd, const Ledger *ledger, LedgerRow *row)
 {
-    fill_paging(row);
+    fill_paging(ledger, row);
     fill_zswap(root_fd, ledger, row);
     row->ballooned_bytes = ballooned_bytes(row->domain);
     row->untouched_bytes = untouched_bytes(ledger, row);

@@ -187,6 +187,41 @@ zero_pages_that_nobody_counts_make_what_is_never_touched_unknown(void **state)
 }
 
 static void
+what_is_swapped_of_shared_memory_is_not_told_as_never_touched(void **state)
+{
+    static const struct {
+        const char *when;
+        bool has_definition;
+        uint64_t shared_mib;
+        uint64_t host_swapped; /* bytes; U: not known */
+        uint64_t swapped_mib;
+        uint64_t untouched_mib;
+    } rows[] = {
+        { "private memory, on a host that has swapped", true, 0, 1, 50, 549 },
+        { "no definition", false, 1000, 1, 50, 549 },
+        { "shared memory, on a host that has not", true, 1000, 0, 50, 549 },
+        { "shared memory, on a host that has", true, 1000, 1, U, U },
+        { "a part of it is shared", true, 1, 1, U, U },
+        { "the host does not tell", true, 1000, U, U, U },
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const LedgerRow *row;
+
+        fixture->row.resident_bytes = 310 * MIB;
+        fixture->domain->has_xml = rows[i].has_definition;
+        fixture->domain->xml.shared_bytes = rows[i].shared_mib * MIB;
+        fixture->ledger.vm.swapped_bytes = rows[i].host_swapped;
+        row = fill(fixture);
+        if (row->swapped_bytes != bytes(rows[i].swapped_mib) ||
+            row->untouched_bytes != bytes(rows[i].untouched_mib))
+            fail_msg("%s: swapped %" PRIu64 ", untouched %" PRIu64, rows[i].when,
+                     row->swapped_bytes, row->untouched_bytes);
+    }
+}
+
+static void
 what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched(void **state)
 {
     static const struct {
@@ -303,6 +338,7 @@ main(void)
         ON_FIXTURE(huge_pages_are_resident),
         cmocka_unit_test(what_is_never_touched_needs_all_its_parts),
         ON_FIXTURE(zero_pages_that_nobody_counts_make_what_is_never_touched_unknown),
+        ON_FIXTURE(what_is_swapped_of_shared_memory_is_not_told_as_never_touched),
         ON_FIXTURE(what_is_free_in_the_guest_is_what_it_leaves_of_what_it_touched),
         ON_FIXTURE(zswap_is_told_where_it_can_be),
         ON_FIXTURE(advice_leaves_room_above_maximum_and_peak),
