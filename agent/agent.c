@@ -63,7 +63,11 @@ agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
             return false;
         }
     }
-    if (!metrics_address_check(conf->metrics_listen, error) || !tenant_check(conf, error))
+    if (!metrics_address_check(conf->metrics_listen, error)) {
+        g_prefix_error(error, "%s", conf_place(conf, "metrics", "listen"));
+        return false;
+    }
+    if (!tenant_check(conf, error))
         return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;

@@ -319,6 +319,7 @@ conf_new(void)
     Conf *conf = g_new0(Conf, 1);
     const Knob *knob;
 
+    conf->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     policy_conf_default(&conf->policy);
     for (size_t i = 0; (knob = conf_knob(i)) != NULL; i++) {
         bool valid = conf_set(conf, knob->section, knob->key, knob->fallback, NULL);
@@ -333,6 +334,7 @@ conf_free(Conf *conf)
 {
     if (!conf)
         return;
+    g_hash_table_destroy(conf->places);
     g_free(conf->uri);
     g_free(conf->rpc_group);
     g_free(conf->kata_socket);
@@ -342,6 +344,21 @@ conf_free(Conf *conf)
     g_free(conf->group_names);
     g_free(conf->working_bins);
     g_free(conf);
+}
+
+static char *
+place_key(const char *section, const char *key)
+{
+    return g_strconcat(section, ".", key, NULL);
+}
+
+const char *
+conf_place(const Conf *conf, const char *section, const char *key)
+{
+    g_autofree char *name = place_key(section, key);
+    const char *place = g_hash_table_lookup(conf->places, name);
+
+    return place ? place : "";
 }
 
 static bool
@@ -364,6 +381,8 @@ load_section(Conf *conf, GKeyFile *file, const char *section, const char *path, 
             g_prefix_error(error, "%s:%u: ", path, line);
             return false;
         }
+        g_hash_table_replace(conf->places, place_key(section, keys[i]),
+                             g_strdup_printf("%s:%u: ", path, line));
     }
     return true;
 }
@@ -462,7 +481,7 @@ conf_load(const char *path, Conf **ret_conf, GError **error)
     const char *main_file = path ? path : CONF_FILE_DEFAULT;
 
     if (!load_file(conf, main_file, path != NULL, error) ||
-        !load_drop_ins(conf, main_file, error) || !conf_check_together(conf, main_file, error))
+        !load_drop_ins(conf, main_file, error) || !conf_check_together(conf, error))
         return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;

@@ -56,6 +56,7 @@ typedef struct {
     uint64_t working_quiet_s; /* shortest time between two reports of a domain to a follower */
     uint64_t working_move_bp; /* of a working set that is worth a report, basis points */
     char *directory_paths;    /* owned; folders to watch, with colons between; empty: none */
+    GHashTable *places;       /* owned; "section.key" -> where it was set, see conf_place() */
 } Conf;
 
 /** conf_new() - settings of an empty configuration file; never NULL; conf_free() it */
@@ -87,6 +88,13 @@ bool conf_load(const char *path, Conf **ret_conf, GError **error);
  * @error:   AGENT_ERROR_CONF naming section, key, value and what was expected
  */
 bool conf_set(Conf *conf, const char *section, const char *key, const char *value, GError **error);
+
+/**
+ * conf_place() - where in the files a setting was made, to be put in front of what is wrong with it
+ *
+ * Return: "FILE:LINE: ", owned by @conf; "" if it was in none of the files.
+ */
+const char *conf_place(const Conf *conf, const char *section, const char *key);
 
 /**
  * conf_knob() - every row there is, one after the other

@@ -7,8 +7,9 @@
 #include "policy/arith.h"
 
 bool
-conf_check_together(const Conf *conf, const char *path, GError **error)
+conf_check_together(const Conf *conf, GError **error)
 {
+    const char *place = conf_place(conf, "working_set", "age");
     WorkingSetEdges edges = { .n = 1 };
     uint64_t last_s;
 
@@ -19,8 +20,9 @@ conf_check_together(const Conf *conf, const char *path, GError **error)
     if (conf->working_age_s <= last_s)
         return true;
     g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
-                "%s: [working_set] age = %" G_GUINT64_FORMAT
+                "%s[working_set] age = %" G_GUINT64_FORMAT
                 ": expected at most the last of the bins, %" G_GUINT64_FORMAT " seconds",
-                path, (guint64)conf->working_age_s, (guint64)last_s);
+                *place ? place : conf_place(conf, "working_set", "bins"),
+                (guint64)conf->working_age_s, (guint64)last_s);
     return false;
 }

@@ -7,11 +7,10 @@
 
 /**
  * conf_check_together() - settings that have to fit each other
- * @path:  main file, for the message
- * @error: AGENT_ERROR_CONF naming file, section, key, value and what was expected
+ * @error: AGENT_ERROR_CONF naming file, line, section, key, value and what was expected
  *
  * Return: whether they do.
  */
-bool conf_check_together(const Conf *conf, const char *path, GError **error);
+bool conf_check_together(const Conf *conf, GError **error);
 
 #endif

@@ -24,10 +24,12 @@ tenant_check(const Conf *conf, GError **error)
 {
     const DomainGroupRules rules = rules_of(conf);
     g_autoptr(GError) reason = NULL;
+    const char *key = NULL;
 
-    if (domain_group_check(&rules, &reason))
+    if (domain_group_check(&rules, &key, &reason))
         return true;
-    g_set_error_literal(error, AGENT_ERROR, AGENT_ERROR_CONF, reason->message);
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF, "%s%s", conf_place(conf, "tenancy", key),
+                reason->message);
     return false;
 }
 

@@ -94,7 +94,7 @@ is_pair(char *pair)
 }
 
 bool
-domain_group_check(const DomainGroupRules *rules, GError **error)
+domain_group_check(const DomainGroupRules *rules, const char **ret_key, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(rules->from, SEPARATOR, -1);
     g_auto(GStrv) pairs = g_strsplit(rules->names, SEPARATOR, -1);
@@ -105,6 +105,7 @@ domain_group_check(const DomainGroupRules *rules, GError **error)
                         "[tenancy] group_from = %s: expected words out of metadata, names, title, "
                         "nova and kubevirt, with commas between",
                         rules->from);
+            *ret_key = "group_from";
             return false;
         }
     for (size_t i = 0; pairs[i]; i++)
@@ -113,6 +114,7 @@ domain_group_check(const DomainGroupRules *rules, GError **error)
                         "[tenancy] names = %s: expected PATTERN=GROUP with commas between, the "
                         "group of 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
                         rules->names);
+            *ret_key = "names";
             return false;
         }
     return true;

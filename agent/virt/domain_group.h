@@ -13,9 +13,10 @@ typedef struct {
 
 /**
  * domain_group_check() - whether the rules can be understood
- * @error: DOMAIN_XML_ERROR_CONTENT; what was expected
+ * @ret_key: of [tenancy], whose value is wrong; static; written only on failure
+ * @error:   DOMAIN_XML_ERROR_CONTENT; what was expected
  */
-bool domain_group_check(const DomainGroupRules *rules, GError **error);
+bool domain_group_check(const DomainGroupRules *rules, const char **ret_key, GError **error);
 
 /**
  * domain_group_of() - the group of a domain

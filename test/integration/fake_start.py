@@ -143,6 +143,15 @@ class Configuration(FakeTestCase):
         self.assert_untouched(host, before)
         self.assertFalse(os.path.exists(daemon.socket))
 
+    def test_what_is_understood_late_is_named_with_file_and_line_too(self):
+        for text, key in (("[metrics]\n\nlisten = here\n", "[metrics] listen = here: "),
+                          ("[tenancy]\n\nnames = web\n", "[tenancy] names = web: "),
+                          ("[tenancy]\n\ngroup_from = owner\n", "[tenancy] group_from = owner: "),
+                          ("[working_set]\n\nbins = 1,2\n", "[working_set] age = 300: ")):
+            daemon = self.daemon(self.host(), config=text)
+            self.assert_done(daemon.run("--check-config"), EXIT_CONFIG,
+                             "%s:3: %s" % (daemon.config_path, key))
+
     def test_the_command_line_wins_over_the_file(self):
         status = self.started("--mode", "observe", config="[ksm]\nmode = off\n").ask("status")
         self.assertEqual(status["mode"], "observe")

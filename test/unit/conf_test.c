@@ -113,7 +113,9 @@ bins_and_age_of_the_working_set_fit_each_other(void **unused)
         { "not ascending", "bins = 5,5\n", ":2: [working_set] bins = 5,5: expected up to 15" },
         { "no number", "bins = 1 min\n", "expected up to 15 whole numbers" },
         { "an age beyond the bins", "bins = 5,60\n",
-          "[working_set] age = 300: expected at most the last of the bins, 60 seconds" },
+          ":2: [working_set] age = 300: expected at most the last of the bins, 60 seconds" },
+        { "an age that is given", "bins = 5,60\nage = 61\n",
+          ":3: [working_set] age = 61: expected at most the last of the bins, 60 seconds" },
         { "too large a budget", "budget = 10.01\n", "expected a number from 0.01 to 10" },
     };
     (void)unused;
@@ -414,6 +416,26 @@ a_drop_in_that_is_wrong_is_named(void **unused)
 }
 
 static void
+the_place_of_a_setting_is_where_it_was_made_last(void **unused)
+{
+    g_autoptr(FakeRoot) root = fakeroot_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Conf) conf = NULL;
+    g_autofree char *main_place = g_strdup_printf("%s/" MAIN ":2: ", fakeroot_path(root));
+    g_autofree char *late_place =
+        g_strdup_printf("%s/" DROP_IN "20-late.conf:3: ", fakeroot_path(root));
+    (void)unused;
+
+    fakeroot_write(root, MAIN, "[ksm]\nmode = off\nslow_s = 1\n");
+    fakeroot_write(root, DROP_IN "20-late.conf", "[ksm]\n\nslow_s = 3\n");
+    if (!load(root, &conf, &error))
+        fail_msg("%s", error->message);
+    assert_string_equal(conf_place(conf, "ksm", "mode"), main_place);
+    assert_string_equal(conf_place(conf, "ksm", "slow_s"), late_place);
+    assert_string_equal(conf_place(conf, "ksm", "slow_ms"), "");
+}
+
+static void
 one_knob_is_set_or_left_as_it_was(void **unused)
 {
     static const struct {
@@ -463,6 +485,7 @@ main(void)
         cmocka_unit_test(a_file_that_was_named_must_exist_and_be_one),
         cmocka_unit_test(drop_ins_are_read_in_the_order_of_their_names_and_the_last_wins),
         cmocka_unit_test(a_drop_in_that_is_wrong_is_named),
+        cmocka_unit_test(the_place_of_a_setting_is_where_it_was_made_last),
         cmocka_unit_test(one_knob_is_set_or_left_as_it_was),
     };
 

@@ -96,9 +96,10 @@ the_first_place_that_says_a_group_decides(void **unused)
         g_auto(DomainXml) xml = { 0 };
         g_autofree char *group = NULL;
         g_autoptr(GError) error = NULL;
+        const char *key = NULL;
 
         parse(rows[i].name, rows[i].rest, &xml);
-        if (!domain_group_check(&rows[i].rules, &error))
+        if (!domain_group_check(&rows[i].rules, &key, &error))
             fail_msg("%s: %s", rows[i].when, error->message);
         group = domain_group_of(&xml, &rows[i].rules);
         if (g_strcmp0(group, rows[i].group) != 0)
@@ -138,11 +139,13 @@ rules_that_cannot_be_meant_are_refused(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *key = g_strdup_printf("[tenancy] %s = ", rows[i].key);
+        g_autofree char *begin = g_strdup_printf("[tenancy] %s = ", rows[i].key);
         g_autoptr(GError) error = NULL;
-        bool valid = domain_group_check(&rows[i].rules, &error);
+        const char *key = NULL;
+        bool valid = domain_group_check(&rows[i].rules, &key, &error);
 
-        if (valid != !rows[i].key || (error && !g_str_has_prefix(error->message, key)))
+        if (valid != !rows[i].key || g_strcmp0(key, rows[i].key) != 0 ||
+            (error && !g_str_has_prefix(error->message, begin)))
             fail_msg("%s / %s: %s", rows[i].rules.from, rows[i].rules.names,
                      error ? error->message : "accepted");
     }
