@@ -32,6 +32,8 @@ typedef struct {
     gboolean restore;      /* put back what a killed agent left, and exit */
     gboolean guard;        /* lift limits when the agent at the other end cannot any more */
     gboolean version;      /* print the version, and exit */
+    gboolean wants_help;   /* print help, and exit */
+    char *help;            /* the text, if it is wanted */
 } Arguments;
 
 static void
@@ -44,6 +46,7 @@ arguments_clear(Arguments *args)
     g_free(args->root);
     g_free(args->runtime_dir);
     g_free(args->state_dir);
+    g_free(args->help);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
@@ -62,9 +65,9 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
         { "config", 'c', 0, G_OPTION_ARG_FILENAME, &args->config,
           "Configuration (default " CONF_FILE_DEFAULT ")", "FILE" },
         { "connect", 0, 0, G_OPTION_ARG_STRING, &args->uri,
-          "libvirt connection, or none (default qemu:///system)", "URI" },
+          "libvirt connection, or none, in place of [libvirt] uri", "URI" },
         { "mode", 0, 0, G_OPTION_ARG_STRING, &args->mode,
-          "auto, classic, fixed, observe or off (default auto)", "MODE" },
+          "auto, classic, fixed, observe or off, in place of [ksm] mode", "MODE" },
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &args->root,
           "Folder that /sys, /proc, /run/libvirt and watched folders are in (default /)", "DIR" },
         { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->runtime_dir,
@@ -72,7 +75,7 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
         { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->state_dir,
           "Folder of what must survive (default " STATE_DIR_DEFAULT ")", "DIR" },
         { "log-level", 0, 0, G_OPTION_ARG_STRING, &args->log_level,
-          "error, warning, info or debug (default info)", "LEVEL" },
+          "error, warning, info or debug, in place of [agent] log_level", "LEVEL" },
         { "check-config", 0, 0, G_OPTION_ARG_NONE, &args->check_config,
           "Say whether the configuration is right, and exit", NULL },
         { "restore", 0, 0, G_OPTION_ARG_NONE, &args->restore,
@@ -80,13 +83,18 @@ parse_arguments(int *argc, char ***argv, Arguments *args, GError **error)
         { "guard", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &args->guard,
           "Lift limits when the agent on standard input is gone", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &args->version, "Print the version, and exit", NULL },
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &args->wants_help, "Print this help, and exit", NULL },
         { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- drives KSM for libvirt domains");
 
+    /* GLib prints its help in the character set of a locale, which is not set here. */
+    g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, error))
         return false;
+    if (args->wants_help)
+        args->help = g_option_context_get_help(context, TRUE, NULL);
     if (*argc > 1) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "unexpected argument %s",
                     (*argv)[1]);
@@ -308,6 +316,10 @@ main(int argc, char **argv)
         return EX_USAGE;
     }
     options = agent_options(&args);
+    if (args.help) {
+        printf("%s", args.help);
+        return EXIT_SUCCESS;
+    }
     if (args.version) {
         printf("virtksmd " VIRTKSM_VERSION "\n");
         return EXIT_SUCCESS;

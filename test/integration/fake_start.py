@@ -63,7 +63,11 @@ class CommandLine(FakeTestCase):
     def test_help_names_every_option(self):
         done = self.daemon(self.host()).run("--help")
         self.assert_done(done, 0, "--config", "--connect", "--mode", "--root", "--runtime-dir",
-                         "--state-dir", "--log-level", "--check-config", "--restore", "--version")
+                         "--state-dir", "--log-level", "--check-config", "--restore", "--version",
+                         "--help")
+        self.assertNotIn("?", done.out, "a letter that the locale has not")
+        for key in "[libvirt] uri", "[ksm] mode", "[agent] log_level":
+            self.assertIn("in place of " + key, done.out)
         self.assertEqual(done.err, "")
 
     def test_wrong_usage_is_refused_and_touches_nothing(self):
