@@ -8,6 +8,7 @@
 #include "agent/log_event.h"
 #include "agent/reclaim.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -240,7 +241,10 @@ restore(const AgentOptions *options)
     bool done = false;
 
     originals_init(&restoring.originals);
-    if (originals_read_boot_id(root_fd, &boot_id, &error))
+    if (root_fd < 0)
+        g_set_error(&error, AGENT_ERROR, AGENT_ERROR_RUNTIME, "cannot open the root folder %s: %s",
+                    options->root, g_strerror(errno));
+    else if (originals_read_boot_id(root_fd, &boot_id, &error))
         originals_open(&restoring.originals, options->state_dir, boot_id, NULL);
     if (!error && claim_for_restore(options, &restoring.originals, &error))
         done = restore_all(&restoring);

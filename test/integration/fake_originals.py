@@ -49,6 +49,12 @@ class Killed(FakeTestCase):
         self.assert_done(self.daemon(host).run("--restore"), 0, "nothing to restore")
         self.assert_untouched(host, before)
 
+    def test_restore_names_a_root_folder_that_is_not_there(self):
+        host = self.host()
+        root = host.base + "/none"
+        self.assert_done(self.daemon(host).run("--restore", "--root", root), 1,
+                         "cannot open the root folder %s: No such file" % root)
+
     def test_the_next_start_puts_ksm_back(self):
         for mode in "off", "observe":
             with self.subTest(mode=mode):
