@@ -207,7 +207,7 @@ ksm_actuator_restore_from_disk(int root_fd, Originals *originals, char **ret_not
         return true;
     }
     if (!originals_has_group(originals, ksm_actuator.name)) {
-        *ret_note = g_strdup("nothing to restore");
+        *ret_note = g_strdup("KSM: nothing to restore");
         return true;
     }
     return restore_loaded(root_fd, originals, ret_note, error);

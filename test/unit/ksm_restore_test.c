@@ -434,7 +434,7 @@ entries_of_other_actuators_stay_when_ksm_is_restored(void **state)
     assert_restores(host, NULL);
     assert_true(ksmhost_has_record(host));
     ksmhost_crash(host);
-    assert_restored_from_disk(host, BOOT, "nothing to restore");
+    assert_restored_from_disk(host, BOOT, "KSM: nothing to restore");
     assert_true(ksmhost_has_record(host));
     assert_in_force(host, 0, 100, 20, 0);
 }
