@@ -3,8 +3,10 @@
  * process_find.c - which process is the QEMU of a domain
  *
  * The proof is the argument pair "-uuid", UUID, which libvirt gives to every QEMU it starts. Any
- * local user can start a program with such arguments; the pid files of libvirt come first, and
- * whoever fools the search gains wrong figures in a report, nothing else.
+ * local user can start a program with such arguments, so the pid files of libvirt come first. Where
+ * there are none to be had (a container without /run/libvirt), whoever fools the search has a
+ * program of his own looked at in the place of the domain's QEMU: its figures in reports, and with
+ * [tenancy] enforce, its mappings, by which the domain may count as switched off.
  *
  * Each candidate is opened before it is looked at, so what was proved holds for what is returned.
  */
