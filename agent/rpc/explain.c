@@ -30,15 +30,20 @@ describe_bound(const PolicyConf *conf, const char *name)
 {
     const Knob *knob = find_bound(name);
     g_autofree char *key = NULL;
+    const char *field;
     uint64_t value = 0;
+    unsigned word = 0;
 
     if (!knob)
         return NULL;
     key = g_str_equal(knob->section, "ksm") ? g_strdup(knob->key)
                                             : g_strdup_printf("[%s] %s", knob->section, knob->key);
-    if (knob->kind == KNOB_ENUM)
-        return g_strdup_printf("%s = %s", key, ksm_mode_words[conf->mode]);
-    memcpy(&value, (const char *)conf + knob->offset, sizeof(value));
+    field = (const char *)conf + knob->offset;
+    if (knob->kind == KNOB_ENUM) {
+        memcpy(&word, field, sizeof(word));
+        return g_strdup_printf("%s = %s", key, knob->words[word]);
+    }
+    memcpy(&value, field, sizeof(value));
     if (value == 0 && knob->offset == offsetof(PolicyConf, cpu_burst_bp))
         return g_strdup_printf("%s = 0: by the number of CPUs", key);
     if (knob->kind == KNOB_PERCENT)

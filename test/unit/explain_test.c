@@ -43,12 +43,18 @@ the_setting_that_held_is_told_with_its_section_and_value(void **state)
         { REASON_LOW_YIELD, REASON_CALM, REASON_BACK_OFF, "yield_floor = 2 MiB per CPU-second",
           "[agent] memory_tight = 10 percent of memory",
           "[memory_high] stall = 0.5 percent of the time" },
+        { REASON_MODE_FIXED, REASON_CALM, REASON_NO_SWAP, "mode = fixed",
+          "[agent] memory_tight = 10 percent of memory", NULL },
+        { REASON_MERGED_NONE, REASON_CALM, REASON_NO_SWAP, "[tenancy] rule = none",
+          "[agent] memory_tight = 10 percent of memory", NULL },
         { REASON_NO_DOMAIN, REASON_NO_BALLOON, REASON_HOLD_STILL, NULL, NULL, NULL },
     };
     FakeRpc *rpc = *state;
     Agent *agent = rpc->agent;
     Domain *domain = domain_table_add(&agent->domains, UUID, "web", 1, 1);
 
+    agent->conf->policy.mode = KSM_MODE_FIXED;
+    agent->conf->policy.tenancy_rule = TENANCY_NONE;
     agent->conf->policy.cpu_burst_bp = 2500;
     agent->conf->policy.settle_ms = 1234;
     agent->conf->policy.yield_floor = 2;
