@@ -162,6 +162,20 @@ tenant_starting(const Agent *agent)
     return hook_source_starting(agent->hook);
 }
 
+const char *
+tenant_why_not_enforced(const Agent *agent)
+{
+    const PolicyConf *conf = &agent->conf->policy;
+
+    if (conf->tenancy_enforce == TENANCY_ENFORCE_NO)
+        return "[tenancy] enforce is no";
+    if (!agent->plan.tenancy.is_enforced)
+        return "the mode is observe or off";
+    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
+        return "virtksmd cannot make KSM stand still, see 'actuator' in its status";
+    return NULL;
+}
+
 const char *const tenant_merge_words[] = {
     [MERGE_AS_FOUND] = "on",
     [MERGE_OFF] = "off",

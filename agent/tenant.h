@@ -46,6 +46,15 @@ void tenant_note(Agent *agent, const GPtrArray *domains, const DomainSample *sam
 /** tenant_starting() - domains that are about to run and are in no table yet, for policy */
 uint32_t tenant_starting(const Agent *agent);
 
+/**
+ * tenant_why_not_enforced() - why the rule is only reported
+ *
+ * Without a KSM that can be made to stand still it is no more than that, whatever is switched.
+ *
+ * Return: static text for people; NULL: it is enforced.
+ */
+const char *tenant_why_not_enforced(const Agent *agent);
+
 /* All that tenant_merge_word() can say, NULL-terminated. */
 extern const char *const tenant_merge_words[];
 

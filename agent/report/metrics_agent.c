@@ -368,8 +368,9 @@ static const HostMetric rows[] = {
       "mode classic.",
       NULL, list_phase },
     { "virtksm_tenancy_enforced", METRIC_GAUGE, "",
-      "1 if merging of domains is switched as the rule of [tenancy] says, 0 if that is only "
-      "reported.",
+      "1 if merging of domains is switched as the rule of [tenancy] says and scanning waits for "
+      "it, "
+      "0 if the rule is only reported, as also where another program drives KSM.",
       metrics_tenancy_enforced, NULL },
     { "virtksm_tenancy_paused", METRIC_GAUGE, "",
       "1 while KSM stands still because a domain could be merged that must not be.",

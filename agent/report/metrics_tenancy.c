@@ -10,13 +10,13 @@
 double
 metrics_tenancy_enforced(const MetricsView *view)
 {
-    return view->agent->plan.tenancy.is_enforced;
+    return tenant_why_not_enforced(view->agent) == NULL;
 }
 
 double
 metrics_tenancy_paused(const MetricsView *view)
 {
-    return view->agent->plan.tenancy.is_paused;
+    return metrics_tenancy_enforced(view) > 0 && view->agent->plan.tenancy.is_paused;
 }
 
 double

@@ -5,7 +5,7 @@
 
 #include "agent/report/metrics_row.h"
 
-/** metrics_tenancy_enforced() - 1 if domains are switched, 0 if all is only reported */
+/** metrics_tenancy_enforced() - 1 if the rule is, 0 if it is only reported; as status says */
 double metrics_tenancy_enforced(const MetricsView *view);
 
 /** metrics_tenancy_paused() - 1 while scanning stands still for it */

@@ -9,26 +9,11 @@
 #include "agent/rpc/method.h"
 #include "agent/tenant.h"
 
-/* NULL: it is. */
-static const char *
-why_not_enforced(const Agent *agent)
-{
-    const PolicyConf *conf = &agent->conf->policy;
-
-    if (conf->tenancy_enforce == TENANCY_ENFORCE_NO)
-        return "[tenancy] enforce is no";
-    if (!agent->plan.tenancy.is_enforced)
-        return "the mode is observe or off";
-    if (ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_READY)
-        return "virtksmd cannot make KSM stand still, see 'actuator' in its status";
-    return NULL;
-}
-
 Virtksm__V1__TenancyStatus *
 rpc_tenancy(const Agent *agent, bool domains)
 {
     const TenancyPlan *plan = &agent->plan.tenancy;
-    const char *why = why_not_enforced(agent);
+    const char *why = tenant_why_not_enforced(agent);
     Virtksm__V1__TenancyStatus *message = g_new(Virtksm__V1__TenancyStatus, 1);
 
     virtksm__v1__tenancy_status__init(message);

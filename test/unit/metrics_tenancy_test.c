@@ -45,6 +45,8 @@ each_getter_tells_its_figure(void **state)
     assert_true(metrics_tenancy_groups(&view) == 0 && metrics_tenancy_refused(&view) == 0);
     assert_true(isnan(metrics_tenancy_window(&view)));
     fill(agent);
+    agent->conf->policy.tenancy_enforce = TENANCY_ENFORCE_YES;
+    assert_true(metrics_tenancy_enforced(&view) == 0); /* not decided yet */
     agent->plan.tenancy.is_enforced = true;
     assert_true(metrics_tenancy_enforced(&view) == 1 && metrics_tenancy_paused(&view) == 0);
     agent->plan.tenancy.is_paused = true;
@@ -53,6 +55,8 @@ each_getter_tells_its_figure(void **state)
     assert_true(metrics_tenancy_groups(&view) == 3);
     assert_true(metrics_tenancy_refused(&view) == 1);
     assert_true(metrics_tenancy_window(&view) == 1.5);
+    agent->ksm.state = KSM_ACTUATOR_YIELDED; /* KSM goes on */
+    assert_true(metrics_tenancy_enforced(&view) == 0 && metrics_tenancy_paused(&view) == 0);
 }
 
 static void
