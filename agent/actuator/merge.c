@@ -42,6 +42,7 @@ merge_init(Merge *merge, Originals *originals, const Changer *changer)
     *merge = (Merge){ .holds = { .group = merge_actuator.name,
                                  .noun = "merging",
                                  .kind = CHANGE_MERGE,
+                                 .restore_us = MERGE_RESTORE_US,
                                  .originals = originals,
                                  .changer = *changer },
                       .worker = worker_new() };
@@ -370,10 +371,4 @@ row_apply(void *context, const Decided *decided, GError **error)
     return merge_apply(context, decided, error);
 }
 
-static bool
-row_restore(void *context, char **ret_note, GError **error)
-{
-    return hold_table_restore(&((Merge *)context)->holds, MERGE_RESTORE_US, ret_note, error);
-}
-
-const Actuator merge_actuator = { "merge", row_apply, row_restore };
+const Actuator merge_actuator = { "merge", row_apply, hold_row_restore };
