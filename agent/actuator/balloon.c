@@ -127,10 +127,7 @@ balloon_apply(Balloon *balloon, const Decided *decided, GError **error)
         return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(balloon, decided, i);
-    hold_sweep(&balloon->holds);
-    if (!hold_flush(&balloon->holds, error))
-        return APPLY_RETRY;
-    return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
+    return hold_end_apply(&balloon->holds, has_asked, error);
 }
 
 static ApplyResult

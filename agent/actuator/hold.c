@@ -233,3 +233,12 @@ hold_sweep(HoldTable *table)
     while ((oldest = find_oldest_ended(table, &n)) && n > ENDED_MAX)
         hold_remove(table, oldest);
 }
+
+ApplyResult
+hold_end_apply(HoldTable *table, bool has_asked, GError **error)
+{
+    hold_sweep(table);
+    if (!hold_flush(table, error))
+        return APPLY_RETRY;
+    return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
+}

@@ -170,6 +170,15 @@ void hold_drop_pending(HoldTable *table);
 /** hold_sweep() - after hold_look() on all: forget who has ended, give back what was left */
 void hold_sweep(HoldTable *table);
 
+/**
+ * hold_end_apply() - the end of an Actuator.apply: hold_sweep(), then hold_flush()
+ * @has_asked: something has been wished
+ * @error:     as for hold_flush()
+ *
+ * Return: APPLY_DONE, APPLY_UNCHANGED; APPLY_RETRY with @error.
+ */
+ApplyResult hold_end_apply(HoldTable *table, bool has_asked, GError **error);
+
 /** hold_forget_foreign() - go on from the value that somebody else has set */
 void hold_forget_foreign(HoldTable *table, const char *uuid);
 

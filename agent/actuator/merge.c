@@ -359,10 +359,7 @@ merge_apply(Merge *merge, const Decided *decided, GError **error)
         await_left(merge);
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(merge, decided, i);
-    hold_sweep(&merge->holds);
-    if (!hold_flush(&merge->holds, error))
-        return APPLY_RETRY;
-    return has_asked ? APPLY_DONE : APPLY_UNCHANGED;
+    return hold_end_apply(&merge->holds, has_asked, error);
 }
 
 static ApplyResult
