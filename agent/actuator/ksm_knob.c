@@ -3,6 +3,7 @@
 /* needs: write /sys/kernel/mm/ksm */
 #include "agent/actuator/ksm_knob.h"
 
+#include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
 #include <assert.h>
@@ -168,14 +169,10 @@ static uint64_t
 available_bytes(int root_fd)
 {
     char text[SYSFILE_TEXT_BYTES];
-    const char *line;
 
     if (sysfile_get_text(root_fd, "proc/meminfo", text, NULL) != APPLY_UNCHANGED)
         return 0;
-    line = strstr(text, "MemAvailable:");
-    if (!line)
-        return 0;
-    return mul_div(g_ascii_strtoull(line + strlen("MemAvailable:"), NULL, 10), 1024, 1);
+    return known_or(procfile_key_bytes(text, "MemAvailable"), 0);
 }
 
 bool
