@@ -19,10 +19,6 @@
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-/* About 2 KiB today; it grows by a few lines in each kernel. */
-#define MEMINFO_BYTES 8192
-/* About 5 KiB in Linux 6.18. */
-#define VMSTAT_BYTES 65536
 /* "0-3,8-11": holds more separate ranges than any host was seen with. */
 #define CPU_LIST_BYTES 1024
 /* Far above the kernel's own limit (8192): a list that claims more is damaged. */
@@ -116,7 +112,7 @@ read_cpus(HostFacts *facts)
 static void
 read_memory(HostFacts *facts, HostSample *sample)
 {
-    char meminfo[MEMINFO_BYTES];
+    char meminfo[PROCFILE_MEMINFO_BYTES];
 
     if (heldfile_read_text(&facts->memory, facts->root_fd, "proc/meminfo", meminfo,
                            sizeof(meminfo)) != PROCFILE_READ)
@@ -136,7 +132,7 @@ host_read_swapping(const HostFacts *facts, HostSample *sample)
 {
     g_autofree char *vmstat = NULL;
 
-    procfile_read_long(facts->root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
+    procfile_read_long(facts->root_fd, "proc/vmstat", PROCFILE_VMSTAT_BYTES, &vmstat);
     sample->swap_in_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpin");
     sample->swap_out_pages = procfile_key_u64(vmstat ? vmstat : "", "pswpout");
 }

@@ -24,6 +24,10 @@ typedef enum {
 
 /* Digits, a sign, the newline and then some: a longer file does not hold just a number. */
 #define PROCFILE_NUMBER_BYTES 64
+/* proc/meminfo: about 2 KiB today; it grows by a few lines in each kernel. */
+#define PROCFILE_MEMINFO_BYTES 8192
+/* proc/vmstat: about 5 KiB in Linux 6.18. */
+#define PROCFILE_VMSTAT_BYTES 65536
 
 /**
  * procfile_result_of_errno() - why a file could not be opened or read

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* About 2 KiB today; it grows by a few lines in each kernel. */
-#define MEMINFO_BYTES 8192
 /* "0-3,8-11", or a few words. */
 #define LINE_BYTES 1024
 /* The flags of the first processor end within 3 KiB; thousands of processors may follow. */
@@ -91,7 +89,7 @@ find_numad(int root_fd)
 static uint64_t
 read_swap(int root_fd)
 {
-    char meminfo[MEMINFO_BYTES];
+    char meminfo[PROCFILE_MEMINFO_BYTES];
 
     if (procfile_read_text(root_fd, "proc/meminfo", meminfo, sizeof(meminfo)) != PROCFILE_READ)
         return VALUE_UNKNOWN;

@@ -9,11 +9,6 @@
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-/* About 2 KiB today; it grows by a few lines in each kernel. */
-#define MEMINFO_BYTES 8192
-/* About 5 KiB in Linux 6.18. */
-#define VMSTAT_BYTES 65536
-
 /* Swap in use; more free than there is would be no figure. */
 static uint64_t
 swapped_bytes(const char *meminfo)
@@ -27,12 +22,12 @@ swapped_bytes(const char *meminfo)
 void
 vm_read(int root_fd, HostVm *ret_vm)
 {
-    char meminfo[MEMINFO_BYTES];
+    char meminfo[PROCFILE_MEMINFO_BYTES];
     g_autofree char *vmstat = NULL;
 
     if (procfile_read_text(root_fd, "proc/meminfo", meminfo, sizeof(meminfo)) != PROCFILE_READ)
         meminfo[0] = '\0';
-    procfile_read_long(root_fd, "proc/vmstat", VMSTAT_BYTES, &vmstat);
+    procfile_read_long(root_fd, "proc/vmstat", PROCFILE_VMSTAT_BYTES, &vmstat);
     *ret_vm = (HostVm){
         .swapped_bytes = swapped_bytes(meminfo),
         .zswapped_bytes = procfile_key_bytes(meminfo, "Zswapped"),
