@@ -31,8 +31,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MOUNT_POINT "sys/fs/cgroup"
-
 /* Where libvirt sets the limit, below the domain's cgroup; with systemd in the first. */
 static const char *const groups[] = { "/libvirt", "" };
 
@@ -55,7 +53,7 @@ memory_high_lift(int root_fd, const Hold *hold)
 
     for (size_t i = 0; hold->cgroup && i < G_N_ELEMENTS(groups); i++) {
         g_autofree char *path =
-            g_strconcat(MOUNT_POINT, hold->cgroup, groups[i], "/memory.high", NULL);
+            g_strconcat(CGROUP_MOUNT_POINT, hold->cgroup, groups[i], "/memory.high", NULL);
         g_autofree char *found = hold->known.found_bytes == LIMIT_NONE
                                      ? g_strdup("max")
                                      : g_strdup_printf("%" PRIu64, hold->known.found_bytes);
@@ -149,7 +147,7 @@ usage_bytes(const MemoryHigh *high, const Hold *hold)
 
     for (size_t i = 0; !is_known(bytes) && i < G_N_ELEMENTS(groups); i++) {
         g_autofree char *path =
-            g_strconcat(MOUNT_POINT, hold->cgroup, groups[i], "/memory.current", NULL);
+            g_strconcat(CGROUP_MOUNT_POINT, hold->cgroup, groups[i], "/memory.current", NULL);
 
         bytes = procfile_u64(high->root_fd, path, LIMIT_NONE - 1);
     }

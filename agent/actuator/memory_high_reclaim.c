@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include "agent/actuator/memory_high.h"
 
+#include "agent/facts/cgroup.h"
 #include "policy/arith.h"
 
 #include <fcntl.h>
@@ -112,8 +113,8 @@ memory_high_reclaim(MemoryHigh *high, Hold *hold, uint64_t bytes)
     Ticket *ticket = g_new(Ticket, 1);
 
     *errand = (Errand){ fcntl(high->root_fd, F_DUPFD_CLOEXEC, 0),
-                        g_strconcat("sys/fs/cgroup", hold->cgroup, "/memory.reclaim", NULL), bytes,
-                        g_get_monotonic_time() + PATIENCE_US };
+                        g_strconcat(CGROUP_MOUNT_POINT, hold->cgroup, "/memory.reclaim", NULL),
+                        bytes, g_get_monotonic_time() + PATIENCE_US };
     *ticket = (Ticket){ high, g_strdup(hold->uuid), hold->id };
     hold->is_reclaiming = true;
     worker_push(high->worker, &job, errand, ticket);

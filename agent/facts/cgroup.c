@@ -18,8 +18,7 @@
 #include "policy/arith.h"
 #include "policy/sample.h"
 
-#define MOUNT_POINT    "sys/fs/cgroup"
-#define MOUNT_POINT_V1 MOUNT_POINT "/memory"
+#define MOUNT_POINT_V1 CGROUP_MOUNT_POINT "/memory"
 /* A line for each hierarchy of version 1, with a path each. */
 #define CGROUP_BYTES 16384
 /* About 1.5 KiB in Linux 6.18. */
@@ -35,7 +34,7 @@
 bool
 cgroup_is_v2(int root_fd)
 {
-    return procfile_may(root_fd, MOUNT_POINT "/cgroup.controllers", F_OK);
+    return procfile_may(root_fd, CGROUP_MOUNT_POINT "/cgroup.controllers", F_OK);
 }
 
 static bool
@@ -124,7 +123,7 @@ int
 cgroup_open_path(int root_fd, CgroupVersion version, const char *path)
 {
     g_autofree char *full =
-        g_strconcat(version == CGROUP_V2 ? MOUNT_POINT : MOUNT_POINT_V1, path, NULL);
+        g_strconcat(version == CGROUP_V2 ? CGROUP_MOUNT_POINT : MOUNT_POINT_V1, path, NULL);
 
     return open_group(root_fd, full, usage_file(version));
 }
@@ -254,7 +253,7 @@ cgroup_remnants(const Cgroup *cgroup, uint64_t charged_bytes)
 void
 cgroup_read_zswap(int root_fd, const char *cgroup, CgroupZswap *ret_zswap)
 {
-    g_autofree char *path = g_strconcat(MOUNT_POINT, cgroup, "/memory.stat", NULL);
+    g_autofree char *path = g_strconcat(CGROUP_MOUNT_POINT, cgroup, "/memory.stat", NULL);
     char stat[STAT_BYTES];
 
     if (!cgroup || procfile_read_text(root_fd, path, stat, sizeof(stat)) != PROCFILE_READ)

@@ -8,6 +8,9 @@
 
 #include "agent/facts/process.h"
 
+/* Where groups are, below the root folder. */
+#define CGROUP_MOUNT_POINT "sys/fs/cgroup"
+
 typedef enum {
     CGROUP_NONE, /* not open */
     CGROUP_V1,

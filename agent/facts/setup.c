@@ -2,6 +2,7 @@
 /* setup.c - small files that say how a host is set up */
 #include "agent/facts/setup.h"
 
+#include "agent/facts/cgroup.h"
 #include "agent/facts/working_set_backend.h"
 #include "policy/arith.h"
 
@@ -109,11 +110,11 @@ read_cgroup(int root_fd)
 {
     char controllers[LINE_BYTES];
 
-    if (procfile_read_text(root_fd, "sys/fs/cgroup/cgroup.controllers", controllers,
+    if (procfile_read_text(root_fd, CGROUP_MOUNT_POINT "/cgroup.controllers", controllers,
                            sizeof(controllers)) == PROCFILE_READ &&
         has_word(controllers, "memory"))
         return SETUP_CGROUP_V2;
-    if (procfile_may(root_fd, "sys/fs/cgroup/memory/memory.usage_in_bytes", F_OK))
+    if (procfile_may(root_fd, CGROUP_MOUNT_POINT "/memory/memory.usage_in_bytes", F_OK))
         return SETUP_CGROUP_V1;
     return SETUP_CGROUP_NONE;
 }

@@ -24,10 +24,10 @@
 
 #include <string.h>
 
+#include "agent/facts/cgroup.h"
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-#define MOUNT_POINT  "sys/fs/cgroup"
 #define REPORT_FILE  "memory.workingset.page_age"
 #define REFRESH_FILE "memory.workingset.refresh_interval"
 /* 64 nodes of 32 bins of at most 70 bytes each. */
@@ -45,7 +45,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(kind_keys) == WORKING_SET_KIND_COUNT);
 static char *
 path_of(const WorkingSetTarget *target, const char *file)
 {
-    return g_strconcat(MOUNT_POINT, target->cgroup, "/", file, NULL);
+    return g_strconcat(CGROUP_MOUNT_POINT, target->cgroup, "/", file, NULL);
 }
 
 /* The number behind a key of the form "anon="; VALUE_UNKNOWN: it is not in the line. */

@@ -18,6 +18,7 @@
 /* needs: write /sys/fs/cgroup/memory */
 #define _GNU_SOURCE
 #include "agent/agent.h"
+#include "agent/facts/cgroup.h"
 #include "agent/facts/procfile.h"
 #include "agent/log.h"
 #include "agent/source/source.h"
@@ -31,7 +32,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define CONTROLLER    "sys/fs/cgroup/memory"
+#define CONTROLLER    CGROUP_MOUNT_POINT "/memory"
 #define LEVEL_FILE    "memory.pressure_level"
 #define REGISTRY_FILE "cgroup.event_control"
 
