@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include "agent/facts/mapping.h"
+#include "agent/facts/procfile.h"
 
-/* Some 700 bytes for each of at most 65530 mappings. */
-#define SMAPS_BYTES ((size_t)64 << 20)
-#define FLAGS       "VmFlags:"
-#define MERGEABLE   " mg"
+#define FLAGS     "VmFlags:"
+#define MERGEABLE " mg"
 
 static bool
 begins_mapping(const char *line)
@@ -54,7 +53,7 @@ is_marked(const GArray *marked, uint64_t start)
 bool
 merging_read(int dir_fd, const uint64_t *backends, size_t n, bool *ret_any, GError **error)
 {
-    g_autofree char *text = mappings_load(dir_fd, "smaps", SMAPS_BYTES, error);
+    g_autofree char *text = mappings_load(dir_fd, "smaps", PROCFILE_SMAPS_BYTES, error);
     g_autoptr(GArray) mappings = NULL;
     g_autoptr(GArray) marked = NULL;
     bool any = false;

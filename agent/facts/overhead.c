@@ -25,10 +25,9 @@
 #include <unistd.h>
 
 #include "agent/facts/mapping.h"
+#include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-/* 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
-#define MAPS_BYTES ((size_t)16 << 20)
 /* Words of pagemap that are read at once. */
 #define PIECE_PAGES 8192
 /* Address space that is looked at; more is no QEMU that we know, and would take too long. */
@@ -155,7 +154,7 @@ bool
 overhead_read(int dir_fd, const uint64_t *backends, size_t n, Overhead *ret_sample, GError **error)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    g_autofree char *maps = mappings_load(dir_fd, "maps", MAPS_BYTES, error);
+    g_autofree char *maps = mappings_load(dir_fd, "maps", PROCFILE_MAPS_BYTES, error);
     g_autoptr(GArray) mappings = NULL;
     Count count = { 0 };
 

@@ -28,6 +28,10 @@ typedef enum {
 #define PROCFILE_MEMINFO_BYTES 8192
 /* proc/vmstat: about 5 KiB in Linux 6.18. */
 #define PROCFILE_VMSTAT_BYTES 65536
+/* proc/PID/maps: 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
+#define PROCFILE_MAPS_BYTES ((size_t)16 << 20)
+/* proc/PID/smaps: some 700 bytes for each of them. */
+#define PROCFILE_SMAPS_BYTES ((size_t)64 << 20)
 
 /**
  * procfile_result_of_errno() - why a file could not be opened or read

@@ -30,8 +30,6 @@
 #define NODES_BYTES 1024
 /* Status of a process. */
 #define STATUS_BYTES 8192
-/* 65,530 mappings, the kernel's usual limit, with names of ordinary length. */
-#define MAPS_BYTES ((size_t)16 << 20)
 /* What a virtual processor of KVM is called in maps. */
 #define KVM_MAPPING "anon_inode:kvm-vcpu"
 
@@ -131,7 +129,7 @@ working_set_find_kvm(const WorkingSetTarget *target, bool *ret_has_kvm, GError *
 {
     g_autofree char *text = NULL;
 
-    if (procfile_read_long(target->dir_fd, "maps", MAPS_BYTES, &text) != PROCFILE_READ)
+    if (procfile_read_long(target->dir_fd, "maps", PROCFILE_MAPS_BYTES, &text) != PROCFILE_READ)
         return working_set_fail(error, "its maps cannot be read");
     *ret_has_kvm = strstr(text, KVM_MAPPING) != NULL;
     return true;

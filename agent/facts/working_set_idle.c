@@ -33,7 +33,6 @@
 
 #define BITMAP_FILE  "sys/kernel/mm/page_idle/bitmap"
 #define FLAGS_FILE   "proc/kpageflags"
-#define MAPS_BYTES   ((size_t)16 << 20)
 #define SAMPLE_PAGES 4096
 
 /* Of a word of pagemap, and of one of kpageflags. */
@@ -235,7 +234,7 @@ choose_pages(Look *look, const WorkingSetTarget *target, GError **error)
     g_autofree char *maps = NULL;
     g_autoptr(GArray) mappings = NULL;
 
-    if (procfile_read_long(target->dir_fd, "maps", MAPS_BYTES, &maps) != PROCFILE_READ)
+    if (procfile_read_long(target->dir_fd, "maps", PROCFILE_MAPS_BYTES, &maps) != PROCFILE_READ)
         return working_set_fail(error, "its maps cannot be read");
     mappings = mappings_read(maps, page_bytes);
     look->samples = choose_samples(mappings, page_bytes);

@@ -32,8 +32,6 @@
 #include "agent/facts/working_set_windows.h"
 #include "policy/arith.h"
 
-/* 65,530 mappings of about 800 bytes. */
-#define SMAPS_BYTES ((size_t)64 << 20)
 /* CPU time that reading smaps may take. */
 #define WALK_MOST_US UINT64_C(100000)
 
@@ -105,7 +103,7 @@ look(const WorkingSetTarget *target, Sum *ret_sum, GError **error)
     g_autofree char *text = NULL;
     Sum sum = { 0 };
 
-    switch (procfile_read_long(target->dir_fd, "smaps", SMAPS_BYTES, &text)) {
+    switch (procfile_read_long(target->dir_fd, "smaps", PROCFILE_SMAPS_BYTES, &text)) {
     case PROCFILE_READ:
         break;
     case PROCFILE_REFUSED:
