@@ -204,7 +204,7 @@ working_set_meter_set_guest(WorkingSetMeter *meter, const WorkingSetGuest *guest
     meter->target.guest = *guest;
 }
 
-/* Why it is not used: "lru_gen: ...". */
+/* Leaves a backend alone for a while, and keeps why. */
 static void
 give_up(WorkingSetMeter *meter, size_t i, bool has_failed, uint64_t now_us, const GError *error)
 {
@@ -382,7 +382,7 @@ working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
 {
     uint64_t start_us = process_thread_cpu_us();
     g_autofree WorkingSetReading *reading = g_new0(WorkingSetReading, 1);
-    uint64_t cpu_us = 0;
+    uint64_t cpu_us;
     bool works = false;
 
     if (!meter->turn.is_under_way)
