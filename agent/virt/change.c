@@ -18,14 +18,10 @@
 #include "agent/virt/change.h"
 
 #include "agent/error.h"
-#include "agent/virt/conn.h"
-#include "agent/virt/domain_xml.h"
+#include "agent/virt/ask.h"
 #include "agent/virt/merge.h"
 #include "policy/arith.h"
 #include "policy/sample.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* A guest returns and takes memory in its own pages, of up to 64 KiB, some at a time. */
 #define BALLOON_SLACK_BYTES (UINT64_C(1) << 20)
@@ -184,15 +180,14 @@ read_limit(virDomainPtr domain, uint64_t *ret_bytes, ChangeOutcome *outcome)
 static bool
 read_period(virDomainPtr domain, uint64_t *ret_s, ChangeOutcome *outcome)
 {
-    g_auto(DomainXml) xml = { 0 };
-    char *text = virDomainGetXMLDesc(domain, 0);
-    bool is_read = text && domain_xml_parse(text, strlen(text), &xml, NULL);
+    DomainXml *xml = ask_definition(domain, NULL);
 
     (void)outcome;
-    free(text);
-    if (is_read)
-        *ret_s = xml.stats_period_s;
-    return is_read;
+    if (!xml)
+        return false;
+    *ret_s = xml->stats_period_s;
+    ask_definition_free(xml);
+    return true;
 }
 
 static bool
