@@ -232,17 +232,17 @@ find_no_period(const DoctorHost *host, const Domain *domain, Finding *finding)
 }
 
 static bool
-is_running_for(const DoctorHost *host, const Domain *domain, uint64_t seconds)
+has_booted(const DoctorHost *host, const Domain *domain)
 {
     return domain->state == DOMAIN_RUNNING &&
-           sat_sub(host->now_us, domain->seen_us) > seconds * US_PER_S;
+           sat_sub(host->now_us, domain->seen_us) > BOOT_S * US_PER_S;
 }
 
 static bool
 find_no_driver(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     if (!domain_has_balloon(domain) || period_of(domain) == 0 || domain->guest_stats_s != 0 ||
-        !is_running_for(host, domain, BOOT_S))
+        !has_booted(host, domain))
         return false;
     doctor_say(&finding->value, "last_update 0");
     return true;
@@ -267,7 +267,7 @@ doctor_count_domain(DoctorHost *host, const Domain *domain)
 {
     uint64_t age_s = sat_sub(host->now_s, domain->guest_stats_s);
 
-    if (!domain_has_balloon(domain) || !is_running_for(host, domain, BOOT_S))
+    if (!domain_has_balloon(domain) || !has_booted(host, domain))
         return;
     host->balloons++;
     if (is_known(domain->guest_stats_s) && domain->guest_stats_s != 0 &&
