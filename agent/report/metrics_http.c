@@ -66,10 +66,10 @@ socket_of(struct MHD_Connection *connection)
 }
 
 static void
-count(MetricsHttp *http, uint64_t *number, uint64_t by)
+count_one(MetricsHttp *http, uint64_t *number)
 {
     g_mutex_lock(&http->lock);
-    *number += by;
+    (*number)++;
     g_mutex_unlock(&http->lock);
 }
 
@@ -90,7 +90,7 @@ cut_slow(MetricsHttp *http, gint64 now_us)
         shutdown(peer->fd, SHUT_RDWR);
         peer->cut = true;
         open--;
-        count(http, &http->counts.cut, 1);
+        count_one(http, &http->counts.cut);
     }
 }
 
@@ -145,7 +145,7 @@ refuse(MetricsHttp *http, struct MHD_Connection *connection, unsigned status, co
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(copy), copy, MHD_RESPMEM_MUST_COPY);
 
-    count(http, &http->counts.refused, 1);
+    count_one(http, &http->counts.refused);
     if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     return queue(connection, status, response);
