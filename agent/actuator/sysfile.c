@@ -251,13 +251,11 @@ sysfile_set_text(int root_fd, const char *path, const char *value, GError **erro
 ApplyResult
 sysfile_set_u64(int root_fd, const char *path, uint64_t value, GError **error)
 {
-    char text[sizeof("18446744073709551615")];
     uint64_t have;
 
     if (sysfile_get_u64(root_fd, path, &have, NULL) == APPLY_UNCHANGED && have == value)
         return APPLY_UNCHANGED;
-    g_snprintf(text, sizeof(text), "%" PRIu64, value);
-    return write_once(root_fd, path, text, error);
+    return sysfile_order_u64(root_fd, path, value, error);
 }
 
 ApplyResult
