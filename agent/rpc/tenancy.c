@@ -22,7 +22,7 @@ rpc_tenancy(const Agent *agent, bool domains)
     message->not_enforced = g_strdup(why);
     if (domains)
         message->group = g_strdup(tenant_group_name(agent));
-    MESSAGE_SET(message, paused, plan->is_paused);
+    MESSAGE_SET(message, paused, why == NULL && plan->is_paused);
     MESSAGE_SET(message, pending, plan->pending);
     if (plan->reason != REASON_NONE)
         message->reason = g_strdup(reason_text(plan->reason));

@@ -105,12 +105,36 @@ what_copies_need_is_no_finer_than_figures_of_domains(void **state)
     }
 }
 
+/* KSM goes on where another program drives it, whatever was decided. */
+static void
+scanning_stands_still_only_where_the_rule_is_enforced(void **state)
+{
+    static const KsmActuatorState states[] = { KSM_ACTUATOR_READY, KSM_ACTUATOR_YIELDED };
+    FakeRpc *rpc = *state;
+    Agent *agent = rpc->agent;
+
+    agent->conf->policy.tenancy_enforce = TENANCY_ENFORCE_YES;
+    agent->plan.tenancy.is_enforced = true;
+    agent->plan.tenancy.is_paused = true;
+    for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
+        bool is_ready = states[i] == KSM_ACTUATOR_READY;
+        Virtksm__V1__ExplainResponse *answer;
+
+        agent->ksm.state = states[i];
+        answer = explain(rpc);
+        assert_int_equal(answer->tenancy->enforced, is_ready);
+        assert_int_equal(answer->tenancy->paused, is_ready);
+        protobuf_c_message_free_unpacked(&answer->base, NULL);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_RPC(the_setting_that_held_is_told_with_its_section_and_value),
         ON_RPC(what_copies_need_is_no_finer_than_figures_of_domains),
+        ON_RPC(scanning_stands_still_only_where_the_rule_is_enforced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
