@@ -46,14 +46,32 @@ balloonhost_want(HoldHost *host, Balloon *balloon, uint64_t bytes)
 }
 
 void
-balloonhost_start_with_half(HoldHost *host, Balloon *balloon)
+balloonhost_start_asked(HoldHost *host, Balloon *balloon, uint64_t found)
 {
+    host->samples[0].balloon_bytes = found;
     balloonhost_start(host, balloon);
     balloonhost_want(host, balloon, 500 * MIB);
-    holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+    holdhost_answer(host, 500 * MIB, CHANGE_DONE, found);
+}
+
+void
+balloonhost_start_with_half(HoldHost *host, Balloon *balloon)
+{
+    balloonhost_start_asked(host, balloon, 1000 * MIB);
     host->samples[0].balloon_bytes = 500 * MIB;
     balloonhost_apply(host, balloon);
     assert_int_equal(host->asked->len, 0);
+}
+
+void
+balloonhost_forget(HoldHost *host, Balloon *balloon)
+{
+    Hold *hold = hold_find(&balloon->holds, host->subjects[0].uuid);
+
+    assert_non_null(hold);
+    hold_remove(&balloon->holds, hold);
+    assert_true(originals_save(&host->originals, NULL));
+    balloon_done(balloon);
 }
 
 const Hold *

@@ -18,8 +18,17 @@ ApplyResult balloonhost_apply(HoldHost *host, Balloon *balloon);
 /** balloonhost_want() - a decision that wants a balloon of the first domain */
 void balloonhost_want(HoldHost *host, Balloon *balloon, uint64_t bytes);
 
+/**
+ * balloonhost_start_asked() - the first domain has been asked for 500 MiB, and has not moved yet
+ * @found: what its balloon is, bytes
+ */
+void balloonhost_start_asked(HoldHost *host, Balloon *balloon, uint64_t found);
+
 /** balloonhost_start_with_half() - the first domain has a balloon of 500 MiB that we have set */
 void balloonhost_start_with_half(HoldHost *host, Balloon *balloon);
+
+/** balloonhost_forget() - end a run, and leave nothing of the first domain to the next one */
+void balloonhost_forget(HoldHost *host, Balloon *balloon);
 
 /** balloonhost_hold() - what is known of the first domain; NULL: nothing */
 const Hold *balloonhost_hold(HoldHost *host, Balloon *balloon);

@@ -308,18 +308,13 @@ the_record_covers_all_that_may_be_in_force(void **state)
         g_autofree char *entry = NULL;
         Balloon balloon;
 
-        host->samples[0].balloon_bytes = 1000 * MIB;
-        balloonhost_start(host, &balloon);
-        balloonhost_want(host, &balloon, 500 * MIB);
-        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        balloonhost_start_asked(host, &balloon, 1000 * MIB);
         host->samples[0].balloon_bytes = rows[i].shown;
         balloonhost_want(host, &balloon, rows[i].want);
         entry = holdhost_entry(host, "balloon");
         if (g_strcmp0(entry, rows[i].entry) != 0)
             fail_msg("%s: %s", rows[i].when, entry);
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }

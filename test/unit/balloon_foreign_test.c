@@ -40,10 +40,7 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Balloon balloon;
 
-        host->samples[0].balloon_bytes = 1000 * MIB;
-        balloonhost_start(host, &balloon);
-        balloonhost_want(host, &balloon, 500 * MIB);
-        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        balloonhost_start_asked(host, &balloon, 1000 * MIB);
         host->samples[0].balloon_bytes = rows[i].arrived ? 500 * MIB : 1000 * MIB;
         balloonhost_apply(host, &balloon);
         host->samples[0].balloon_bytes = rows[i].bytes;
@@ -59,9 +56,7 @@ a_balloon_on_its_way_is_ours_and_another_value_is_not(void **state)
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
         host->subjects[0].deflates = false;
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }
@@ -89,10 +84,7 @@ a_balloon_goes_on_to_what_it_was_asked_for_before(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Balloon balloon;
 
-        host->samples[0].balloon_bytes = 1000 * MIB;
-        balloonhost_start(host, &balloon);
-        balloonhost_want(host, &balloon, 500 * MIB);
-        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 1000 * MIB);
+        balloonhost_start_asked(host, &balloon, 1000 * MIB);
         host->samples[0].balloon_bytes = rows[i].shown;
         balloonhost_want(host, &balloon, rows[i].want);
         holdhost_answer(host, rows[i].want, CHANGE_DONE, rows[i].found);
@@ -103,9 +95,7 @@ a_balloon_goes_on_to_what_it_was_asked_for_before(void **state)
         }
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }
@@ -162,10 +152,7 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Balloon balloon;
 
-        host->samples[0].balloon_bytes = 900 * MIB;
-        balloonhost_start(host, &balloon);
-        balloonhost_want(host, &balloon, 500 * MIB);
-        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 900 * MIB);
+        balloonhost_start_asked(host, &balloon, 900 * MIB);
         host->samples[0].balloon_bytes = 1000 * MIB;
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
@@ -176,9 +163,7 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
         }
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }
@@ -272,7 +257,6 @@ a_later_start_that_comes_with_ours_is_given_what_was_found(void **state)
 
         host->sample.n = HOLDHOST_DOMAINS;
         host->subjects[0].id = 3;
-        host->samples[0].balloon_bytes = 1000 * MIB;
         balloonhost_start_with_half(host, &balloon);
         host->sample.n = 0;
         balloonhost_apply(host, &balloon);
@@ -354,7 +338,6 @@ what_somebody_else_has_set_is_left_alone_by_the_next_run_too(void **state)
         Balloon balloon;
 
         host->subjects[0].id = 3;
-        host->samples[0].balloon_bytes = 1000 * MIB;
         balloonhost_start_with_half(host, &balloon);
         balloonhost_want(host, &balloon, 400 * MIB);
         holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, 800 * MIB);
@@ -369,9 +352,7 @@ what_somebody_else_has_set_is_left_alone_by_the_next_run_too(void **state)
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign ||
             (host->asked->len == 0) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }
@@ -395,10 +376,7 @@ what_the_guest_did_itself_is_not_held_against_others_by_the_worker_either(void *
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         Balloon balloon;
 
-        host->samples[0].balloon_bytes = 900 * MIB;
-        balloonhost_start(host, &balloon);
-        balloonhost_want(host, &balloon, 500 * MIB);
-        holdhost_answer(host, 500 * MIB, CHANGE_DONE, 900 * MIB);
+        balloonhost_start_asked(host, &balloon, 900 * MIB);
         host->samples[0].balloon_bytes = 500 * MIB;
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
@@ -414,9 +392,7 @@ what_the_guest_did_itself_is_not_held_against_others_by_the_worker_either(void *
             fail_msg("%s: it is not asked in a way that would succeed", rows[i].when);
         host->subjects[0].deflates = false;
         host->subjects[0].rebooted_us = 0;
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
         g_array_set_size(host->asked, 0);
     }
 }

@@ -118,9 +118,7 @@ more_is_asked_for_as_soon_as_what_is_under_way_is_over(void **state)
         if (rows[i].asked > 0)
             holdhost_answer(host, rows[i].then, CHANGE_DONE, 800 * MIB);
         host->samples[0].is_still = false;
-        hold_remove(&balloon.holds, hold_find(&balloon.holds, host->subjects[0].uuid));
-        assert_true(originals_save(&host->originals, NULL));
-        balloon_done(&balloon);
+        balloonhost_forget(host, &balloon);
     }
 }
 
