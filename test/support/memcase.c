@@ -77,7 +77,6 @@ memcase_init_tenancy(MemCase *one, size_t n)
     one->conf.mode = KSM_MODE_FIXED;
     one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
     one->host.has_ksm = true;
-    one->host.page_bytes = 4096;
     one->host.ksm.pages_sharing = 75;
     one->host.ksm.pages_shared = 25;
     for (size_t i = 0; i < n; i++) {

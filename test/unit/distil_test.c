@@ -15,18 +15,12 @@
 static void
 init(MemCase *one)
 {
-    memcase_init(one, 1);
+    memcase_init_tenancy(one, 1);
     one->conf.mode = KSM_MODE_AUTO;
-    one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
     one->conf.park_retry_s = 1800;
-    one->host.has_ksm = true;
-    one->host.page_bytes = 4096;
     one->host.now_us = 10000 * S;
     one->host.ksm.pages_sharing = 500;
     one->host.ksm.pages_shared = 500;
-    one->domains[0].is_tenant = true;
-    one->domains[0].is_defined = true;
-    one->domains[0].mergeable_bp = BP_ONE;
     one->domains[0].started_us = S;
     one->domains[0].merging_pages = 0;
     one->domains[0].unshare_pages = 0;

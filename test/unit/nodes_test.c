@@ -16,21 +16,12 @@
 static void
 init(MemCase *one)
 {
-    memcase_init(one, 3);
-    one->conf.mode = KSM_MODE_FIXED;
-    one->conf.tenancy_enforce = TENANCY_ENFORCE_YES;
+    memcase_init_tenancy(one, 3);
     one->conf.merge_across_nodes = NODES_APART;
-    one->host.has_ksm = true;
     one->host.ksm.merge_across_nodes = 1;
     one->host.ksm.ksm_zero_pages = 0;
     one->host.ksm.pages_sharing = 250 * MIB / 4096;
     one->host.ksm.pages_shared = 50 * MIB / 4096;
-    for (size_t i = 0; i < 3; i++) {
-        one->domains[i].is_tenant = true;
-        one->domains[i].is_defined = true;
-        one->domains[i].mergeable_bp = BP_ONE;
-        one->domains[i].unshare_pages = 100 * MIB / 4096;
-    }
 }
 
 static void
