@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/reclaim.h"
+#include "test/support/fakehost.h"
 
 #define SCOPE "machine.slice/machine-qemu\\x2d%d\\x2ddomain%d.scope"
 #define GROUP "sys/fs/cgroup/" SCOPE "/libvirt/"
@@ -18,34 +19,16 @@ typedef struct {
     gpointer user; /* for done */
 } Asked;
 
-char *
-fullhost_uuid(int number)
-{
-    return g_strdup_printf("11111111-2222-3333-4444-%012d", number);
-}
-
 static void
 write_process(FakeRoot *root, int i, const char *uuid)
 {
     const int pid = 1000 + i;
-    g_autofree char *dir = g_strdup_printf("proc/%d/", pid);
-    g_autofree char *cmdline = g_strconcat(dir, "cmdline", NULL);
-    g_autofree char *stat = g_strconcat(dir, "stat", NULL);
-    g_autofree char *statm = g_strconcat(dir, "statm", NULL);
-    g_autofree char *ksm = g_strconcat(dir, "ksm_stat", NULL);
-    g_autofree char *cgroup = g_strconcat(dir, "cgroup", NULL);
+    g_autofree char *statm = g_strdup_printf("proc/%d/statm", pid);
+    g_autofree char *cgroup = g_strdup_printf("proc/%d/cgroup", pid);
     g_autofree char *pid_file = g_strdup_printf("run/libvirt/qemu/domain%d.pid", i);
-    g_autofree char *arguments = g_strdup_printf("qemu -uuid %s", uuid);
-    size_t length = strlen(arguments) + 1;
 
-    g_strdelimit(arguments, " ", '\0');
-    fakeroot_write_bytes(root, cmdline, arguments, length);
-    fakeroot_write(root, stat, "%d (qemu) S 1 1 1 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n", pid,
-                   pid);
-    fakeroot_write(root, statm, "300000 250000 1000 10 0 700 0\n");
-    fakeroot_write(root, ksm,
-                   "ksm_rmap_items 4000\nksm_zero_pages 10\nksm_merging_pages 2000\n"
-                   "ksm_process_profit 8000000\n");
+    fakehost_add_process(root, pid, uuid, FAKEHOST_KSM_STAT);
+    fakeroot_write(root, statm, "300000 250000 1000 10 0 700 0\n"); /* nearly all of its GiB */
     fakeroot_write(root, cgroup, "0::/" SCOPE "/libvirt/emulator\n", i + 1, i);
     fakeroot_write(root, pid_file, "%d", pid);
 }
@@ -82,7 +65,7 @@ write_cgroup(FakeRoot *root, int i)
 void
 fullhost_write(FullHost *host, int number)
 {
-    g_autofree char *uuid = fullhost_uuid(number);
+    g_autofree char *uuid = fakehost_uuid(number);
 
     write_process(fakeagent_root(host->agent), number, uuid);
     write_cgroup(fakeagent_root(host->agent), number);

@@ -27,14 +27,7 @@ void fullhost_open(FullHost *host);
 /** fullhost_close() - frees everything */
 void fullhost_close(FullHost *host);
 
-/**
- * fullhost_uuid() - of the domain with that number
- *
- * Return: owned by the caller.
- */
-char *fullhost_uuid(int number);
-
-/** fullhost_write() - the files of a domain: its process and its cgroup */
+/** fullhost_write() - the files of a domain, fakehost_uuid(@number): its process and its cgroup */
 void fullhost_write(FullHost *host, int number);
 
 /** fullhost_know() - a domain of the agent's table is one of libvirt, whose definition was read */

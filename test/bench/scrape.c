@@ -30,6 +30,7 @@
 #include "agent/report/ledger.h"
 #include "agent/report/metrics.h"
 #include "test/support/fakeagent.h"
+#include "test/support/fakehost.h"
 
 /* From a tick to its page, and some more; see metrics.c. */
 #define PAGE_MS 150
@@ -39,37 +40,16 @@
 /* --- a host with domains ------------------------------------------------------------------ */
 
 static void
-add_process(FakeRoot *root, int pid, const char *uuid)
-{
-    g_autofree char *dir = g_strdup_printf("proc/%d/", pid);
-    g_autofree char *cmdline = g_strconcat(dir, "cmdline", NULL);
-    g_autofree char *stat = g_strconcat(dir, "stat", NULL);
-    g_autofree char *statm = g_strconcat(dir, "statm", NULL);
-    g_autofree char *ksm = g_strconcat(dir, "ksm_stat", NULL);
-    g_autofree char *arguments = g_strdup_printf("qemu -uuid %s", uuid);
-    size_t length = strlen(arguments) + 1;
-
-    g_strdelimit(arguments, " ", '\0');
-    fakeroot_write_bytes(root, cmdline, arguments, length);
-    fakeroot_write(root, stat, "%d (qemu) S 1 1 1 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n", pid,
-                   pid);
-    fakeroot_write(root, statm, "9000 5000 1000 10 0 700 0\n");
-    fakeroot_write(root, ksm,
-                   "ksm_rmap_items 4000\nksm_zero_pages 10\nksm_merging_pages 2000\n"
-                   "ksm_process_profit 8000000\n");
-}
-
-static void
 add_domains(Agent *agent, int n)
 {
     for (int i = (int)domain_table_size(&agent->domains); i < n; i++) {
-        g_autofree char *uuid = g_strdup_printf("11111111-2222-3333-4444-%012d", i);
+        g_autofree char *uuid = fakehost_uuid(i);
         g_autofree char *name = g_strdup_printf("domain-%d", i);
         g_autofree char *pid_file = g_strdup_printf("run/libvirt/qemu/%s.pid", name);
         Event event = { .kind = EVENT_CREATED, .source = "libvirt", .uuid = uuid, .name = name };
 
         event.id = i + 1;
-        add_process(fakeagent_root(agent), 1000 + i, uuid);
+        fakehost_add_process(fakeagent_root(agent), 1000 + i, uuid, FAKEHOST_KSM_STAT);
         fakeroot_write(fakeagent_root(agent), pid_file, "%d", 1000 + i);
         event_post(agent, &event);
     }

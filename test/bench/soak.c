@@ -27,6 +27,7 @@
 #include "agent/recorder.h"
 #include "test/bench/fullhost.h"
 #include "test/support/dice.h"
+#include "test/support/fakehost.h"
 
 #define ROUNDS          10000
 #define SEED            1 /* the same life each time */
@@ -106,7 +107,7 @@ run_loop(void)
 static void
 post(Soak *soak, EventKind kind, int number)
 {
-    g_autofree char *uuid = fullhost_uuid(number);
+    g_autofree char *uuid = fakehost_uuid(number);
     g_autofree char *name = g_strdup_printf("domain%d", number);
     const Event event = { .kind = kind,
                           .source = "libvirt",

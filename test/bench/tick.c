@@ -27,6 +27,7 @@
 #include <cmocka.h>
 
 #include "test/bench/fullhost.h"
+#include "test/support/fakehost.h"
 #include "test/support/skipclock.h"
 
 #define TURN_US   INT64_C(10000000)
@@ -58,7 +59,7 @@ open_host(Host *host, int n, guint turns)
     host->event_us = g_new0(double, turns);
     host->policy_us = g_new0(double, turns);
     for (int i = 0; i < n; i++) {
-        g_autofree char *uuid = fullhost_uuid(i);
+        g_autofree char *uuid = fakehost_uuid(i);
         g_autofree char *name = g_strdup_printf("domain%d", i);
 
         fullhost_write(&host->full, i);

@@ -2,6 +2,8 @@
 /* fakehost.c - fabricated kernel files of a host with KSM */
 #include "test/support/fakehost.h"
 
+#include <string.h>
+
 #define KSM       "sys/kernel/mm/ksm/"
 #define PROC_QEMU "proc/" G_STRINGIFY(FAKEHOST_QEMU_PID) "/"
 
@@ -71,4 +73,30 @@ fakehost_add_qemu(FakeRoot *root)
     fakeroot_write(root, PROC_QEMU "statm", "9000 5000 1000 10 0 700 0\n");
     fakeroot_write(root, PROC_QEMU "task/42/schedstat", "900000 3000000 21\n");
     fakeroot_write(root, PROC_QEMU "task/43/schedstat", "800000 4000999 33\n");
+}
+
+char *
+fakehost_uuid(int number)
+{
+    return g_strdup_printf("11111111-2222-3333-4444-%012d", number);
+}
+
+void
+fakehost_add_process(FakeRoot *root, int pid, const char *uuid, const char *ksm_stat)
+{
+    g_autofree char *dir = g_strdup_printf("proc/%d/", pid);
+    g_autofree char *cmdline = g_strconcat(dir, "cmdline", NULL);
+    g_autofree char *stat = g_strconcat(dir, "stat", NULL);
+    g_autofree char *statm = g_strconcat(dir, "statm", NULL);
+    g_autofree char *ksm = g_strconcat(dir, "ksm_stat", NULL);
+    g_autofree char *arguments = g_strdup_printf("qemu -uuid %s", uuid);
+    size_t length = strlen(arguments) + 1;
+
+    g_strdelimit(arguments, " ", '\0'); /* each ends in a NUL */
+    fakeroot_write_bytes(root, cmdline, arguments, length);
+    fakeroot_write(root, stat, "%d (qemu) S 1 1 1 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n", pid,
+                   pid);
+    fakeroot_write(root, statm, "9000 5000 1000 10 0 700 0\n");
+    if (ksm_stat)
+        fakeroot_write(root, ksm, "%s\n", ksm_stat);
 }

@@ -13,6 +13,10 @@
 #define FAKEHOST_QEMU_PID  42
 #define FAKEHOST_QEMU_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 
+/* A ksm_stat of a process that has 2000 pages merged. */
+#define FAKEHOST_KSM_STAT                                                                          \
+    "ksm_rmap_items 4000\nksm_zero_pages 10\nksm_merging_pages 2000\nksm_process_profit 8000000"
+
 typedef enum {
     FAKEHOST_LINUX_5_10, /* and 6.1, which differ only in the files of a process */
     FAKEHOST_LINUX_6_18, /* with the advisor on, and a negative profit */
@@ -33,5 +37,22 @@ FakeRoot *fakehost_new(FakeHostKernel kernel);
  * 5000 pages are resident, 1000 of them shared. Its two threads have waited 3000 and 4000 us.
  */
 void fakehost_add_qemu(FakeRoot *root);
+
+/**
+ * fakehost_uuid() - of one of many domains
+ *
+ * Return: owned by the caller.
+ */
+char *fakehost_uuid(int number);
+
+/**
+ * fakehost_add_process() - the process of one of many domains
+ * @pid:      it has proc/PID
+ * @uuid:     of the domain, on its command line
+ * @ksm_stat: what that file says, without its last newline; NULL: there is none
+ *
+ * 5000 pages are resident, 1000 of them shared.
+ */
+void fakehost_add_process(FakeRoot *root, int pid, const char *uuid, const char *ksm_stat);
 
 #endif

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "policy/arith.h"
-#include "test/support/fakeroot.h"
+#include "test/support/fakehost.h"
 
 #define KSM "sys/kernel/mm/ksm/"
 #define U   VALUE_UNKNOWN
@@ -92,26 +92,13 @@ static void
 add_domain(Books *books, const char *name, const char *ksm_stat)
 {
     int pid = 100 + (int)domain_table_size(&books->domains);
-    g_autofree char *uuid = g_strdup_printf("11111111-2222-3333-4444-%012d", pid);
-    g_autofree char *dir = g_strdup_printf("proc/%d/", pid);
+    g_autofree char *uuid = fakehost_uuid(pid);
     Domain *domain = domain_table_add(&books->domains, uuid, name, pid, 0);
-    g_autofree char *cmdline = g_strconcat(dir, "cmdline", NULL);
-    g_autofree char *stat = g_strconcat(dir, "stat", NULL);
-    g_autofree char *statm = g_strconcat(dir, "statm", NULL);
-    g_autofree char *ksm = g_strconcat(dir, "ksm_stat", NULL);
-    g_autofree char *arguments = g_strdup_printf("qemu -uuid %s", uuid);
-    size_t length = strlen(arguments) + 1;
     g_autoptr(GError) error = NULL;
 
     if (!ksm_stat)
         return;
-    /* Each argument ends in a NUL. */
-    g_strdelimit(arguments, " ", '\0');
-    fakeroot_write_bytes(books->root, cmdline, arguments, length);
-    fakeroot_write(books->root, stat, "%d (qemu) S 1 1 1 0 -1 4 0 0 0 0 1 2 0 0 20 0 3 0 %d 0 0\n",
-                   pid, pid);
-    fakeroot_write(books->root, statm, "9000 5000 1000 10 0 700 0\n");
-    fakeroot_write(books->root, ksm, "%s\n", ksm_stat);
+    fakehost_add_process(books->root, pid, uuid, ksm_stat);
     domain->has_process =
         process_find(fakeroot_fd(books->root), name, uuid, &domain->process, &error);
     if (!domain->has_process)

@@ -19,7 +19,7 @@
 
 #include "policy/arith.h"
 #include "test/support/await.h"
-#include "test/support/fakeroot.h"
+#include "test/support/fakehost.h"
 
 #define START_US      INT64_C(1000000000)
 #define SECOND        1000000
@@ -96,16 +96,12 @@ static Domain *
 add_domain(Fixture *fixture, const char *name, uint64_t seen_us, unsigned pages)
 {
     int pid = 100 + (int)domain_table_size(&fixture->domains);
-    g_autofree char *uuid = g_strdup_printf("11111111-2222-3333-4444-%012d", pid);
+    g_autofree char *uuid = fakehost_uuid(pid);
     Domain *domain = domain_table_add(&fixture->domains, uuid, name, pid, seen_us);
-    g_autofree char *cmdline = g_strdup_printf("proc/%d/cmdline", pid);
     g_autofree char *maps = g_strdup_printf("proc/%d/maps", pid);
-    g_autofree char *arguments = g_strdup_printf("qemu -uuid %s", uuid);
-    size_t length = strlen(arguments) + 1;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-    g_strdelimit(arguments, " ", '\0');
-    fakeroot_write_bytes(fixture->root, cmdline, arguments, length);
+    fakehost_add_process(fixture->root, pid, uuid, NULL);
     fakeroot_write(fixture->root, maps,
                    "%" PRIx64 "-%" PRIx64 " rw-p 0 00:00 0 [heap]\n"
                    "%" PRIx64 "-%" PRIx64 " rw-p 0 00:00 0\n",
