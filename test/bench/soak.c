@@ -28,6 +28,7 @@
 #include "test/bench/fullhost.h"
 #include "test/support/dice.h"
 #include "test/support/fakehost.h"
+#include "test/support/skipclock.h"
 
 #define ROUNDS          10000
 #define SEED            1 /* the same life each time */
@@ -60,28 +61,11 @@ typedef struct {
     uint64_t history_kib;
 } Look;
 
-static gint64 ahead_us; /* of the real clocks */
 static GSourceFunc sample;
 static gpointer sample_data;
 
-gint64 __real_g_get_monotonic_time(void);
-gint64 __wrap_g_get_monotonic_time(void);
-gint64 __real_g_get_real_time(void);
-gint64 __wrap_g_get_real_time(void);
 guint __real_g_timeout_add(guint interval, GSourceFunc function, gpointer data);
 guint __wrap_g_timeout_add(guint interval, GSourceFunc function, gpointer data);
-
-gint64
-__wrap_g_get_monotonic_time(void)
-{
-    return __real_g_get_monotonic_time() + ahead_us;
-}
-
-gint64
-__wrap_g_get_real_time(void)
-{
-    return __real_g_get_real_time() + ahead_us;
-}
 
 /* The recorder is called by hand, since the loop's clock is the real one. */
 guint
@@ -130,7 +114,7 @@ live(Soak *soak)
 {
     int number = (int)dice_below(&soak->dice, DOMAINS);
 
-    ahead_us += EVENT_US;
+    skipclock_pass(EVENT_US);
     switch (dice_below(&soak->dice, 8)) {
     case 0:
         post(soak, EVENT_KICK, number);
@@ -229,10 +213,10 @@ count_descriptors(void)
 static unsigned
 settle(unsigned enough)
 {
-    gint64 end_us = __real_g_get_monotonic_time() + SETTLE_US;
+    gint64 end_us = g_get_monotonic_time() + SETTLE_US;
     unsigned n;
 
-    while ((n = count_descriptors()) > enough && __real_g_get_monotonic_time() < end_us) {
+    while ((n = count_descriptors()) > enough && g_get_monotonic_time() < end_us) {
         run_loop();
         g_usleep(1000);
     }
@@ -283,10 +267,10 @@ look(Soak *soak)
 static void
 await_history(const Agent *agent)
 {
-    gint64 end_us = __real_g_get_monotonic_time() + SETTLE_US;
+    gint64 end_us = g_get_monotonic_time() + SETTLE_US;
 
     while (agent->recorder && !recorder_status(agent->recorder).is_recording &&
-           __real_g_get_monotonic_time() < end_us) {
+           g_get_monotonic_time() < end_us) {
         run_loop();
         g_usleep(1000);
     }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* skipclock.c - a monotonic clock that a test can let jump ahead, instead of waiting */
+/* skipclock.c - clocks that a test can let jump ahead, instead of waiting */
 #include "test/support/skipclock.h"
 
 static gint64 skipped_us; /* so far */
 
 gint64 __real_g_get_monotonic_time(void);
 gint64 __wrap_g_get_monotonic_time(void);
+gint64 __real_g_get_real_time(void);
+gint64 __wrap_g_get_real_time(void);
 
 gint64
 __wrap_g_get_monotonic_time(void)
 {
     return __real_g_get_monotonic_time() + skipped_us;
+}
+
+gint64
+__wrap_g_get_real_time(void)
+{
+    return __real_g_get_real_time() + skipped_us;
 }
 
 void
