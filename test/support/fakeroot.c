@@ -82,6 +82,20 @@ fakeroot_free(FakeRoot *root)
 }
 
 int
+fakeroot_setup(void **state)
+{
+    *state = fakeroot_new();
+    return 0;
+}
+
+int
+fakeroot_teardown(void **state)
+{
+    fakeroot_free(*state);
+    return 0;
+}
+
+int
 fakeroot_fd(const FakeRoot *root)
 {
     return root->fd;

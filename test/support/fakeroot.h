@@ -17,6 +17,9 @@
 
 typedef struct FakeRoot FakeRoot;
 
+/* A test of cmocka with a tree of its own as its state. */
+#define FAKEROOT_TEST(test) cmocka_unit_test_setup_teardown(test, fakeroot_setup, fakeroot_teardown)
+
 /* One file of a tree that is written in one go. */
 typedef struct {
     const char *path;    /* below the root */
@@ -29,6 +32,12 @@ FakeRoot *fakeroot_new(void);
 /** fakeroot_free() - remove the directory and all that is in it; NULL is fine */
 void fakeroot_free(FakeRoot *root);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeRoot, fakeroot_free)
+
+/** fakeroot_setup() - *state is fakeroot_new(); see FAKEROOT_TEST() */
+int fakeroot_setup(void **state);
+
+/** fakeroot_teardown() - the counterpart */
+int fakeroot_teardown(void **state);
 
 /** fakeroot_fd() - the directory; belongs to @root */
 int fakeroot_fd(const FakeRoot *root);

@@ -15,20 +15,6 @@
 #define MOUNT "sys/fs/cgroup"
 #define V1    MOUNT "/memory/machine/"
 
-static int
-setup(void **state)
-{
-    *state = fakeroot_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakeroot_free(*state);
-    return 0;
-}
-
 static void
 join(Partition *partition, CgroupVersion version, const char *parent)
 {
@@ -302,10 +288,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_all_domains_are_in_is_found_in_whole_names),
         cmocka_unit_test(the_least_of_limit_and_host_counts_in_version_2),
-        cmocka_unit_test_setup_teardown(each_level_of_the_path_may_bound, setup, teardown),
-        cmocka_unit_test_setup_teardown(version_1_has_a_limit_of_its_own_kind, setup, teardown),
+        FAKEROOT_TEST(each_level_of_the_path_may_bound),
+        FAKEROOT_TEST(version_1_has_a_limit_of_its_own_kind),
         cmocka_unit_test(remnants_of_huge_pages_are_available),
-        cmocka_unit_test_setup_teardown(nobody_is_bound_by_what_cannot_be_read, setup, teardown),
+        FAKEROOT_TEST(nobody_is_bound_by_what_cannot_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,20 +14,6 @@
 
 #define KNOB "sys/kernel/mm/ksm/pages_to_scan"
 
-static int
-setup(void **state)
-{
-    *state = fakeroot_new();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fakeroot_free(*state);
-    return 0;
-}
-
 static void
 no_path_leads_out_of_the_root(void **state)
 {
@@ -96,15 +82,13 @@ a_text_longer_than_a_page_is_cut(void **state)
     assert_int_equal(strlen(read), SYSFILE_TEXT_BYTES - 1);
 }
 
-#define ON_ROOT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_ROOT(no_path_leads_out_of_the_root),
-        ON_ROOT(reads_numbers_and_leaves_the_output_alone_otherwise),
-        ON_ROOT(a_text_longer_than_a_page_is_cut),
+        FAKEROOT_TEST(no_path_leads_out_of_the_root),
+        FAKEROOT_TEST(reads_numbers_and_leaves_the_output_alone_otherwise),
+        FAKEROOT_TEST(a_text_longer_than_a_page_is_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,16 +77,14 @@ static int
 setup(void **state)
 {
     memset(&kernel, 0, sizeof(kernel));
-    *state = fakeroot_new();
-    return 0;
+    return fakeroot_setup(state);
 }
 
 static int
 teardown(void **state)
 {
     memset(&kernel, 0, sizeof(kernel));
-    fakeroot_free(*state);
-    return 0;
+    return fakeroot_teardown(state);
 }
 
 static char *
