@@ -33,9 +33,7 @@ class ChurnTestCase(FakeTestCase):
 
     def pair(self):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(host=host, connect=libvirtd.uri)
         wait_until(lambda: daemon.names() == [TEST_NAME], "it is connected")
         return libvirtd, daemon

@@ -27,9 +27,7 @@ class EventTestCase(FakeTestCase):
     def pair(self, *arguments, **options):
         """A libvirtd with its domain "test", and a daemon that knows it."""
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(*arguments, host=host, connect=libvirtd.uri, **options)
         self.assert_same(daemon, libvirtd)
         return host, libvirtd, daemon
@@ -198,9 +196,7 @@ class Lifecycle(EventTestCase):
 
     def test_domains_that_come_and_go_while_the_daemon_starts(self):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         names = ["d%02d" % number for number in range(20)]
         libvirtd.define(*names)
         for round_number in range(5):

@@ -179,9 +179,7 @@ class BesideLibvirt(HookTestCase):
 
     def pair(self):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(host=host, connect=libvirtd.uri)
         wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "connected")
         with open(host.base + "/web.xml", "w", encoding="utf-8") as file:

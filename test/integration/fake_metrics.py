@@ -195,9 +195,7 @@ class Domains(MetricsTestCase):
 
     def test_a_domain_that_stops_vanishes_at_once(self):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         libvirtd.define("web", "db")
         libvirtd.virsh("start web", "start db")
         daemon, port = self.scraped(host=host, connect=libvirtd.uri)

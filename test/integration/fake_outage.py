@@ -41,9 +41,7 @@ class OutageTestCase(FakeTestCase):
 
     def with_libvirtd(self, *arguments, **options):
         host = self.found_host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(*arguments, host=host, connect=libvirtd.uri, **options)
         self.assert_knows(daemon, libvirtd)
         return host, libvirtd, daemon
@@ -294,9 +292,7 @@ class Libvirt(OutageTestCase):
         """As an upgrade does it: the new one listens before the old one has ended."""
         host, old, daemon = self.with_libvirtd()
         os.mkdir(host.base + "/upgrade")
-        new = FakeLibvirtd(host.base + "/upgrade")
-        self.addCleanup(new.close)
-        new.start().hold()
+        new = FakeLibvirtd.for_test(self, host.base + "/upgrade")
         new.define("web")
         new.virsh("start web", "destroy test")
         os.rename(new.socket, old.socket)

@@ -63,9 +63,7 @@ class Periods(FakeTestCase):
 
     def pair(self, config):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(host=host, connect=libvirtd.uri, config=config)
         return libvirtd, daemon
 
@@ -106,9 +104,7 @@ class Periods(FakeTestCase):
 
     def test_a_period_that_is_set_already_stays(self):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         libvirtd.virsh("dommemstat %s --period 30 --live" % TEST_NAME)
         daemon = self.started(host=host, connect=libvirtd.uri, config=ON)
         self.assert_decided(daemon)

@@ -38,9 +38,7 @@ class Reclaim(FakeTestCase):
     def setUp(self):
         super().setUp()
         self.fake = self.host()
-        self.libvirtd = FakeLibvirtd(self.fake.base)
-        self.addCleanup(self.libvirtd.close)
-        self.libvirtd.start().hold()
+        self.libvirtd = FakeLibvirtd.for_test(self, self.fake.base)
         # The daemon would set one, and keep what was found on record for as long as it runs.
         self.libvirtd.virsh("dommemstat %s --period 5 --live" % TEST_NAME)
         process = self.fake.add_qemu(TEST_NAME, TEST_UUID)

@@ -27,9 +27,7 @@ class Set(FakeTestCase):
 
     def pair(self, config=OBSERVING):
         host = self.host()
-        libvirtd = FakeLibvirtd(host.base)
-        self.addCleanup(libvirtd.close)
-        libvirtd.start().hold()
+        libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(host=host, connect=libvirtd.uri, config=config)
         wait_until(lambda: daemon.names() == ["test"], daemon.names)
         wait_until(lambda: self.told(daemon)["shares"] == 100, "its definition is known")

@@ -34,9 +34,7 @@ class WorkingSetTestCase(FakeTestCase):
     def setUp(self):
         super().setUp()
         self.fake = self.host()
-        self.libvirtd = FakeLibvirtd(self.fake.base)
-        self.addCleanup(self.libvirtd.close)
-        self.libvirtd.start().hold()
+        self.libvirtd = FakeLibvirtd.for_test(self, self.fake.base)
         self.process = self.fake.add_qemu(TEST_NAME, TEST_UUID)
         self.fake.write("sys/devices/system/node/online", "0\n")
         self.fake.write("proc/%d/clear_refs" % self.process.pid, "")

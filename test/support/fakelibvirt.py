@@ -67,6 +67,13 @@ class FakeLibvirtd:
         with open(base + "/libvirtd.conf", "w", encoding="utf-8") as file:
             file.write(CONFIG % os.path.dirname(self.socket))
 
+    @classmethod
+    def for_test(cls, test, base):
+        """One that runs, with a connection held, and ends with the test."""
+        libvirtd = cls(base)
+        test.addCleanup(libvirtd.close)
+        return libvirtd.start().hold()
+
     def start(self):
         libvirtd = shutil.which("libvirtd") or "/usr/sbin/libvirtd"
         if not os.access(libvirtd, os.X_OK) or not shutil.which("virsh"):
