@@ -13,10 +13,9 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST  # noqa: E402
+from fakehost import BURST, FIXED  # noqa: E402
 
 FOUND = (0, 123, 45)
-FIXED = (1, 1000, 20)
 SETTINGS = "[history]\nenable = false\n"
 
 # Runs the daemon with a disk of its own in place of the state directory.

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST  # noqa: E402
+from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
 SEED = 7
@@ -273,7 +273,7 @@ class Connection(EventTestCase):
         self.assert_connected(daemon, False)
         self.assertEqual(self.known(daemon), before, "it goes on with what it knows")
         daemon.ask("mode", "fixed")
-        self.assertEqual(host.settings(), (1, 1000, 20))
+        self.assertEqual(host.settings(), FIXED)
         libvirtd.close()
         libvirtd.start().hold()
         self.assert_connected(daemon, True)

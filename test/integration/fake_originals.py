@@ -9,11 +9,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST, OTHER_BOOT_ID  # noqa: E402
+from fakehost import BURST, FIXED, OTHER_BOOT_ID  # noqa: E402
 from seed import seed  # noqa: E402
 
 FOUND = (0, 123, 45)
-FIXED = (1, 1000, 20)
 NOT_CLEAN = "the last run did not end cleanly"
 KDAMONDS = "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"
 

@@ -19,14 +19,13 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import VALGRIND, FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
+from fakehost import BURST, FIXED, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from seed import seed  # noqa: E402
 
 HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 NOBODY = 65534
 FOUND = (0, 123, 45)
-FIXED = (1, 1000, 20)
 YEAR_SECONDS = 365 * 86400
 SEED = seed()
 

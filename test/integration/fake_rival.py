@@ -7,7 +7,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST  # noqa: E402
+from fakehost import BURST, FIXED  # noqa: E402
 
 RIVALS = (("ksmtuned", "ksmtuned"), ("momd", "MOM"), ("mom-vdsm", "MOM"), ("vdsmd", "VDSM"),
           ("ksm-throttler", "Kata"), ("kata-ksm-throttler", "Kata"), ("tuned", "tuned"))
@@ -87,14 +87,14 @@ class Rival(FakeTestCase):
         host = self.host()
         daemon = self.yielded(host, pages_to_scan=777)
         daemon.ask("mode", "fixed")
-        self.assertEqual(host.settings(), (1, 1000, 20))
+        self.assertEqual(host.settings(), FIXED)
 
     def test_what_nobody_has_noticed_yet_is_taken_over_as_well(self):
         host = self.host()
         daemon = self.started("--mode", "fixed", host=host)
         host.echo("pages_to_scan", 777)
         daemon.ask("mode", "fixed")
-        self.assertEqual(host.settings(), (1, 1000, 20))
+        self.assertEqual(host.settings(), FIXED)
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
 
     def test_it_yields_again_after_it_has_taken_over(self):
@@ -131,7 +131,7 @@ class Rival(FakeTestCase):
         host.echo("pages_to_scan", 777)
         daemon.ask("mode", "fixed")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
-        self.assertEqual(host.settings(), (1, 1000, 20))
+        self.assertEqual(host.settings(), FIXED)
         daemon.stop()
         self.assertEqual(host.settings(), (0, 777, 20))
 

@@ -305,6 +305,8 @@ class Burst:
 
 
 BURST = Burst()
+# Settings of mode fixed, as shipped.
+FIXED = (1, 1000, 20)
 
 
 class Ksmd(threading.Thread):
