@@ -12,18 +12,16 @@ import socket
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, Reclaim  # noqa: E402
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST  # noqa: E402
+from fakecase import FakeTestCase, main, wait_until, with_systemd  # noqa: E402
+from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
 HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
 FOUND = (0, 123, 45)
-FIXED = (1, 1000, 20)
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
 # How long libvirtd would wait for a hook before anybody minds; it reads for a second at most.
@@ -265,34 +263,30 @@ class Silence(FakeTestCase):
                 for what in "balloon_reason", "high_reason":
                     self.assertTrue(domain[what], "%s: %s" % (mode, domain))
 
-    @unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1",
-                         "built without libsystemd")
+    @with_systemd
     def test_a_watchdog_covers_the_agent_itself(self):
-        host = self.host()
-        daemon = self.daemon(host)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(host.base + "/notify")
-            notify.setblocking(False)
+        daemon = self.daemon(self.host())
+        notify = self.manager(daemon)
+        notify.setblocking(False)
 
-            def signs():
-                """Signs of life since the last look."""
-                count = 0
-                try:
-                    while True:
-                        count += b"WATCHDOG=1" in notify.recv(4096)
-                except BlockingIOError:
-                    return count
+        def signs():
+            """Signs of life since the last look."""
+            count = 0
+            try:
+                while True:
+                    count += b"WATCHDOG=1" in notify.recv(4096)
+            except BlockingIOError:
+                return count
 
-            daemon.environment.update(NOTIFY_SOCKET=host.base + "/notify", WATCHDOG_USEC="200000")
-            daemon.start()
-            wait_until(signs, "a sign of life")
-            daemon.send(signal.SIGSTOP)
-            wait_until(lambda: is_stopped(daemon.process.pid), "it is stopped")
-            signs()
-            time.sleep(1)
-            self.assertEqual(signs(), 0, "one that stands still gives signs of life")
-            daemon.send(signal.SIGCONT)
-            wait_until(signs, "it goes on")
+        daemon.start()
+        wait_until(signs, "a sign of life")
+        daemon.send(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(daemon.process.pid), "it is stopped")
+        signs()
+        time.sleep(1)
+        self.assertEqual(signs(), 0, "one that stands still gives signs of life")
+        daemon.send(signal.SIGCONT)
+        wait_until(signs, "it goes on")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 """fake_start.py - command line, configuration, signals: how the daemon comes, changes and goes"""
 import os
 import signal
-import socket
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import EXIT_CONFIG, EXIT_USAGE, FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import (EXIT_CONFIG, EXIT_USAGE, FakeTestCase, main, wait_until,  # noqa: E402
+                      with_systemd)
 
 FOUND = (0, 100, 20)
 FIXED = "[ksm]\nmode = fixed\nfixed_pages = %d\nfixed_sleep_ms = %d\n"
@@ -286,27 +285,23 @@ class Notifications(FakeTestCase):
         while word not in notify.recv(4096).decode():
             pass  # the socket's own time limit ends this
 
-    @unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1",
-                         "built without libsystemd")
+    @with_systemd
     def test_the_manager_is_told_of_start_reload_status_and_stop(self):
-        host = self.host()
-        daemon = self.daemon(host)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(host.base + "/notify")
-            notify.settimeout(30)
-            daemon.environment.update(NOTIFY_SOCKET=host.base + "/notify", WATCHDOG_USEC="200000")
-            daemon.start(wait=False)
-            self.receive(notify, "READY=1")
-            self.receive(notify, "WATCHDOG=1")
-            self.receive(notify, "WATCHDOG=1")
-            daemon.ask("kick")
-            self.receive(notify, "STATUS=")
-            daemon.send(signal.SIGHUP)
-            self.receive(notify, "RELOADING=1")
-            self.receive(notify, "READY=1")
-            daemon.send(signal.SIGTERM)
-            self.receive(notify, "STOPPING=1")
-            self.assertEqual(daemon.wait_end(), 0)
+        daemon = self.daemon(self.host())
+        notify = self.manager(daemon)
+        notify.settimeout(30)
+        daemon.start(wait=False)
+        self.receive(notify, "READY=1")
+        self.receive(notify, "WATCHDOG=1")
+        self.receive(notify, "WATCHDOG=1")
+        daemon.ask("kick")
+        self.receive(notify, "STATUS=")
+        daemon.send(signal.SIGHUP)
+        self.receive(notify, "RELOADING=1")
+        self.receive(notify, "READY=1")
+        daemon.send(signal.SIGTERM)
+        self.receive(notify, "STOPPING=1")
+        self.assertEqual(daemon.wait_end(), 0)
 
 
 if __name__ == "__main__":

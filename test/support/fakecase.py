@@ -59,6 +59,11 @@ def wait_until(condition, what, seconds=WAIT_SECONDS):
         time.sleep(POLL_SECONDS)
 
 
+# Of a test whose subject is the service manager.
+with_systemd = unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1",
+                                   "built without libsystemd")
+
+
 class Done:
     """What a program has printed, and how it ended."""
 
@@ -245,6 +250,15 @@ class FakeTestCase(unittest.TestCase):
     def started(self, *args, host=None, **options):
         """A daemon that runs, on a new host unless one is given."""
         return self.daemon(host or self.host(), *args, **options).start()
+
+    def manager(self, daemon):
+        """The socket of a service manager that starts the daemon, and wants signs of life."""
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(notify.close)
+        notify.bind(daemon.host.base + "/notify")
+        daemon.environment.update(NOTIFY_SOCKET=daemon.host.base + "/notify",
+                                  WATCHDOG_USEC="200000")
+        return notify
 
     def logs(self):
         return [log() for log in self._logs]
