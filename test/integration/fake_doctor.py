@@ -16,11 +16,10 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, run_program, wait_until  # noqa: E402
+from fakecase import HOOK, FakeTestCase, main, run_program, wait_until  # noqa: E402
 from fakehost import KSM, stat_line  # noqa: E402
 
 NOBODY = 65534
-HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 HOOK_PATH = "etc/libvirt/hooks/qemu.d/50-virtksm"
 UUID = "97cd1ea4-e674-4dc9-9f7f-7b618b2fc9e7"
 BALLOON = "<devices><memballoon model='virtio'><stats period='10'/></memballoon></devices>"
@@ -69,10 +68,9 @@ class DoctorTestCase(FakeTestCase):
                 if subject in (None, f["subject"])]
 
     def tell(self, daemon, name, extra, uuid=UUID):
-        environment = dict(os.environ, VIRTKSM_HOOK_SOCKET=daemon.runtime_dir + "/hook.sock")
         for operation in "prepare", "started":
-            subprocess.run([HOOK, name, operation, "begin", "-"],
-                           input=(XML % (name, uuid, extra)).encode(), env=environment, check=True)
+            self.hook(daemon.hook_socket, name, operation, "begin", "-",
+                      data=(XML % (name, uuid, extra)).encode())
         wait_until(lambda: name in daemon.names(), "the domain")
 
 

@@ -13,10 +13,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import HOOK, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, domain_xml  # noqa: E402
 
-HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 UUID = "97cd1ea4-e674-4dc9-9f7f-7b618b2fc9e7"
 
 # It gives up reading after a second. The rest is for a busy machine.
@@ -38,19 +37,12 @@ def definition(name="web", uuid=UUID, number=None, extra=""):
 
 class HookTestCase(FakeTestCase):
 
-    def hook(self, path, *arguments, data=b"", **options):
-        """One call. Returns how many seconds it took."""
-        environment = dict(os.environ, VIRTKSM_HOOK_SOCKET=path)
-        began = time.monotonic()
-        done = subprocess.run([HOOK] + list(arguments), input=data, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=environment, timeout=SECONDS,
-                              check=False, **options)
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""), arguments)
-        return time.monotonic() - began
+    def hook(self, *arguments, **options):
+        return super().hook(*arguments, seconds=SECONDS, **options)
 
     def tell(self, daemon, operation, name="web", uuid=UUID, number=None, extra=""):
         sub_operation = "end" if operation in ("stopped", "release") else "begin"
-        self.hook(daemon.runtime_dir + "/hook.sock", name, operation, sub_operation, "-",
+        self.hook(daemon.hook_socket, name, operation, sub_operation, "-",
                   data=definition(name, uuid, number, extra))
 
     def source(self, daemon):
@@ -146,18 +138,18 @@ class Alone(HookTestCase):
         self.tell(second, "started", number=1)
         wait_until(lambda: second.names() == ["web"], "the domain")
         second.stop()
-        self.assertFalse(os.path.exists(second.runtime_dir + "/hook.sock"))
+        self.assertFalse(os.path.exists(second.hook_socket))
 
     def test_switched_off_there_is_no_socket(self):
         daemon = self.started(config="[hook]\nenable = false\n")
         self.assertEqual(self.source(daemon)["state"], "closed")
-        self.assertFalse(os.path.exists(daemon.runtime_dir + "/hook.sock"))
+        self.assertFalse(os.path.exists(daemon.hook_socket))
         self.tell(daemon, "started")
         self.assertEqual(daemon.names(), [])
 
     def test_nonsense_is_counted_said_once_and_does_no_harm(self):
         daemon = self.started()
-        path = daemon.runtime_dir + "/hook.sock"
+        path = daemon.hook_socket
         self.assertEqual(self.source(daemon)["state"], "open")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.connect(path)
@@ -261,7 +253,7 @@ class Program(HookTestCase):
         daemon = self.started()
         daemon.send(signal.SIGSTOP)
         try:
-            took = [self.hook(daemon.runtime_dir + "/hook.sock", *self.ARGUMENTS,
+            took = [self.hook(daemon.hook_socket, *self.ARGUMENTS,
                               data=definition()) for _ in range(40)]
         finally:
             daemon.send(signal.SIGCONT)

@@ -6,14 +6,12 @@ A tenant names his domains and writes their metadata.
 """
 import os
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import write_host  # noqa: E402
 
-HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 FORGED = "virtksmd: all is well"
 NAMES = ("a&#10;" + FORGED, "b&#13;" + FORGED, "c %s%n%s %x", "d\u202e\u2028", "e&#127;&#133;",
          "f" * 5000)
@@ -60,9 +58,7 @@ class Log(FakeTestCase):
         for number, name in enumerate(("x\n" + FORGED, "\x1b[2J" + FORGED, "%n%s", "y" * 500)):
             for operation in "prepare", "start", "started", "reconnect", "no\n" + FORGED:
                 text = definition % (uuid_of(number), METADATA + "<broken" * (number % 2))
-                subprocess.run([HOOK, name, operation, "begin", "-"], input=text, text=True,
-                               env={"VIRTKSM_HOOK_SOCKET": daemon.runtime_dir + "/hook.sock"},
-                               check=True)
+                self.hook(daemon.hook_socket, name, operation, "begin", "-", data=text.encode())
         wait_until(lambda: len(daemon.names()) >= 2, lambda: "known: %s" % daemon.names())
         daemon.stop()
         self.assert_clean(daemon, 2)

@@ -11,7 +11,6 @@ import resource
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -23,7 +22,6 @@ from fakehost import BURST, FIXED, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from seed import seed  # noqa: E402
 
-HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 NOBODY = 65534
 FOUND = (0, 123, 45)
 YEAR_SECONDS = 365 * 86400
@@ -226,9 +224,9 @@ class Agent(OutageTestCase):
         definition = "<domain id='%d'><name>d%d</name><uuid>%08d-1111-4111-8111-111111111111</uuid>"
         padding = "<!--%s--></domain>" % ("x" * 120000)
         for number in range(1, 1000):
-            subprocess.run([HOOK, "d%d" % number, "started", "begin", "-"], text=True, check=True,
-                           input=definition % (number, number, number) + padding,
-                           env={"VIRTKSM_HOOK_SOCKET": daemon.runtime_dir + "/hook.sock"})
+            text = definition % (number, number, number) + padding
+            self.hook(daemon.hook_socket, "d%d" % number, "started", "begin", "-",
+                      data=text.encode())
             if daemon.process.poll() is not None:
                 break
         self.assertLess(daemon.wait_end(), 0, "it has not been ended by a signal")

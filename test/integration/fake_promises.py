@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -19,7 +18,6 @@ from fakecase import FakeTestCase, main, wait_until, with_systemd  # noqa: E402
 from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
 
-HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
 FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
 FOUND = (0, 123, 45)
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
@@ -174,14 +172,11 @@ class Hook(FakeTestCase):
 
         def call_all(socket_path, what):
             for operation, text in calls:
-                done = subprocess.run([HOOK, "web", operation, "begin", "-"], input=text, text=True,
-                                      env={"VIRTKSM_HOOK_SOCKET": socket_path}, check=False,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      timeout=HOOK_SECONDS)
-                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""),
-                                 "%s, %s of %d bytes" % (what, operation, len(text)))
+                with self.subTest(what, operation=operation, bytes=len(text)):
+                    self.hook(socket_path, "web", operation, "begin", "-", data=text.encode(),
+                              seconds=HOOK_SECONDS)
 
-        path = daemon.runtime_dir + "/hook.sock"
+        path = daemon.hook_socket
         call_all(path, "to a daemon")
         daemon.send(signal.SIGSTOP)
         for _ in range(2):  # more than its queue holds
@@ -212,7 +207,7 @@ class Inputs(Reclaim):
                 except OSError:
                     pass  # it has had enough
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-                client.connect(daemon.runtime_dir + "/hook.sock")
+                client.connect(daemon.hook_socket)
                 client.send(noise)
 
     def test_no_input_makes_it_crash(self):

@@ -34,6 +34,8 @@ POLL_SECONDS = 0.01
 EXIT_USAGE = 64
 EXIT_CONFIG = 78
 
+HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook")
+
 SUPPRESSIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lsan.supp")
 os.environ.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions=" + SUPPRESSIONS)
 
@@ -214,6 +216,10 @@ class FakeDaemon:
     def socket(self):
         return self.runtime_dir + "/virtksmd.sock"
 
+    @property
+    def hook_socket(self):
+        return self.runtime_dir + "/hook.sock"
+
     def client(self, *args):
         return run_program([os.environ["VIRTKSM"], "--socket", self.socket] + list(args))
 
@@ -259,6 +265,18 @@ class FakeTestCase(unittest.TestCase):
         daemon.environment.update(NOTIFY_SOCKET=daemon.host.base + "/notify",
                                   WATCHDOG_USEC="200000")
         return notify
+
+    def hook(self, path, *arguments, data=b"", seconds=WAIT_SECONDS, **options):
+        """One call of the hook, which must do and say nothing to libvirtd; path is of its socket.
+
+        Returns how many seconds it took.
+        """
+        began = time.monotonic()
+        done = subprocess.run([HOOK, *arguments], input=data, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=seconds, check=False,
+                              env=dict(os.environ, VIRTKSM_HOOK_SOCKET=path), **options)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""), arguments)
+        return time.monotonic() - began
 
     def logs(self):
         return [log() for log in self._logs]
