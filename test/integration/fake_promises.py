@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, Reclaim  # noqa: E402
+from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, SEED, Reclaim  # noqa: E402
 from fakecase import FakeTestCase, main, wait_until, with_systemd  # noqa: E402
 from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
@@ -21,7 +21,6 @@ from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: 
 FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
 FOUND = (0, 123, 45)
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
-SEED = int(os.environ.get("VIRTKSM_SEED", "20240501"))
 # How long libvirtd would wait for a hook before anybody minds; it reads for a second at most.
 HOOK_SECONDS = 8
 
