@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from vktest import wait_until  # noqa: E402
 from vktest.domain import Domain  # noqa: E402
 from vktest.host import RUN_DIR, build_path  # noqa: E402
-from vktest.memory import Cgroup, Course, Hog, Swap  # noqa: E402
+from vktest.memory import SHORT, SHORT_SHARE, Cgroup, Course, Hidden, Hog, Swap  # noqa: E402
 
 KSM = "/sys/kernel/mm/ksm/"
 KNOBS = ("run", "pages_to_scan", "sleep_millisecs")
@@ -45,20 +45,6 @@ CONF = "/etc/virtksm/virtksmd.conf"
 CONF_DIR = "/etc/virtksm/virtksmd.conf.d/"
 EXPOSURE = 2.0
 CONTENT = {"common": 48, "unique": 8, "seed": 1}
-# So that a host of which half is available is short, and a domain's limit comes soon.
-SHORT = """\
-[agent]
-memory_tight = 60
-calm_s = 2
-[balloon]
-floor = 50
-[memory_high]
-enable = yes
-step = 20
-dwell_s = 4
-lease_s = 5
-"""
-AVAILABLE = 0.5
 
 
 def run(*command):
@@ -130,12 +116,6 @@ class Package(unittest.TestCase):
             file.write(text)
         self.addCleanup(os.unlink, CONF_DIR + name)
 
-    def hide(self, path):
-        """From a service that starts later, as if the kernel did not have the file."""
-        self.must("mount", "--bind", path, path)
-        self.addCleanup(run, "umount", path)
-        self.must("mount", "-o", "remount,ro,bind", path)
-
     def test_1_it_is_installed_and_the_service_comes_up(self):
         Package.found.update(knobs())
         print(self.must("dpkg", "-i", self.packages()[0]))
@@ -186,9 +166,10 @@ class Package(unittest.TestCase):
         domain = self.domain("limited", memory_mib=192, content={"unique": 144})
         cgroup = Cgroup(domain.pid)
         # Without it, limits are all that is left.
-        self.hide(cgroup.path + "/memory.reclaim")
+        hidden = Hidden(cgroup.path + "/memory.reclaim").open()
+        self.addCleanup(hidden.close)
         self.configure("short.conf", SHORT)
-        hog = Hog(AVAILABLE)
+        hog = Hog(SHORT_SHARE)
         self.addCleanup(hog.close)
         self.must("systemctl", "restart", "virtksmd")
         wait_until(lambda: cgroup.number("memory.high") is not None,

@@ -10,33 +10,18 @@ the one file read-only, as if the kernel did not have it; then limits are all th
 """
 import os
 import signal
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from vktest import RealTestCase, main, virsh, wait_until  # noqa: E402
-from vktest.memory import MIB, PAGE, Cgroup, Course, Hog, Swap, has_cgroup_v2  # noqa: E402
+from vktest.memory import (DWELL_SECONDS, LEASE_SECONDS, MIB, PAGE, SHORT,  # noqa: E402
+                           SHORT_SHARE, Cgroup, Course, Hidden, Hog, Swap, has_cgroup_v2)
 
-# What the agent bears with is as shipped; it only goes faster than it does by itself.
+# As shipped.
 WINDOW_SECONDS = 2
 STALL_US = 0.005 * WINDOW_SECONDS * 1000000
 REFAULTS = 200 * WINDOW_SECONDS
-DWELL_SECONDS = 4
-LEASE_SECONDS = 5
-CONFIG = """\
-[agent]
-memory_tight = 60
-calm_s = 2
-[balloon]
-floor = 50
-[memory_high]
-enable = yes
-step = 20
-dwell_s = %d
-lease_s = %d
-""" % (DWELL_SECONDS, LEASE_SECONDS)
-TIGHT_SHARE = 0.5
 
 MAXIMUM_MIB = 192
 FLOOR_MIB = MAXIMUM_MIB // 2
@@ -80,22 +65,18 @@ class Reclaim(RealTestCase):
 
     def setUp(self):
         super().setUp()
-        self.agent = self.daemon("--mode", "off", config=CONFIG)
+        self.agent = self.daemon("--mode", "off", config=SHORT)
 
     def start(self, name, content, with_reclaim):
         guest = self.domain(name, memory_mib=MAXIMUM_MIB, content=content).start()
         cgroup = Cgroup(guest.pid)
         if not with_reclaim:
-            self.hide(cgroup.path + "/memory.reclaim")
+            hidden = Hidden(cgroup.path + "/memory.reclaim").open()
+            self.addCleanup(hidden.close)
         return guest, cgroup
 
-    def hide(self, path):
-        subprocess.run(["mount", "--bind", path, path], check=True)
-        self.addCleanup(subprocess.run, ["umount", path], check=True)
-        subprocess.run(["mount", "-o", "remount,ro,bind", path], check=True)
-
     def be_short(self):
-        hog = Hog(TIGHT_SHARE)
+        hog = Hog(SHORT_SHARE)
         self.addCleanup(hog.close)
         self.agent.start()
         wait_until(lambda: self.agent.ask("status")["memory"]["level"] == "tight", "tight")

@@ -3,6 +3,7 @@
 
     Hog      a process that has memory and does nothing with it
     Swap     compressed memory as swap
+    Hidden   a file that the kernel seems not to have
     Cgroup   the files of a domain's memory cgroup, version 2
     Course   what they read, many times a second, for as long as a test watches
 """
@@ -20,6 +21,24 @@ MIB = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOUNT = "/sys/fs/cgroup"
 ZRAM = "/sys/block/zram0"
+
+# What the agent bears with is as shipped; it only goes faster than it does by itself. A host of
+# which SHORT_SHARE is available is short.
+SHORT_SHARE = 0.5
+DWELL_SECONDS = 4
+LEASE_SECONDS = 5
+SHORT = """\
+[agent]
+memory_tight = 60
+calm_s = 2
+[balloon]
+floor = 50
+[memory_high]
+enable = yes
+step = 20
+dwell_s = %d
+lease_s = %d
+""" % (DWELL_SECONDS, LEASE_SECONDS)
 
 HOLD = """\
 import mmap, signal, sys
@@ -80,6 +99,22 @@ class Swap:
         subprocess.run(["swapoff", "/dev/zram0"], check=True)
         with open(ZRAM + "/reset", "w", encoding="ascii") as file:
             file.write("1\n")
+
+
+class Hidden:
+    """A file that a daemon which starts later cannot write, as if the kernel did not have it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def open(self):
+        subprocess.run(["mount", "--bind", self.path, self.path], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,bind", self.path], check=True)
+        return self
+
+    def close(self):
+        # Lazily: a daemon with a view of its own of the files may still have it open.
+        subprocess.run(["umount", "--lazy", self.path], check=True)
 
 
 class Cgroup:
