@@ -4,7 +4,6 @@
 A record is written for every run, also for one that failed: {"error": "..."} instead of samples.
 """
 import contextlib
-import json
 import os
 import random
 import sys
@@ -15,6 +14,7 @@ from race_control import CONTROLLERS, reset, wait_clean
 from race_library import library_kib
 from race_load import LOADS, Starter, prepare_linux
 from race_sample import FIELDS, Sampler
+from results import append
 
 PERIOD_SECONDS = 0.2
 # Guests under software emulation on a busy host.
@@ -143,17 +143,7 @@ def run_all(options):
     for number, (load, controller) in enumerate(order):
         record = dict(_one(load, controller, options), seed=options.seed, number=number)
         records.append(record)
-        with open(options.results, "a", encoding="ascii") as file:
-            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+        append(record, options.results)
         print("%d/%d %s %s: %s" % (number + 1, len(order), load, controller,
                                    record.get("error", "done")), file=sys.stderr)
-    return records
-
-
-def read_all(paths):
-    """The records of files that run_all() wrote."""
-    records = []
-    for path in paths:
-        with open(path, encoding="ascii") as file:
-            records += [json.loads(line) for line in file]
     return records

@@ -7,11 +7,11 @@ import unittest
 import xml.etree.ElementTree
 
 from race_page import BEGIN, END, page_part, write_part
-from race_run import read_all
 from race_score import area, cpu_at, points, reference, saved, score, touched_at
 from race_svg import picture
 from race_table import cell, collect, middle
 from race_target import FLOOR_TIMES, Target, judge, verdicts
+from results import read_all
 
 PAGES_PER_MIB = 256
 

@@ -16,8 +16,9 @@ from vktest import Daemon, Domain
 from vktest.host import domain_names
 from reclaim_host import Limit, MIB
 from reclaim_report import score
-from reclaim_run import (FIELDS, GUESTS, MEMORY_MIB, Guests, append, held_host, recorded,
-                         sample, told_of)
+from reclaim_run import (FIELDS, GUESTS, MEMORY_MIB, Guests, held_host, recorded, sample,
+                         told_of)
+from results import append
 
 LOAD = "random"
 CONFIG = "[balloon]\nenable = yes\n[memory_high]\nenable = yes\n"

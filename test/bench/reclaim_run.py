@@ -5,7 +5,6 @@ A record is written for every run, also for one that failed: {"error": "..."} in
 """
 import contextlib
 import fcntl
-import json
 import os
 import random
 import sys
@@ -15,6 +14,7 @@ import time
 from vktest import Daemon, Domain
 from vktest.host import Host
 from reclaim_host import Limit, Swap, memory_stall_us, swapped_pages
+from results import append
 
 GUESTS = 5
 MEMORY_MIB = 256
@@ -179,12 +179,6 @@ def selftest():
                         None if "run" in fails else [1]], (fails, told)
 
 
-def append(record, path):
-    """One more line of results."""
-    with open(path, "a", encoding="ascii") as file:
-        file.write(json.dumps(record, separators=(",", ":")) + "\n")
-
-
 def run_all(options):
     """The runs; returns the records."""
     dice = random.Random(options.seed)
@@ -201,13 +195,4 @@ def run_all(options):
             print("pair %d, %s: %s, %g s" % (pair + 1, "with" if with_agent else "without",
                                              record.get("error", "done"), record["took"]),
                   file=sys.stderr)
-    return records
-
-
-def read_all(paths):
-    """The records of files that run_all() wrote."""
-    records = []
-    for path in paths:
-        with open(path, encoding="ascii") as file:
-            records += [json.loads(line) for line in file]
     return records
