@@ -8,8 +8,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "proto/grpc_client.h"
-
 /* Split tops its queue up to this. */
 #define QUEUE_BYTES 65536
 /* No reply is padded beyond this, whatever the request asks for. */
@@ -251,10 +249,9 @@ echo_server_teardown(void **state)
 }
 
 GrpcStatus
-echo_server_call(const char *path, const char *method)
+echo_server_status(GrpcClient *client, const char *method, unsigned timeout_ms)
 {
-    g_autoptr(GrpcClient) client = grpc_client_new(path, g_main_context_default());
-    GrpcRpc rpc = { method, &test__echo_reply__descriptor, 5000 };
+    GrpcRpc rpc = { method, &test__echo_reply__descriptor, timeout_ms };
     Test__EchoRequest request = echo_request();
     ProtobufCMessage *reply = NULL;
     g_autoptr(GError) error = NULL;
@@ -263,6 +260,14 @@ echo_server_call(const char *path, const char *method)
         return (GrpcStatus)error->code;
     protobuf_c_message_free_unpacked(reply, NULL);
     return GRPC_STATUS_OK;
+}
+
+GrpcStatus
+echo_server_call(const char *path, const char *method)
+{
+    g_autoptr(GrpcClient) client = grpc_client_new(path, g_main_context_default());
+
+    return echo_server_status(client, method, 5000);
 }
 
 bool

@@ -5,6 +5,7 @@
 #ifndef TEST_SUPPORT_ECHO_SERVER_H
 #define TEST_SUPPORT_ECHO_SERVER_H
 
+#include "proto/grpc_client.h"
 #include "proto/grpc_server.h"
 #include "test/support/echo.pb-c.h"
 
@@ -85,6 +86,15 @@ int echo_server_setup(void **state);
 
 /** echo_server_teardown() - the counterpart; what the loop has left to do about it is done */
 int echo_server_teardown(void **state);
+
+/**
+ * echo_server_status() - make a call, with an empty request
+ * @method:     "/test.Echo/Unary"
+ * @timeout_ms: of the call
+ *
+ * Return: how the call ended.
+ */
+GrpcStatus echo_server_status(GrpcClient *client, const char *method, unsigned timeout_ms);
 
 /**
  * echo_server_call() - make a call on a connection of its own

@@ -22,20 +22,7 @@
 #include "test/support/echo_server.h"
 
 #define REPLY &test__echo_reply__descriptor
-
-static GrpcStatus
-status_of_call(GrpcClient *client, unsigned timeout_ms)
-{
-    GrpcRpc rpc = { "/test.Echo/Unary", REPLY, timeout_ms };
-    Test__EchoRequest request = echo_request();
-    ProtobufCMessage *reply = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (!grpc_client_unary(client, &rpc, &request.base, &reply, &error))
-        return (GrpcStatus)error->code;
-    protobuf_c_message_free_unpacked(reply, NULL);
-    return GRPC_STATUS_OK;
-}
+#define UNARY "/test.Echo/Unary"
 
 /* An echo server in a process of its own, found through a symbolic link at @path. */
 static pid_t
@@ -88,13 +75,13 @@ a_client_of_its_own_notices_a_restart_before_it_calls(void **unused)
     pid_t pid = start_server(path);
 
     (void)unused;
-    assert_int_equal(status_of_call(client, 5000), GRPC_STATUS_OK);
-    assert_int_equal(status_of_call(client, 5000), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_OK);
     stop_server(pid, path);
     pid = start_server(path);
-    assert_int_equal(status_of_call(client, 5000), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_OK);
     stop_server(pid, path);
-    assert_int_equal(status_of_call(client, 5000), GRPC_STATUS_UNAVAILABLE);
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_UNAVAILABLE);
     assert_int_equal(rmdir(directory), 0);
 }
 
@@ -110,10 +97,10 @@ a_server_that_hangs_costs_the_deadline_and_no_more(void **unused)
     (void)unused;
     assert_int_equal(kill(pid, SIGSTOP), 0);
     start_us = g_get_monotonic_time();
-    assert_int_equal(status_of_call(client, 200), GRPC_STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(echo_server_status(client, UNARY, 200), GRPC_STATUS_DEADLINE_EXCEEDED);
     assert_in_range(g_get_monotonic_time() - start_us, 190000, 2000000);
     assert_int_equal(kill(pid, SIGCONT), 0);
-    assert_int_equal(status_of_call(client, 5000), GRPC_STATUS_OK);
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_OK);
     stop_server(pid, path);
     assert_int_equal(rmdir(directory), 0);
 }
@@ -255,7 +242,7 @@ status_of_script(const char *script)
     g_autofree char *directory = g_dir_make_tmp("client-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(directory, "s", NULL);
     GrpcListen where = { path, 0600, (gid_t)-1, false };
-    GrpcRpc rpc = { "/test.Echo/Unary", REPLY, 5000 };
+    GrpcRpc rpc = { UNARY, REPLY, 5000 };
     Test__EchoRequest request = echo_request();
     GrpcClient *client = grpc_client_new(path, NULL);
     g_autoptr(GError) error = NULL;
