@@ -99,6 +99,17 @@ faketarget_free(FakeTarget *fake)
     g_free(fake);
 }
 
+void
+faketarget_expect_refusal(const char *when, FakeTarget *fake, const WorkingSetBackend *backend,
+                          const char *why)
+{
+    g_autoptr(GError) error = NULL;
+    gpointer state = NULL;
+
+    if (backend->open(&fake->target, &state, &error) || !strstr(error->message, why))
+        fail_msg("%s: %s", when, error ? error->message : "opened");
+}
+
 uint64_t
 faketarget_kib(const WorkingSetReading *reading, int32_t node, uint32_t bin, WorkingSetKind kind)
 {

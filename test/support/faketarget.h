@@ -35,6 +35,10 @@ FakeTarget *faketarget_new(void);
 void faketarget_free(FakeTarget *fake);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeTarget, faketarget_free)
 
+/** faketarget_expect_refusal() - fails unless @backend cannot be used, and says @why */
+void faketarget_expect_refusal(const char *when, FakeTarget *fake, const WorkingSetBackend *backend,
+                               const char *why);
+
 /** faketarget_kib() - bytes of a kind in a bin of a reading's node, in KiB */
 uint64_t faketarget_kib(const WorkingSetReading *reading, int32_t node, uint32_t bin,
                         WorkingSetKind kind);

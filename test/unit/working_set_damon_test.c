@@ -139,16 +139,12 @@ says_why_it_cannot_be_used(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = fakedamon_new();
-        g_autoptr(GError) error = NULL;
-        gpointer state = NULL;
 
         if (rows[i].text)
             fakeroot_write(fake->root, rows[i].path, "%s", rows[i].text);
         else
             fakeroot_remove(fake->root, rows[i].path);
-        if (working_set_damon.open(&fake->target, &state, &error) ||
-            !strstr(error->message, rows[i].why))
-            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        faketarget_expect_refusal(rows[i].when, fake, &working_set_damon, rows[i].why);
         assert_int_equal(fake->host.damon_slots, 0);
         if (i < 3) /* not ours to touch */
             assert_string_equal(fake->log->str, "");

@@ -239,13 +239,9 @@ says_why_it_cannot_be_used(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = kernel_with_idle_tracking();
-        g_autoptr(GError) error = NULL;
-        gpointer state = NULL;
 
         fakeroot_remove(fake->root, rows[i].missing);
-        if (working_set_idle.open(&fake->target, &state, &error) ||
-            !strstr(error->message, rows[i].why))
-            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        faketarget_expect_refusal(rows[i].when, fake, &working_set_idle, rows[i].why);
     }
 }
 

@@ -198,15 +198,11 @@ says_why_it_cannot_be_used(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = kernel_with_reports();
-        g_autoptr(GError) error = NULL;
-        gpointer state = NULL;
 
         fake->hook = refuse;
         if (rows[i].missing)
             fakeroot_remove(fake->root, rows[i].missing);
-        if (working_set_page_age.open(&fake->target, &state, &error) ||
-            !strstr(error->message, rows[i].why))
-            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        faketarget_expect_refusal(rows[i].when, fake, &working_set_page_age, rows[i].why);
         assert_int_equal(fake->host.age_nodes, 0);
     }
 }

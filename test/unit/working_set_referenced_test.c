@@ -141,8 +141,6 @@ says_why_it_cannot_be_used(void **unused)
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = process_with_marks();
-        g_autoptr(GError) error = NULL;
-        gpointer state = NULL;
 
         fakeroot_remove(fake->root, "proc/42/maps");
         fakeroot_remove(fake->root, "proc/42/smaps");
@@ -150,9 +148,7 @@ says_why_it_cannot_be_used(void **unused)
             fakeroot_write(fake->root, "proc/42/maps", "%s", rows[i].maps);
         if (rows[i].smaps)
             fakeroot_write(fake->root, "proc/42/smaps", "%s", rows[i].smaps);
-        if (working_set_referenced.open(&fake->target, &state, &error) ||
-            !strstr(error->message, rows[i].why))
-            fail_msg("%s: %s", rows[i].when, error ? error->message : "opened");
+        faketarget_expect_refusal(rows[i].when, fake, &working_set_referenced, rows[i].why);
         assert_string_equal(fake->log->str, "");
     }
 }
