@@ -190,6 +190,27 @@ holdhost_answer_soon(HoldHost *host, unsigned n)
 }
 
 void
+holdhost_expect_stop(HoldHost *host, const Actuator *actuator, void *context, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *note = NULL;
+    g_autofree char *kept = NULL;
+    g_autofree char *left = NULL;
+
+    host->is_away = true;
+    assert_false(actuator->restore(context, &note, &error));
+    assert_non_null(strstr(error->message, why));
+    kept = holdhost_entry(host, actuator->name);
+    assert_non_null(kept);
+    g_clear_error(&error);
+    host->is_away = false;
+    holdhost_answer_soon(host, 1);
+    assert_true(actuator->restore(context, &note, &error));
+    left = holdhost_entry(host, actuator->name);
+    assert_null(left);
+}
+
+void
 holdhost_tell(HoldHost *host)
 {
     for (size_t i = 0; i < HOLDHOST_DOMAINS; i++)

@@ -63,6 +63,15 @@ void holdhost_answer_text(HoldHost *host, ChangeResult result, const char *detai
  */
 void holdhost_answer_soon(HoldHost *host, unsigned n);
 
+/**
+ * holdhost_expect_stop() - a value of the first domain stays on record while libvirt is away, which
+ *                          is said, and goes back when it is there again
+ * @actuator: has set it
+ * @context:  of the actuator
+ * @why:      words of what is said
+ */
+void holdhost_expect_stop(HoldHost *host, const Actuator *actuator, void *context, const char *why);
+
 /** holdhost_tell() - libvirt has told new figures of all domains */
 void holdhost_tell(HoldHost *host);
 

@@ -416,21 +416,9 @@ static void
 a_stop_puts_back_and_says_what_could_not_be(void **state)
 {
     HoldHost *host = *state;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *note = NULL;
-    g_autofree char *entry = NULL;
 
     switch_off(host);
-    host->is_away = true;
-    assert_false(merge_actuator.restore(&merge, &note, &error));
-    assert_non_null(strstr(error->message, "the merging of 1 domains"));
-    entry = holdhost_entry(host, "merge");
-    assert_non_null(entry);
-    g_clear_error(&error);
-    host->is_away = false;
-    holdhost_answer_soon(host, 1);
-    assert_true(merge_actuator.restore(&merge, &note, &error));
-    assert_null(holdhost_entry(host, "merge"));
+    holdhost_expect_stop(host, &merge_actuator, &merge, "the merging of 1 domains");
 }
 
 int

@@ -201,21 +201,9 @@ static void
 a_stop_puts_back_and_says_what_could_not_be(void **state)
 {
     HoldHost *host = *state;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *note = NULL;
-    g_autofree char *entry = NULL;
 
     set_first(host);
-    host->is_away = true;
-    assert_false(stats_period_actuator.restore(&period, &note, &error));
-    assert_non_null(strstr(error->message, "period of statistics"));
-    entry = holdhost_entry(host, "stats_period");
-    assert_non_null(entry);
-    g_clear_error(&error);
-    host->is_away = false;
-    holdhost_answer_soon(host, 1);
-    assert_true(stats_period_actuator.restore(&period, &note, &error));
-    assert_null(holdhost_entry(host, "stats_period"));
+    holdhost_expect_stop(host, &stats_period_actuator, &period, "period of statistics");
 }
 
 int
