@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "test/support/fakeagent.h"
 
+#include <string.h>
+
 #include "agent/log.h"
 #include "agent/reclaim.h"
 #include "test/support/await.h"
@@ -115,6 +117,19 @@ fakeagent_ksm(Agent *agent, const char *name)
     if (!g_file_get_contents(path, &text, NULL, &error))
         fail_msg("%s", error->message);
     return g_ascii_strtoull(text, NULL, 10);
+}
+
+void
+fakeagent_expect_source(const Agent *agent, const Source *source, const char *when,
+                        SourceState state, const char *detail)
+{
+    const char *said = NULL;
+    SourceState have = source->state(agent, &said);
+
+    if (have != state)
+        fail_msg("%s: %s (%s)", when, source_state_name(have), said ? said : "no detail");
+    if (detail ? !said || !strstr(said, detail) : said != NULL)
+        fail_msg("%s: \"%s\", want \"%s\"", when, said ? said : "", detail);
 }
 
 void

@@ -9,6 +9,7 @@
 #define TEST_SUPPORT_FAKEAGENT_H
 
 #include "agent/agent.h"
+#include "agent/source/source.h"
 #include "test/support/fakeroot.h"
 
 #define FAKEAGENT_KSM "sys/kernel/mm/ksm/"
@@ -40,6 +41,14 @@ FakeRoot *fakeagent_root(Agent *agent);
  * Return: its number.
  */
 guint64 fakeagent_ksm(Agent *agent, const char *name);
+
+/**
+ * fakeagent_expect_source() - fails unless a source has a state, and says why
+ * @when:   for the message
+ * @detail: words of what it says; NULL: it must say nothing
+ */
+void fakeagent_expect_source(const Agent *agent, const Source *source, const char *when,
+                             SourceState state, const char *detail);
 
 /** fakeagent_tick() - wish for a full tick, and run the loop until there was one */
 void fakeagent_tick(Agent *agent);

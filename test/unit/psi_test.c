@@ -179,13 +179,7 @@ is_open(const Agent *agent)
 static void
 assert_state(const Agent *agent, const char *when, SourceState want, const char *want_detail)
 {
-    const char *detail;
-    SourceState have = state_of(agent, &detail);
-
-    if (have != want)
-        fail_msg("%s: %s (%s)", when, source_state_name(have), detail ? detail : "no detail");
-    if (want_detail ? !detail || !strstr(detail, want_detail) : detail != NULL)
-        fail_msg("%s: \"%s\", want \"%s\"", when, detail ? detail : "", want_detail);
+    fakeagent_expect_source(agent, &psi_source, when, want, want_detail);
 }
 
 /* One event of the kernel; like PSI, it is over once it has been seen. */

@@ -121,13 +121,7 @@ teardown(void **state)
 static void
 assert_state(const Agent *agent, const char *when, SourceState want, const char *want_detail)
 {
-    const char *detail = NULL;
-    SourceState have = vmpressure_source.state(agent, &detail);
-
-    if (have != want)
-        fail_msg("%s: %s (%s)", when, source_state_name(have), detail ? detail : "no detail");
-    if (want_detail ? !detail || !strstr(detail, want_detail) : detail != NULL)
-        fail_msg("%s: \"%s\", want \"%s\"", when, detail ? detail : "", want_detail);
+    fakeagent_expect_source(agent, &vmpressure_source, when, want, want_detail);
 }
 
 static bool
