@@ -239,8 +239,8 @@ fakedaemon_client(const FakeDaemon *daemon, const char *const *words)
     return child_start(argv);
 }
 
-void
-fakedaemon_expect(const FakeDaemon *daemon, const char *line, const char *want)
+char *
+fakedaemon_output(const FakeDaemon *daemon, const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, " ", -1);
     g_autoptr(Child) child = fakedaemon_client(daemon, (const char *const *)words);
@@ -248,7 +248,15 @@ fakedaemon_expect(const FakeDaemon *daemon, const char *line, const char *want)
 
     if (code != 0)
         fail_msg("%s: exit code %d: %s", line, code, child_err(child));
-    if (strcmp(child_out(child), want) != 0)
-        fail_msg("%s:\n%s\nwant:\n%s", line, child_out(child), want);
     assert_string_equal(child_err(child), "");
+    return g_strdup(child_out(child));
+}
+
+void
+fakedaemon_expect(const FakeDaemon *daemon, const char *line, const char *want)
+{
+    g_autofree char *out = fakedaemon_output(daemon, line);
+
+    if (strcmp(out, want) != 0)
+        fail_msg("%s:\n%s\nwant:\n%s", line, out, want);
 }

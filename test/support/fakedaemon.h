@@ -57,8 +57,11 @@ const char *fakedaemon_asked(const FakeDaemon *daemon);
 /** fakedaemon_client() - start the real virtksm with this daemon's socket and up to 4 words */
 Child *fakedaemon_client(const FakeDaemon *daemon, const char *const *words);
 
-/** fakedaemon_expect() - run fakedaemon_client() on a line, words parted by blanks: it prints @want
- */
+/** fakedaemon_output() - run fakedaemon_client() on a line, words parted by blanks; what it prints
+ * (the caller frees it). It must end with 0, and complain of nothing. */
+char *fakedaemon_output(const FakeDaemon *daemon, const char *line);
+
+/** fakedaemon_expect() - fakedaemon_output() is @want */
 void fakedaemon_expect(const FakeDaemon *daemon, const char *line, const char *want);
 
 #endif

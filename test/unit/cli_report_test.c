@@ -107,24 +107,11 @@ teardown(void **state)
     return 0;
 }
 
-/* What "virtksm report" prints; the caller frees it. */
-static char *
-report(const World *world, const char *word1, const char *word2)
-{
-    const char *const words[] = { "report", word1, word1 ? word2 : NULL, NULL };
-    g_autoptr(Child) child = fakedaemon_client(world->daemon, words);
-    int code = child_wait(child);
-
-    if (code != 0)
-        fail_msg("exit code %d: %s", code, child_err(child));
-    assert_string_equal(child_err(child), "");
-    return g_strdup(child_out(child));
-}
-
 static void
 the_table_shows_domains_then_other_processes_then_the_host(void **state)
 {
-    g_autofree char *out = report(*state, NULL, NULL);
+    World *world = *state;
+    g_autofree char *out = fakedaemon_output(world->daemon, "report");
 
     assert_string_equal(
         out,
@@ -161,10 +148,10 @@ a_table_of_large_domains_fits_a_hundred_columns(void **state)
     web->ballooned_bytes = web->untouched_bytes = web->overhead_bytes = 1023 * MIB * 1024;
     web->saved_pages = web->merging_pages = 1023 * MIB * 1024 / 4096;
     web->profit_bytes = -(int64_t)(1023 * MIB * 1024);
-    all = report(world, NULL, NULL);
+    all = fakedaemon_output(world->daemon, "report");
     assert_width(all, 100);
     world->report.n_domains = 1;
-    one = report(world, "web", NULL);
+    one = fakedaemon_output(world->daemon, "report web");
     assert_width(one, 100);
 }
 
@@ -188,7 +175,7 @@ one_domain_is_shown_figure_by_figure_with_what_it_is_a_part_of(void **state)
     world->web.has_profit_bytes = world->web.has_ksmd_cpu_us = true;
     world->web.profit_bytes = -4096;
     world->web.ksmd_cpu_us = 61000000;
-    out = report(world, "web", NULL);
+    out = fakedaemon_output(world->daemon, "report web");
     assert_string_equal(fakedaemon_asked(world->daemon), "Report web");
     assert_non_null(strstr(out, "Name of the domain.\n"));
     assert_non_null(strstr(out, "11111111-2222-4333-8444-555555555555\n"));
@@ -231,15 +218,15 @@ what_would_be_needed_is_held_against_what_is_available(void **state)
     World *world = *state;
     g_autofree char *enough = NULL;
     g_autofree char *little = NULL;
-    g_autofree char *unknown = report(world, NULL, NULL);
+    g_autofree char *unknown = fakedaemon_output(world->daemon, "report");
 
     world->host.has_total_bytes = world->host.has_available_bytes = true;
     world->host.has_unshare_bytes = true;
     world->host.total_bytes = 1024 * MIB;
     world->host.available_bytes = world->host.unshare_bytes = 40 * MIB;
-    enough = report(world, NULL, NULL);
+    enough = fakedaemon_output(world->daemon, "report");
     world->host.available_bytes = 39 * MIB;
-    little = report(world, NULL, NULL);
+    little = fakedaemon_output(world->daemon, "report");
     assert_non_null(strstr(enough, "\nOf 1.0 GiB of memory 40.0 MiB is available; if all sharing "
                                    "broke, 40.0 MiB would be needed.\n"));
     assert_non_null(strstr(little, " 40.0 MiB would be needed: too much.\n"));
@@ -251,12 +238,12 @@ how_short_of_memory_the_host_is_stands_below_the_table(void **state)
 {
     char level[] = "tight", reason[] = "it is\nso";
     World *world = *state;
-    g_autofree char *unknown = report(world, NULL, NULL);
+    g_autofree char *unknown = fakedaemon_output(world->daemon, "report");
     g_autofree char *known = NULL;
 
     world->host.memory_level = level;
     world->host.memory_reason = reason;
-    known = report(world, NULL, NULL);
+    known = fakedaemon_output(world->daemon, "report");
     assert_non_null(strstr(known, "\nMemory is tight: it is\\nso.\n"));
     assert_null(strstr(unknown, "Memory is"));
 }
@@ -270,7 +257,7 @@ one_domain_of_a_host_that_saves_nothing_is_no_share_of_it(void **state)
     world->report.n_domains = 1;
     world->host.saved_pages = 0;
     world->web.saved_pages = 0;
-    out = report(world, "web", NULL);
+    out = fakedaemon_output(world->daemon, "report web");
     assert_non_null(strstr(out, "\nKSM saves nothing on this host at present.\n"));
     assert_null(strstr(out, "%"));
 }
@@ -279,11 +266,11 @@ static void
 a_sample_that_moved_is_said_to_have_moved(void **state)
 {
     World *world = *state;
-    g_autofree char *steady = report(world, NULL, NULL);
+    g_autofree char *steady = fakedaemon_output(world->daemon, "report");
     g_autofree char *unsteady = NULL;
 
     world->report.steady = false;
-    unsteady = report(world, NULL, NULL);
+    unsteady = fakedaemon_output(world->daemon, "report");
     assert_null(strstr(steady, "Note:"));
     assert_non_null(strstr(unsteady, "\nNote: KSM was merging while the domains were read"));
 }
@@ -297,7 +284,7 @@ a_host_without_ksm_is_said_to_be_one(void **state)
     world->report.host = NULL;
     world->report.others = NULL;
     world->report.n_domains = 0;
-    out = report(world, NULL, NULL);
+    out = fakedaemon_output(world->daemon, "report");
     assert_string_equal(
         out, "DOMAIN           MAX  RESIDENT  SAVED  BALLOONED  SWAPPED  UNTOUCHED  OVERHEAD\n"
              "other processes    -         -      -          -        -          -         -\n"
@@ -314,10 +301,10 @@ pages_without_a_page_size_are_not_known(void **state)
 
     world->report.has_page_size = false;
     world->report.n_domains = 1;
-    out = report(world, "web", NULL);
+    out = fakedaemon_output(world->daemon, "report web");
     assert_figure(out, "merging_pages", "10240");
     g_free(out);
-    out = report(world, NULL, NULL);
+    out = fakedaemon_output(world->daemon, "report");
     assert_non_null(strstr(out, "700.0 MiB      -          -"));
 }
 
@@ -325,7 +312,7 @@ static void
 csv_has_a_row_of_raw_figures_for_each(void **state)
 {
     World *world = *state;
-    g_autofree char *out = report(world, "--format", "csv");
+    g_autofree char *out = fakedaemon_output(world->daemon, "report --format csv");
 
     assert_string_equal(fakedaemon_asked(world->daemon), "Report");
     assert_string_equal(
@@ -374,7 +361,7 @@ json_is_the_message_with_null_for_what_is_not_known(void **state)
 
     world->host.has_ksm_zero_pages = true;
     world->host.ksm_zero_pages = (uint64_t)1 << 63;
-    out = report(world, "--format", "json");
+    out = fakedaemon_output(world->daemon, "report --format json");
     assert_non_null(strstr(out, "\"ksm_zero_pages\": 9223372036854775808,\n"));
     assert_non_null(strstr(out, "\"page_size\": 4096,\n"));
     assert_non_null(strstr(out, "\"steady\": true\n"));
