@@ -16,14 +16,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 import footprint  # noqa: E402
 from fakecase import FakeDaemon, wait_until  # noqa: E402
 from fakehost import FakeHost  # noqa: E402
-from fakelibvirt import TEST_NAME, TEST_UUID, FakeLibvirtd, domain_xml  # noqa: E402
+from fakelibvirt import (TEST_NAME, TEST_UUID, FakeLibvirtd, domain_xml,  # noqa: E402
+                         uuid_of)
 
 STARTS = 200
 NUMBERS = (1, 10, 100, 1000)
-
-
-def uuid_of(number):
-    return "%08d-1111-4111-8111-111111111111" % number
 
 
 class Case:

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import write_host  # noqa: E402
+from fakelibvirt import uuid_of, write_running  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGESIZE")
 GIB_HOUR = 2 ** 30 * 3600
@@ -30,10 +30,6 @@ TINY_DISK = "mount -t tmpfs -o size=%s none \"$0\" && exec \"$@\""
 READ_ONLY_DISK = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\""
 
 
-def uuid_of(number):
-    return "%08d-1111-4111-8111-111111111111" % number
-
-
 def is_root():
     return os.geteuid() == 0
 
@@ -42,8 +38,7 @@ class History(FakeTestCase):
 
     def with_domains(self, names=("web",), config=""):
         host = self.host("6.18")
-        uri = write_host(host.base + "/node.xml",
-                         [(name, uuid_of(number), True) for number, name in enumerate(names)])
+        uri = write_running(host.base, names)
         for number, name in enumerate(names):
             process = host.add_qemu(name.encode("ascii", "replace").decode().replace("\n", "?")
                                     .replace("/", "?"), uuid_of(number), resident_pages=262144)

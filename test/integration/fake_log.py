@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import write_host  # noqa: E402
+from fakelibvirt import uuid_of, write_running  # noqa: E402
 
 FORGED = "virtksmd: all is well"
 NAMES = ("a&#10;" + FORGED, "b&#13;" + FORGED, "c %s%n%s %x", "d\u202e\u2028", "e&#127;&#133;",
@@ -19,10 +19,6 @@ SECRET = "correct-horse-battery-staple"
 METADATA = "<description>%s</description><metadata><virtksm:policy " \
            "xmlns:virtksm='urn:virtksm:domain:1' password='%s'><virtksm:ksm weight='%s'/>" \
            "<virtksm:%s/></virtksm:policy></metadata>" % ((SECRET,) * 4)
-
-
-def uuid_of(number):
-    return "%08d-1111-4111-8111-111111111111" % number
 
 
 class Log(FakeTestCase):
@@ -40,8 +36,7 @@ class Log(FakeTestCase):
 
     def test_names_and_metadata_of_libvirts_domains(self):
         host = self.host()
-        domains = [(name, uuid_of(number), True) for number, name in enumerate(NAMES)]
-        uri = write_host(host.base + "/node.xml", domains, {name: METADATA for name in NAMES})
+        uri = write_running(host.base, NAMES, {name: METADATA for name in NAMES})
         daemon = self.started("--log-level", "debug", host=host, connect=uri)
         wait_until(lambda: len(daemon.names()) == len(NAMES), lambda: "all: %s" % daemon.names())
         wait_until(lambda: "metadata" in daemon.log(), "what is wrong with it is told")

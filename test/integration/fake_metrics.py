@@ -23,7 +23,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import EXIT_CONFIG, FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import FakeLibvirtd, write_host  # noqa: E402
+from fakelibvirt import FakeLibvirtd, uuid_of, write_running  # noqa: E402
 
 PACKAGING = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../packaging")
 ROWS = PACKAGING + "/../agent/report/metrics_domain.c"
@@ -49,10 +49,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def uuid_of(number):
-    return "%08d-1111-4111-8111-111111111111" % number
 
 
 def figures(text):
@@ -108,8 +104,7 @@ class MetricsTestCase(FakeTestCase):
 
     def with_domains(self, names, **options):
         host = self.host()
-        uri = write_host(host.base + "/node.xml",
-                         [(name, uuid_of(number), True) for number, name in enumerate(names)])
+        uri = write_running(host.base, names)
         processes = [host.add_qemu(name, uuid_of(number), resident_pages=1000)
                      for number, name in enumerate(names)]
         daemon, port = self.scraped("--mode", "observe", host=host, connect=uri, **options)

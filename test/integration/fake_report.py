@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import KSM  # noqa: E402
-from fakelibvirt import write_host  # noqa: E402
+from fakelibvirt import uuid_of, write_running  # noqa: E402
 from seed import seed  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -25,17 +25,12 @@ U64_MAX = 2 ** 64 - 1
 READ_GAP = 0.11
 
 
-def uuid_of(number):
-    return "%08d-1111-4111-8111-111111111111" % number
-
-
 class ReportTestCase(FakeTestCase):
 
     def with_domains(self, names, kernel="6.18", without=()):
         """Host, daemon and the process of each domain that has one."""
         host = self.host(kernel)
-        uri = write_host(host.base + "/node.xml",
-                         [(name, uuid_of(number), True) for number, name in enumerate(names)])
+        uri = write_running(host.base, names)
         processes = [host.add_qemu(name, uuid_of(number), resident_pages=1000)
                      for number, name in enumerate(names) if name not in without]
         daemon = self.started("--mode", "observe", host=host, connect=uri)
@@ -335,7 +330,7 @@ class Rows(ReportTestCase):
 
     def test_a_pid_file_that_lies_is_not_believed(self):
         host = self.host()
-        uri = write_host(host.base + "/node.xml", [("web", uuid_of(0), True)])
+        uri = write_running(host.base, ["web"])
         stranger = host.add_process("bash", ("bash",))
         host.write("run/libvirt/qemu/web.pid", "%d" % stranger.pid)
         right = host.add_process("qemu-system-x86", ("qemu", "-uuid", uuid_of(0)))

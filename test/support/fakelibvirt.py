@@ -37,6 +37,11 @@ def domain_xml(name, uuid=None, memory_kib=65536, extra=""):
            "<os><type>hvm</type></os></domain>\n" % (name, identity, memory_kib, extra)
 
 
+def uuid_of(number):
+    """Of one of many domains."""
+    return "%08d-1111-4111-8111-111111111111" % number
+
+
 def write_host(path, domains, extras=None):
     """A file for test://PATH: a host with these (name, uuid, is running).
 
@@ -51,6 +56,12 @@ def write_host(path, domains, extras=None):
             file.write(domain_xml(name, uuid, extra=extra))
         file.write("</node>\n")
     return "test://" + path
+
+
+def write_running(base, names, extras=None):
+    """The same in the folder base: these domains run, and have uuid_of() of their numbers."""
+    return write_host(base + "/node.xml",
+                      [(name, uuid_of(number), True) for number, name in enumerate(names)], extras)
 
 
 class FakeLibvirtd:
