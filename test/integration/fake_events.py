@@ -51,11 +51,6 @@ class EventTestCase(FakeTestCase):
     def state(daemon, name):
         return {d["name"]: d["state"] for d in daemon.ask("list")["domains"]}.get(name)
 
-    def assert_connected(self, daemon, connected, seconds=15):
-        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"] == connected,
-                   lambda: "connected %s: %s" % (connected, daemon.ask("status")["libvirt"]),
-                   seconds)
-
 
 class Lifecycle(EventTestCase):
 
@@ -257,9 +252,9 @@ class Connection(EventTestCase):
         libvirtd = FakeLibvirtd(host.base)
         self.addCleanup(libvirtd.close)
         daemon = self.started(host=host, connect=libvirtd.uri)
-        self.assert_connected(daemon, False)
+        daemon.wait_connected(False, 15)
         libvirtd.start().hold()
-        self.assert_connected(daemon, True)
+        daemon.wait_connected(True, 15)
         self.assert_same(daemon, libvirtd)
         self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 0)
 
@@ -270,13 +265,13 @@ class Connection(EventTestCase):
         self.assert_same(daemon, libvirtd)
         before = self.known(daemon)
         libvirtd.kill()
-        self.assert_connected(daemon, False)
+        daemon.wait_connected(False, 15)
         self.assertEqual(self.known(daemon), before, "it goes on with what it knows")
         daemon.ask("mode", "fixed")
         self.assertEqual(host.settings(), FIXED)
         libvirtd.close()
         libvirtd.start().hold()
-        self.assert_connected(daemon, True)
+        daemon.wait_connected(True, 15)
         self.assert_same(daemon, libvirtd)
         self.assertEqual(daemon.names(), [TEST_NAME])  # the new libvirtd knows no other
         self.assertEqual(daemon.ask("list")["domains"][0]["uuid"], TEST_UUID)
@@ -296,7 +291,7 @@ class Connection(EventTestCase):
         self.assertEqual(daemon.names(), [TEST_NAME])
         self.assertEqual(host.ksm("run"), 1)
         libvirtd.send(signal.SIGCONT)
-        self.assert_connected(daemon, True, 20)
+        daemon.wait_connected(True, 20)
         self.assert_same(daemon, libvirtd)
         self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 1)
 

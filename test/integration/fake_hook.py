@@ -173,7 +173,7 @@ class BesideLibvirt(HookTestCase):
         host = self.host()
         libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(host=host, connect=libvirtd.uri)
-        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "connected")
+        daemon.wait_connected()
         with open(host.base + "/web.xml", "w", encoding="utf-8") as file:
             file.write(domain_xml("web", UUID))
         libvirtd.virsh("define %s/web.xml" % host.base)

@@ -40,16 +40,8 @@ class OutageTestCase(FakeTestCase):
         host = self.found_host()
         libvirtd = FakeLibvirtd.for_test(self, host.base)
         daemon = self.started(*arguments, host=host, connect=libvirtd.uri, **options)
-        self.assert_knows(daemon, libvirtd)
+        libvirtd.wait_known(daemon)
         return host, libvirtd, daemon
-
-    def assert_knows(self, daemon, libvirtd):
-        """The daemon knows the domains that run, each once, by number and name."""
-        def known():
-            return sorted((d["name"], d["id"]) for d in daemon.ask("list")["domains"])
-
-        wanted = sorted(libvirtd.domains().items())
-        wait_until(lambda: known() == wanted, lambda: "knows %s, want %s" % (known(), wanted))
 
 
 class KsmFiles(OutageTestCase):
@@ -202,7 +194,7 @@ class Agent(OutageTestCase):
         host.set_counters(pages_scanned=10 ** 12, pages_shared=5, pages_sharing=10 ** 6)
         time.sleep(2)
         daemon.send(signal.SIGCONT)
-        self.assert_knows(daemon, libvirtd)
+        libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), [TEST_NAME, "web"])
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
@@ -276,13 +268,13 @@ class Libvirt(OutageTestCase):
         _, libvirtd, daemon = self.with_libvirtd(config=self.IMPATIENT)
         libvirtd.define("web")
         libvirtd.send(signal.SIGSTOP)
-        wait_until(lambda: not daemon.ask("status")["libvirt"]["connected"], "it is given up")
+        daemon.wait_connected(False)
         self.assertEqual(daemon.names(), [TEST_NAME], "it goes on with what it knows")
         self.assertIn("not connected, going on with what is known", daemon.log())
         libvirtd.send(signal.SIGCONT)
         libvirtd.virsh("destroy test", "start web")
-        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "connected again")
-        self.assert_knows(daemon, libvirtd)
+        daemon.wait_connected()
+        libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), ["web"])
 
     def test_another_libvirtd_at_the_same_socket_is_the_one_after_the_first_has_ended(self):

@@ -118,17 +118,6 @@ class OtherWriters(Reclaim):
 class Libvirtd(FakeTestCase):
     """See fake_events, fake_outage.Libvirt; real_libvirtd, real_hook."""
 
-    def assert_same(self, daemon, libvirtd):
-        def known():
-            return sorted((d["name"], d["id"]) for d in daemon.ask("list")["domains"])
-
-        wanted = sorted(libvirtd.domains().items())
-        wait_until(lambda: known() == wanted, lambda: "knows %s, want %s" % (known(), wanted))
-
-    def wait_connected(self, daemon, wanted):
-        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"] == wanted,
-                   "connected: %s" % wanted)
-
     def test_libvirtd_absent_hanging_or_restarted_costs_no_domain_and_doubles_none(self):
         host = self.host()
         libvirtd = FakeLibvirtd(host.base)
@@ -139,24 +128,24 @@ class Libvirtd(FakeTestCase):
         libvirtd.start().hold()
         libvirtd.define("web", "db")
         libvirtd.virsh("start web", "start db")
-        self.wait_connected(daemon, True)
-        self.assert_same(daemon, libvirtd)
+        daemon.wait_connected()
+        libvirtd.wait_known(daemon)
 
         libvirtd.send(signal.SIGSTOP)
-        self.wait_connected(daemon, False)
+        daemon.wait_connected(False)
         self.assertEqual(daemon.names(), ["db", TEST_NAME, "web"], "it goes on with what it knows")
         daemon.ask("kick")
         libvirtd.send(signal.SIGCONT)
         libvirtd.virsh("destroy db", "destroy web", "start web")
-        self.wait_connected(daemon, True)
-        self.assert_same(daemon, libvirtd)
+        daemon.wait_connected()
+        libvirtd.wait_known(daemon)
 
         libvirtd.kill()
-        self.wait_connected(daemon, False)
+        daemon.wait_connected(False)
         self.assertEqual(daemon.names(), [TEST_NAME, "web"])
         libvirtd.start().hold()
-        self.wait_connected(daemon, True)
-        self.assert_same(daemon, libvirtd)
+        daemon.wait_connected()
+        libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), [TEST_NAME], "what the new one has")
 
 

@@ -194,7 +194,7 @@ class Set(FakeTestCase):
     def test_while_libvirtd_is_away_it_is_refused(self):
         libvirtd, daemon = self.pair()
         libvirtd.kill()
-        wait_until(lambda: not daemon.ask("status")["libvirt"]["connected"], "it is noticed", 15)
+        daemon.wait_connected(False, 15)
         self.assert_refused(daemon, 1, "libvirt is not connected", "test", "ksm.weight=1")
 
     def test_the_end_does_not_wait_for_a_libvirtd_that_hangs(self):

@@ -233,6 +233,11 @@ class FakeDaemon:
     def names(self):
         return [domain["name"] for domain in self.ask("list")["domains"]]
 
+    def wait_connected(self, connected=True, seconds=WAIT_SECONDS):
+        """Waits until it is connected to libvirt, or has noticed that it is not."""
+        wait_until(lambda: self.ask("status")["libvirt"]["connected"] == connected,
+                   lambda: "connected %s: %s" % (connected, self.ask("status")["libvirt"]), seconds)
+
 
 class FakeTestCase(unittest.TestCase):
     """Hosts and daemons end with the test that made them."""

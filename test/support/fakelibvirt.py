@@ -148,6 +148,14 @@ class FakeLibvirtd:
             file.write(domain_xml(name))
         return path
 
+    def wait_known(self, daemon):
+        """Waits until the daemon knows the domains that run, each once, by number and name."""
+        def known():
+            return sorted((d["name"], d["id"]) for d in daemon.ask("list")["domains"])
+
+        wanted = sorted(self.domains().items())
+        wait_until(lambda: known() == wanted, lambda: "knows %s, want %s" % (known(), wanted))
+
     def domains(self):
         """The running domains: name -> number of the start."""
         done = subprocess.run(["virsh", "-q", "-c", self.uri, "list"], stdout=subprocess.PIPE,
