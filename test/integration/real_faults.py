@@ -39,11 +39,6 @@ class Faults(RealTestCase):
     def quick(self):
         return self.daemon(config=QUICK).start()
 
-    def row(self, daemon, domain):
-        rows = [row for row in daemon.ask("list")["domains"] if row["name"] == domain.name]
-        self.assertLessEqual(len(rows), 1, "doubled")
-        return rows[0] if rows else None
-
     def assert_same(self, daemon):
         """It knows the domains that run, and no others."""
         def known():
@@ -52,7 +47,7 @@ class Faults(RealTestCase):
         wait_until(lambda: known() == sorted(domain_names(running_only=True)),
                    lambda: "knows %s, want %s" % (known(), domain_names(running_only=True)))
 
-    def assert_adds_up(self, daemon):
+    def assert_saved_adds_up(self, daemon):
         report = daemon.ask("report")
         saved = sum(row["saved_pages"] or 0 for row in report["domains"])
         self.assertEqual(saved + report["others"]["saved_pages"], report["host"]["saved_pages"])
@@ -70,7 +65,7 @@ class Faults(RealTestCase):
         daemon.ask("kick")
         virsh("start", two.name, check=False)  # libvirt may refuse it, or find a way
         self.assert_same(daemon)
-        self.assert_adds_up(daemon)
+        self.assert_saved_adds_up(daemon)
         self.assertIsNotNone(self.row(daemon, one))
         one.destroy()
         self.assert_same(daemon)
@@ -95,7 +90,7 @@ class Faults(RealTestCase):
             self.assertEqual(ksm.read("run"), 1)
             os.kill(crashing.pid, signal.SIGSEGV)
             wait_until(lambda: not self.row(daemon, crashing), "it is gone")
-            self.assert_adds_up(daemon)
+            self.assert_saved_adds_up(daemon)
             descriptors.append(len(os.listdir("/proc/%d/fd" % daemon.pid)))
         self.assertEqual(len(seen), CRASHES, "each start is one of its own")
         self.assertEqual(self.row(daemon, steady)["id"], number)
@@ -123,7 +118,7 @@ class Faults(RealTestCase):
             while time.monotonic() < end:
                 begin = time.monotonic()
                 daemon.ask("kick")
-                self.assert_adds_up(daemon)
+                self.assert_saved_adds_up(daemon)
                 self.assertLess(time.monotonic() - begin, 5)
                 time.sleep(0.2)
             self.assertIsNone(saving.poll(), "the file was not slow")

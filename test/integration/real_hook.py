@@ -57,11 +57,6 @@ class HookTestCase(RealTestCase):
     def told_by_hook(self, watcher):
         return [text for source, text in self.told(watcher) if source == "hook"]
 
-    def row(self, daemon, domain):
-        rows = [row for row in daemon.ask("list")["domains"] if row["name"] == domain.name]
-        self.assertLessEqual(len(rows), 1, "doubled")
-        return rows[0] if rows else None
-
     def wait_for(self, daemon, domain):
         return wait_until(lambda: self.row(daemon, domain), domain.name + " is known", 10)
 
@@ -228,14 +223,6 @@ class MainJob(HookTestCase):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(ksm.knobs(), found)
         self.assertNotIn("originals", os.listdir(daemon.state_dir))
-
-    def assert_adds_up(self, report):
-        saved = sum(row["saved_pages"] for row in report["domains"])
-        merging = sum(row["merging_pages"] for row in report["domains"])
-        host = report["host"]
-        self.assertEqual(saved + report["others"]["saved_pages"], host["saved_pages"], report)
-        self.assertEqual(merging + report["others"]["merging_pages"],
-                         host["pages_shared"] + host["pages_sharing"], report)
 
 
 class BesideLibvirt(HookTestCase):

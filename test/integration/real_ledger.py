@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from vktest import Domain, RealTestCase, ksm, main, wait_until  # noqa: E402
+from vktest.case import row_of  # noqa: E402
 
 MIB = 1 << 20
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -22,11 +23,6 @@ PAGES_PER_MIB = MIB // PAGE
 QUICK = "[ksm]\nsettle_ms = 500\n"
 KINDS = ("video", "translation", "heap", "stack", "other")
 MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
-
-
-def row_of(report, domain):
-    rows = [row for row in report["domains"] if row["name"] == domain.name]
-    return rows[0] if rows else None
 
 
 def read_smaps(pid):
@@ -60,14 +56,7 @@ def overhead_in_smaps(pid, memory_bytes):
 class LedgerTestCase(RealTestCase):
 
     def assert_adds_up(self, report):
-        """The sums that agent/report/ledger.h promises."""
-        host, others = report["host"], report["others"]
-        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
-        self.assertEqual(saved + others["saved_pages"], host["saved_pages"], report)
-        self.assertEqual(host["saved_pages"], host["pages_sharing"] + (host["ksm_zero_pages"] or 0))
-        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
-        self.assertEqual(merging + others["merging_pages"],
-                         host["pages_shared"] + host["pages_sharing"], report)
+        super().assert_adds_up(report)
         for row in report["domains"]:
             self.assert_row_adds_up(row)
 

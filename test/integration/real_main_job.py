@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from vktest import PATIENCE, Domain, RealTestCase, ksm, main, wait_until  # noqa: E402
+from vktest.case import row_of  # noqa: E402
 
 PAGES_PER_MIB = 256
 CALM = ("maintain", "rest")
@@ -20,11 +21,6 @@ CALM = ("maintain", "rest")
 SLACK_PAGES = 600
 
 QUICK = "[ksm]\nsettle_ms = 500\n"
-
-
-def row_of(report, domain):
-    rows = [row for row in report["domains"] if row["name"] == domain.name]
-    return rows[0] if rows else None
 
 
 class MainJob(RealTestCase):
@@ -46,15 +42,6 @@ class MainJob(RealTestCase):
                    lambda: "%d pages merged; now %s\n%s\n%s\n%s" % (
                        wanted, domain.ksm(), ksm.read_all(), daemon.ask("explain"), daemon.log()),
                    90)
-
-    def assert_adds_up(self, report):
-        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
-        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
-        host = report["host"]
-        self.assertEqual(saved + report["others"]["saved_pages"], host["saved_pages"], report)
-        self.assertEqual(host["saved_pages"], host["pages_sharing"] + (host["ksm_zero_pages"] or 0))
-        self.assertEqual(merging + report["others"]["merging_pages"],
-                         host["pages_shared"] + host["pages_sharing"], report)
 
     def test_starts_merge_and_calm_down_and_the_report_says_what_is_saved(self):
         found = ksm.knobs()

@@ -9,6 +9,12 @@ from .domain import Domain
 from .host import Host
 
 
+def row_of(answer, domain):
+    """What an answer of virtksm says of a domain; None: nothing."""
+    rows = [row for row in answer["domains"] if row["name"] == domain.name]
+    return rows[0] if rows else None
+
+
 class RealTestCase(unittest.TestCase):
     """Holds the host for the class; removes domains and daemons after each test.
 
@@ -43,6 +49,23 @@ class RealTestCase(unittest.TestCase):
         daemon = Daemon(*args, **options)
         self.addCleanup(daemon.close)
         return daemon
+
+    def row(self, daemon, domain):
+        """What the daemon's list has of a domain, once; None: nothing."""
+        answer = daemon.ask("list")
+        self.assertLessEqual([row["name"] for row in answer["domains"]].count(domain.name), 1,
+                             "doubled")
+        return row_of(answer, domain)
+
+    def assert_adds_up(self, report):
+        """The sums that agent/report/ledger.h promises, of the domains together."""
+        host, others = report["host"], report["others"]
+        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
+        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
+        self.assertEqual(saved + others["saved_pages"], host["saved_pages"], report)
+        self.assertEqual(host["saved_pages"], host["pages_sharing"] + (host["ksm_zero_pages"] or 0))
+        self.assertEqual(merging + others["merging_pages"],
+                         host["pages_shared"] + host["pages_sharing"], report)
 
 
 def main():
