@@ -115,7 +115,7 @@ class Access(FakeTestCase):
 
     def test_who_follows_the_events_is_told_that_the_daemon_ends(self):
         daemon = self.started()
-        with subprocess.Popen([os.environ["VIRTKSM"], "--socket", daemon.socket, "events"],
+        with subprocess.Popen(daemon.client_command("events"),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
             daemon.ask("kick")
             while "kick" not in reader.stdout.readline():
@@ -128,7 +128,7 @@ class Access(FakeTestCase):
 
     def test_a_reader_that_is_stuck_does_not_hold_up_the_end(self):
         daemon = self.started()
-        with subprocess.Popen([os.environ["VIRTKSM"], "--socket", daemon.socket, "events"],
+        with subprocess.Popen(daemon.client_command("events"),
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as reader:
             for _ in range(20):
                 daemon.ask("kick")

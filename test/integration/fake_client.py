@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 
@@ -184,15 +183,6 @@ class Formats(FakeTestCase):
 
 class Events(FakeTestCase):
 
-    def follow(self, daemon, *options):
-        """virtksm events, from when the daemon sends to it."""
-        process = subprocess.Popen(
-            [os.environ["VIRTKSM"], "--socket", daemon.socket] + list(options) + ["events"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        return process
-
     def lines_after_kicks(self, daemon, process, wanted):
         """Kicks until the reader shows that many more lines; nobody says when it listens."""
         text, end = b"", time.monotonic() + 30
@@ -207,7 +197,7 @@ class Events(FakeTestCase):
 
     def test_a_kick_is_shown_as_one_object_on_one_line(self):
         daemon = self.started()
-        process = self.follow(daemon, "--format", "json")
+        process = self.follow(daemon, "--format", "json", "events")
         events = [json.loads(line) for line in self.lines_after_kicks(daemon, process, 3)]
         for event in events:
             self.assertEqual(misfits(EVENT, event, "event"), [])
@@ -219,7 +209,7 @@ class Events(FakeTestCase):
 
     def test_the_table_has_a_header_and_the_kick(self):
         daemon = self.started()
-        process = self.follow(daemon)
+        process = self.follow(daemon, "events")
         lines = self.lines_after_kicks(daemon, process, 2)
         self.assertIn("SOURCE", lines[0])
         self.assertIn("kick", lines[1])
@@ -228,7 +218,7 @@ class Events(FakeTestCase):
         for number in signal.SIGINT, signal.SIGTERM:
             with self.subTest(signal=number):
                 daemon = self.started()
-                process = self.follow(daemon, "--format", "json")
+                process = self.follow(daemon, "--format", "json", "events")
                 self.lines_after_kicks(daemon, process, 1)
                 process.send_signal(number)
                 self.assertEqual(process.wait(30), 0, process.stderr.read())
@@ -237,7 +227,7 @@ class Events(FakeTestCase):
         for end in "stop", "kill":
             with self.subTest(end=end):
                 daemon = self.started()
-                process = self.follow(daemon, "--format", "json")
+                process = self.follow(daemon, "--format", "json", "events")
                 self.lines_after_kicks(daemon, process, 1)
                 getattr(daemon, end)()
                 self.assertEqual(process.wait(30), 1)
@@ -246,7 +236,7 @@ class Events(FakeTestCase):
     def test_a_reader_that_goes_away_does_the_daemon_no_harm(self):
         daemon = self.started()
         for _ in range(5):
-            process = self.follow(daemon, "--format", "json")
+            process = self.follow(daemon, "--format", "json", "events")
             self.lines_after_kicks(daemon, process, 1)
             process.kill()
             process.wait(30)
@@ -254,7 +244,7 @@ class Events(FakeTestCase):
 
     def test_a_reader_that_stands_still_does_not_stop_the_daemon(self):
         daemon = self.started()
-        process = self.follow(daemon, "--format", "json")
+        process = self.follow(daemon, "--format", "json", "events")
         self.lines_after_kicks(daemon, process, 1)
         process.send_signal(signal.SIGSTOP)
         for _ in range(100):

@@ -278,7 +278,7 @@ class NotAsked(DoctorTestCase):
     def test_somebody_who_may_not_ask(self):
         daemon = self.started()
         os.chmod(daemon.host.base, 0o755)
-        done = subprocess.run([os.environ["VIRTKSM"], "--socket", daemon.socket, "doctor"],
+        done = subprocess.run(daemon.client_command("doctor"),
                               user=NOBODY, group=NOBODY, extra_groups=[], check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, NOT_ASKED, done)

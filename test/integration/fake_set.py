@@ -180,8 +180,8 @@ class Set(FakeTestCase):
     def test_a_client_that_does_not_wait_changes_nothing_for_the_others(self):
         _, daemon = self.pair()
         for number in range(20):
-            with subprocess.Popen([os.environ["VIRTKSM"], "--socket", daemon.socket, "set", "test",
-                                   "ksm.weight=%d" % number], stdout=subprocess.DEVNULL,
+            with subprocess.Popen(daemon.client_command("set", "test", "ksm.weight=%d" % number),
+                                  stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL) as client:
                 client.kill()
         daemon.ask("set", "test", "ksm.weight=77")
@@ -200,9 +200,9 @@ class Set(FakeTestCase):
     def test_the_end_does_not_wait_for_a_libvirtd_that_hangs(self):
         libvirtd, daemon = self.pair()
         libvirtd.send(signal.SIGSTOP)
-        with subprocess.Popen([os.environ["VIRTKSM"], "--socket", daemon.socket, "set", "test",
-                               "ksm.weight=1"], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True) as client:
+        with subprocess.Popen(daemon.client_command("set", "test", "ksm.weight=1"),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True) as client:
             time.sleep(0.3)  # it is asked, and not answered
             begin = time.monotonic()
             daemon.send(signal.SIGTERM)

@@ -125,7 +125,7 @@ class Sockets(FakeTestCase):
         daemon = self.started(host=host)
         os.chmod(host.base, 0o755)
         os.chmod(daemon.socket, 0o666)
-        done = subprocess.run([os.environ["VIRTKSM"], "--socket", daemon.socket, "kick"],
+        done = subprocess.run(daemon.client_command("kick"),
                               user=NOBODY, group=NOBODY, extra_groups=[], check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 1, done)
@@ -137,7 +137,7 @@ class Sockets(FakeTestCase):
         host = self.host()
         daemon = self.started(host=host, config="[rpc]\ngroup = nogroup\n")
         os.chmod(host.base, 0o755)
-        done = subprocess.run([os.environ["VIRTKSM"], "--socket", daemon.socket, "kick"],
+        done = subprocess.run(daemon.client_command("kick"),
                               user=NOBODY, group=NOBODY, extra_groups=[], check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 0, done)

@@ -31,7 +31,7 @@ class TraceTestCase(FakeTestCase):
         """A client that records, once its file is there; end it with finish()."""
         path = os.path.join(daemon.host.base, "a.trace")
         process = subprocess.Popen(
-            [CLIENT, "--socket", daemon.socket, "trace", "record", "-o", path, *arguments],
+            daemon.client_command("trace", "record", "-o", path, *arguments),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
         wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 100,

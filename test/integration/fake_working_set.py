@@ -13,7 +13,6 @@ import re
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -24,6 +23,7 @@ from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 # Memory that was used within a second is the working set, looked at without a pause.
 QUICK = ("[working_set]\nbins = 1,2\nage = 1\ninterval = 1\nbudget = 10\nreport_threshold = 1\n"
          "report_change = 20\n")
+FOLLOWING = ("--format", "json", "working-set", "--follow")
 KIB = 1024
 RESIDENT_KIB = 400000
 CGROUP = "/machine/qemu-1-test.libvirt-qemu"
@@ -158,15 +158,6 @@ class Answers(WorkingSetTestCase):
 
 class Follow(WorkingSetTestCase):
 
-    def follow(self, daemon):
-        process = subprocess.Popen(
-            [os.environ["VIRTKSM"], "--socket", daemon.socket, "--format", "json", "working-set",
-             "--follow"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        return process
-
     def report(self, process, wanted):
         """The next report for which wanted() holds."""
         end = time.monotonic() + 60
@@ -194,7 +185,7 @@ class Follow(WorkingSetTestCase):
         self.fake.write("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
         daemon = self.running()
         self.assertIn("nobody follows working sets", self.psi(daemon))
-        process = self.follow(daemon)
+        process = self.follow(daemon, *FOLLOWING)
         wait_until(lambda: "not the kernel's" in self.psi(daemon), "it is tried")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(30), 0)
@@ -203,7 +194,7 @@ class Follow(WorkingSetTestCase):
     def test_reports_come_when_it_moves_and_under_pressure(self):
         daemon = self.running()
         self.measured(daemon)
-        process = self.follow(daemon)
+        process = self.follow(daemon, *FOLLOWING)
         first = self.report(process, lambda r: True)
         self.assertEqual((first["cause"], first["working_set"]["name"], first["lost"]),
                          ("first", TEST_NAME, 0))

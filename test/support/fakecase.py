@@ -220,8 +220,11 @@ class FakeDaemon:
     def hook_socket(self):
         return self.runtime_dir + "/hook.sock"
 
+    def client_command(self, *args):
+        return [os.environ["VIRTKSM"], "--socket", self.socket, *args]
+
     def client(self, *args):
-        return run_program([os.environ["VIRTKSM"], "--socket", self.socket] + list(args))
+        return run_program(self.client_command(*args))
 
     def ask(self, *args):
         """What virtksm prints as JSON, as Python values."""
@@ -261,6 +264,14 @@ class FakeTestCase(unittest.TestCase):
     def started(self, *args, host=None, **options):
         """A daemon that runs, on a new host unless one is given."""
         return self.daemon(host or self.host(), *args, **options).start()
+
+    def follow(self, daemon, *args):
+        """A client that goes on until it is ended: a process whose output the test reads."""
+        process = subprocess.Popen(daemon.client_command(*args), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
 
     def manager(self, daemon):
         """The socket of a service manager that starts the daemon, and wants signs of life."""
