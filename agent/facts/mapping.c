@@ -231,11 +231,32 @@ find_backend(GArray *mappings, uint64_t bytes)
     return false;
 }
 
+/* Whether all are there if the first @joined of them are one piece. */
+static bool
+find_joined(GArray *mappings, const uint64_t *backends, size_t n, size_t joined)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < joined; i++)
+        bytes = sat_add(bytes, backends[i]);
+    if (!find_backend(mappings, bytes))
+        return false;
+    for (size_t i = joined; i < n; i++)
+        if (!find_backend(mappings, backends[i]))
+            return false;
+    return true;
+}
+
 bool
 mappings_find_guest(GArray *mappings, const uint64_t *backends, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!find_backend(mappings, backends[i]))
-            return false;
-    return n > 0;
+    for (size_t joined = 1; joined <= n; joined++) {
+        g_autoptr(GArray) attempt = g_array_copy(mappings);
+
+        if (!find_joined(attempt, backends, n, joined))
+            continue;
+        memcpy(mappings->data, attempt->data, attempt->len * sizeof(Mapping));
+        return true;
+    }
+    return false;
 }

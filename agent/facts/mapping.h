@@ -57,14 +57,16 @@ GArray *mappings_read(char *text, uint64_t page_bytes);
 /**
  * mappings_find_guest() - which mappings are the guest's memory
  * @mappings: from mappings_read(); those of the guest become MAPPING_GUEST
- * @backends: sizes of the domain's memory backends, bytes
+ * @backends: sizes of the domain's memory backends, bytes; those of NUMA nodes first
  * @n:        how many there are
  *
  * QEMU maps a backend at once, but the kernel may have cut it since: neighbours count as one. Of
  * several that fit, that at the highest address is taken, because QEMU makes guest memory first
- * and the kernel maps downwards.
+ * and the kernel maps downwards. Machine types up to 5.0 have all nodes in one backend
+ * (-numa node,mem=), whatever the definition says: if they are not there one by one, the first few
+ * may be one piece.
  *
- * Return: whether all of them are there; @mappings is of no use otherwise.
+ * Return: whether all of them are there; @mappings stays as it is otherwise.
  */
 bool mappings_find_guest(GArray *mappings, const uint64_t *backends, size_t n);
 

@@ -142,13 +142,25 @@ add_main_memory(DomainMemory *memory, const DomainXml *xml, GError **error)
     return true;
 }
 
+/* Those that are cells, or those that are not, in their order. */
+static void
+list_some(const DomainMemory *memory, bool is_cell, DomainXml *xml)
+{
+    for (guint i = 0; i < memory->blocks->len; i++) {
+        const MemoryBlock *block = &g_array_index(memory->blocks, MemoryBlock, i);
+
+        if ((block->kind == BLOCK_CELL) == is_cell)
+            xml->backends[xml->n_backends++] = block->bytes;
+    }
+}
+
 static void
 list_backends(const DomainMemory *memory, DomainXml *xml)
 {
-    xml->n_backends = memory->blocks->len;
-    xml->backends = g_new(uint64_t, xml->n_backends);
-    for (guint i = 0; i < memory->blocks->len; i++)
-        xml->backends[i] = g_array_index(memory->blocks, MemoryBlock, i).bytes;
+    xml->n_backends = 0;
+    xml->backends = g_new(uint64_t, memory->blocks->len);
+    list_some(memory, true, xml);
+    list_some(memory, false, xml);
 }
 
 bool

@@ -105,7 +105,8 @@ typedef struct {
     uint64_t memory_device_bytes; /* size of them all, part of maximum_bytes */
     uint32_t numa_cells;          /* guest NUMA nodes; 0: none defined */
 
-    uint64_t *backends;    /* owned; sizes of the pieces that QEMU maps, memory devices included */
+    uint64_t *backends;    /* owned; sizes of the pieces that QEMU maps: cells or main memory, then
+                              memory devices */
     uint32_t n_backends;   /* how many there are */
     uint64_t ram_bytes;    /* guest RAM: cells or main memory, dimm and virtio-mem */
     uint64_t huge_bytes;   /* of ram_bytes: on huge pages */

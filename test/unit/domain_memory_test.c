@@ -113,11 +113,14 @@ lists_the_backends_that_qemu_makes(void **unused)
     } rows[] = {
         { "main memory", DOMAIN(""), { 256 } },
         { "cells", DOMAIN(TWO_CELLS), { 64, 192 } },
-        { "main memory and a dimm", DEVICE(DIMM("dimm", ">")), { 64, 192 } },
+        { "main memory and a dimm", DEVICE(DIMM("dimm", ">")), { 192, 64 } },
         { "cells and devices",
           DOMAIN(TWO_CELLS "<devices>" DIMM("virtio-mem", ">")
                      DIMM("nvdimm", "><source><path>/x</path></source>") "</devices>"),
           { 64, 192, 64, 64 } },
+        { "a dimm that is listed before the cells",
+          DOMAIN("<devices>" DIMM("dimm", ">") "</devices>" TWO_CELLS),
+          { 64, 192, 64 } },
     };
     (void)unused;
 
