@@ -160,14 +160,18 @@ void
 hold_fail(HoldTable *table, Hold *hold, ApplyResult result, const char *detail)
 {
     bool is_news = g_strcmp0(detail, hold->detail) != 0;
+    bool is_refused = result == APPLY_REFUSED;
+    uint64_t pause_us = is_refused || table->again_us == 0 ? PAUSE_US : table->again_us;
+    g_autofree char *pause =
+        g_strdup_printf("; left alone for %" G_GUINT64_FORMAT " s", pause_us / 1000000);
 
     hold->result = result;
     hold->failures++;
-    if (hold->failures >= FAILURES_MAX || result == APPLY_REFUSED)
-        hold->resume_us = now_us() + PAUSE_US;
+    if (hold->failures >= FAILURES_MAX || is_refused)
+        hold->resume_us = now_us() + pause_us;
     if (is_news || hold->failures == FAILURES_MAX)
         log_warning("%s: %s: %s%s", table->group, hold->name, detail,
-                    hold_may_try(hold) ? "" : "; left alone for 5 minutes");
+                    hold_may_try(hold) ? "" : pause);
     g_free(hold->detail);
     hold->detail = g_strdup(detail);
 }

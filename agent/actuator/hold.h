@@ -81,6 +81,8 @@ typedef struct {
     const char *noun;  /* static; for messages: "balloon" */
     ChangeKind kind;
     gint64 restore_us;                           /* how long a stop waits for libvirt */
+    uint64_t again_us;                           /* a domain is left alone for so long after
+                                                    failures; 0: as after a refusal */
     Originals *originals;                        /* borrowed */
     Changer changer;                             /* what is in it is borrowed */
     bool (*lift)(int root_fd, const Hold *hold); /* before each way back; NULL: nothing to do */
@@ -187,7 +189,8 @@ void hold_forget_foreign(HoldTable *table, const char *uuid);
  * @result: APPLY_RETRY, APPLY_REFUSED
  * @detail: for people; copied
  *
- * After three failures, or one refusal, the domain is left alone for a while.
+ * After three failures, or one refusal, the domain is left alone for a while: five minutes, after
+ * failures the time that @table says.
  */
 void hold_fail(HoldTable *table, Hold *hold, ApplyResult result, const char *detail);
 

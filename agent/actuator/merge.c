@@ -35,6 +35,8 @@
 #define PATIENCE_US UINT64_C(30000000)
 /* Between two attempts, of which the first did not work. */
 #define RETRY_US UINT64_C(2000000)
+/* After three that did not. Short, because the whole host waits: nothing is scanned meanwhile. */
+#define AGAIN_US UINT64_C(30000000)
 
 void
 merge_init(Merge *merge, Originals *originals, const Changer *changer)
@@ -43,6 +45,7 @@ merge_init(Merge *merge, Originals *originals, const Changer *changer)
                                  .noun = "merging",
                                  .kind = CHANGE_MERGE,
                                  .restore_us = MERGE_RESTORE_US,
+                                 .again_us = AGAIN_US,
                                  .originals = originals,
                                  .changer = *changer },
                       .worker = worker_new() };

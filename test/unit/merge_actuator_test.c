@@ -14,6 +14,7 @@
 
 #include "agent/virt/merge.h"
 #include "test/support/holdhost.h"
+#include "test/support/skipclock.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define OFF           MERGE_VALUE_OFF
@@ -226,6 +227,44 @@ what_cannot_be_switched_is_stuck_and_not_asked_for_all_the_time(void **state)
     }
 }
 
+/* Attempts that it takes until the domain is left alone, and how long it is. */
+static void
+the_whole_host_does_not_wait_long_for_an_attempt_unless_it_is_no_use(void **state)
+{
+    static const struct {
+        ChangeResult result;
+        unsigned attempts;
+        unsigned seconds;
+    } rows[] = {
+        { CHANGE_FAILED, 3, 30 },
+        { CHANGE_BUSY, 3, 30 },
+        { CHANGE_REFUSED, 1, 300 },
+    };
+    HoldHost *host = *state;
+
+    want(host, MERGING_OFF);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        gint64 pause_us = rows[i].seconds * G_USEC_PER_SEC;
+        gint64 before_us;
+        gint64 resume_us;
+
+        host->subjects[0].id++;
+        for (unsigned n = 0; n < rows[i].attempts; n++) {
+            skipclock_pass(3 * G_USEC_PER_SEC);
+            assert_int_equal(apply(host), APPLY_DONE);
+            before_us = g_get_monotonic_time();
+            holdhost_answer(host, OFF, rows[i].result, U);
+        }
+        resume_us = (gint64)hold_find(&merge.holds, host->subjects[0].uuid)->resume_us;
+        if (resume_us < before_us + pause_us || resume_us > g_get_monotonic_time() + pause_us)
+            fail_msg("row %zu: left alone for %" PRId64 " us", i, resume_us - before_us);
+        assert_int_equal(apply(host), APPLY_UNCHANGED);
+        skipclock_pass(pause_us);
+        assert_int_equal(apply(host), APPLY_DONE);
+        holdhost_answer(host, OFF, CHANGE_REFUSED, U);
+    }
+}
+
 /* By somebody else, as QEMU says. */
 static void
 find_off(HoldHost *host)
@@ -430,6 +469,7 @@ main(void)
         ON_HOST(a_new_start_is_not_taken_for_the_one_before),
         ON_HOST(memory_that_is_plugged_in_is_switched_too),
         ON_HOST(what_cannot_be_switched_is_stuck_and_not_asked_for_all_the_time),
+        ON_HOST(the_whole_host_does_not_wait_long_for_an_attempt_unless_it_is_no_use),
         ON_HOST(what_was_found_off_is_looked_at_as_well),
         ON_HOST(what_was_found_off_is_asked_about_again_after_a_dimm),
         ON_HOST(a_process_that_is_not_found_is_told_of),
