@@ -4,100 +4,32 @@
  *
  * A child saves under ptrace. It is killed at its first system call, then another one at its
  * second, and so on, until one gets to the end: that is every point at which the disk can change.
- *
- * Source: ptrace(2), PTRACE_SYSCALL
  */
 #define _GNU_SOURCE
 #include "agent/actuator/originals.h"
 
-#include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "test/support/machine.h"
-#include "test/support/recordplace.h"
+#include "test/support/tracedsave.h"
 
 /* Stops at the beginning and the end of each call; a save has some twenty calls. */
 #define STOPS_MAX 2000
-
-static bool
-save_value(const RecordPlace *place, const char *key, const char *value)
-{
-    Originals originals;
-    bool saved;
-
-    recordplace_open(place, &originals);
-    if (!originals_prepare(&originals, NULL))
-        return false;
-    originals_drop(&originals, "ksm", key);
-    if (value)
-        originals_set(&originals, "ksm", key, value);
-    saved = originals_save(&originals, NULL);
-    originals_done(&originals);
-    return saved;
-}
-
-/* What is in the record: the value of a key, "" for none, or what is wrong with it. */
-static char *
-look(const RecordPlace *place, const char *key)
-{
-    Originals originals;
-    g_autofree char *value = NULL;
-    bool is_wrong;
-
-    recordplace_open(place, &originals);
-    is_wrong = originals.outcome != ORIGINALS_LOADED && originals.outcome != ORIGINALS_EMPTY;
-    if (is_wrong)
-        value = g_strdup_printf("outcome %d", originals.outcome);
-    else
-        value = originals_get(&originals, "ksm", key);
-    originals_done(&originals);
-    return value ? g_steal_pointer(&value) : g_strdup("");
-}
-
-/* One that waits for us to let it go on, call by call. */
-static pid_t
-start_child(const RecordPlace *place, const char *value)
-{
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-        _exit(2);
-    raise(SIGSTOP);
-    _exit(save_value(place, "run", value) ? 0 : 1);
-}
 
 /* Return: whether the child got to its end before it was to be killed. */
 static bool
 kill_at(const RecordPlace *place, const char *value, unsigned stop)
 {
-    pid_t pid = start_child(place, value);
-    int status;
+    pid_t pid = tracedsave_begin(place, value);
 
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-        skip_because_machine("processes may not be traced here");
-    for (unsigned i = 0; i < stop && WIFSTOPPED(status); i++) {
-        assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-    }
-    if (!WIFSTOPPED(status)) {
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        return true;
-    }
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    for (unsigned i = 0; i < stop; i++)
+        if (!tracedsave_step(pid))
+            return true;
+    tracedsave_kill(pid);
     return false;
 }
 
@@ -136,10 +68,10 @@ at_any_call_of_a_save_the_record_is_the_old_or_the_new(void **state)
         while (!is_done && stop < STOPS_MAX) {
             g_autofree char *now = NULL;
 
-            assert_true(save_value(place, "run", NULL));
-            assert_true(!rows[i].before || save_value(place, "run", rows[i].before));
+            assert_true(tracedsave_now(place, NULL));
+            assert_true(!rows[i].before || tracedsave_now(place, rows[i].before));
             is_done = kill_at(place, rows[i].after, ++stop);
-            now = look(place, "run");
+            now = tracedsave_look(place);
             if (strcmp(now, rows[i].before ? rows[i].before : "") != 0 &&
                 strcmp(now, rows[i].after ? rows[i].after : "") != 0)
                 fail_msg("%s, killed at stop %u: %s", rows[i].when, stop, now);
