@@ -13,3 +13,5 @@ foreach(module call call_ops client frame limits request server server_end sessi
   virtksm_test(NAME grpc_${module} SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_${module}_test.c
                LIBS test_echo)
 endforeach()
+virtksm_test(NAME grpc_socket_race SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_socket_race_test.c
+             LIBS test_echo WRAP unlink bind chmod listen)
