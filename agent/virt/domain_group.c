@@ -4,8 +4,18 @@
 
 #include <string.h>
 
-#define SEPARATOR  ","
-#define GROUP_MOST 64
+#define SEPARATOR ","
+/* Longest name, bytes. */
+#define NAME_MOST 64
+
+bool
+domain_group_is_name(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length <= NAME_MOST &&
+           strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length;
+}
 
 static char *
 by_metadata(const DomainXml *xml, const DomainGroupRules *rules)
@@ -82,15 +92,12 @@ static bool
 is_pair(char *pair)
 {
     char *equals = strrchr(pair, '=');
-    size_t length;
 
     if (!equals)
         return false;
     *equals = '\0';
     g_strstrip(equals + 1);
-    length = strlen(equals + 1);
-    return *g_strstrip(pair) && length > 0 && length <= GROUP_MOST &&
-           strspn(equals + 1, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length;
+    return *g_strstrip(pair) && domain_group_is_name(equals + 1);
 }
 
 bool

@@ -11,6 +11,9 @@ typedef struct {
     const char *names; /* borrowed; "web-*=shop,db-*=shop": for the word names */
 } DomainGroupRules;
 
+/** domain_group_is_name() - whether a text can be the name of a group, in metadata or in a rule */
+bool domain_group_is_name(const char *text);
+
 /**
  * domain_group_check() - whether the rules can be understood
  * @ret_key: of [tenancy], whose value is wrong; static; written only on failure

@@ -7,6 +7,7 @@
  */
 #include "agent/virt/domain_setting.h"
 #include "agent/virt/domain_element.h"
+#include "agent/virt/domain_group.h"
 
 #include <string.h>
 
@@ -15,7 +16,6 @@
 /* Ten digits: twice what a processor of today can address. */
 #define MIB_MOST         UINT64_C(9999999999)
 #define MIB              UINT64_C(1048576)
-#define GROUP_MOST       64
 
 #define PERCENT_EXPECTED "a whole number from 0 to 10000, percent of normal"
 #define MIB_EXPECTED     "a whole number of MiB, from 1 to 9999999999"
@@ -65,12 +65,9 @@ take_latency_critical(DomainXmlPolicy *policy, const char *value)
 static bool
 take_group(DomainXmlPolicy *policy, const char *value)
 {
-    size_t length = value ? strlen(value) : 0;
-
     if (!value)
         return true;
-    if (length == 0 || length > GROUP_MOST ||
-        strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") != length)
+    if (!domain_group_is_name(value))
         return false;
     g_free(policy->group);
     policy->group = g_strdup(value);
