@@ -13,8 +13,6 @@
 #include "agent/facts/procfile.h"
 #include "policy/arith.h"
 
-/* A stat line has 52 numbers of at most 20 digits. */
-#define STAT_BYTES 1536
 /* kthreadd, the parent of all kernel threads. */
 #define KTHREADD_PID 2
 /* Where ksmd is not to be seen, one read in 64 pays for a look at all processes. */
@@ -23,7 +21,7 @@
 static bool
 is_ksmd(int dir_fd, void *data)
 {
-    char stat[STAT_BYTES];
+    char stat[PROCFILE_STAT_BYTES];
     (void)data;
 
     if (procfile_read_text(dir_fd, "stat", stat, sizeof(stat)) != PROCFILE_READ)
@@ -69,7 +67,7 @@ ksmd_done(Ksmd *ksmd)
 static uint64_t
 read_cpu_us(Ksmd *ksmd)
 {
-    char text[STAT_BYTES];
+    char text[PROCFILE_STAT_BYTES];
     uint64_t ticks_per_second = (uint64_t)sysconf(_SC_CLK_TCK);
     uint64_t ns = 0;
     uint64_t user;

@@ -28,8 +28,7 @@
 
 /* Six lines of 45 bytes in Linux 6.18. */
 #define KSM_STAT_BYTES 1024
-/* A stat line has 52 numbers of at most 20 digits; in this one it tells when it began. */
-#define STAT_BYTES  1536
+/* In the stat line: when it began. */
 #define BEGUN_FIELD 22
 /* Seven numbers of at most 20 digits. */
 #define STATM_BYTES 256
@@ -135,7 +134,7 @@ uint64_t
 process_begun_us(const Process *process)
 {
     uint64_t now_us = clock_us(CLOCK_MONOTONIC);
-    char stat[STAT_BYTES];
+    char stat[PROCFILE_STAT_BYTES];
     uint64_t begun_us;
     uint64_t ticks;
 

@@ -32,6 +32,8 @@ typedef enum {
 #define PROCFILE_MAPS_BYTES ((size_t)16 << 20)
 /* proc/PID/smaps: some 700 bytes for each of them. */
 #define PROCFILE_SMAPS_BYTES ((size_t)64 << 20)
+/* proc/PID/stat: 52 numbers of at most 20 digits. */
+#define PROCFILE_STAT_BYTES 1536
 
 /**
  * procfile_result_of_errno() - why a file could not be opened or read

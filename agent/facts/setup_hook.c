@@ -24,8 +24,6 @@
 #define NAME "virtksm"
 /* Linked statically it has about 1 MB. */
 #define HOOK_MAX_BYTES (8u * 1024 * 1024)
-/* A stat line has 52 numbers of at most 20 digits. */
-#define STAT_BYTES 1536
 /* The lines of hundreds of processors stand before "btime". */
 #define PROC_STAT_BYTES (256u * 1024)
 #define START_FIELD     22
@@ -84,7 +82,7 @@ static bool
 is_daemon(int dir_fd, void *data)
 {
     Found *found = data;
-    char stat[STAT_BYTES];
+    char stat[PROCFILE_STAT_BYTES];
 
     if (procfile_read_text(dir_fd, "stat", stat, sizeof(stat)) != PROCFILE_READ)
         return false;
