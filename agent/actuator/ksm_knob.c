@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KSM_DIR "sys/kernel/mm/ksm/"
-
 /* Unmerging may take this share of the available memory: the rest is for what happens meanwhile. */
 #define UNMERGE_SHARE_BP 9000
 
@@ -25,19 +23,19 @@ static const struct {
     uint64_t limit; /* highest that the kernel can have */
 } rows[] = {
     /* 0 and 1 stand for the words in advisor_words[]. */
-    [KSM_KNOB_ADVISOR] = { "advisor_mode", KSM_DIR "advisor_mode", offsetof(KsmKnobs, advisor), 0,
-                           1, 1 },
-    [KSM_KNOB_SMART_SCAN] = { "smart_scan", KSM_DIR "smart_scan", offsetof(KsmKnobs, smart_scan), 0,
-                              1, 1 },
-    [KSM_KNOB_ZERO_PAGES] = { "use_zero_pages", KSM_DIR "use_zero_pages",
+    [KSM_KNOB_ADVISOR] = { "advisor_mode", KSM_KNOB_DIR "advisor_mode", offsetof(KsmKnobs, advisor),
+                           0, 1, 1 },
+    [KSM_KNOB_SMART_SCAN] = { "smart_scan", KSM_KNOB_DIR "smart_scan",
+                              offsetof(KsmKnobs, smart_scan), 0, 1, 1 },
+    [KSM_KNOB_ZERO_PAGES] = { "use_zero_pages", KSM_KNOB_DIR "use_zero_pages",
                               offsetof(KsmKnobs, use_zero_pages), 0, 1, 1 },
     /* A batch of 0 pages is accepted by the kernel and never ends a pass. */
-    [KSM_KNOB_PAGES] = { "pages_to_scan", KSM_DIR "pages_to_scan",
+    [KSM_KNOB_PAGES] = { "pages_to_scan", KSM_KNOB_DIR "pages_to_scan",
                          offsetof(KsmKnobs, pages_to_scan), 1, UINT32_MAX, UINT32_MAX },
-    [KSM_KNOB_SLEEP] = { "sleep_millisecs", KSM_DIR "sleep_millisecs", offsetof(KsmKnobs, sleep_ms),
-                         0, UINT32_MAX, UINT32_MAX },
-    [KSM_KNOB_RUN] = { "run", KSM_DIR "run", offsetof(KsmKnobs, run), KSM_RUN_STOP, KSM_RUN_MERGE,
-                       KSM_RUN_UNMERGE },
+    [KSM_KNOB_SLEEP] = { "sleep_millisecs", KSM_KNOB_DIR "sleep_millisecs",
+                         offsetof(KsmKnobs, sleep_ms), 0, UINT32_MAX, UINT32_MAX },
+    [KSM_KNOB_RUN] = { "run", KSM_KNOB_DIR "run", offsetof(KsmKnobs, run), KSM_RUN_STOP,
+                       KSM_RUN_MERGE, KSM_RUN_UNMERGE },
 };
 static_assert(G_N_ELEMENTS(rows) == KSM_KNOB_COUNT, "rows[] and KsmKnob differ");
 
@@ -182,10 +180,11 @@ ksm_unmerge_fits(int root_fd)
     uint64_t zero_pages = 0;
     uint64_t pages;
 
-    if (sysfile_get_u64(root_fd, KSM_DIR "pages_sharing", &pages, NULL) != APPLY_UNCHANGED)
+    if (sysfile_get_u64(root_fd, KSM_KNOB_DIR "pages_sharing", &pages, NULL) != APPLY_UNCHANGED)
         return false;
     /* Kernels without the file place no zero pages of their own accord. */
-    if (sysfile_get_u64(root_fd, KSM_DIR "ksm_zero_pages", &zero_pages, NULL) == APPLY_UNCHANGED)
+    if (sysfile_get_u64(root_fd, KSM_KNOB_DIR "ksm_zero_pages", &zero_pages, NULL) ==
+        APPLY_UNCHANGED)
         pages = sat_add(pages, zero_pages);
     return mul_div(pages, page_bytes, 1) <=
            mul_div(available_bytes(root_fd), UNMERGE_SHARE_BP, BP_ONE);

@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+/* Where the kernel's files of KSM are, below the root folder. */
+#define KSM_KNOB_DIR "sys/kernel/mm/ksm/"
+
 /* One member of KsmKnobs. */
 typedef enum {
     KSM_KNOB_ADVISOR, /* first: while it is on, the kernel moves KSM_KNOB_PAGES */

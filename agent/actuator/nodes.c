@@ -19,9 +19,8 @@
 
 #include <inttypes.h>
 
-#define KSM_DIR "sys/kernel/mm/ksm/"
-#define PATH    KSM_DIR "merge_across_nodes"
-#define RUN     KSM_DIR "run"
+#define PATH KSM_KNOB_DIR "merge_across_nodes"
+#define RUN  KSM_KNOB_DIR "run"
 /* Keys in the record. */
 #define KEY     "merge_across_nodes"
 #define RUN_KEY "run"
@@ -32,7 +31,7 @@ has_merged(int root_fd)
 {
     uint64_t pages;
 
-    return sysfile_get_u64(root_fd, KSM_DIR "pages_shared", &pages, NULL) != APPLY_UNCHANGED ||
+    return sysfile_get_u64(root_fd, KSM_KNOB_DIR "pages_shared", &pages, NULL) != APPLY_UNCHANGED ||
            pages > 0;
 }
 
