@@ -40,8 +40,6 @@
 #define CLEANUP_US (5 * US_PER_S)
 /* No page costs as much; what does is a counter that jumped. */
 #define COST_MAX_NS UINT64_C(1000000)
-/* A figure of cost needs this many pages, or the clock's grain shows in it. */
-#define COST_MIN_PAGES UINT64_C(1000)
 /* CPU time left in the window at which a burst begins to be stretched. */
 #define STRETCH_US (1 * US_PER_S)
 /* What ksmd may have under way when its budget is used up: a step; no more than a part of that. */
@@ -82,7 +80,7 @@ measure_cost(KsmAuto *a, const HostSample *host)
     if (!is_known(scanned) || !is_known(cpu_us))
         return;
     if (is_known(a->last_scanned) && scanned >= a->last_scanned &&
-        scanned - a->last_scanned < COST_MIN_PAGES)
+        scanned - a->last_scanned < PASS_COST_PAGES)
         return;
     if (is_known(a->last_scanned) && scanned > a->last_scanned && cpu_us > a->last_cpu_us) {
         now_ns = mul_div(cpu_us - a->last_cpu_us, 1000, scanned - a->last_scanned);

@@ -63,8 +63,6 @@
 #define LOOK_OVER_US (50 * US_PER_MS)
 /* Less CPU time than this does not say how fast ksmd gets on. */
 #define USED_MIN_US (5 * US_PER_MS)
-/* A figure of cost needs this many pages. */
-#define COST_MIN_PAGES UINT64_C(1000)
 
 static uint64_t
 cost_ns(const KsmAuto *a)
@@ -90,7 +88,7 @@ cost_since_ns(const HostSample *host, const KsmAuto *a, uint64_t before_visited,
     uint64_t done = sat_sub(visited, before_visited);
 
     if (!is_known(visited) || !is_known(before_visited) || !is_known(host->ksmd_cpu_us) ||
-        !is_known(before_cpu_us) || done < COST_MIN_PAGES)
+        !is_known(before_cpu_us) || done < PASS_COST_PAGES)
         return cost_ns(a);
     return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, before_cpu_us), 1000, done), 1);
 }
@@ -191,7 +189,7 @@ learn_reach(const HostSample *host, Pass *pass)
 {
     uint64_t visited = visited_pages(host);
 
-    if (!is_known(visited) || !is_known(pass->visited) || pass->pages < COST_MIN_PAGES)
+    if (!is_known(visited) || !is_known(pass->visited) || pass->pages < PASS_COST_PAGES)
         return;
     visited = sat_sub(visited, pass->visited);
     visited -= min_u64(visited / REACH_MARGIN_DIVISOR, REACH_MARGIN_PAGES);

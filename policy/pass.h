@@ -5,6 +5,9 @@
 
 #include "policy/debt.h"
 
+/* A figure of cost needs this many pages, or the clock's grain shows in it. */
+#define PASS_COST_PAGES UINT64_C(1000)
+
 /**
  * pass_begin() - let ksmd go
  * @new_pages: pages that it has no records of yet
