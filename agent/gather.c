@@ -217,6 +217,9 @@ tell_cgroup(const Domain *domain, DomainSample *sample)
     sample->cgroup_stall_us = cgroup->stall_us;
     sample->cgroup_refaults = cgroup->refaults;
     sample->limit_bytes = cgroup->limit_bytes;
+    sample->cgroup_highs = cgroup->high_events;
+    sample->cgroup_maxes = cgroup->max_events;
+    sample->cgroup_ooms = cgroup->oom_events;
     sample->can_reclaim = domain->cgroup.can_reclaim;
     sample->can_limit = domain->cgroup.can_limit;
 }

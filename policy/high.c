@@ -29,11 +29,15 @@
  * domain has grown far beyond it is not wanted any more.
  *
  * Waiting and refaults are counted over two seconds, but judged as soon as there has been more of
- * them than two seconds may have: a domain that is squeezed too hard is let go at the next tick.
+ * them than two seconds may have: a domain that is squeezed too hard is let go at the next tick. So
+ * is one that grows against our limit, or beyond it and up to its own. To be at its own limit, with
+ * none of ours, says little: caches of files grow up to there. But one that has run out of memory
+ * there rests for as long as a pause can be.
  *
  * The idea of asking for a little and looking at the pressure is that of J. Weiner's senpai.
  * Source: Documentation/admin-guide/cgroup-v2.rst, memory.high, memory.reclaim, memory.pressure;
- * workingset_refault_* in memory.stat; memory_high_write() in mm/memcontrol.c.
+ * workingset_refault_* in memory.stat; memory.events; memory_high_write() in mm/memcontrol.c, which
+ * counts no event of its own.
  */
 #include "policy/high.h"
 #include "policy/balloon.h"
@@ -48,6 +52,8 @@
 #define WINDOW_US (2 * US_PER_S)
 /* Longest pause after probes that hurt, times dwell_s. */
 #define PAUSE_MAX 256
+/* A domain whose tasks had to reclaim so often, being above our limit, is growing. */
+#define BREACHES 16
 /* Where more than this part of what was taken comes back, it was not cold. */
 #define BACK_DIVISOR 8
 /* What was taken and came back counts less by this part with each probe. */
@@ -86,14 +92,23 @@ dwell_us(const PolicyConf *conf)
     return conf->high_dwell_s * US_PER_S;
 }
 
-static bool
-is_over(const PolicyConf *conf, const DomainSample *domain, const HighTrack *high)
+/* Why a domain is to be let go, by what it went through since the counters were taken; REASON_NONE:
+ * it fares well. */
+static Reason
+what_hurts(const PolicyConf *conf, const DomainSample *domain, const HighTrack *high)
 {
     uint64_t stall_us = since(domain->cgroup_stall_us, high->stall_us);
     uint64_t refaults = since(domain->cgroup_refaults, high->refaults);
+    bool limited = high->limit_bytes > 0;
+    uint64_t highs = limited ? since(domain->cgroup_highs, high->highs) : 0;
+    uint64_t maxes = limited ? since(domain->cgroup_maxes, high->maxes) : 0;
 
-    return stall_us >= mul_div(WINDOW_US, conf->high_stall_bp, BP_ONE) ||
-           refaults >= conf->high_refault * (WINDOW_US / US_PER_S);
+    if (maxes > 0 || since(domain->cgroup_ooms, high->ooms) > 0)
+        return REASON_HARD_LIMIT;
+    if (stall_us >= mul_div(WINDOW_US, conf->high_stall_bp, BP_ONE) ||
+        refaults >= conf->high_refault * (WINDOW_US / US_PER_S) || highs >= BREACHES)
+        return REASON_BACK_OFF;
+    return REASON_NONE;
 }
 
 /* Whether there is nothing to compare with before now. */
@@ -108,22 +123,27 @@ static void
 follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, HighTrack *high)
 {
     bool first = is_first(domain, high);
-    bool over = !first && is_over(conf, domain, high);
+    Reason over = first ? REASON_NONE : what_hurts(conf, domain, high);
     bool ended = first || sat_sub(now_us, high->at_us) >= WINDOW_US;
 
-    if (over && !high->hurt && high->rested_us > 0)
+    if (over != REASON_NONE && high->hurt_by == REASON_NONE && high->rested_us > 0)
         high->pause_us =
             min_u64(max_u64(high->pause_us, dwell_us(conf)) * 2, dwell_us(conf) * PAUSE_MAX);
-    if (over)
+    if (since(domain->cgroup_ooms, high->ooms) > 0 && !first)
+        high->pause_us = dwell_us(conf) * PAUSE_MAX;
+    if (over != REASON_NONE)
         high->rested_us = max_u64(now_us, 1);
     if (first)
         high->back_count = domain->cgroup_refaults; /* what came back before is not our doing */
-    high->hurt = over || (high->hurt && !ended);
-    if (!over && !ended)
+    if (over == REASON_NONE && !ended)
         return;
+    high->hurt_by = over;
     high->at_us = max_u64(now_us, 1);
     high->stall_us = domain->cgroup_stall_us;
     high->refaults = domain->cgroup_refaults;
+    high->highs = domain->cgroup_highs;
+    high->maxes = domain->cgroup_maxes;
+    high->ooms = domain->cgroup_ooms;
 }
 
 /* --- who is probed ---------------------------------------------------------------------- */
@@ -163,8 +183,8 @@ why_lift(const PolicyConf *conf, const Sample *sample, const PolicyState *state,
 
     if (reason != REASON_NONE)
         return reason;
-    if (track->high.hurt)
-        return REASON_BACK_OFF;
+    if (track->high.hurt_by != REASON_NONE)
+        return track->high.hurt_by;
     if (plan->host.level == MEMORY_CALM)
         return plan->host.reason;
     if (need_was_short(track, sample->host.now_us))

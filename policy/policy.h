@@ -217,7 +217,10 @@ typedef struct {
     uint64_t at_us;       /* CLOCK_MONOTONIC of the counters below; 0: none */
     uint64_t stall_us;    /* counter then; VALUE_UNKNOWN */
     uint64_t refaults;    /* counter then; VALUE_UNKNOWN */
-    bool hurt;            /* it waited too long, or too much came back, lately */
+    uint64_t highs;       /* counter then; VALUE_UNKNOWN */
+    uint64_t maxes;       /* counter then; VALUE_UNKNOWN */
+    uint64_t ooms;        /* counter then; VALUE_UNKNOWN */
+    Reason hurt_by;       /* why it was let go, lately; REASON_NONE: it fares well */
     uint64_t limit_bytes; /* ours, in force; 0: none */
     uint64_t goal_bytes;  /* where it is on its way to, at most limit_bytes */
     uint64_t rested_us;   /* CLOCK_MONOTONIC of the last probe, or of when it hurt last; 0: none */

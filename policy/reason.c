@@ -138,9 +138,10 @@ static const ReasonWords reason_words[] = {
                             "a domain that waits for memory, or a host that is not short",
                             "memory_high.step" },
     [REASON_BACK_OFF] = { "back-off",
-                          "it waits for memory, or memory comes back to it: what held it down is "
-                          "lifted",
-                          "less waiting and less memory that comes back", "memory_high.stall" },
+                          "it waits for memory, memory comes back to it, or it grows against "
+                          "the limit: what held it down is lifted",
+                          "less waiting, less memory that comes back, and no growth",
+                          "memory_high.stall" },
     [REASON_NO_SWAP] = { "no-swap",
                          "there is no free swap, and too little of its memory is cache of files",
                          "swap space that is free", NULL },
@@ -219,6 +220,10 @@ static const ReasonWords reason_words[] = {
                             "the host fills up so fast that it would be short before balloons "
                             "answer",
                             "available memory that falls more slowly", "agent.memory_tight" },
+    [REASON_HARD_LIMIT] = { "hard-limit",
+                            "its cgroup has come to its hard limit, or had no memory left: nothing "
+                            "is taken from it",
+                            "less need of the domain, or a higher hard_limit", NULL },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

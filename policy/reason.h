@@ -76,6 +76,7 @@ typedef enum {
     REASON_MERGE_STUCK,       /* it cannot be switched */
     REASON_NO_HEADROOM,       /* there is no memory for the copies that switching it off makes */
     REASON_HOST_FILLS,        /* the host will be short before balloons can answer */
+    REASON_HARD_LIMIT,        /* its cgroup is at its hard limit, or out of memory */
     REASON_COUNT,
 } Reason;
 

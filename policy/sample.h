@@ -165,6 +165,9 @@ typedef struct {
     uint64_t cgroup_stall_us;   /* its start until now, some task of it waited for memory */
     uint64_t cgroup_refaults;   /* pages that were reclaimed and came back, since its start */
     uint64_t limit_bytes;       /* memory.high in force; LIMIT_NONE: none */
+    uint64_t cgroup_highs;      /* times that its tasks had to reclaim, being above that */
+    uint64_t cgroup_maxes;      /* times that it would have gone over its hard limit */
+    uint64_t cgroup_ooms;       /* times that it ran out of memory, and tasks killed for that */
 
     uint64_t working_set_bytes; /* memory in use, measured from outside */
     uint64_t floor_bytes;       /* it is to have at least that; VALUE_UNKNOWN: not said */
@@ -244,6 +247,9 @@ domain_sample_unknown(void)
         .cgroup_stall_us = u,
         .cgroup_refaults = u,
         .limit_bytes = u,
+        .cgroup_highs = u,
+        .cgroup_maxes = u,
+        .cgroup_ooms = u,
         .working_set_bytes = u,
         .floor_bytes = u,
         .ceiling_bytes = u,

@@ -23,6 +23,8 @@
 #define CGROUP_BYTES 16384
 /* About 1.5 KiB in Linux 6.18. */
 #define STAT_BYTES 16384
+/* Six lines in Linux 6.18. */
+#define EVENTS_BYTES 1024
 /* What libvirt makes below a scope of systemd. */
 #define OWN_GROUP "libvirt"
 /* Counters of the kernel hold no more: pages of a signed long, in bytes. */
@@ -162,8 +164,9 @@ cgroup_close(Cgroup *cgroup)
 void
 cgroup_sample_clear(CgroupSample *sample)
 {
-    *sample =
-        (CgroupSample){ VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+    const uint64_t u = VALUE_UNKNOWN;
+
+    *sample = (CgroupSample){ u, u, u, u, u, u, u, u };
 }
 
 /* A figure of bytes in memory.stat. */
@@ -195,6 +198,18 @@ cgroup_limit(int dir_fd, const char *name)
 }
 
 static void
+read_events(int dir_fd, CgroupSample *sample)
+{
+    char events[EVENTS_BYTES];
+
+    if (procfile_read_text(dir_fd, "memory.events", events, sizeof(events)) != PROCFILE_READ)
+        return;
+    sample->high_events = procfile_key_u64(events, "high");
+    sample->max_events = procfile_key_u64(events, "max");
+    sample->oom_events = sum(procfile_key_u64(events, "oom"), procfile_key_u64(events, "oom_kill"));
+}
+
+static void
 read_v2(int dir_fd, const char *stat, CgroupSample *sample)
 {
     sample->bytes = procfile_u64(dir_fd, "memory.current", MOST_BYTES);
@@ -203,6 +218,7 @@ read_v2(int dir_fd, const char *stat, CgroupSample *sample)
     sample->refaults = sum(procfile_key_u64(stat, "workingset_refault_anon"),
                            procfile_key_u64(stat, "workingset_refault_file"));
     sample->limit_bytes = cgroup_limit(dir_fd, "memory.high");
+    read_events(dir_fd, sample);
 }
 
 static void

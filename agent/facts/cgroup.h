@@ -34,6 +34,10 @@ typedef struct {
     uint64_t stall_us;    /* some task of it waited for memory, since it was made; version 2 */
     uint64_t refaults;    /* pages of it that were reclaimed and came back, since it was made */
     uint64_t limit_bytes; /* memory.high in force; LIMIT_NONE: none; version 2 */
+    uint64_t high_events; /* times that its tasks had to reclaim, being above that; version 2 */
+    uint64_t max_events;  /* times that it would have gone over its hard limit; version 2 */
+    uint64_t oom_events;  /* times that reclaim did not help, and tasks that were killed for want of
+                             memory; version 2 */
 } CgroupSample;
 
 /* What zswap holds of a cgroup. Each is VALUE_UNKNOWN if it could not be had. */
@@ -105,8 +109,8 @@ void cgroup_sample_clear(CgroupSample *sample);
  * @cgroup: open
  * @sample: filled
  *
- * Four small files in version 2, two in version 1; the kernel adds up the figures of memory.stat
- * for each processor.
+ * Five small files in version 2, two in version 1; the kernel adds up the figures of memory.stat
+ * for each processor. Events are those of the groups below as well, and none of the groups around.
  *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; for version 1
  * Documentation/admin-guide/cgroup-v1/memory.rst (figures with total_ are those of the groups below

@@ -40,6 +40,7 @@ write_cgroup(FakeRoot *root, int i)
         { "memory.current", "1006632960\n" },
         { "memory.high", "max\n" },
         { "memory.reclaim", "" },
+        { "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n" },
         { "memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n"
                              "full avg10=0.00 avg60=0.00 avg300=0.00 total=9\n" },
         { "memory.stat", "anon 900000000\nfile 40000000\nkernel 9000000\nkernel_stack 500000\n"

@@ -48,9 +48,10 @@ def first_hurt(looks):
 
 def story(looks, since):
     """What happened, twice a second."""
-    return "\n".join("%+5.1f s: %5.1f MiB, limit %s, %5.1f MiB taken, %d refaults, %d ms waited" % (
+    return "\n".join("%+5.1f s: %5.1f MiB, limit %s, %5.1f MiB taken, %d refaults, %d ms waited, "
+                     "%d times above it" % (
         look["at"] - since, look["current"] / MIB, look["high"] and look["high"] // MIB,
-        look["stolen"] * PAGE / MIB, look["refaults"], look["stall_us"] // 1000)
+        look["stolen"] * PAGE / MIB, look["refaults"], look["stall_us"] // 1000, look["highs"])
         for look in looks[::10])
 
 
@@ -118,9 +119,11 @@ class Reclaim(RealTestCase):
         gained = before["current"] - looks[-1]["current"]
         swapped = looks[-1]["swap"] - before["swap"]
         lowest = min(look["current"] for look in looks)
-        print("idle: %.1f of %.1f MiB taken in %.1f s, lowest %.1f, swap +%.1f, asked %.1f" % (
+        print("idle: %.1f of %.1f MiB taken in %.1f s, lowest %.1f, swap +%.1f, asked %.1f, %d "
+              "times above a limit" % (
             gained / MIB, before["current"] / MIB, looks[-1]["at"] - before["at"], lowest / MIB,
-            swapped / MIB, self.asked_bytes(guest, asked) / MIB), flush=True)
+            swapped / MIB, self.asked_bytes(guest, asked) / MIB,
+            looks[-1]["highs"] - before["highs"]), flush=True)
         self.assertGreater(gained, 40 * MIB)
         self.assertGreaterEqual(lowest, FLOOR_MIB * MIB, story(looks, before["at"]))
         return gained, swapped, self.asked_bytes(guest, asked)
@@ -157,11 +160,12 @@ class Reclaim(RealTestCase):
         final = after[-1]["stolen"]
         taking = [look["at"] - hurt_at for look in after if look["stolen"] < final]
         print("busy: a limit until %.2f s, and memory taken until %.2f s, after it was hurt; "
-              "%.1f MiB taken, %d refaults, %.0f ms waited" % (
+              "%.1f MiB taken, %d refaults, %.0f ms waited, %d times above the limit" % (
                   max(limited, default=0), max(taking, default=0),
                   (final - looks[0]["stolen"]) * PAGE / MIB,
                   after[-1]["refaults"] - looks[0]["refaults"],
-                  (after[-1]["stall_us"] - looks[0]["stall_us"]) / 1000), flush=True)
+                  (after[-1]["stall_us"] - looks[0]["stall_us"]) / 1000,
+                  after[-1]["highs"] - looks[0]["highs"]), flush=True)
         self.assertGreater(final, looks[0]["stolen"], "nothing was tried")
         told = "%s\n%s" % (story(looks, hurt_at), self.agent.client("explain", guest.name).stdout)
         self.assertLess(max(limited, default=0), LET_GO_SECONDS, told)

@@ -175,15 +175,17 @@ the_path_of_version_1_is_that_of_the_memory_controller(void **state)
 
 #define SCOPE            "machine.slice/machine-qemu\\x2d1\\x2dweb.scope/"
 #define AS_U64_MINUS_ONE "18446744073709551615\n"
+/* What memory.events tells in most rows. */
+#define EVENTS 5, 6, 7
 
 static void
 assert_figures(const char *when, const CgroupSample *have, const CgroupSample *want)
 {
     if (memcmp(have, want, sizeof(*have)) != 0)
         fail_msg("%s: bytes %" PRIu64 ", file %" PRIu64 ", stall %" PRIu64 ", refaults %" PRIu64
-                 ", limit %" PRIu64,
+                 ", limit %" PRIu64 ", events %" PRIu64 " %" PRIu64 " %" PRIu64,
                  when, have->bytes, have->file_bytes, have->stall_us, have->refaults,
-                 have->limit_bytes);
+                 have->limit_bytes, have->high_events, have->max_events, have->oom_events);
 }
 
 /* Opens and reads the cgroup of the process. Return: whether there is one. */
@@ -210,8 +212,10 @@ figures_of_version_2_are_those_of_libvirts_own_group(void **state)
         { "sys/fs/cgroup/" SCOPE "libvirt/memory.pressure",
           "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\nfull avg10=0.00 avg60=0.00 "
           "avg300=0.00 total=9\n" },
+        { "sys/fs/cgroup/" SCOPE "libvirt/memory.events",
+          "low 1\nhigh 5\nmax 6\noom 4\noom_kill 3\noom_group_kill 9\n" },
     };
-    static const CgroupSample want = { 1000, 30, 77, 7, 2000 };
+    static const CgroupSample want = { 1000, 30, 77, 7, 2000, EVENTS };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
     CgroupSample sample = { 0 };
@@ -237,7 +241,7 @@ figures_of_version_1_are_those_of_all_groups_below(void **state)
           "total_workingset_refault_anon 3\ntotal_workingset_refault_file 4\n"
           "total_inactive_file 20\ntotal_active_file 10\n" },
     };
-    static const CgroupSample want = { 1000, 30, U, 7, U };
+    static const CgroupSample want = { 1000, 30, U, 7, U, U, U, U };
     Fixture *fixture = *state;
     Cgroup cgroup = { 0 };
     CgroupSample sample = { 0 };
@@ -262,37 +266,56 @@ what_is_absent_or_makes_no_sense_is_unknown(void **state)
         const char *text; /* NULL: no such file */
         CgroupSample want;
     } rows[] = {
-        { "no limit", "memory.high", "max\n", { 1000, 30, 77, 7, LIMIT_NONE } },
-        { "a kernel without limits", "memory.high", NULL, { 1000, 30, 77, 7, U } },
-        { "a limit of minus one", "memory.high", "-1\n", { 1000, 30, 77, 7, U } },
-        { "a limit of nonsense", "memory.high", "maximum\n", { 1000, 30, 77, 7, U } },
+        { "no limit", "memory.high", "max\n", { 1000, 30, 77, 7, LIMIT_NONE, EVENTS } },
+        { "a kernel without limits", "memory.high", NULL, { 1000, 30, 77, 7, U, EVENTS } },
+        { "a limit of minus one", "memory.high", "-1\n", { 1000, 30, 77, 7, U, EVENTS } },
+        { "a limit of nonsense", "memory.high", "maximum\n", { 1000, 30, 77, 7, U, EVENTS } },
         { "a limit beyond all limits",
           "memory.high",
           "18446744073709551614\n",
-          { 1000, 30, 77, 7, U } },
-        { "usage of minus one", "memory.current", AS_U64_MINUS_ONE, { U, 30, 77, 7, 2000 } },
+          { 1000, 30, 77, 7, U, EVENTS } },
+        { "usage of minus one",
+          "memory.current",
+          AS_U64_MINUS_ONE,
+          { U, 30, 77, 7, 2000, EVENTS } },
         { "usage beyond all memory",
           "memory.current",
           "9223372036854775808\n",
-          { U, 30, 77, 7, 2000 } },
+          { U, 30, 77, 7, 2000, EVENTS } },
         { "the most that can be",
           "memory.current",
           "9223372036854775807\n",
-          { INT64_MAX, 30, 77, 7, 2000 } },
-        { "usage with a unit", "memory.current", "1000 kB\n", { U, 30, 77, 7, 2000 } },
-        { "no PSI", "memory.pressure", NULL, { 1000, 30, U, 7, 2000 } },
-        { "damaged PSI", "memory.pressure", "some total=\n", { 1000, 30, U, 7, 2000 } },
-        { "nothing in stat", "memory.stat", "", { 1000, U, 77, U, 2000 } },
+          { INT64_MAX, 30, 77, 7, 2000, EVENTS } },
+        { "usage with a unit", "memory.current", "1000 kB\n", { U, 30, 77, 7, 2000, EVENTS } },
+        { "no PSI", "memory.pressure", NULL, { 1000, 30, U, 7, 2000, EVENTS } },
+        { "damaged PSI", "memory.pressure", "some total=\n", { 1000, 30, U, 7, 2000, EVENTS } },
+        { "nothing in stat", "memory.stat", "", { 1000, U, 77, U, 2000, EVENTS } },
         { "half of the sums",
           "memory.stat",
           "active_file 10\nworkingset_refault_file 4\n",
-          { 1000, U, 77, U, 2000 } },
+          { 1000, U, 77, U, 2000, EVENTS } },
         { "sums of minus one",
           "memory.stat",
           "active_file 18446744073709551615\ninactive_file 1\nworkingset_refault_anon -1\n"
           "workingset_refault_file 4\n",
-          { 1000, U, 77, U, 2000 } },
-        { "a file of binary", "memory.current", "\001\377\n", { U, 30, 77, 7, 2000 } },
+          { 1000, U, 77, U, 2000, EVENTS } },
+        { "a file of binary", "memory.current", "\001\377\n", { U, 30, 77, 7, 2000, EVENTS } },
+        { "a kernel that counts no events",
+          "memory.events",
+          NULL,
+          { 1000, 30, 77, 7, 2000, U, U, U } },
+        { "half of the events",
+          "memory.events",
+          "max 6\noom 4\n",
+          { 1000, 30, 77, 7, 2000, U, 6, U } },
+        { "events of nonsense",
+          "memory.events",
+          "high many\nmax -1\noom 4\noom_kill 3\n",
+          { 1000, 30, 77, 7, 2000, U, U, 7 } },
+        { "more events than can be counted",
+          "memory.events",
+          "high 5\nmax 6\noom 18446744073709551614\noom_kill 3\n",
+          { 1000, 30, 77, 7, 2000, 5, 6, U } },
     };
     static const FakeFile good[] = {
         { "sys/fs/cgroup/cgroup.controllers", "memory\n" },
@@ -304,6 +327,8 @@ what_is_absent_or_makes_no_sense_is_unknown(void **state)
         { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.pressure",
           "some avg10=0.00 total=77\n" },
         { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.high", "2000\n" },
+        { "sys/fs/cgroup/machine/qemu-1-web.libvirt-qemu/memory.events",
+          "low 1\nhigh 5\nmax 6\noom 4\noom_kill 3\noom_group_kill 9\n" },
     };
     Fixture *fixture = *state;
 

@@ -155,6 +155,7 @@ make_cgroup(Agent *agent, const char *folder)
                          "workingset_refault_file 4\n" },
         { "memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n" },
         { "memory.high", "max\n" },
+        { "memory.events", "low 1\nhigh 5\nmax 6\noom 4\noom_kill 3\n" },
     };
     FakeRoot *root = fakeagent_root(agent);
 
@@ -211,6 +212,9 @@ figures_of_the_cgroup_are_told_one_by_one(void **state)
     assert_int_equal(sample.cgroup_stall_us, 77);
     assert_int_equal(sample.cgroup_refaults, 7);
     assert_true(sample.limit_bytes == LIMIT_NONE);
+    assert_int_equal(sample.cgroup_highs, 5);
+    assert_int_equal(sample.cgroup_maxes, 6);
+    assert_int_equal(sample.cgroup_ooms, 7);
     assert_true(sample.can_limit);
     assert_false(sample.can_reclaim);
 

@@ -62,6 +62,12 @@ bend_refaults(MemCase *one)
 }
 
 static void
+bend_growth(MemCase *one)
+{
+    one->domains[0].cgroup_highs += 16;
+}
+
+static void
 bend_no_stall(MemCase *one)
 {
     one->domains[0].cgroup_stall_us = U;
@@ -288,6 +294,68 @@ a_little_waiting_is_no_harm_but_the_same_all_the_time_is(void **unused)
 }
 
 static void
+events_of_the_cgroup_tell_that_a_domain_is_to_be_let_go(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t highs, maxes, ooms;
+        Reason want;
+        unsigned pause_s; /* from then to the next probe */
+    } rows[] = {
+        { "nothing", 0, 0, 0, REASON_DWELL, 9 },
+        { "it has touched the limit", 15, 0, 0, REASON_DWELL, 9 },
+        { "it grows against the limit", 16, 0, 0, REASON_BACK_OFF, 20 },
+        { "its hard limit", 0, 1, 0, REASON_HARD_LIMIT, 20 },
+        { "out of memory", 0, 0, 1, REASON_HARD_LIMIT, 2560 },
+        { "all of it", 20, 20, 20, REASON_HARD_LIMIT, 2560 },
+        { "not counted", U, U, U, REASON_DWELL, 9 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        unsigned pause_s;
+        Reason reason;
+        MemCase one;
+
+        memcase_init_limits(&one);
+        one.domains[0].cgroup_highs = one.domains[0].cgroup_maxes = one.domains[0].cgroup_ooms =
+            7; /* what was before is nothing of ours */
+        memcase_decide(&one);
+        obey(&one);
+        one.domains[0].cgroup_highs = sat_add(one.domains[0].cgroup_highs, rows[r].highs);
+        one.domains[0].cgroup_maxes = sat_add(one.domains[0].cgroup_maxes, rows[r].maxes);
+        one.domains[0].cgroup_ooms = sat_add(one.domains[0].cgroup_ooms, rows[r].ooms);
+        memcase_after(&one, S);
+        reason = one.plans[0].high_reason;
+        if (reason != rows[r].want ||
+            (one.plans[0].limit_bytes == LIMIT_NONE) != (rows[r].want != REASON_DWELL))
+            fail_msg("%s: %s, %" PRIu64, rows[r].when, reason_name(reason),
+                     one.plans[0].limit_bytes);
+        pause_s = wait_for_probe(&one, 5000);
+        if (pause_s != rows[r].pause_s)
+            fail_msg("%s: %u s", rows[r].when, pause_s);
+    }
+}
+
+static void
+without_a_limit_of_ours_nobody_grows_against_it(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init_reclaim(&one, 1);
+    one.domains[0].cgroup_highs = one.domains[0].cgroup_maxes = one.domains[0].cgroup_ooms = 0;
+    memcase_decide(&one);
+    bend_growth(&one); /* against a limit that somebody else has set */
+    one.domains[0].cgroup_maxes++;
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].high_reason, REASON_DWELL);
+    one.domains[0].cgroup_ooms++;
+    memcase_after(&one, S);
+    assert_int_equal(one.plans[0].high_reason, REASON_HARD_LIMIT);
+}
+
+static void
 pauses_double_with_each_failure_and_halve_with_each_success(void **unused)
 {
     MemCase one;
@@ -339,6 +407,8 @@ main(void)
         cmocka_unit_test(a_limit_that_comes_too_late_is_not_wanted_any_more),
         cmocka_unit_test(a_limit_that_somebody_else_set_is_left_to_him),
         cmocka_unit_test(a_little_waiting_is_no_harm_but_the_same_all_the_time_is),
+        cmocka_unit_test(events_of_the_cgroup_tell_that_a_domain_is_to_be_let_go),
+        cmocka_unit_test(without_a_limit_of_ours_nobody_grows_against_it),
         cmocka_unit_test(pauses_double_with_each_failure_and_halve_with_each_success),
         cmocka_unit_test(what_comes_back_slowly_is_noticed_as_well),
     };

@@ -35,14 +35,14 @@ static const size_t domain_figures[] = {
     DOMAIN(guest_caches_bytes),    DOMAIN(guest_swap_in_bytes), DOMAIN(guest_swap_out_bytes),
     DOMAIN(guest_major_faults),    DOMAIN(cgroup_bytes),        DOMAIN(cgroup_file_bytes),
     DOMAIN(cgroup_stall_us),       DOMAIN(cgroup_refaults),     DOMAIN(limit_bytes),
+    DOMAIN(cgroup_highs),          DOMAIN(cgroup_maxes),        DOMAIN(cgroup_ooms),
     DOMAIN(working_set_bytes),     DOMAIN(floor_bytes),         DOMAIN(ceiling_bytes),
 };
 
 static const size_t domain_flags[] = {
-    DOMAIN(has_balloon),     DOMAIN(is_fixed),      DOMAIN(is_still),
-    DOMAIN(balloon_foreign), DOMAIN(limit_foreign), DOMAIN(balloon_waits),
-    DOMAIN(balloon_refuses), DOMAIN(can_reclaim),   DOMAIN(can_limit),
-};
+    DOMAIN(has_balloon),   DOMAIN(is_fixed),      DOMAIN(is_still),        DOMAIN(balloon_foreign),
+    DOMAIN(limit_foreign), DOMAIN(balloon_waits), DOMAIN(balloon_refuses), DOMAIN(can_reclaim),
+    DOMAIN(can_limit), };
 
 /* Half of the values are of a size that happens: up to 4 GiB. */
 static uint64_t

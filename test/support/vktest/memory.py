@@ -134,10 +134,10 @@ class Cgroup:
         text = self.text(name).strip()
         return None if text == "max" else int(text)
 
-    def stat(self):
-        """memory.stat as a dictionary."""
+    def stat(self, name="memory.stat"):
+        """memory.stat, or another such file, as a dictionary."""
         return {name: int(value) for name, value in
-                (line.split() for line in self.text("memory.stat").splitlines())}
+                (line.split() for line in self.text(name).splitlines())}
 
     def stall_us(self):
         return int(re.search(r"^some .* total=(\d+)", self.text("memory.pressure"), re.M).group(1))
@@ -148,6 +148,7 @@ class Cgroup:
         return {"at": time.monotonic(), "current": self.number("memory.current"),
                 "high": self.number("memory.high"), "stolen": stat["pgsteal_direct"],
                 "swap": self.number("memory.swap.current"), "stall_us": self.stall_us(),
+                "highs": self.stat("memory.events")["high"],
                 "refaults": stat["workingset_refault_anon"] + stat["workingset_refault_file"]}
 
 
