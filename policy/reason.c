@@ -224,6 +224,10 @@ static const ReasonWords reason_words[] = {
                             "its cgroup has come to its hard limit, or had no memory left: nothing "
                             "is taken from it",
                             "less need of the domain, or a higher hard_limit", NULL },
+    [REASON_REPORTS_FREE] = { "reports-free",
+                              "its guest gives back what is free by itself: its balloon would gain "
+                              "next to nothing",
+                              "memory that the guest holds and does not need", NULL },
 };
 static_assert(sizeof(reason_words) / sizeof(reason_words[0]) == REASON_COUNT,
               "reason_words[] and Reason differ");

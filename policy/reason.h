@@ -77,6 +77,7 @@ typedef enum {
     REASON_NO_HEADROOM,       /* there is no memory for the copies that switching it off makes */
     REASON_HOST_FILLS,        /* the host will be short before balloons can answer */
     REASON_HARD_LIMIT,        /* its cgroup is at its hard limit, or out of memory */
+    REASON_REPORTS_FREE,      /* its guest has given back what it does not use by itself */
     REASON_COUNT,
 } Reason;
 

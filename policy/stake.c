@@ -13,6 +13,11 @@
  * hold twice the memory. Pages that are merged are shared with others already: taking them frees
  * next to nothing, so they are not charged.
  *
+ * Nor is what a guest does not use and has given back by itself, by free page reporting: the host
+ * has it already, and a balloon would gain nothing there. What is free in the guest and still held
+ * by the host, because it lies in pieces too small to be reported or because the guest's driver
+ * reports nothing, counts as it does anywhere.
+ *
  * The idea is that of C. Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002,
  * section 5.2; here need takes the place of sampled activity.
  */
@@ -44,6 +49,17 @@ share_of_maximum(const DomainSample *domain, uint64_t share_bp)
     return mul_div(domain->maximum_bytes, share_bp, BP_ONE);
 }
 
+/* Free in the guest, and not held by the host any more. */
+static uint64_t
+reported_bytes(const DomainSample *domain)
+{
+    if (!domain->reports_free || !is_known(domain->resident_bytes) ||
+        !is_known(domain->guest_unused_bytes))
+        return 0;
+    return min_u64(domain->guest_unused_bytes,
+                   sat_sub(domain->balloon_bytes, domain->resident_bytes));
+}
+
 Stake
 stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
          const DomainTrack *track, uint64_t need_bytes)
@@ -52,6 +68,7 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
     Stake stake = {
         .low_bytes = stake_floor(domain, conf->balloon_floor_bp),
         .end_bytes = motion_end_bytes(domain, track),
+        .held_bytes = domain->balloon_bytes - reported_bytes(domain),
         .band_bytes = share_of_maximum(domain, conf->balloon_dead_band_bp),
         .shrink_bytes = level == MEMORY_CRITICAL ? shrink_bytes * 2 : shrink_bytes,
     };
@@ -66,7 +83,7 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
             kept_bytes = track->need.least_bytes;
         stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
         kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, domain->maximum_bytes);
-        stake.spare_bytes = sat_sub(domain->balloon_bytes, kept_bytes);
+        stake.spare_bytes = sat_sub(stake.held_bytes, kept_bytes);
     }
     return stake;
 }
@@ -86,10 +103,10 @@ uint64_t
 stake_charge(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
              const Stake *stake)
 {
-    uint64_t idle_bytes = sat_sub(domain->balloon_bytes, stake->need_bytes);
+    uint64_t idle_bytes = sat_sub(stake->held_bytes, stake->need_bytes);
     uint64_t charge = mul_div(idle_bytes, BP_ONE, BP_ONE - conf->balloon_idle_tax_bp);
 
-    charge = sat_add(charge, min_u64(domain->balloon_bytes, stake->need_bytes));
+    charge = sat_add(charge, min_u64(stake->held_bytes, stake->need_bytes));
     charge = mul_div(charge, BP_ONE - merged_bp(host, domain), BP_ONE);
     return mul_div(charge, SHARES_NORMAL, max_u64(domain->shares, 1));
 }

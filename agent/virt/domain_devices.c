@@ -109,6 +109,8 @@ open_balloon(DomainReading *reading, const DomainElement *element, const GArray 
               : DOMAIN_BALLOON_OTHER;
     xml->balloon_autodeflate = domain_element_second(
         reading, element, domain_element_attribute(attributes, "autodeflate"), off_on);
+    xml->balloon_reports_free = domain_element_second(
+        reading, element, domain_element_attribute(attributes, "freePageReporting"), off_on);
 }
 
 static void

@@ -125,9 +125,10 @@ typedef struct {
     uint32_t mediated_devices;   /* mdev: pin what their driver asks for, up to all */
     uint32_t vhost_user_devices; /* served by another process: need shared memory */
 
-    DomainBalloon balloon;    /* <memballoon model=> */
-    bool balloon_autodeflate; /* gives memory back before the guest runs out of it */
-    uint32_t stats_period_s;  /* seconds between balloon statistics; 0: none */
+    DomainBalloon balloon;     /* <memballoon model=> */
+    bool balloon_autodeflate;  /* gives memory back before the guest runs out of it */
+    bool balloon_reports_free; /* the guest may give back free memory by itself */
+    uint32_t stats_period_s;   /* seconds between balloon statistics; 0: none */
 
     DomainSecurity security; /* <launchSecurity type=> */
     DomainXmlPolicy policy;  /* <metadata>: what it asks of us */

@@ -82,6 +82,28 @@ bend_busy(MemCase *one)
     memcase_uses(one, 0, 820);
 }
 
+/* Half of its memory is free, and the host has it. */
+static void
+bend_reported(MemCase *one)
+{
+    one->domains[0].reports_free = true;
+    one->domains[0].resident_bytes = 500 * MIB;
+}
+
+static void
+bend_reported_and_busy(MemCase *one)
+{
+    bend_busy(one);
+    one->domains[0].reports_free = true;
+    one->domains[0].resident_bytes = 820 * MIB;
+}
+
+static void
+bend_reports_and_holds(MemCase *one)
+{
+    one->domains[0].reports_free = true;
+}
+
 static void
 bend_short(MemCase *one)
 {
@@ -132,6 +154,9 @@ whoever_is_not_asked_has_a_reason(void **unused)
         { "no size", bend_no_size, U, REASON_FACT_MISSING },
         { "no figures of the host", bend_no_host_figures, U, REASON_FACT_MISSING },
         { "needs almost all", bend_busy, U, REASON_DEAD_BAND },
+        { "what is free is the host's already", bend_reported, U, REASON_REPORTS_FREE },
+        { "that, and needs the rest", bend_reported_and_busy, U, REASON_DEAD_BAND },
+        { "might report, and does not", bend_reports_and_holds, 950, REASON_TAKE },
         { "short at its maximum", bend_short, U, REASON_AT_CEILING },
         { "at its floor", bend_at_floor, U, REASON_AT_FLOOR },
         { "near its floor", near_the_floor, 970, REASON_TAKE },

@@ -97,6 +97,7 @@ counts_devices_by_what_they_do_to_memory(void **unused)
     assert_int_equal(xml.vhost_user_devices, 3); /* interface, disk, virtiofs */
     assert_int_equal(xml.balloon, DOMAIN_BALLOON_VIRTIO);
     assert_true(xml.balloon_autodeflate);
+    assert_true(xml.balloon_reports_free);
     assert_int_equal(xml.stats_period_s, 5);
 }
 

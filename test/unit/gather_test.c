@@ -218,6 +218,10 @@ figures_of_the_cgroup_are_told_one_by_one(void **state)
     assert_true(sample.can_limit);
     assert_false(sample.can_reclaim);
 
+    assert_false(sample.reports_free);
+    fakeagent_web(agent)->has_xml = fakeagent_web(agent)->xml.balloon_reports_free = true;
+    assert_true(sample_of(agent).reports_free);
+
     fakeroot_write(fakeagent_root(agent), V2 "memory.current", "900\n");
     fakeroot_write(fakeagent_root(agent), V2 "memory.high", "800\n");
     gather_pressed(agent);

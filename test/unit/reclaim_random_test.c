@@ -42,7 +42,8 @@ static const size_t domain_figures[] = {
 static const size_t domain_flags[] = {
     DOMAIN(has_balloon),   DOMAIN(is_fixed),      DOMAIN(is_still),        DOMAIN(balloon_foreign),
     DOMAIN(limit_foreign), DOMAIN(balloon_waits), DOMAIN(balloon_refuses), DOMAIN(can_reclaim),
-    DOMAIN(can_limit), };
+    DOMAIN(can_limit),     DOMAIN(reports_free),
+};
 
 /* Half of the values are of a size that happens: up to 4 GiB. */
 static uint64_t

@@ -75,6 +75,47 @@ half_the_headroom_goes_in_a_crisis_and_steps_are_twice_as_large(void **unused)
 }
 
 static void
+what_a_guest_has_given_back_by_itself_is_neither_to_give_nor_charged(void **unused)
+{
+    static const struct {
+        const char *when;
+        bool reports_free;
+        uint64_t unused_mib, resident_mib;
+        uint64_t spare_mib, charge_mib;
+    } rows[] = {
+        { "it reports nothing", false, 500, 500, 400, 600 + 4 * 400 },
+        { "all that is free was reported", true, 500, 500, 0, 500 },
+        { "half of it is held in small pieces", true, 500, 750, 150, 600 + 4 * 150 },
+        { "its driver reports nothing", true, 500, 1000, 400, 600 + 4 * 400 },
+        { "caches are held", true, 100, 900, 300, 600 + 4 * 300 },
+        { "swapped out, not free", true, 0, 500, 400, 600 + 4 * 400 },
+        { "more is resident than it has", true, 500, 1100, 400, 600 + 4 * 400 },
+        { "resident memory is not known", true, 500, U, 400, 600 + 4 * 400 },
+        { "free memory is not known", true, U, 500, 400, 600 + 4 * 400 },
+        { "nonsense", true, 5000, 0, 0, 0 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        uint64_t charge;
+        DomainSample *domain;
+        Stake stake;
+        MemCase one;
+
+        memcase_init(&one, 1);
+        domain = &one.domains[0];
+        domain->reports_free = rows[r].reports_free;
+        domain->guest_unused_bytes = rows[r].unused_mib == U ? U : rows[r].unused_mib * MIB;
+        domain->resident_bytes = rows[r].resident_mib == U ? U : rows[r].resident_mib * MIB;
+        stake = stake_of(&one.conf, MEMORY_TIGHT, domain, &one.tracks[0], 600 * MIB);
+        charge = stake_charge(&one.conf, &one.host, domain, &stake);
+        if (stake.spare_bytes != rows[r].spare_mib * MIB || charge != rows[r].charge_mib * MIB)
+            fail_msg("%s: gives %" PRIu64 ", is charged %" PRIu64, rows[r].when,
+                     stake.spare_bytes / MIB, charge / MIB);
+    }
+}
+
+static void
 who_misses_a_page_least_is_charged_most(void **unused)
 {
     static const struct {
@@ -123,6 +164,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floor_and_ceiling_keep_their_order),
         cmocka_unit_test(half_the_headroom_goes_in_a_crisis_and_steps_are_twice_as_large),
+        cmocka_unit_test(what_a_guest_has_given_back_by_itself_is_neither_to_give_nor_charged),
         cmocka_unit_test(who_misses_a_page_least_is_charged_most),
     };
 
