@@ -156,12 +156,13 @@ class FakeLibvirtd:
         wanted = sorted(self.domains().items())
         wait_until(lambda: known() == wanted, lambda: "knows %s, want %s" % (known(), wanted))
 
-    def domains(self):
-        """The running domains: name -> number of the start."""
+    def rows(self):
+        """The running domains: (name, number of the start, state), by name."""
         done = subprocess.run(["virsh", "-q", "-c", self.uri, "list"], stdout=subprocess.PIPE,
                               text=True, timeout=WAIT_SECONDS, check=True)
-        found = {}
-        for line in done.stdout.splitlines():
-            number, name = line.split()[:2]
-            found[name] = int(number)
-        return found
+        fields = [line.split(maxsplit=2) for line in done.stdout.splitlines() if line]
+        return sorted((name, int(number), state.strip()) for number, name, state in fields)
+
+    def domains(self):
+        """The running domains: name -> number of the start."""
+        return {name: number for name, number, _ in self.rows()}
