@@ -5,10 +5,12 @@
 Nothing is written to the kernel without a way back on disk, and what has been written goes back
 whatever has become of the disk since.
 """
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
@@ -205,6 +207,41 @@ class Traps(DiskTestCase):
                 else:
                     self.assert_done(daemon.run(), 1, "not a socket")
                 self.assertFalse(os.path.lexists(target), "the link was followed")
+
+    def test_links_that_come_and_go_while_it_works_lead_nowhere(self):
+        """Somebody who is as quick as we are: between any look and any write of ours."""
+        host = self.found_host()
+        precious = host.base + "/precious"
+        with open(precious, "w", encoding="utf-8") as file:
+            file.write("precious")
+        os.chmod(precious, 0o640)
+        before = host.stamps(precious), os.stat(precious).st_mode
+        daemon = self.started("--mode", "fixed", host=host)
+        ending = threading.Event()
+        self.addCleanup(ending.set)
+
+        def swap(name):
+            """A link under our name, and none, again and again."""
+            path = os.path.join(daemon.state_dir, name)
+            while not ending.is_set():
+                os.symlink(precious, path + "-link")
+                os.rename(path + "-link", path)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+
+        rivals = [threading.Thread(target=swap, args=(name,), daemon=True)
+                  for name in ("originals", "history.db-journal", "history.db-wal")]
+        for rival in rivals:
+            rival.start()
+        for number in range(40):
+            daemon.client("mode", ("classic", "fixed", "auto", "off")[number % 4])
+        ending.set()
+        for rival in rivals:
+            rival.join()
+        daemon.client("mode", "fixed")
+        daemon.stop()
+        self.assertEqual((host.stamps(precious), os.stat(precious).st_mode), before)
+        self.assertEqual(host.settings(), FOUND)
 
 
 if __name__ == "__main__":
