@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, run_program, wait_until  # noqa: E402
+from fakecase import WAIT_SECONDS, FakeTestCase, main, run_program, wait_until  # noqa: E402
 from fakelibvirt import TEST_NAME, TEST_UUID  # noqa: E402
 
 NO_DAEMON, WRONG_USAGE, NO_DOMAIN = 1, 2, 3
@@ -185,7 +185,7 @@ class Events(FakeTestCase):
 
     def lines_after_kicks(self, daemon, process, wanted):
         """Kicks until the reader shows that many more lines; nobody says when it listens."""
-        text, end = b"", time.monotonic() + 30
+        text, end = b"", time.monotonic() + WAIT_SECONDS
         while text.count(b"\n") < wanted:
             self.assertLess(time.monotonic(), end, "no event was shown")
             daemon.ask("kick")
@@ -221,7 +221,7 @@ class Events(FakeTestCase):
                 process = self.follow(daemon, "--format", "json", "events")
                 self.lines_after_kicks(daemon, process, 1)
                 process.send_signal(number)
-                self.assertEqual(process.wait(30), 0, process.stderr.read())
+                self.assertEqual(process.wait(WAIT_SECONDS), 0, process.stderr.read())
 
     def test_a_daemon_that_goes_away_ends_it_with_one(self):
         for end in "stop", "kill":
@@ -230,7 +230,7 @@ class Events(FakeTestCase):
                 process = self.follow(daemon, "--format", "json", "events")
                 self.lines_after_kicks(daemon, process, 1)
                 getattr(daemon, end)()
-                self.assertEqual(process.wait(30), 1)
+                self.assertEqual(process.wait(WAIT_SECONDS), 1)
                 self.assertEqual(process.stderr.read().count(b"\n"), 1)
 
     def test_a_reader_that_goes_away_does_the_daemon_no_harm(self):
@@ -239,7 +239,7 @@ class Events(FakeTestCase):
             process = self.follow(daemon, "--format", "json", "events")
             self.lines_after_kicks(daemon, process, 1)
             process.kill()
-            process.wait(30)
+            process.wait(WAIT_SECONDS)
         daemon.ask("kick")
 
     def test_a_reader_that_stands_still_does_not_stop_the_daemon(self):

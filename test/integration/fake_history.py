@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import PATIENCE, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import uuid_of, write_running  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -23,7 +23,7 @@ NAMES = ["web", "a b", "it's \"odd\",", "line\nbreak", "\u00fc\u4e2d"]
 SAVED_PAGES = 30000
 MERGED_PAGES = 40000
 # From the start of the daemon until each domain was sampled once.
-SAMPLED_SECONDS = 3
+SAMPLED_SECONDS = 3 * PATIENCE
 
 # Runs the daemon with a disk of its own in place of the state directory.
 TINY_DISK = "mount -t tmpfs -o size=%s none \"$0\" && exec \"$@\""

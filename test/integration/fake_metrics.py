@@ -22,7 +22,7 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import EXIT_CONFIG, FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import EXIT_CONFIG, PATIENCE, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, uuid_of, write_running  # noqa: E402
 
 PACKAGING = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../packaging")
@@ -76,7 +76,7 @@ def fetch_as(user, port):
     finally:
         libc.setfsuid(0)
     with client:
-        client.settimeout(10)
+        client.settimeout(10 * PATIENCE)
         client.connect(("127.0.0.1", port))
         client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         text = b""
@@ -155,7 +155,7 @@ class Pages(MetricsTestCase):
             with self.assertRaises(urllib.error.HTTPError) as caught:
                 fetch(port, path)
             self.assertEqual(caught.exception.code, code, path)
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * PATIENCE)
         client.request("POST", "/metrics", body=b"x" * 100000)
         self.assertEqual(client.getresponse().status, 405)
         client.close()
@@ -249,7 +249,7 @@ class Domains(MetricsTestCase):
 class Readers(MetricsTestCase):
 
     def connect(self, port, data=b""):
-        client = socket.create_connection(("127.0.0.1", port), timeout=10)
+        client = socket.create_connection(("127.0.0.1", port), timeout=10 * PATIENCE)
         self.addCleanup(client.close)
         client.sendall(data)
         return client
@@ -258,7 +258,7 @@ class Readers(MetricsTestCase):
         begin = time.monotonic()
         self.assertIn("virtksm_heartbeat", fetch(port), what)
         daemon.ask("status")
-        self.assertLess(time.monotonic() - begin, seconds, what)
+        self.assertLess(time.monotonic() - begin, seconds * PATIENCE, what)
 
     def test_hanging_connections_hold_nothing(self):
         daemon, port = self.scraped()
@@ -276,7 +276,7 @@ class Readers(MetricsTestCase):
             client = socket.socket()
             self.addCleanup(client.close)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            client.settimeout(10)
+            client.settimeout(10 * PATIENCE)
             client.connect(("127.0.0.1", port))
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
             slow.append(client)
@@ -362,7 +362,8 @@ class Prometheus:
     def get(self, path, **parameters):
         try:
             with urllib.request.urlopen(self.url + path + "?" +
-                                        urllib.parse.urlencode(parameters), timeout=10) as answer:
+                                        urllib.parse.urlencode(parameters),
+                                        timeout=10 * PATIENCE) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             if error.code == 503:  # it is starting

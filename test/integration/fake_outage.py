@@ -17,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import VALGRIND, FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import PATIENCE, VALGRIND, FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST, FIXED, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from seed import seed  # noqa: E402
@@ -169,7 +169,7 @@ class Clock(OutageTestCase):
             age_ms = domain["stats_age_ms"]
             self.assertTrue(age_ms is None or age_ms < 600000, "%d s: age %s" % (seconds, age_ms))
             self.assertLess(daemon.ask("status")["uptime_ms"], 600000)
-        time.sleep(3)  # a domain is sampled two seconds after its start
+        time.sleep(3 * PATIENCE)  # a domain is sampled two seconds after its start
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
         kept = self.rows(daemon)

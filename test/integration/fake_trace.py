@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, run_program, wait_until  # noqa: E402
+from fakecase import WAIT_SECONDS, FakeTestCase, main, run_program, wait_until  # noqa: E402
 
 CLIENT = os.environ["VIRTKSM"]
 UUID = "00000000-0000-4000-8000-00000000abcd"
@@ -40,7 +40,7 @@ class TraceTestCase(FakeTestCase):
 
     def finish(self, process, number=signal.SIGINT):
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
         return process.returncode, out, err
 
 
@@ -76,7 +76,7 @@ class RecordTest(TraceTestCase):
                 daemon.stop()
             elif how != "--seconds":
                 process.send_signal(how)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=WAIT_SECONDS)
             if how == "daemon":
                 self.assertEqual(process.returncode, FAILED, err)
                 self.assertIn(daemon.socket, err)

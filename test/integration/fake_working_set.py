@@ -17,7 +17,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import WAIT_SECONDS, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 
 # Memory that was used within a second is the working set, looked at without a pause.
@@ -188,7 +188,7 @@ class Follow(WorkingSetTestCase):
         process = self.follow(daemon, *FOLLOWING)
         wait_until(lambda: "not the kernel's" in self.psi(daemon), "it is tried")
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(WAIT_SECONDS), 0)
         wait_until(lambda: "nobody follows working sets" in self.psi(daemon), "it is closed again")
 
     def test_reports_come_when_it_moves_and_under_pressure(self):
@@ -208,7 +208,7 @@ class Follow(WorkingSetTestCase):
         pressed = self.report(process, lambda r: r["cause"] == "pressure")
         self.assertIn(pressed["memory_level"], ("tight", "critical"))
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(WAIT_SECONDS), 0)
 
 
 if __name__ == "__main__":
