@@ -165,6 +165,11 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
 static bool
 is_stalled(const HostSample *host, const Pass *pass)
 {
+    uint64_t visited = visited_pages(host);
+
+    /* One that has begun to scan may have been told to stand still. */
+    if (is_known(visited) && is_known(pass->visited) && visited > pass->visited)
+        return false;
     return sat_sub(host->now_us, pass->began_us) >= STALL_US && is_known(host->ksmd_cpu_us) &&
            is_known(pass->began_cpu_us) &&
            sat_sub(host->ksmd_cpu_us, pass->began_cpu_us) < STALL_CPU_US;
@@ -229,11 +234,29 @@ pass_follow(const Sample *sample, PolicyState *state)
     return ended;
 }
 
+/* What it will look at, as far as can be told. */
+static uint64_t
+expected_pages(const Pass *pass)
+{
+    return mul_div(pass->pages, pass->reach_bp > 0 ? pass->reach_bp : BP_ONE, BP_ONE);
+}
+
+uint64_t
+pass_done_bp(const HostSample *host, const Pass *pass)
+{
+    uint64_t visited = visited_pages(host);
+    uint64_t pages = max_u64(expected_pages(pass), 1);
+
+    if (!pass_is_running(pass) || !is_known(visited) || !is_known(pass->visited))
+        return 0;
+    return mul_div(min_u64(sat_sub(visited, pass->visited), pages), BP_ONE, pages);
+}
+
 static uint64_t
 left_us(const HostSample *host, const KsmAuto *a)
 {
     const Pass *pass = &a->pass;
-    uint64_t pages = mul_div(pass->pages, pass->reach_bp > 0 ? pass->reach_bp : BP_ONE, BP_ONE);
+    uint64_t pages = expected_pages(pass);
     uint64_t whole_us = mul_div(pages, cost_ns(a), 1000);
     uint64_t visited = visited_pages(host);
 

@@ -21,7 +21,7 @@ void pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bo
  * pass_follow() - see whether the running pass has ended
  *
  * A pass that ends is booked as coverage, unless it began in the middle. A pass in which ksmd does
- * nothing for a while ends as well: there is nothing that it could scan.
+ * not begin to scan for a while ends as well: there is nothing that it could scan.
  *
  * Return: number of whole passes that ended since the last call; 0: none, or none is running.
  */
@@ -36,6 +36,14 @@ void pass_expect(Pass *pass, uint64_t pages, bool chained);
 
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);
+
+/**
+ * pass_done_bp() - how far the running pass is
+ *
+ * Return: basis points of what it is expected to look at, as far as the kernel tells; else 0, as
+ * while none is running.
+ */
+uint64_t pass_done_bp(const HostSample *host, const Pass *pass);
 
 /** pass_stop() - leave the pass that is running, wherever it is */
 void pass_stop(Pass *pass);

@@ -3,26 +3,38 @@
  * probe.c - looking again, as often as it pays
  *
  * Memory that changes after it has been covered shows nowhere but in a pass: the first sees that
- * it is different, the second merges it if it has equals. A probe is two passes. One that brings
- * nothing, or less than yield_floor, doubles the distance to the next, up to churn_s; one that
- * brings something halves it. The distance is never so short that probes cost more than cpu_idle:
- * what the last one cost, as measured, is what the next one is expected to.
+ * it is different, the second merges it if it has equals. KSM counts what a pass saw change
+ * (pages_volatile) while it is still under way. So a probe is one pass, cut into parts that are
+ * spread over the time until it is due: a change is noticed by the part that comes by, and then
+ * the rest of the pass follows at once, and another one, and a third for what changed behind the
+ * first one's back. What changes all the time would be noticed in every probe: as many pages as
+ * the last one noticed for nothing are no news. They are not lost, since the next probe merges
+ * what this one saw change.
+ *
+ * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to
+ * churn_s; one that brings something halves it. That is never so short that probes cost more than
+ * cpu_idle: what the last one cost, as measured, is what the next one is expected to.
+ *
+ * A kernel that does not tell how far a pass is (pages_scanned) gets both passes at once.
+ *
+ * Source: mm/ksm.c, pages_volatile_show(), cmp_and_merge_page(): a page leaves the unstable tree
+ * when it is visited, and comes back unless its checksum has changed.
  */
 #include "policy/probe.h"
+#include "policy/pass.h"
 #include "policy/yield.h"
 
 /* The first probe after a burst; those that follow find their own distance. */
 #define INTERVAL_FIRST_US (30 * US_PER_S)
 /* Closer together than this, changes are better left to gather. */
 #define INTERVAL_MIN_US (10 * US_PER_S)
-/* Passes of a probe: one sees the change, one merges. */
-#define PROBE_PASSES 2
-
-static uint64_t
-longest_us(const PolicyConf *conf)
-{
-    return max_u64(conf->churn_s * US_PER_S, INTERVAL_MIN_US);
-}
+/* Passes where the kernel does not tell what the first saw: that, and one that merges. */
+#define PASSES_BLIND 2
+/* Passes that follow one with news, while they have some, too. */
+#define PASSES_MORE 2
+/* Parts of a pass: not so many that watching them costs more than ksmd. */
+#define PARTS_MAX   8
+#define PART_MIN_US (100 * US_PER_MS)
 
 /* Distance at which probes of this cost stay within the budget. */
 static uint64_t
@@ -31,20 +43,80 @@ affordable_us(const PolicyConf *conf, uint64_t cost_us)
     return max_u64(INTERVAL_MIN_US, mul_div(cost_us, BP_ONE, conf->cpu_idle_bp));
 }
 
+/* Whether the kernel tells how far a pass is, and what it has seen change. */
+static bool
+is_told(const HostSample *host)
+{
+    return is_known(host->ksm.pages_scanned) && is_known(host->ksm.pages_volatile);
+}
+
+/* A little that changed is seen by one probe and merged by the next, if a probe is one pass. */
+static uint64_t
+longest_us(const PolicyConf *conf, const HostSample *host)
+{
+    return max_u64(conf->churn_s * US_PER_S / (is_told(host) ? 2 : 1), INTERVAL_MIN_US);
+}
+
+static unsigned
+parts_of(const HostSample *host, uint64_t pass_us)
+{
+    return is_told(host) ? (unsigned)clamp_u64(pass_us / PART_MIN_US, 1, PARTS_MAX) : 1;
+}
+
+static uint64_t
+part_us(const Probe *probe)
+{
+    return max_u64(probe->interval_us / max_u64(probe->parts, 1), 1);
+}
+
 void
 probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Probe *probe)
 {
-    uint64_t first_us = min_u64(INTERVAL_FIRST_US, longest_us(conf));
+    uint64_t first_us = min_u64(INTERVAL_FIRST_US, longest_us(conf, host));
+    uint64_t cost_us = mul_div(pass_us, is_told(host) ? 1 : PASSES_BLIND, 1);
 
     *probe = (Probe){ .ended_us = host->now_us, .cpu_us = VALUE_UNKNOWN };
-    probe->interval_us = max_u64(first_us, affordable_us(conf, mul_div(pass_us, PROBE_PASSES, 1)));
+    probe->interval_us = max_u64(first_us, affordable_us(conf, cost_us));
+    probe->parts = parts_of(host, pass_us);
 }
 
 static void
 begin(const HostSample *host, unsigned passes, Probe *probe)
 {
     probe->left = passes;
+    probe->more = PASSES_MORE;
     probe->cpu_us = host->ksmd_cpu_us;
+    probe->settled = is_told(host) ? host->ksm.pages_volatile : VALUE_UNKNOWN;
+    probe->changed = 0;
+    probe->news = false;
+    probe->hurry = false;
+}
+
+/* How much the running pass has seen change, and whether that is news. */
+static void
+look(const PolicyConf *conf, const HostSample *host, Probe *probe)
+{
+    uint64_t now = host->ksm.pages_volatile;
+    uint64_t old = sat_add(probe->vain, conf->growth_kib * 1024 / host->page_bytes);
+
+    if (probe->cleanup || !is_known(probe->settled) || !is_known(now))
+        return;
+    probe->settled = min_u64(probe->settled, now);
+    probe->changed = max_u64(probe->changed, now - probe->settled);
+    probe->news = probe->news || now - probe->settled > old;
+    probe->hurry = probe->hurry || probe->news;
+}
+
+static void
+count_passes(const HostSample *host, uint64_t ended, Probe *probe)
+{
+    probe->left -= (unsigned)min_u64(ended, probe->left);
+    if (probe->left > 0 || !probe->news || probe->more == 0)
+        return;
+    probe->left = 1;
+    probe->more--;
+    probe->news = false;
+    probe->settled = host->ksm.pages_volatile;
 }
 
 static void
@@ -55,6 +127,7 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
     uint64_t cost_us = measured ? sat_sub(host->ksmd_cpu_us, probe->cpu_us) : 0;
     uint64_t least_us = affordable_us(conf, cost_us);
     uint64_t next_us = sat_add(probe->interval_us, probe->interval_us);
+    unsigned passes = PASSES_MORE - probe->more + 1;
 
     probe->ended_us = host->now_us;
     if (probe->cleanup) {
@@ -63,11 +136,26 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
         return;
     }
     yield_end(host, &a->yield);
+    probe->vain = probe->changed;
     if (ksm_merged_pages(&host->ksm) > probe->merged && !yield_is_low(conf, &a->yield)) {
         next_us = probe->interval_us / 2;
+        probe->vain = 0;
         a->poor = false;
     }
-    probe->interval_us = max_u64(least_us, min_u64(next_us, longest_us(conf)));
+    probe->interval_us = max_u64(least_us, min_u64(next_us, longest_us(conf, host)));
+    probe->parts = parts_of(host, cost_us / passes);
+}
+
+/* Whether the running pass is behind the time: as much of it as has passed should be done. */
+static bool
+is_part_due(const HostSample *host, const KsmAuto *a)
+{
+    const Probe *probe = &a->probe;
+    uint64_t parts = sat_sub(host->now_us, probe->ended_us) / part_us(probe);
+
+    if (probe->hurry || probe->cleanup || parts >= probe->parts)
+        return true;
+    return pass_done_bp(host, &a->pass) < mul_div(parts, BP_ONE, probe->parts);
 }
 
 bool
@@ -75,23 +163,28 @@ probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, Ks
 {
     Probe *probe = &a->probe;
 
-    if (probe->left > 0) {
-        probe->left -= (unsigned)min_u64(ended, probe->left);
-        if (probe->left == 0)
-            end(conf, host, a);
-    } else if (probe_due_us(host, probe) == 0) {
-        begin(host, PROBE_PASSES, probe);
+    if (probe->left == 0) {
+        if (probe_due_us(host, probe) > 0)
+            return false;
+        begin(host, is_told(host) ? 1 : PASSES_BLIND, probe);
         probe->merged = ksm_merged_pages(&host->ksm);
         yield_begin(host, &a->yield);
+        return true;
     }
-    return probe->left > 0;
+    look(conf, host, probe);
+    count_passes(host, ended, probe);
+    if (probe->left == 0)
+        end(conf, host, a);
+    return probe->left > 0 && is_part_due(host, a);
 }
 
 void
 probe_cleanup(const HostSample *host, Probe *probe)
 {
-    if (probe->left > 0)
+    if (probe->left > 0) {
+        probe->hurry = true;
         return;
+    }
     begin(host, 1, probe);
     probe->cleanup = true;
 }
@@ -99,7 +192,10 @@ probe_cleanup(const HostSample *host, Probe *probe)
 uint64_t
 probe_due_us(const HostSample *host, const Probe *probe)
 {
-    if (probe->left > 0)
-        return 0;
-    return sat_sub(sat_add(probe->ended_us, probe->interval_us), host->now_us);
+    uint64_t part = sat_add(sat_sub(host->now_us, probe->ended_us) / part_us(probe), 1);
+
+    if (probe->left == 0)
+        part = 1;
+    part = min_u64(part, max_u64(probe->parts, 1));
+    return sat_sub(sat_add(probe->ended_us, mul_div(part, part_us(probe), 1)), host->now_us);
 }

@@ -16,14 +16,14 @@ void probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_u
  * @ended: whole passes that ended since the last call
  * @a:     its probe and its yield are kept
  *
- * Return: whether ksmd should be scanning now.
+ * Return: whether ksmd should be scanning now; else it stands still, be it in the middle.
  */
 bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, KsmAuto *a);
 
-/** probe_cleanup() - ksmd should go round once, to drop what it knows of a domain that is gone */
+/** probe_cleanup() - ksmd should go round soon, to drop what it knows of a domain that is gone */
 void probe_cleanup(const HostSample *host, Probe *probe);
 
-/** probe_due_us() - time until the next one; 0: now, or one is running */
+/** probe_due_us() - time until the next one begins or goes on; 0: now */
 uint64_t probe_due_us(const HostSample *host, const Probe *probe);
 
 #endif

@@ -24,7 +24,7 @@ typedef enum {
     REASON_WEIGHT_ZERO,       /* the domain's weight says that it does not count */
     REASON_NO_PROFIT,         /* merging brings less than its records cost */
     REASON_LOW_YIELD,         /* the last work brought less than yield_floor */
-    REASON_PROBE,             /* covered; two passes look for what has changed */
+    REASON_PROBE,             /* covered; a pass in parts looks for what has changed */
     REASON_CLEANUP,           /* a domain went away: let ksmd drop its records */
     REASON_LADDER_TRIGGER,    /* classic: triggered within the first interval */
     REASON_LADDER_STANDARD,   /* classic: no trigger since the first interval */

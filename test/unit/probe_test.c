@@ -28,20 +28,55 @@ one_init(One *one)
     probe_reset(&one->conf, &one->host, 1000, &one->a.probe);
 }
 
-/* Wait for the next probe and let it run: two passes of @pass_us each; returns its distance. */
+/* What is news: more than counts as new memory. */
+static uint64_t
+news(const One *one)
+{
+    return one->conf.growth_kib * 1024 / one->host.page_bytes + 1;
+}
+
+/* Wait for the next part of a probe; returns for how long. */
+static uint64_t
+wait_for_part(One *one)
+{
+    uint64_t wait_us = probe_due_us(&one->host, &one->a.probe);
+
+    one->host.now_us += wait_us;
+    return wait_us;
+}
+
+/* Let a part of the running pass be done, of 8000 pages in all. */
+static void
+scan(One *one, uint64_t pages)
+{
+    one->a.pass.stage = PASS_CRUISE;
+    one->a.pass.pages = 8000;
+    one->host.ksm.pages_scanned += pages;
+}
+
+/* The running pass ends, and another one would begin. */
+static bool
+end_pass(One *one)
+{
+    bool goes_on = probe_advance(&one->conf, &one->host, 1, &one->a);
+
+    one->a.pass.stage = PASS_PARKED;
+    one->a.pass.visited = one->host.ksm.pages_scanned;
+    return goes_on;
+}
+
+/* Wait for the next probe and let it run: a pass of @pass_us; returns its distance. */
 static uint64_t
 run_probe(One *one, uint64_t pass_us, uint64_t gained)
 {
-    uint64_t distance_us = probe_due_us(&one->host, &one->a.probe);
+    uint64_t begin_us = one->host.now_us;
 
-    one->host.now_us += distance_us;
+    one->host.now_us += one->a.probe.interval_us;
     assert_true(probe_advance(&one->conf, &one->host, 0, &one->a));
     one->host.ksmd_cpu_us += pass_us;
-    assert_true(probe_advance(&one->conf, &one->host, 1, &one->a));
-    one->host.ksmd_cpu_us += pass_us;
     one->host.ksm.pages_sharing += gained;
-    assert_false(probe_advance(&one->conf, &one->host, 1, &one->a));
-    return distance_us;
+    assert_false(end_pass(one));
+    return one->host.now_us - begin_us;
 }
 
 static void
@@ -58,7 +93,7 @@ probes_that_bring_nothing_back_off_to_the_configured_time(void **unused)
         assert_true(distance_us >= last_us);
         last_us = distance_us;
     }
-    assert_int_equal(last_us, one.conf.churn_s * S);
+    assert_int_equal(last_us, one.conf.churn_s * S / 2); /* seen by one, merged by the next */
 }
 
 static void
@@ -88,7 +123,7 @@ probes_cost_no_more_than_their_budget(void **unused)
     cpu_us = one.host.ksmd_cpu_us;
     for (int i = 0; i < 10; i++)
         run_probe(&one, 2 * S, 1000);
-    one.host.now_us += probe_due_us(&one.host, &one.a.probe); /* the last one is paid by then */
+    one.host.now_us += one.a.probe.interval_us; /* the last one is paid by then */
     assert_true((one.host.ksmd_cpu_us - cpu_us) * BP_ONE <=
                 (one.host.now_us - begin_us) * one.conf.cpu_idle_bp);
 }
@@ -113,8 +148,8 @@ a_probe_that_gains_less_than_the_floor_brings_nothing(void **unused)
 
         one_init(&one);
         one.conf.yield_floor = 10;
-        first_us = run_probe(&one, S / 100, rows[i].gained_pages);
-        if ((run_probe(&one, S / 100, 0) < first_us * 2) != rows[i].is_closer)
+        first_us = run_probe(&one, S / 50, rows[i].gained_pages);
+        if ((run_probe(&one, S / 50, 0) < first_us * 2) != rows[i].is_closer)
             fail_msg("%s: the next probe is not where it should be", rows[i].when);
     }
 }
@@ -127,7 +162,101 @@ the_first_probe_is_affordable_too(void **unused)
 
     one_init(&one);
     probe_reset(&one.conf, &one.host, 3 * S, &one.a.probe);
-    assert_int_equal(probe_due_us(&one.host, &one.a.probe), 6 * S * BP_ONE / one.conf.cpu_idle_bp);
+    assert_int_equal(one.a.probe.interval_us, 3 * S * BP_ONE / one.conf.cpu_idle_bp);
+    one.host.ksm.pages_volatile = VALUE_UNKNOWN; /* two passes are a probe then */
+    probe_reset(&one.conf, &one.host, 3 * S, &one.a.probe);
+    assert_int_equal(one.a.probe.interval_us, 6 * S * BP_ONE / one.conf.cpu_idle_bp);
+}
+
+static void
+a_pass_that_takes_long_is_cut_into_parts(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    assert_int_equal(one.a.probe.parts, 8);
+    for (unsigned i = 1; i < 8; i++) {
+        assert_int_equal(wait_for_part(&one), one.a.probe.interval_us / 8);
+        assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+        scan(&one, 999);
+        assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+        scan(&one, 1);
+        assert_false(probe_advance(&one.conf, &one.host, 0, &one.a));
+    }
+    wait_for_part(&one);
+    scan(&one, 1000);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a)); /* its end is what counts */
+    assert_false(end_pass(&one));
+    assert_int_equal(one.a.probe.left, 0);
+}
+
+static void
+a_change_is_followed_at_once_and_so_is_what_lies_behind(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    wait_for_part(&one);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    scan(&one, 1000);
+    one.host.ksm.pages_volatile += news(&one) - 1;
+    assert_false(probe_advance(&one.conf, &one.host, 0, &one.a)); /* not much yet */
+    wait_for_part(&one);
+    scan(&one, 1000);
+    one.host.ksm.pages_volatile++;
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    scan(&one, 6000);
+    assert_true(end_pass(&one)); /* a second pass */
+    one.host.ksm.pages_volatile -= 500;
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    one.host.ksm.pages_volatile += news(&one);
+    assert_true(end_pass(&one)); /* which has news, too: a third */
+    one.host.ksm.pages_volatile += news(&one);
+    one.host.ksm.pages_sharing += 1000;
+    assert_false(end_pass(&one)); /* and no more */
+    assert_int_equal(one.a.probe.vain, 0);
+}
+
+static void
+what_changes_all_the_time_is_no_news(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    for (int i = 0; i < 3; i++) {
+        one.host.now_us += one.a.probe.interval_us;
+        assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+        one.host.ksm.pages_volatile += 5 * news(&one);
+        assert_int_equal(end_pass(&one), i == 0); /* for nothing */
+        one.host.ksm.pages_volatile -= 5 * news(&one);
+        if (i == 0)
+            assert_false(end_pass(&one));
+    }
+    one.host.now_us += one.a.probe.interval_us;
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    one.host.ksm.pages_volatile += 7 * news(&one);
+    assert_true(end_pass(&one)); /* more than that is */
+}
+
+static void
+a_kernel_that_does_not_tell_gets_both_passes_at_once(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.host.ksm.pages_scanned = VALUE_UNKNOWN;
+    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    assert_int_equal(wait_for_part(&one), one.a.probe.interval_us);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    one.host.ksm.pages_volatile += 5 * news(&one);
+    assert_true(end_pass(&one));
+    assert_false(end_pass(&one));
 }
 
 static void
@@ -149,18 +278,20 @@ a_cleanup_is_one_pass_and_moves_no_probe_closer(void **unused)
 }
 
 static void
-a_probe_that_is_under_way_is_due_now_and_is_not_cut_short(void **unused)
+who_is_gone_makes_a_probe_that_stands_still_go_on(void **unused)
 {
     One one;
     (void)unused;
 
     one_init(&one);
-    one.host.now_us += probe_due_us(&one.host, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    wait_for_part(&one);
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
-    assert_int_equal(probe_due_us(&one.host, &one.a.probe), 0);
-    probe_cleanup(&one.host, &one.a.probe); /* a cleanup is one pass */
-    assert_true(probe_advance(&one.conf, &one.host, 1, &one.a));
-    assert_false(probe_advance(&one.conf, &one.host, 1, &one.a));
+    scan(&one, 1000);
+    assert_false(probe_advance(&one.conf, &one.host, 0, &one.a));
+    probe_cleanup(&one.host, &one.a.probe);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    assert_false(end_pass(&one));
     assert_true(probe_due_us(&one.host, &one.a.probe) > 0);
 }
 
@@ -173,8 +304,12 @@ main(void)
         cmocka_unit_test(probes_cost_no_more_than_their_budget),
         cmocka_unit_test(a_probe_that_gains_less_than_the_floor_brings_nothing),
         cmocka_unit_test(the_first_probe_is_affordable_too),
+        cmocka_unit_test(a_pass_that_takes_long_is_cut_into_parts),
+        cmocka_unit_test(a_change_is_followed_at_once_and_so_is_what_lies_behind),
+        cmocka_unit_test(what_changes_all_the_time_is_no_news),
+        cmocka_unit_test(a_kernel_that_does_not_tell_gets_both_passes_at_once),
         cmocka_unit_test(a_cleanup_is_one_pass_and_moves_no_probe_closer),
-        cmocka_unit_test(a_probe_that_is_under_way_is_due_now_and_is_not_cut_short),
+        cmocka_unit_test(who_is_gone_makes_a_probe_that_stands_still_go_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
