@@ -58,9 +58,7 @@ why_keep(const BalloonCase *c)
     if (c->domain->balloon_bytes <= stake->low_bytes)
         return REASON_AT_FLOOR;
     if (stake->spare_bytes <= stake->band_bytes)
-        return sat_sub(c->domain->balloon_bytes, stake->need_bytes) > stake->band_bytes
-                   ? REASON_REPORTS_FREE
-                   : REASON_DEAD_BAND;
+        return stake->over_bytes > stake->band_bytes ? REASON_REPORTS_FREE : REASON_DEAD_BAND;
     /* A domain pays in one coin at a time. */
     return c->part->high_apply && c->part->high_reason == REASON_PROBE_DOWN ? REASON_PROBE_DOWN
                                                                             : REASON_NONE;

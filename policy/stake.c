@@ -83,6 +83,7 @@ stake_of(const PolicyConf *conf, MemoryLevel level, const DomainSample *domain,
             kept_bytes = track->need.least_bytes;
         stake.need_bytes = clamp_u64(need_bytes, stake.low_bytes, stake.high_bytes);
         kept_bytes = clamp_u64(kept_bytes, stake.low_bytes, domain->maximum_bytes);
+        stake.over_bytes = sat_sub(domain->balloon_bytes, kept_bytes);
         stake.spare_bytes = sat_sub(stake.held_bytes, kept_bytes);
     }
     return stake;

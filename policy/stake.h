@@ -12,8 +12,9 @@ typedef struct {
     uint64_t end_bytes;    /* what it has, and what it was given and has not taken yet */
     uint64_t held_bytes;   /* what it has, but for free memory that its guest has given back */
     uint64_t need_bytes;   /* with headroom, within floor and ceiling; floor if not known */
-    uint64_t spare_bytes;  /* held beyond that, or while the host's state is critical beyond need
-                              with  half the headroom; 0 if need is not known */
+    uint64_t over_bytes;   /* what it has beyond that, or while the host's state is critical beyond
+                              need with half the headroom; 0 if need is not known */
+    uint64_t spare_bytes;  /* the same of held_bytes */
     uint64_t band_bytes;   /* dead band */
     uint64_t grow_bytes;   /* largest step up, less what is on its way */
     uint64_t shrink_bytes; /* largest step down */

@@ -82,6 +82,13 @@ bend_busy(MemCase *one)
     memcase_uses(one, 0, 820);
 }
 
+static void
+bend_busy_over_ceiling(MemCase *one)
+{
+    bend_busy(one);
+    one->domains[0].ceiling_bytes = 700 * MIB;
+}
+
 /* Half of its memory is free, and the host has it. */
 static void
 bend_reported(MemCase *one)
@@ -154,6 +161,8 @@ whoever_is_not_asked_has_a_reason(void **unused)
         { "no size", bend_no_size, U, REASON_FACT_MISSING },
         { "no figures of the host", bend_no_host_figures, U, REASON_FACT_MISSING },
         { "needs almost all", bend_busy, U, REASON_DEAD_BAND },
+        { "needs almost all, and more than its ceiling", bend_busy_over_ceiling, U,
+          REASON_DEAD_BAND },
         { "what is free is the host's already", bend_reported, U, REASON_REPORTS_FREE },
         { "that, and needs the rest", bend_reported_and_busy, U, REASON_DEAD_BAND },
         { "might report, and does not", bend_reports_and_holds, 950, REASON_TAKE },
