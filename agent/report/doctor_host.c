@@ -375,9 +375,11 @@ static const DoctorCheck checks[] = {
         "Nothing, if that is wanted; 'virtksm mode auto' sets the rate from what is measured." },
       find_advisor },
     { { "smart-scan", DOCTOR_INFO, KSM_DIR "smart_scan",
-        "Pages that stayed unique are looked at less and less often, so pages that become equal "
-        "later are merged later.",
-        "Nothing; it saves much of ksmd's CPU time." },
+        "Pages that stayed unique are looked at less and less often, in every ninth pass in the "
+        "end: pages equal to them that come later are merged later, or never if they have other "
+        "turns.",
+        "Nothing in mode auto, which looks at all pages whenever there is something to merge; it "
+        "saves much of ksmd's CPU time." },
       find_smart_scan },
     { { "numa-apart", DOCTOR_WARNING, KSM_DIR "merge_across_nodes", NULL,
         "If memory matters more than its nearness: [ksm] merge_across_nodes = yes." },

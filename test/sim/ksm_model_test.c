@@ -209,6 +209,46 @@ late_duplicates_need_two_passes_or_seventeen(void **unused)
     assert_in_range(most, 17, 18);
 }
 
+/* Passes after which all pages of a process that starts now have merged with old pages that stay
+ * as they are. */
+static uint64_t
+passes_to_find_old(bool smart, unsigned age)
+{
+    KsmRegion equal = region(KSM_CONTENT_SHARED, 1000);
+    KsmModel *model = model_with(&equal, 1);
+    uint64_t passes = 0;
+
+    ksm_model_write(model, &pass_by_pass);
+    run_passes(model, age);
+    if (!smart)
+        ksm_model_write(model, &plain_scan);
+    ksm_model_start(model, &equal, 1);
+    for (; ksm_model_saved_pages(model) < 1000 && passes < 100; passes++)
+        run_passes(model, 1);
+    ksm_model_free(model);
+    return passes;
+}
+
+/* Both sides are looked at in every ninth pass in the end: equal pages whose turns are others are
+ * never looked at in the same one. */
+static void
+by_smart_scan_a_new_process_may_never_find_what_an_old_one_has(void **unused)
+{
+    unsigned never = 0;
+    (void)unused;
+
+    for (unsigned age = 40; age < 49; age++) {
+        uint64_t passes = passes_to_find_old(true, age);
+
+        if (passes < 100)
+            assert_in_range(passes, 2, 15);
+        else
+            never++;
+        assert_in_range(passes_to_find_old(false, age), 2, 3);
+    }
+    assert_int_equal(never, 3);
+}
+
 /* Pages of a process that starts now, after so many full_scans. */
 static uint64_t
 records_after(uint64_t begin_us, uint64_t passes)
@@ -401,6 +441,7 @@ main(void)
         cmocka_unit_test(a_ksm_page_serves_256_places_at_most),
         cmocka_unit_test(the_kernels_zero_page_takes_neither_memory_nor_records),
         cmocka_unit_test(late_duplicates_need_two_passes_or_seventeen),
+        cmocka_unit_test(by_smart_scan_a_new_process_may_never_find_what_an_old_one_has),
         cmocka_unit_test(a_new_process_goes_in_behind_the_cursor),
         cmocka_unit_test(a_process_that_is_gone_counts_until_ksmd_comes_by),
         cmocka_unit_test(a_process_that_was_never_seen_is_gone_at_once),
