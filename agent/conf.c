@@ -28,6 +28,12 @@ static const char *const who_words[] = {
     [WHO_COUNT] = NULL,
 };
 
+static const char *const foreign_words[] = {
+    [FOREIGN_LEAVE] = "leave",
+    [FOREIGN_ADOPT] = "adopt",
+    [FOREIGN_COUNT] = NULL,
+};
+
 static const Knob agent_rows[] = {
     { "agent", "log_level", KNOB_ENUM, "", 0, 0, "info",
       "Messages to write: error, warning, info or debug.", log_level_words,
@@ -36,6 +42,12 @@ static const Knob agent_rows[] = {
       "Put KSM back as it was found when the agent ends.", NULL, offsetof(Conf, restore_at_stop) },
     { "agent", "confine", KNOB_BOOL, "", 0, 0, "true",
       "Give up rights that are not needed any more, once started.", NULL, offsetof(Conf, confine) },
+    { "agent", "on_foreign_change", KNOB_ENUM, "", 0, 0, "leave",
+      "What is done where somebody else changes a balloon or limit after the agent: leave (it is "
+      "left alone until \"virtksm set\" is used on the domain, or it is started anew), adopt (the "
+      "new value counts as found, and the agent goes on from there: where another program sets it "
+      "again and again, neither wins).",
+      foreign_words, offsetof(Conf, on_foreign) },
     { "libvirt", "uri", KNOB_TEXT, "", 1, 1024, "qemu:///system",
       "Connection to libvirt; none runs without it, on events from other sources alone.", NULL,
       offsetof(Conf, uri) },

@@ -21,11 +21,19 @@ typedef enum {
     WHO_COUNT,
 } Who;
 
+/* What is done where somebody else has changed a balloon or a limit. */
+typedef enum {
+    FOREIGN_LEAVE, /* nothing, until told */
+    FOREIGN_ADOPT, /* the new value counts as found */
+    FOREIGN_COUNT,
+} OnForeign;
+
 typedef struct {
     PolicyConf policy;
 
     unsigned log_level;       /* LogLevel */
     bool restore_at_stop;     /* put KSM back as found when the agent ends */
+    unsigned on_foreign;      /* OnForeign */
     bool confine;             /* give up rights that are not needed, once started */
     char *uri;                /* owned; libvirt connection; "none": without libvirt */
     uint64_t stats_period_ms; /* shortest time between two bulk statistics calls */

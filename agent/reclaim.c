@@ -61,7 +61,9 @@ reclaim_adopt(Agent *agent)
                                      conf->balloon_floor_bp };
     const MemoryHighOptions high = { policy_conf_enable(conf, conf->high_enable) == ENABLE_YES,
                                      conf->balloon_floor_bp };
+    bool adopts = agent->conf->on_foreign == FOREIGN_ADOPT;
 
+    agent->balloon.holds.adopts = agent->memory_high.holds.adopts = adopts;
     merge_set_on(&agent->merge, tenancy_is_enforced(conf));
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);
@@ -128,12 +130,13 @@ reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
     sample->guest_period_us = G_USEC_PER_SEC * reclaim_stats_period_s(agent, domain);
 }
 
+/* Policy has to see the mark once, to forget what it had asked for. */
 static void
 note_one(HoldTable *holds, const char *uuid, bool *mark)
 {
     Hold *hold = hold_find(holds, uuid);
 
-    if (hold && hold->is_told && !*mark)
+    if (hold && hold->is_told && (!*mark || holds->adopts))
         hold_forget_foreign(holds, uuid);
     hold = hold_find(holds, uuid);
     *mark = hold && hold->state == HOLD_FOREIGN;

@@ -44,7 +44,8 @@ uint64_t reclaim_stats_period_s(const Agent *agent, const Domain *domain);
  * @domains: every domain (borrowed Domain pointers)
  *
  * What an actuator has found out is marked at the domain. A mark that somebody has taken off since
- * lets the actuator go on, from the values that are in force then.
+ * lets the actuator go on, from the values that are in force then. Where the configuration says so,
+ * marks last for one decision.
  */
 void reclaim_note(Agent *agent, const GPtrArray *domains);
 

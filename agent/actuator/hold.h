@@ -92,6 +92,7 @@ typedef struct {
     guint flush_id;                              /* source that does so; 0: none */
     guint busy;                                  /* changes under way that are not late */
     bool closing;                                /* what is given back is forgotten at once */
+    bool adopts;                                 /* what somebody else has set is gone on from */
     bool is_reader;                              /* the record is somebody else's to write */
 } HoldTable;
 
@@ -263,7 +264,8 @@ void hold_end_change(HoldTable *table, Hold *hold);
 /** hold_look_late() - let nobody wait for an answer that takes long */
 void hold_look_late(HoldTable *table, Hold *hold);
 
-/** hold_enter_foreign() - somebody else has set it, to @bytes: say so, and leave it alone */
+/** hold_enter_foreign() - somebody else has set it, to @bytes: say so, and leave it alone for now
+ */
 void hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes);
 
 /** hold_take_outcome() - what became of a change; a ChangeDone, @user is the table */

@@ -27,9 +27,11 @@ hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
 
     log_event(LOG_EVENT_FOREIGN_CHANGE,
               "%s: %s: the %s is %s, and virtksmd had set it to %s (found: %s): somebody else "
-              "has changed it, so it is left alone until the domain's settings are made anew "
-              "(virtksm set) or it is restarted",
-              table->group, hold->name, table->noun, theirs, ours, found);
+              "has changed it, so %s",
+              table->group, hold->name, table->noun, theirs, ours, found,
+              table->adopts ? "that counts as found, and virtksmd goes on from there"
+                            : "it is left alone until the domain's settings are made anew "
+                              "(virtksm set) or it is restarted");
     hold->state = HOLD_FOREIGN;
     hold->foreign_bytes = bytes;
     hold->wish_bytes = VALUE_UNKNOWN;

@@ -70,18 +70,10 @@ class Reclaim(FakeTestCase):
     # --- what libvirt and the kernel say ---
 
     def balloon_mib(self):
-        for line in self.libvirtd.virsh("dominfo " + TEST_NAME).splitlines():
-            if line.startswith("Used memory:"):
-                return int(line.split()[2]) // 1024
-        raise AssertionError("virsh dominfo has no used memory")
+        return self.libvirtd.balloon_mib(TEST_NAME)
 
     def limit(self):
-        """The soft limit in MiB; None: there is none."""
-        for line in self.libvirtd.virsh("memtune %s" % TEST_NAME).splitlines():
-            words = line.split()
-            if words and words[0] == "soft_limit":
-                return int(words[2]) // 1024 if words[2].isdigit() and int(words[2]) else None
-        raise AssertionError("virsh memtune has no soft limit")
+        return self.libvirtd.limit_mib(TEST_NAME)
 
     def play_kernel(self, mib):
         """What libvirt's QEMU driver does with a soft limit."""
@@ -207,6 +199,14 @@ class Balloons(Reclaim):
         daemon.ask("set", TEST_NAME, "balloon.mode=on")
         self.await_balloon(800, "told to go on")
         wait_until(lambda: not is_found(), "it is mended")
+
+    def test_what_somebody_else_has_set_counts_as_found_where_that_is_wanted(self):
+        daemon = self.with_balloon(1024, config=ON + "[agent]\non_foreign_change = adopt\n")
+        self.libvirtd.virsh("setmem %s 1536M --live" % TEST_NAME)
+        wait_until(lambda: "goes on from there" in daemon.log(), "it is told")
+        self.await_balloon(1024, "gone on")
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), 1536)
 
     def test_what_virsh_has_set_while_the_daemon_was_dead_stays(self):
         daemon = self.with_balloon(1024)

@@ -138,6 +138,20 @@ class FakeLibvirtd:
             raise AssertionError("virsh %s: %s" % (commands[:3], done.stderr))
         return done.stdout
 
+    def balloon_mib(self, name):
+        for line in self.virsh("dominfo " + name).splitlines():
+            if line.startswith("Used memory:"):
+                return int(line.split()[2]) // 1024
+        raise AssertionError("virsh dominfo has no used memory")
+
+    def limit_mib(self, name):
+        """The soft limit; None: there is none."""
+        for line in self.virsh("memtune " + name).splitlines():
+            words = line.split()
+            if words and words[0] == "soft_limit":
+                return int(words[2]) // 1024 if words[2].isdigit() and int(words[2]) else None
+        raise AssertionError("virsh memtune has no soft limit")
+
     def define(self, *names):
         """Definitions of domains that virsh can start."""
         self.virsh(*["define " + self.file(name) for name in names])

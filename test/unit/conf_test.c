@@ -64,6 +64,7 @@ defaults_are_those_of_the_rows(void **unused)
     assert_memory_equal(&conf->policy, &policy, sizeof(policy));
     assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
     assert_true(conf->restore_at_stop);
+    assert_int_equal(conf->on_foreign, FOREIGN_LEAVE);
     assert_string_equal(conf->uri, "qemu:///system");
     assert_int_equal(conf->stats_period_ms, 1000);
     assert_int_equal(conf->keepalive_s, 5);
@@ -147,6 +148,7 @@ every_knob_can_be_set_in_a_file(void **unused)
                    "[agent]\n"
                    "log_level = debug\n"
                    "restore_at_stop=false\n"
+                   "on_foreign_change = adopt\n"
                    "[libvirt]\n"
                    "uri = test:///default   \n"
                    "stats_period_ms = 250\n"
@@ -164,6 +166,7 @@ every_knob_can_be_set_in_a_file(void **unused)
         fail_msg("%s", error->message);
     assert_int_equal(conf->log_level, LOG_LEVEL_DEBUG);
     assert_false(conf->restore_at_stop);
+    assert_int_equal(conf->on_foreign, FOREIGN_ADOPT);
     assert_string_equal(conf->uri, "test:///default");
     assert_int_equal(conf->stats_period_ms, 250);
     assert_int_equal(conf->keepalive_s, 1);

@@ -95,6 +95,32 @@ what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off(void **state)
 }
 
 static void
+where_their_values_are_adopted_a_mark_lasts_for_one_decision(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+
+    agent->conf->on_foreign = FOREIGN_ADOPT;
+    reclaim_adopt(agent);
+    for (int times = 0; times < 2; times++) {
+        make_foreign(&agent->balloon.holds, domain);
+        make_foreign(&agent->memory_high.holds, domain);
+        note(agent);
+        assert_true(domain->balloon_foreign && domain->limit_foreign);
+        note(agent);
+        assert_false(domain->balloon_foreign || domain->limit_foreign);
+        assert_null(hold_find(&agent->balloon.holds, domain->uuid));
+        assert_null(hold_find(&agent->memory_high.holds, domain->uuid));
+    }
+    agent->conf->on_foreign = FOREIGN_LEAVE;
+    reclaim_adopt(agent);
+    make_foreign(&agent->balloon.holds, domain);
+    note(agent);
+    note(agent);
+    assert_true(domain->balloon_foreign);
+}
+
+static void
 policy_is_told_of_the_mark(void **state)
 {
     Agent *agent = *state;
@@ -242,6 +268,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_AGENT(what_an_actuator_finds_is_marked_until_somebody_takes_the_mark_off),
+        ON_AGENT(where_their_values_are_adopted_a_mark_lasts_for_one_decision),
         ON_AGENT(policy_is_told_of_the_mark),
         ON_AGENT(policy_is_told_of_what_waits_and_who_refuses),
         ON_AGENT(a_balloon_that_moves_by_itself_has_no_size_until_it_stands),
