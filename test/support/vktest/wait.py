@@ -10,11 +10,11 @@ PATIENCE = float(os.environ.get("VIRTKSM_PATIENCE", "1"))
 POLL_SECONDS = 0.05
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=30, pause=POLL_SECONDS):
     """Calls condition() until it returns something true, and returns that.
 
     After that many seconds the test fails, saying what it waited for: a text, or a function that
-    makes it.
+    makes it when it is needed. It is looked at again after each pause.
     """
     seconds *= PATIENCE
     deadline = time.monotonic() + seconds
@@ -25,4 +25,4 @@ def wait_until(condition, what, seconds=30):
         if time.monotonic() > deadline:
             text = what() if callable(what) else what
             raise AssertionError("not within %g s: %s" % (seconds, text))
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
