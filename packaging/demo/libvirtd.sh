@@ -89,16 +89,15 @@ libvirtd_start() {
     if ! timeout 5 virt-admin -c virtlogd:///system srv-list >/dev/null 2>&1; then
         libvirtd_spawn "$1" virtlogd || return 1
     fi
-    if libvirtd_must_hide_kvm && unshare -m --propagation slave true 2>/dev/null; then
-        libvirtd_spawn "$1" libvirtd libvirtd_without_kvm "$1/dev" || return 1
-    else
-        libvirtd_spawn "$1" libvirtd || return 1
-    fi
-    # The first call makes libvirt ask every installed emulator for its abilities.
-    if ! libvirtd_answers 120; then
-        echo "libvirtd does not answer; the end of its log:" >&2
-        tail -n 5 "$1/libvirtd.log" >&2
-        return 1
+    libvirtd_run "$1"
+}
+
+# libvirtd_restart DIR - as an update of libvirt does it, if libvirtd_start DIR had to start it
+# Domains go on, and so does virtlogd, by way of which they write to their consoles.
+libvirtd_restart() {
+    if libvirtd_started "$1"; then
+        process_end "$1" libvirtd
+        libvirtd_run "$1"
     fi
 }
 
@@ -124,6 +123,20 @@ libvirtd_started() {
 }
 
 # --- helpers -----------------------------------------------------------------------------------
+
+libvirtd_run() {
+    if libvirtd_must_hide_kvm && unshare -m --propagation slave true 2>/dev/null; then
+        libvirtd_spawn "$1" libvirtd libvirtd_without_kvm "$1/dev" || return 1
+    else
+        libvirtd_spawn "$1" libvirtd || return 1
+    fi
+    # The first call makes libvirt ask every installed emulator for its abilities.
+    if ! libvirtd_answers 120; then
+        echo "libvirtd does not answer; the end of its log:" >&2
+        tail -n 5 "$1/libvirtd.log" >&2
+        return 1
+    fi
+}
 
 libvirtd_hold_autostart() {
     local driver marker

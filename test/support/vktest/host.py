@@ -123,9 +123,8 @@ class Host:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def restart_libvirtd(self):
-        """As an update of libvirt does it: the domains go on."""
-        self._libvirtd("libvirtd_stop")
-        self._libvirtd("libvirtd_start")
+        """As an update of libvirt does it: the domains go on, and so do their consoles."""
+        self._libvirtd("libvirtd_restart")
 
     def _install_hook(self):
         self._libvirtd("libvirtd_stop")
