@@ -14,6 +14,7 @@ that an earlier, killed run left behind.
     watch.py    looking at something again and again meanwhile
     daemon.py   virtksmd and virtksm as a test starts them
     case.py     RealTestCase and main()
+    tenancy.py  domains of different groups, and a daemon that parts them
 """
 from .case import RealTestCase, main
 from .daemon import Daemon
