@@ -64,6 +64,18 @@ a_domain_is_parked_if_that_gives_back_more_than_it_takes(void **unused)
 }
 
 static void
+where_nothing_is_merged_nobody_saves_anything(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    init(&one);
+    one.host.ksm.pages_sharing = one.host.ksm.pages_shared = 0;
+    one.domains[0].merging_pages = 100 * PAGES; /* of an earlier moment than the host's */
+    assert_true(is_parked(&one));
+}
+
+static void
 who_cannot_be_judged_is_not_parked(void **unused)
 {
     enum { OFF_BY_CONF, MOVING, NEW, UNCOVERED, OPEN, NO_FIGURES, NO_RECORDS, CASES };
@@ -162,6 +174,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_domain_is_parked_if_that_gives_back_more_than_it_takes),
+        cmocka_unit_test(where_nothing_is_merged_nobody_saves_anything),
         cmocka_unit_test(who_cannot_be_judged_is_not_parked),
         cmocka_unit_test(it_is_tried_again_later_and_later),
         cmocka_unit_test(scanning_does_not_wait_for_who_is_parked),

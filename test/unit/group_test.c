@@ -154,6 +154,37 @@ many_domains_in_groups_of_their_own_are_no_trouble(void **unused)
     crowd_done(&crowd);
 }
 
+/* Two groups; the second brings more by far, so the first is to be parted. */
+static void
+a_group_is_left_for_a_better_one_only_if_there_is_room_for_its_copies(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t unshare_mib; /* of the one domain in the first group */
+        uint64_t limit_mib;   /* of that domain; 0: none */
+        uint64_t want;        /* group */
+    } rows[] = {
+        { "nothing to copy", 0, 0, 2 },          { "room on the host", 100, 0, 2 },
+        { "no room on the host", 900000, 0, 1 }, { "room in its limit", 100, 1000, 2 },
+        { "no room in its limit", 100, 999, 1 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+        Crowd crowd;
+
+        crowd_init(&crowd, 3);
+        crowd.domains[0].group = 1;
+        crowd.domains[1].group = crowd.domains[2].group = 2;
+        crowd.state.tenancy.group = 1;
+        crowd.domains[0].unshare_pages = rows[r].unshare_mib * MIB / 4096;
+        crowd.domains[0].hard_limit_bytes = rows[r].limit_mib * MIB;
+        if (choose(&crowd) != rows[r].want)
+            fail_msg("%s: group %" PRIu64, rows[r].when, crowd.state.tenancy.group);
+        crowd_done(&crowd);
+    }
+}
+
 static void
 nobody_there_is_no_group(void **unused)
 {
@@ -172,6 +203,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_is_what_a_look_at_every_pair_finds),
         cmocka_unit_test(many_domains_in_groups_of_their_own_are_no_trouble),
+        cmocka_unit_test(a_group_is_left_for_a_better_one_only_if_there_is_room_for_its_copies),
         cmocka_unit_test(nobody_there_is_no_group),
     };
 

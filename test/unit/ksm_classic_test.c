@@ -180,6 +180,19 @@ before_the_first_trigger_ksm_is_as_it_was_found(void **unused)
 }
 
 static void
+ksm_that_was_found_unmerging_is_stopped_and_does_not_unmerge(void **unused)
+{
+    const KsmKnobs want = { KSM_RUN_STOP, 77, 33, 1, 0, 1 };
+    Ladder ladder;
+    (void)unused;
+
+    ladder_init(&ladder);
+    ladder.sample.host.initial.run = KSM_RUN_UNMERGE;
+    assert_plan("no domain", decide_at(&ladder, 5000 * S, 0), KSM_PHASE_INITIAL, REASON_NO_DOMAIN,
+                want);
+}
+
+static void
 a_trigger_at_the_first_moment_of_the_clock_counts(void **unused)
 {
     Ladder ladder;
@@ -347,6 +360,7 @@ main(void)
         cmocka_unit_test(a_tick_that_comes_late_finds_the_rung_of_its_own_time),
         cmocka_unit_test(a_trigger_leads_from_every_rung_to_aggressive_for_the_whole_interval),
         cmocka_unit_test(before_the_first_trigger_ksm_is_as_it_was_found),
+        cmocka_unit_test(ksm_that_was_found_unmerging_is_stopped_and_does_not_unmerge),
         cmocka_unit_test(a_trigger_at_the_first_moment_of_the_clock_counts),
         cmocka_unit_test(without_the_anonymous_pages_the_batch_is_left_alone_and_it_says_so),
         cmocka_unit_test(a_batch_is_never_empty_and_never_larger_than_the_kernel_takes),
