@@ -66,9 +66,10 @@ def measure(retry, seconds):
     host, daemon, pid = Host(), None, ksmd_pid()
     try:
         host.open()
-        daemon = Daemon(config=CONFIG.format(retry=retry)).start()
         for guest in guests():
             guest.start()
+        # After them: the first of its kind would be left out before the other one comes.
+        daemon = Daemon(config=CONFIG.format(retry=retry)).start()
         wait_until(lambda: ksm.read("pages_sharing") >= SAME_MIB * 256, "it is merged", 120)
         begun, cpu, saved = time.monotonic(), cpu_seconds(pid), []
         while time.monotonic() < begun + seconds:
