@@ -18,7 +18,7 @@ from tree import Tree, Verdict, arguments, line_of
 PROFILE = "packaging/apparmor/usr.sbin.virtksmd"
 MODULE = "packaging/selinux/virtksm"
 UNIT = "packaging/systemd/virtksmd.service.in"
-SPEC = "packaging/rpm/virtksmd.spec"
+SPEC = "packaging/rpm/virtksm.spec"
 SELINUX_MAKEFILE = "/usr/share/selinux/devel/Makefile"
 MODULE_OF_CMAKE = re.compile(r"([a-z][\w.+-]*[\w+])>=([\d.]+)")
 MODULE_OF_SPEC = re.compile(r"^BuildRequires: *pkgconfig\(([^)]+)\) >= ([\d.]+)$", re.M)
