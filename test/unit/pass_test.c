@@ -344,6 +344,37 @@ a_pass_in_which_ksmd_does_nothing_ends(void **unused)
 }
 
 static void
+how_far_a_pass_is_is_told_where_the_kernel_counts(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t scanned; /* since it began; U: the kernel does not count any more */
+        uint64_t want_bp;
+    } rows[] = {
+        { "it has just begun", 0, 0 },   { "halfway", 5000, 5000 },
+        { "at its end", 10000, 10000 },  { "longer than expected", 30000, 10000 },
+        { "the counter is gone", U, 0 },
+    };
+    One one;
+    const Pass *pass = &one.state.ksm_auto.pass;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.pages_scanned = 777;
+    assert_int_equal(pass_done_bp(&one.sample.host, pass), 0);
+    pass_begin(&one.sample, &one.state, 0, false);
+    pass_expect(&one.state.ksm_auto.pass, 10000, false);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        one.sample.host.ksm.pages_scanned = rows[i].scanned == U ? U : 777 + rows[i].scanned;
+        if (pass_done_bp(&one.sample.host, pass) != rows[i].want_bp)
+            fail_msg("%s: %" PRIu64, rows[i].when, pass_done_bp(&one.sample.host, pass));
+    }
+    one.sample.host.ksm.pages_scanned = 777 + 5000;
+    pass_stop(&one.state.ksm_auto.pass);
+    assert_int_equal(pass_done_bp(&one.sample.host, pass), 0);
+}
+
+static void
 without_the_kernels_counter_time_ends_a_pass(void **unused)
 {
     One one;
@@ -418,6 +449,7 @@ main(void)
         cmocka_unit_test(the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib),
         cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
+        cmocka_unit_test(how_far_a_pass_is_is_told_where_the_kernel_counts),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),
         cmocka_unit_test(without_budget_ksmd_is_parked_where_it_stands),
