@@ -225,6 +225,8 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
     if (probe_advance(conf, host, ended, a)) {
         pass_begin(sample, state, 0, !a->probe.cleanup);
         plan_pass(conf, host, state, a->probe.cleanup ? REASON_CLEANUP : REASON_PROBE, plan);
+        plan->next_tick_us =
+            min_u64(plan->next_tick_us, max_u64(probe_left_us(host, a), TICK_BURST_MIN_US));
         return;
     }
     pass_park(&a->pass, plan);

@@ -128,8 +128,12 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
     uint64_t least_us = affordable_us(conf, cost_us);
     uint64_t next_us = sat_add(probe->interval_us, probe->interval_us);
     unsigned passes = PASSES_MORE - probe->more + 1;
+    uint64_t since_us = probe->ended_us;
 
+    /* One that was through before its time is over only then. */
     probe->ended_us = host->now_us;
+    if (!probe->hurry && !probe->cleanup)
+        probe->ended_us = max_u64(host->now_us, sat_add(since_us, probe->interval_us));
     if (probe->cleanup) {
         probe->cleanup = false;
         probe->interval_us = max_u64(probe->interval_us, least_us);
@@ -146,16 +150,34 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
     probe->parts = parts_of(host, cost_us / passes);
 }
 
-/* Whether the running pass is behind the time: as much of it as has passed should be done. */
-static bool
-is_part_due(const HostSample *host, const KsmAuto *a)
+/* How much of the running pass should be done by now, as time has passed. */
+static uint64_t
+due_bp(const HostSample *host, const Probe *probe)
 {
-    const Probe *probe = &a->probe;
     uint64_t parts = sat_sub(host->now_us, probe->ended_us) / part_us(probe);
 
     if (probe->hurry || probe->cleanup || parts >= probe->parts)
-        return true;
-    return pass_done_bp(host, &a->pass) < mul_div(parts, BP_ONE, probe->parts);
+        return BP_ONE;
+    return mul_div(parts, BP_ONE, probe->parts);
+}
+
+static bool
+is_part_due(const HostSample *host, const KsmAuto *a)
+{
+    uint64_t due = due_bp(host, &a->probe);
+
+    return due == BP_ONE || pass_done_bp(host, &a->pass) < due;
+}
+
+uint64_t
+probe_left_us(const HostSample *host, const KsmAuto *a)
+{
+    uint64_t due = due_bp(host, &a->probe);
+    uint64_t pass_us = mul_div(a->pass.pages, a->cost_ns, 1000);
+
+    if (due == BP_ONE)
+        return UINT64_MAX;
+    return mul_div(pass_us, sat_sub(due, pass_done_bp(host, &a->pass)), BP_ONE);
 }
 
 bool

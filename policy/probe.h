@@ -23,6 +23,13 @@ bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ende
 /** probe_cleanup() - ksmd should go round soon, to drop what it knows of a domain that is gone */
 void probe_cleanup(const HostSample *host, Probe *probe);
 
+/**
+ * probe_left_us() - CPU time that the running pass takes to the end of a part
+ *
+ * Return: microseconds, about; UINT64_MAX when the pass goes on to its own end.
+ */
+uint64_t probe_left_us(const HostSample *host, const KsmAuto *a);
+
 /** probe_due_us() - time until the next one begins or goes on; 0: now */
 uint64_t probe_due_us(const HostSample *host, const Probe *probe);
 

@@ -193,6 +193,32 @@ a_pass_that_takes_long_is_cut_into_parts(void **unused)
 }
 
 static void
+a_part_ends_where_it_should(void **unused)
+{
+    One one;
+    uint64_t begin_us;
+    uint64_t interval_us;
+    (void)unused;
+
+    one_init(&one);
+    one.a.cost_ns = 100000;
+    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    begin_us = one.host.now_us;
+    interval_us = one.a.probe.interval_us;
+    wait_for_part(&one);
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    scan(&one, 500);
+    assert_int_equal(probe_left_us(&one.host, &one.a), 50 * 1000);
+    scan(&one, 500);
+    assert_int_equal(probe_left_us(&one.host, &one.a), 0);
+    one.a.probe.hurry = true;
+    assert_true(probe_left_us(&one.host, &one.a) == UINT64_MAX);
+    one.a.probe.hurry = false;
+    assert_false(end_pass(&one)); /* so soon: that brings the next one no closer */
+    assert_int_equal(one.a.probe.ended_us, begin_us + interval_us);
+}
+
+static void
 a_change_is_followed_at_once_and_so_is_what_lies_behind(void **unused)
 {
     One one;
@@ -305,6 +331,7 @@ main(void)
         cmocka_unit_test(a_probe_that_gains_less_than_the_floor_brings_nothing),
         cmocka_unit_test(the_first_probe_is_affordable_too),
         cmocka_unit_test(a_pass_that_takes_long_is_cut_into_parts),
+        cmocka_unit_test(a_part_ends_where_it_should),
         cmocka_unit_test(a_change_is_followed_at_once_and_so_is_what_lies_behind),
         cmocka_unit_test(what_changes_all_the_time_is_no_news),
         cmocka_unit_test(a_kernel_that_does_not_tell_gets_both_passes_at_once),
