@@ -62,14 +62,13 @@ typedef struct {
     uint64_t ended_us;    /* CLOCK_MONOTONIC of the last, or of the end of the burst */
     uint64_t cpu_us;      /* ksmd's run time when the running one began; VALUE_UNKNOWN */
     uint64_t merged;      /* merged pages when the running one began */
-    uint64_t settled;     /* least pages_volatile in the running pass; VALUE_UNKNOWN: not told */
-    uint64_t changed;     /* most pages that one of its passes has found changed */
+    uint64_t settled;     /* least pages_volatile since then; VALUE_UNKNOWN: not told */
+    uint64_t changed;     /* most pages that it has found changed at a time */
     uint64_t vain;        /* pages that the last one found changed and that brought nothing */
     unsigned parts;       /* into which the first pass is cut */
     unsigned left;        /* passes to go; 0: none is running */
-    unsigned more;        /* passes that may follow where the running one finds news */
-    bool news;            /* the running pass has found some: more has changed than in vain */
-    bool hurry;           /* the rest is not cut: there are news, or it is wanted soon */
+    unsigned more;        /* passes that may follow while more has changed than in vain */
+    bool hurry;           /* the rest is not cut: it has found a change, or is wanted soon */
     bool cleanup;         /* only lets ksmd drop what it knows of a domain that is gone */
 } Probe;
 

@@ -30,7 +30,7 @@
 #define INTERVAL_MIN_US (10 * US_PER_S)
 /* Passes where the kernel does not tell what the first saw: that, and one that merges. */
 #define PASSES_BLIND 2
-/* Passes that follow one with news, while they have some, too. */
+/* Passes that follow one that saw a change, while not all of it is merged. */
 #define PASSES_MORE 2
 /* Parts of a pass: not so many that watching them costs more than ksmd. */
 #define PARTS_MAX   8
@@ -88,35 +88,41 @@ begin(const HostSample *host, unsigned passes, Probe *probe)
     probe->cpu_us = host->ksmd_cpu_us;
     probe->settled = is_told(host) ? host->ksm.pages_volatile : VALUE_UNKNOWN;
     probe->changed = 0;
-    probe->news = false;
     probe->hurry = false;
 }
 
-/* How much the running pass has seen change, and whether that is news. */
+/* Pages that have changed and are not merged yet, if they are more than what changes in vain. */
+static bool
+has_news(const PolicyConf *conf, const HostSample *host, const Probe *probe)
+{
+    uint64_t old = sat_add(probe->vain, conf->growth_kib * 1024 / host->page_bytes);
+
+    return !probe->cleanup && is_known(probe->settled) && is_known(host->ksm.pages_volatile) &&
+           sat_sub(host->ksm.pages_volatile, probe->settled) > old;
+}
+
 static void
 look(const PolicyConf *conf, const HostSample *host, Probe *probe)
 {
     uint64_t now = host->ksm.pages_volatile;
-    uint64_t old = sat_add(probe->vain, conf->growth_kib * 1024 / host->page_bytes);
 
-    if (probe->cleanup || !is_known(probe->settled) || !is_known(now))
+    if (!is_known(probe->settled) || !is_known(now))
         return;
     probe->settled = min_u64(probe->settled, now);
     probe->changed = max_u64(probe->changed, now - probe->settled);
-    probe->news = probe->news || now - probe->settled > old;
-    probe->hurry = probe->hurry || probe->news;
+    probe->hurry = probe->hurry || has_news(conf, host, probe);
 }
 
+/* The pass after the one that saw a change merges it; what changed behind that one's back is late
+ * by a pass. */
 static void
-count_passes(const HostSample *host, uint64_t ended, Probe *probe)
+count_passes(const PolicyConf *conf, const HostSample *host, uint64_t ended, Probe *probe)
 {
     probe->left -= (unsigned)min_u64(ended, probe->left);
-    if (probe->left > 0 || !probe->news || probe->more == 0)
+    if (probe->left > 0 || probe->more == 0 || !has_news(conf, host, probe))
         return;
     probe->left = 1;
     probe->more--;
-    probe->news = false;
-    probe->settled = host->ksm.pages_volatile;
 }
 
 static void
@@ -194,7 +200,7 @@ probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, Ks
         return true;
     }
     look(conf, host, probe);
-    count_passes(host, ended, probe);
+    count_passes(conf, host, ended, probe);
     if (probe->left == 0)
         end(conf, host, a);
     return probe->left > 0 && is_part_due(host, a);

@@ -189,7 +189,6 @@ static const TraceField state_fields[] = {
     BETWEEN(PolicyState, ksm_auto.probe.parts, 0, UINT32_MAX),
     BETWEEN(PolicyState, ksm_auto.probe.left, 0, UINT32_MAX),
     BETWEEN(PolicyState, ksm_auto.probe.more, 0, UINT32_MAX),
-    FLAG(PolicyState, ksm_auto.probe.news),
     FLAG(PolicyState, ksm_auto.probe.hurry),
     FLAG(PolicyState, ksm_auto.probe.cleanup),
     STATE(classic.trigger_us),
