@@ -8,8 +8,8 @@
  * spread over the time until it is due: a change is noticed by the part that comes by, and then
  * the rest of the pass follows at once, and another one, and a third for what changed behind the
  * first one's back. What changes all the time would be noticed in every probe: as many pages as
- * the last one noticed for nothing are no news. They are not lost, since the next probe merges
- * what this one saw change.
+ * the last one noticed for nothing are no news, nor are some times as many as a burst saw. They
+ * are not lost, since the next probe merges what this one saw change.
  *
  * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to
  * churn_s; one that brings something halves it. That is never so short that probes cost more than
@@ -32,6 +32,9 @@
 #define PASSES_BLIND 2
 /* Passes that follow one that saw a change, while not all of it is merged. */
 #define PASSES_MORE 2
+/* What changes while a burst passes by changes more in the time of a probe: so many times as much.
+ */
+#define RESTLESS_FACTOR 8
 /* Parts of a pass: not so many that watching them costs more than ksmd. */
 #define PARTS_MAX   8
 #define PART_MIN_US (100 * US_PER_MS)
@@ -74,8 +77,11 @@ probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Pr
 {
     uint64_t first_us = min_u64(INTERVAL_FIRST_US, longest_us(conf, host));
     uint64_t cost_us = mul_div(pass_us, is_told(host) ? 1 : PASSES_BLIND, 1);
+    uint64_t restless = mul_div(known_or(host->ksm.pages_volatile, 0), RESTLESS_FACTOR, 1);
 
-    *probe = (Probe){ .ended_us = host->now_us, .cpu_us = VALUE_UNKNOWN };
+    *probe = (Probe){ .ended_us = host->now_us,
+                      .cpu_us = VALUE_UNKNOWN,
+                      .vain = max_u64(probe->vain, restless) };
     probe->interval_us = max_u64(first_us, affordable_us(conf, cost_us));
     probe->parts = parts_of(host, pass_us);
 }
@@ -113,13 +119,17 @@ look(const PolicyConf *conf, const HostSample *host, Probe *probe)
     probe->hurry = probe->hurry || has_news(conf, host, probe);
 }
 
-/* The pass after the one that saw a change merges it; what changed behind that one's back is late
- * by a pass. */
+/*
+ * The pass after the one that saw a change merges it. What changed behind that one's back is late
+ * by a pass: it follows too, if there was something to merge.
+ */
 static void
 count_passes(const PolicyConf *conf, const HostSample *host, uint64_t ended, Probe *probe)
 {
+    bool pays = probe->more == PASSES_MORE || ksm_merged_pages(&host->ksm) > probe->merged;
+
     probe->left -= (unsigned)min_u64(ended, probe->left);
-    if (probe->left > 0 || probe->more == 0 || !has_news(conf, host, probe))
+    if (probe->left > 0 || probe->more == 0 || !pays || !has_news(conf, host, probe))
         return;
     probe->left = 1;
     probe->more--;

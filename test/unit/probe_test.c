@@ -240,8 +240,8 @@ a_change_is_followed_at_once_and_so_is_what_lies_behind(void **unused)
     one.host.ksm.pages_volatile -= 500;
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
     one.host.ksm.pages_volatile += 500;
-    assert_true(end_pass(&one)); /* so much is not merged yet: a third */
     one.host.ksm.pages_sharing += 1000;
+    assert_true(end_pass(&one));  /* so much is not merged yet: a third */
     assert_false(end_pass(&one)); /* and no more */
     assert_int_equal(one.a.probe.vain, 0);
 }
@@ -257,15 +257,35 @@ what_changes_all_the_time_is_no_news(void **unused)
         one.host.now_us += one.a.probe.interval_us;
         assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
         one.host.ksm.pages_volatile += 5 * news(&one);
-        assert_int_equal(end_pass(&one), i == 0); /* for nothing */
-        one.host.ksm.pages_volatile -= 5 * news(&one);
+        assert_int_equal(end_pass(&one), i == 0); /* for nothing, so there is no third */
         if (i == 0)
             assert_false(end_pass(&one));
+        one.host.ksm.pages_volatile -= 5 * news(&one);
     }
     one.host.now_us += one.a.probe.interval_us;
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
     one.host.ksm.pages_volatile += 7 * news(&one);
     assert_true(end_pass(&one)); /* more than that is */
+}
+
+static void
+what_changed_in_the_burst_already_is_no_news(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.host.ksm.pages_volatile = news(&one);
+    probe_reset(&one.conf, &one.host, 1000, &one.a.probe);
+    one.host.now_us += one.a.probe.interval_us;
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    one.host.ksm.pages_volatile += 8 * news(&one);
+    assert_false(end_pass(&one));
+    probe_reset(&one.conf, &one.host, 1000, &one.a.probe); /* a burst changes nothing in that */
+    one.host.now_us += one.a.probe.interval_us;
+    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
+    one.host.ksm.pages_volatile += 80 * news(&one);
+    assert_true(end_pass(&one));
 }
 
 static void
@@ -333,6 +353,7 @@ main(void)
         cmocka_unit_test(a_part_ends_where_it_should),
         cmocka_unit_test(a_change_is_followed_at_once_and_so_is_what_lies_behind),
         cmocka_unit_test(what_changes_all_the_time_is_no_news),
+        cmocka_unit_test(what_changed_in_the_burst_already_is_no_news),
         cmocka_unit_test(a_kernel_that_does_not_tell_gets_both_passes_at_once),
         cmocka_unit_test(a_cleanup_is_one_pass_and_moves_no_probe_closer),
         cmocka_unit_test(who_is_gone_makes_a_probe_that_stands_still_go_on),
