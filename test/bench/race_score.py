@@ -27,7 +27,7 @@ REST_PART = 1 / 3
 PLATEAU_PART = 0.1
 # ksmd is at rest when it takes no more than that for so long.
 QUIET_PERCENT = 2
-QUIET_SECONDS = 5
+QUIET_SECONDS = 10
 
 # These have merged everything by the end of the window; the others may never get there.
 REFERENCE_CONTROLLERS = ("flat", "auto", "classic")
