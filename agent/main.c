@@ -182,7 +182,8 @@ restore_domains(Restoring *restoring, GError **error)
         !originals_has_group(originals, merge_actuator.name) &&
         !originals_has_group(originals, stats_period_actuator.name))
         return true;
-    guarded.uri = uri = find_uri(restoring->options);
+    uri = find_uri(restoring->options);
+    guarded.uri = uri;
     if (!originals_prepare(originals, error) ||
         !reclaim_restore_now(&guarded, originals, &notes, error))
         return false;

@@ -5,15 +5,16 @@
  * Memory that changes after it has been covered shows nowhere but in a pass: the first sees that
  * it is different, the second merges it if it has equals. KSM counts what a pass saw change
  * (pages_volatile) while it is still under way. So a probe is one pass, cut into parts that are
- * spread over the time until it is due: a change is noticed by the part that comes by, and then
- * the rest of the pass follows at once, and another one, and a third for what changed behind the
- * first one's back. What changes all the time would be noticed in every probe: as many pages as
- * the last one noticed for nothing are no news, nor are some times as many as a burst saw. They
- * are not lost, since the next probe merges what this one saw change.
+ * spread over the time until it is due: a change of growth_kib is noticed by the part that comes
+ * by, and then the rest of the pass follows at once, and another one, and a third for what changed
+ * behind the first one's back. What changes all the time would be noticed in every probe: as many
+ * pages as the last one noticed for nothing are no news, nor are some times as many as a burst saw.
+ * They are not lost, since the next probe merges what this one saw change.
  *
- * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to
- * churn_s; one that brings something halves it. That is never so short that probes cost more than
- * cpu_idle: what the last one cost, as measured, is what the next one is expected to.
+ * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to half
+ * of churn_s (what this one sees change the next one merges); one that brings something halves it.
+ * That is never so short that probes cost more than cpu_idle: what the last one cost, as measured,
+ * is what the next one is expected to.
  *
  * A kernel that does not tell how far a pass is (pages_scanned) gets both passes at once.
  *
@@ -171,10 +172,11 @@ static uint64_t
 due_bp(const HostSample *host, const Probe *probe)
 {
     uint64_t parts = sat_sub(host->now_us, probe->ended_us) / part_us(probe);
+    uint64_t all = max_u64(probe->parts, 1);
 
-    if (probe->hurry || probe->cleanup || parts >= probe->parts)
+    if (probe->hurry || probe->cleanup || parts >= all)
         return BP_ONE;
-    return mul_div(parts, BP_ONE, probe->parts);
+    return mul_div(parts, BP_ONE, all);
 }
 
 static bool
