@@ -78,7 +78,9 @@ static const Knob rows[] = {
         "CPU time that ksmd may use while memory is waiting to be merged, averaged over any "
         "60 seconds. 0 chooses by the number of CPUs: 25 on one, 50 on up to four, else 100."),
     ROW_PERCENT(cpu_idle, "percent of one CPU", 1, BP_ONE, "0.3",
-                "CPU time that ksmd may use while all memory is covered."),
+                "CPU time that ksmd may use while all memory is covered: a pass that takes three "
+                "seconds of it comes every thousand seconds at 0.3. Beside that, a domain that "
+                "goes away is a pass."),
     ROW_PERCENT(cpu_pressure, "percent of the time", 1, BP_ONE, "60",
                 "While tasks wait for a CPU for more of the time than this (the 'some' line of "
                 "/proc/pressure/cpu, or time stolen from this host if that is more), cpu_price "
@@ -95,13 +97,15 @@ static const Knob rows[] = {
              "Time within which changed memory is found while everything is covered, as far as "
              "cpu_idle allows."),
     ROW_UINT(growth_kib, "KiB", 256, 1073741824, "8192",
-             "Growth of a domain's resident memory that counts as new memory to merge."),
+             "Growth of a domain's resident memory that counts as new memory to merge, and change "
+             "that is followed up at once when it is seen."),
     ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "300",
              "How much waiting of mergeable memory one second of ksmd's CPU time is worth: 100 MiB "
              "for a second, or 10 MiB for ten. Less merges sooner and costs more."),
     ROW_UINT(yield_floor, "MiB per CPU-second", 0, 1000000, "1",
              "Where a burst or a probe gains less than this for each second of ksmd's CPU time, "
-             "net of KSM's own records, KSM rests. Memory that merges fully gains about 600."),
+             "net of KSM's own records, KSM rests, and only looks from time to time. Memory that "
+             "merges fully gains about 600."),
     { "ksm", "use_zero_pages", KNOB_ENUM, "", 0, 0, "as-found",
       "Pages of zeros that are merged from now on: on (they use the kernel's zero page), off (they "
       "merge with each other, as all pages do), as-found (the kernel's setting is left alone). On "

@@ -51,10 +51,9 @@ static const ReasonWords reason_words[] = {
     [REASON_SETTLING] = { "settling", "all memory is covered; watching whether it still changes",
                           "growing memory, or the end of settle_ms", "settle_ms" },
     [REASON_CHURN_WATCH] = { "churn-watch",
-                             "all memory is covered; changed memory is looked for "
-                             "from time to time",
-                             "a new domain, growing memory, or what the next look finds",
-                             "churn_s" },
+                             "all memory is covered; changed memory is looked for from time to "
+                             "time, within churn_s as far as cpu_idle allows",
+                             "a new domain, growing memory, or what the next look finds", NULL },
     [REASON_NO_DOMAIN] = { "no-domain", "no domain is running", "a domain that starts", NULL },
     [REASON_NOTHING_MERGEABLE] = { "nothing-mergeable",
                                    "domains run, but none of their memory may be merged",
@@ -64,12 +63,17 @@ static const ReasonWords reason_words[] = {
     [REASON_WEIGHT_ZERO] = { "weight-zero", "its configured weight is 0: it asks for no scanning",
                              "another weight in its metadata", NULL },
     [REASON_NO_PROFIT] = { "no-profit", "merging saves less than its own records cost",
-                           "new or growing memory, or memory that becomes equal", NULL },
+                           "new or growing memory, or memory that becomes equal, which is looked "
+                           "for "
+                           "from time to time",
+                           NULL },
     [REASON_LOW_YIELD] = { "low-yield",
                            "merging gains less than yield_floor for the CPU time it takes",
-                           "new or growing memory, or a lower yield_floor", "yield_floor" },
-    [REASON_PROBE] = { "probe", "a pass, part by part, looks for memory that has changed",
-                       "the end of the part", "cpu_idle" },
+                           "new or growing memory, what the next look finds, or a lower "
+                           "yield_floor",
+                           "yield_floor" },
+    [REASON_PROBE] = { "probe", "ksmd looks for memory that has changed",
+                       "the end of the pass, or of its part", NULL },
     [REASON_CLEANUP] = { "cleanup", "a domain went away: ksmd drops its records of it",
                          "the end of the passes", NULL },
     [REASON_LADDER_TRIGGER] = { "ladder-trigger", "triggered within the aggressive interval",
@@ -107,7 +111,8 @@ static const ReasonWords reason_words[] = {
     [REASON_STATS_ABSURD] = { "stats-absurd", "what the guest tells of its memory cannot be true",
                               "a balloon driver that tells the truth", NULL },
     [REASON_FOREIGN] = { "foreign", "somebody else has changed it: left alone until told otherwise",
-                         "the mechanism's mode set for this domain with the client", NULL },
+                         "'virtksm set' for this domain, its next start, or on_foreign_change",
+                         NULL },
     [REASON_WAITING] = { "waiting",
                          "what was asked of its balloon has not been passed on yet: libvirt or its "
                          "QEMU is busy",

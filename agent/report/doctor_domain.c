@@ -467,7 +467,7 @@ static const DoctorCheck checks[] = {
         "Somebody else has changed what virtksmd had set: it leaves this alone until it is told "
         "to go on.",
         "Find out who sets it; 'virtksm set DOMAIN balloon.mode=on' lets virtksmd go on, with "
-        "another mode too." },
+        "another mode too; [agent] on_foreign_change says whether to ask." },
       find_foreign },
     { { "libvirt-statistics-stale", DOCTOR_WARNING, "virsh domstats",
         "libvirt has given no fresh figures of it.",
