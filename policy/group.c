@@ -212,7 +212,7 @@ can_be_parted(const PolicyConf *conf, const Sample *sample, uint64_t group)
 
         if (!tenancy_is_concerned(domain) || tenancy_group_of(domain) != group)
             continue;
-        if (!tenancy_has_room(domain))
+        if (!tenancy_has_room(&sample->host, domain))
             return false;
         need = sat_add(need, tenancy_need_bytes(&sample->host, domain));
     }

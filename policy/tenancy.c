@@ -176,7 +176,7 @@ switch_off(const Sample *sample, Plan *plan)
             domain->merge_state == MERGE_STUCK ? REASON_MERGE_STUCK : REASON_MERGE_WAIT;
         if (tenancy_is_copying(domain)) {
             part->merge_apply = true;
-        } else if (need > headroom || !tenancy_has_room(domain)) {
+        } else if (need > headroom || !tenancy_has_room(&sample->host, domain)) {
             part->merge_reason = REASON_NO_HEADROOM;
         } else if (need > SMALL_BYTES && is_large) {
             part->merge_reason = REASON_MERGE_WAIT;

@@ -51,13 +51,20 @@ tenancy_is_copying(const DomainSample *domain)
 /**
  * tenancy_has_room() - whether a domain's own limit holds it with copies of all that is merged
  *
- * Merged pages count as resident already, so with its own copies it has what is resident.
+ * Merged pages count as resident already, pages of zeros that share the kernel's own do not.
+ *
+ * Source: mm/ksm.c, replace_page(), which takes these from the process's count.
  */
 static inline bool
-tenancy_has_room(const DomainSample *domain)
+tenancy_has_room(const HostSample *host, const DomainSample *domain)
 {
+    uint64_t zeros = is_known(domain->merging_pages)
+                         ? sat_sub(known_or(domain->unshare_pages, 0), domain->merging_pages)
+                         : 0;
+    uint64_t bytes = sat_add(domain->resident_bytes, mul_div(zeros, host->page_bytes, 1));
+
     return domain->hard_limit_bytes == 0 || !is_known(domain->resident_bytes) ||
-           domain->resident_bytes <= domain->hard_limit_bytes;
+           bytes <= domain->hard_limit_bytes;
 }
 
 /**

@@ -202,6 +202,25 @@ copies_wait_for_memory(void **unused)
 }
 
 static void
+a_limit_has_to_hold_pages_of_zeros_too(void **unused)
+{
+    (void)unused;
+
+    for (uint64_t spare_mib = 0; spare_mib < 2; spare_mib++) {
+        MemCase one;
+        DomainSample *domain = &one.domains[1];
+
+        memcase_init_tenancy(&one, 2);
+        set_groups(&one, "ab");
+        domain->unshare_pages = 100 * MIB / 4096;
+        domain->merging_pages = 60 * MIB / 4096; /* the others are not resident */
+        domain->hard_limit_bytes = domain->resident_bytes + (39 + spare_mib) * MIB;
+        memcase_decide(&one);
+        assert_int_equal(one.plans[1].merge_apply, spare_mib);
+    }
+}
+
+static void
 without_figures_the_most_is_needed_and_nothing_is_there(void **unused)
 {
     MemCase one;
@@ -410,6 +429,7 @@ main(void)
         cmocka_unit_test(without_permission_all_is_only_reported),
         cmocka_unit_test(scanning_stands_still_until_all_are_decided_and_off),
         cmocka_unit_test(copies_wait_for_memory),
+        cmocka_unit_test(a_limit_has_to_hold_pages_of_zeros_too),
         cmocka_unit_test(without_figures_the_most_is_needed_and_nothing_is_there),
         cmocka_unit_test(who_cannot_be_switched_off_decides),
         cmocka_unit_test(one_attempt_that_failed_does_not_decide),
