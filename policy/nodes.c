@@ -62,9 +62,10 @@ obstacle(const Sample *sample, const PolicyState *state, const TenancyPlan *plan
 
         if (!tenancy_is_concerned(domain) || domain->merge_state == MERGE_OFF)
             continue;
-        if (state->domains[i].tenancy.stuck_us > 0)
+        /* A large one that is under way takes its time. */
+        if (state->domains[i].tenancy.stuck_us > 0 && !tenancy_is_copying(domain))
             return REASON_MERGE_STUCK;
-        if (!tenancy_has_room(domain))
+        if (!tenancy_has_room(&sample->host, domain))
             return REASON_NO_HEADROOM;
         /* Of those that are under way a part is taken already. */
         if (!tenancy_is_copying(domain))

@@ -87,6 +87,13 @@ bend_stuck(MemCase *one)
 }
 
 static void
+bend_slow(MemCase *one)
+{
+    bend_stuck(one);
+    one->domains[1].is_switching = true;
+}
+
+static void
 bend_others(MemCase *one)
 {
     one->host.ksm.pages_sharing += 200 * MIB / 4096;
@@ -119,6 +126,7 @@ all_are_parted_where_nothing_stands_in_the_way(void **unused)
         { "just enough", bend_just_enough, true, U, REASON_NODES },
         { "a limit that is too small", bend_small_limit, false, U, REASON_NO_HEADROOM },
         { "one that is stuck", bend_stuck, false, U, REASON_MERGE_STUCK },
+        { "one that takes long", bend_slow, true, U, REASON_NODES },
         { "others that merge much", bend_others, false, U, REASON_OTHERS_MERGED },
         { "others that merge little", bend_few_others, true, U, REASON_NODES },
     };
