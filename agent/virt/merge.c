@@ -84,21 +84,39 @@ virt_merge_read(virDomainPtr domain, uint64_t *ret_value, char **ret_detail)
     return true;
 }
 
+static bool
+set_unless_so(virDomainPtr domain, const char *name, bool wanted, bool *ret_written,
+              char **ret_detail)
+{
+    bool merge;
+
+    if (!get_one(domain, name, &merge, ret_detail))
+        return false;
+    if (merge == wanted)
+        return true;
+    *ret_written = set_one(domain, name, wanted, ret_detail);
+    return *ret_written;
+}
+
 bool
 virt_merge_set(virDomainPtr domain, uint64_t value, char **ret_detail)
 {
     g_auto(GStrv) names = NULL;
+    bool any_written = false;
 
     if (!list_backends(domain, &names, ret_detail))
         return false;
     for (size_t i = 0; names[i]; i++) {
-        bool merge;
+        bool written = false;
 
-        if (!get_one(domain, names[i], &merge, ret_detail))
+        if (!set_unless_so(domain, names[i], value == MERGE_VALUE_ON, &written, ret_detail)) {
+            /* Not a refusal, whatever libvirt says: a part is done. */
+            if (any_written && !*ret_detail)
+                *ret_detail = g_strdup_printf("cannot set merging of %s: %s", names[i],
+                                              virGetLastErrorMessage());
             return false;
-        if (merge != (value == MERGE_VALUE_ON) &&
-            !set_one(domain, names[i], value == MERGE_VALUE_ON, ret_detail))
-            return false;
+        }
+        any_written = any_written || written;
     }
     return true;
 }
