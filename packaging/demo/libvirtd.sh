@@ -86,9 +86,6 @@ libvirtd_start() {
         return 1
     fi
     libvirtd_hold_autostart "$1"
-    if ! timeout 5 virt-admin -c virtlogd:///system srv-list >/dev/null 2>&1; then
-        libvirtd_spawn "$1" virtlogd || return 1
-    fi
     libvirtd_run "$1"
 }
 
@@ -124,7 +121,12 @@ libvirtd_started() {
 
 # --- helpers -----------------------------------------------------------------------------------
 
+# libvirtd_run DIR - libvirtd, and virtlogd if there is none that answers
 libvirtd_run() {
+    if ! timeout 5 virt-admin -c virtlogd:///system srv-list >/dev/null 2>&1; then
+        process_end "$1" virtlogd
+        libvirtd_spawn "$1" virtlogd || return 1
+    fi
     if libvirtd_must_hide_kvm && unshare -m --propagation slave true 2>/dev/null; then
         libvirtd_spawn "$1" libvirtd libvirtd_without_kvm "$1/dev" || return 1
     else
