@@ -59,6 +59,8 @@ class Memory(TenancyTestCase):
             return [self.merging(daemon, domain) for domain in domains]
 
         daemon = self.hooked("all")
+        hog = Hog(0.8)  # a reserve is 90 % of the memory at most
+        self.addCleanup(hog.close)
         domains = [self.domain(name, memory_mib=320, content={"common": LARGE_MIB}).start()
                    for name in ("one", "two", "three", "four")]
         wait_until(lambda: ksm.read("pages_sharing") >= (len(domains) - 1) * LARGE_MIB * 256,
