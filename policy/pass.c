@@ -234,29 +234,12 @@ pass_follow(const Sample *sample, PolicyState *state)
     return ended;
 }
 
-/* What it will look at, as far as can be told. */
-static uint64_t
-expected_pages(const Pass *pass)
-{
-    return mul_div(pass->pages, pass->reach_bp > 0 ? pass->reach_bp : BP_ONE, BP_ONE);
-}
-
 uint64_t
-pass_done_bp(const HostSample *host, const Pass *pass)
-{
-    uint64_t visited = visited_pages(host);
-    uint64_t pages = max_u64(expected_pages(pass), 1);
-
-    if (!pass_is_running(pass) || !is_known(visited) || !is_known(pass->visited))
-        return 0;
-    return mul_div(min_u64(sat_sub(visited, pass->visited), pages), BP_ONE, pages);
-}
-
-static uint64_t
-left_us(const HostSample *host, const KsmAuto *a)
+pass_left_us(const HostSample *host, const KsmAuto *a, uint64_t share_bp)
 {
     const Pass *pass = &a->pass;
-    uint64_t pages = expected_pages(pass);
+    uint64_t reach_bp = pass->reach_bp > 0 ? pass->reach_bp : BP_ONE;
+    uint64_t pages = mul_div(mul_div(pass->pages, reach_bp, BP_ONE), share_bp, BP_ONE);
     uint64_t whole_us = mul_div(pages, cost_ns(a), 1000);
     uint64_t visited = visited_pages(host);
 
@@ -364,7 +347,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
 void
 pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t duty_bp, Plan *plan)
 {
-    uint64_t remaining_us = left_us(host, a);
+    uint64_t remaining_us = pass_left_us(host, a, BP_ONE);
 
     plan->ksm.duty_bp = duty_bp;
     if (duty_bp == 0) {

@@ -38,12 +38,12 @@ void pass_expect(Pass *pass, uint64_t pages, bool chained);
 bool pass_is_running(const Pass *pass);
 
 /**
- * pass_done_bp() - how far the running pass is
+ * pass_left_us() - CPU time that the running pass takes until it is so far
+ * @share_bp: of what it is expected to look at
  *
- * Return: basis points of what it is expected to look at, as far as the kernel tells; else 0, as
- * while none is running.
+ * Return: microseconds, from what its pages have cost; 0: it is so far.
  */
-uint64_t pass_done_bp(const HostSample *host, const Pass *pass);
+uint64_t pass_left_us(const HostSample *host, const KsmAuto *a, uint64_t share_bp);
 
 /** pass_stop() - leave the pass that is running, wherever it is */
 void pass_stop(Pass *pass);

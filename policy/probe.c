@@ -13,8 +13,7 @@
  *
  * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to half
  * of churn_s (what this one sees change the next one merges); one that brings something halves it.
- * That is never so short that probes cost more than cpu_idle: what the last one cost, as measured,
- * is what the next one is expected to.
+ * What one costs, as measured, comes first: the next one waits until cpu_idle has paid for as much.
  *
  * A kernel that does not tell how far a pass is (pages_scanned) gets both passes at once.
  *
@@ -67,10 +66,17 @@ parts_of(const HostSample *host, uint64_t pass_us)
     return is_told(host) ? (unsigned)clamp_u64(pass_us / PART_MIN_US, 1, PARTS_MAX) : 1;
 }
 
+/* At least one, also where nothing has been reckoned yet. */
+static uint64_t
+parts(const Probe *probe)
+{
+    return max_u64(probe->parts, 1);
+}
+
 static uint64_t
 part_us(const Probe *probe)
 {
-    return max_u64(probe->interval_us / max_u64(probe->parts, 1), 1);
+    return max_u64(probe->interval_us / parts(probe), 1);
 }
 
 void
@@ -145,17 +151,17 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
     uint64_t least_us = affordable_us(conf, cost_us);
     uint64_t next_us = sat_add(probe->interval_us, probe->interval_us);
     unsigned passes = PASSES_MORE - probe->more + 1;
-    uint64_t since_us = probe->ended_us;
 
-    /* One that was through before its time is over only then. */
-    probe->ended_us = host->now_us;
-    if (!probe->hurry && !probe->cleanup)
-        probe->ended_us = max_u64(host->now_us, sat_add(since_us, probe->interval_us));
     if (probe->cleanup) {
+        probe->ended_us = host->now_us;
         probe->cleanup = false;
         probe->interval_us = max_u64(probe->interval_us, least_us);
         return;
     }
+    /* One that was through before its time is over only then. */
+    probe->ended_us = probe->hurry
+                          ? host->now_us
+                          : max_u64(host->now_us, sat_add(probe->ended_us, probe->interval_us));
     yield_end(host, &a->yield);
     probe->vain = probe->changed;
     if (ksm_merged_pages(&host->ksm) > probe->merged && !yield_is_low(conf, &a->yield)) {
@@ -171,31 +177,19 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
 static uint64_t
 due_bp(const HostSample *host, const Probe *probe)
 {
-    uint64_t parts = sat_sub(host->now_us, probe->ended_us) / part_us(probe);
-    uint64_t all = max_u64(probe->parts, 1);
+    uint64_t passed = sat_sub(host->now_us, probe->ended_us) / part_us(probe);
 
-    if (probe->hurry || probe->cleanup || parts >= all)
+    if (probe->hurry || probe->cleanup || passed >= parts(probe))
         return BP_ONE;
-    return mul_div(parts, BP_ONE, all);
-}
-
-static bool
-is_part_due(const HostSample *host, const KsmAuto *a)
-{
-    uint64_t due = due_bp(host, &a->probe);
-
-    return due == BP_ONE || pass_done_bp(host, &a->pass) < due;
+    return mul_div(passed, BP_ONE, parts(probe));
 }
 
 uint64_t
 probe_left_us(const HostSample *host, const KsmAuto *a)
 {
     uint64_t due = due_bp(host, &a->probe);
-    uint64_t pass_us = mul_div(a->pass.pages, a->cost_ns, 1000);
 
-    if (due == BP_ONE)
-        return UINT64_MAX;
-    return mul_div(pass_us, sat_sub(due, pass_done_bp(host, &a->pass)), BP_ONE);
+    return due < BP_ONE && pass_is_running(&a->pass) ? pass_left_us(host, a, due) : UINT64_MAX;
 }
 
 bool
@@ -215,7 +209,7 @@ probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ended, Ks
     count_passes(conf, host, ended, probe);
     if (probe->left == 0)
         end(conf, host, a);
-    return probe->left > 0 && is_part_due(host, a);
+    return probe->left > 0 && probe_left_us(host, a) > 0;
 }
 
 void
@@ -236,6 +230,6 @@ probe_due_us(const HostSample *host, const Probe *probe)
 
     if (probe->left == 0)
         part = 1;
-    part = min_u64(part, max_u64(probe->parts, 1));
+    part = min_u64(part, parts(probe));
     return sat_sub(sat_add(probe->ended_us, mul_div(part, part_us(probe), 1)), host->now_us);
 }

@@ -24,9 +24,9 @@ bool probe_advance(const PolicyConf *conf, const HostSample *host, uint64_t ende
 void probe_cleanup(const HostSample *host, Probe *probe);
 
 /**
- * probe_left_us() - CPU time that the running pass takes to the end of a part
+ * probe_left_us() - CPU time that the running pass takes to the end of the part that is due
  *
- * Return: microseconds, about; UINT64_MAX when the pass goes on to its own end.
+ * Return: microseconds, about; 0: that part is done; UINT64_MAX: the pass goes on to its own end.
  */
 uint64_t probe_left_us(const HostSample *host, const KsmAuto *a);
 

@@ -344,34 +344,43 @@ a_pass_in_which_ksmd_does_nothing_ends(void **unused)
 }
 
 static void
-how_far_a_pass_is_is_told_where_the_kernel_counts(void **unused)
+what_a_pass_has_to_go_is_told_by_the_counter_or_else_by_time(void **unused)
 {
     static const struct {
         const char *when;
-        uint64_t scanned; /* since it began; U: the kernel does not count any more */
-        uint64_t want_bp;
+        uint64_t scanned; /* since it began, a microsecond each; U: the kernel does not count */
+        uint64_t left_us; /* of the whole, and of a half */
+        uint64_t half_us;
     } rows[] = {
-        { "it has just begun", 0, 0 },   { "halfway", 5000, 5000 },
-        { "at its end", 10000, 10000 },  { "longer than expected", 30000, 10000 },
-        { "the counter is gone", U, 0 },
+        { "it has just begun", 0, 10000, 5000 },
+        { "a quarter", 2500, 7500, 2500 },
+        { "halfway", 5000, 5000, 0 },
+        { "at its end", 10000, 0, 0 },
+        { "longer than expected", 30000, 0, 0 },
+        { "the counter is gone", U, 10000, 5000 },
     };
     One one;
-    const Pass *pass = &one.state.ksm_auto.pass;
+    KsmAuto *a = &one.state.ksm_auto;
+    uint64_t cpu_us;
     (void)unused;
 
     one_init(&one);
+    a->cost_ns = 1000;
     one.sample.host.ksm.pages_scanned = 777;
-    assert_int_equal(pass_done_bp(&one.sample.host, pass), 0);
+    cpu_us = one.sample.host.ksmd_cpu_us;
     pass_begin(&one.sample, &one.state, 0, false);
-    pass_expect(&one.state.ksm_auto.pass, 10000, false);
+    pass_expect(&a->pass, 10000, false);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        one.sample.host.ksm.pages_scanned = rows[i].scanned == U ? U : 777 + rows[i].scanned;
-        if (pass_done_bp(&one.sample.host, pass) != rows[i].want_bp)
-            fail_msg("%s: %" PRIu64, rows[i].when, pass_done_bp(&one.sample.host, pass));
+        bool is_told = rows[i].scanned != U;
+
+        one.sample.host.ksm.pages_scanned = is_told ? 777 + rows[i].scanned : U;
+        one.sample.host.ksmd_cpu_us = cpu_us + (is_told ? rows[i].scanned : 0);
+        if (pass_left_us(&one.sample.host, a, BP_ONE) != rows[i].left_us ||
+            pass_left_us(&one.sample.host, a, BP_ONE / 2) != rows[i].half_us)
+            fail_msg("%s: %" PRIu64 ", %" PRIu64, rows[i].when,
+                     pass_left_us(&one.sample.host, a, BP_ONE),
+                     pass_left_us(&one.sample.host, a, BP_ONE / 2));
     }
-    one.sample.host.ksm.pages_scanned = 777 + 5000;
-    pass_stop(&one.state.ksm_auto.pass);
-    assert_int_equal(pass_done_bp(&one.sample.host, pass), 0);
 }
 
 static void
@@ -449,7 +458,7 @@ main(void)
         cmocka_unit_test(the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib),
         cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
-        cmocka_unit_test(how_far_a_pass_is_is_told_where_the_kernel_counts),
+        cmocka_unit_test(what_a_pass_has_to_go_is_told_by_the_counter_or_else_by_time),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),
         cmocka_unit_test(without_budget_ksmd_is_parked_where_it_stands),

@@ -45,13 +45,24 @@ wait_for_part(One *one)
     return wait_us;
 }
 
-/* Let a part of the running pass be done, of 8000 pages in all. */
+/* Let a part of the running pass be done, of 8000 pages in all, a tenth of a millisecond each. */
 static void
 scan(One *one, uint64_t pages)
 {
     one->a.pass.stage = PASS_CRUISE;
     one->a.pass.pages = 8000;
     one->host.ksm.pages_scanned += pages;
+    one->host.ksmd_cpu_us += pages * 100;
+}
+
+/* A probe of eight parts begins, and the first is done. */
+static void
+begin_parts(One *one)
+{
+    probe_reset(&one->conf, &one->host, 800 * 1000, &one->a.probe);
+    wait_for_part(one);
+    assert_true(probe_advance(&one->conf, &one->host, 0, &one->a));
+    scan(one, 1000);
 }
 
 /* The running pass ends, and another one would begin. */
@@ -225,10 +236,7 @@ a_change_is_followed_at_once_and_so_is_what_lies_behind(void **unused)
     (void)unused;
 
     one_init(&one);
-    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
-    wait_for_part(&one);
-    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
-    scan(&one, 1000);
+    begin_parts(&one);
     one.host.ksm.pages_volatile += news(&one) - 1;
     assert_false(probe_advance(&one.conf, &one.host, 0, &one.a)); /* not much yet */
     wait_for_part(&one);
@@ -329,10 +337,7 @@ who_is_gone_makes_a_probe_that_stands_still_go_on(void **unused)
     (void)unused;
 
     one_init(&one);
-    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
-    wait_for_part(&one);
-    assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
-    scan(&one, 1000);
+    begin_parts(&one);
     assert_false(probe_advance(&one.conf, &one.host, 0, &one.a));
     probe_cleanup(&one.host, &one.a.probe);
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
