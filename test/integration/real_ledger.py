@@ -176,6 +176,13 @@ class Churn(LedgerTestCase):
         wait_until(lambda: row_of(daemon.ask("report"), domain)["merging_pages"] >
                    mib * PAGES_PER_MIB, lambda: "merged: %s" % daemon.ask("report"), 60)
 
+    def wait_looked(self, daemon, domain):
+        """A report is read at once, what a domain costs or loses is counted by a full tick."""
+        counted = row_of(daemon.ask("report"), domain)["ksmd_cpu_us"]
+        daemon.ask("kick")
+        wait_until(lambda: row_of(daemon.ask("report"), domain)["ksmd_cpu_us"] > counted,
+                   lambda: "a full tick: %s" % daemon.ask("report"), 30)
+
     def wait_nothing_left_over(self, daemon, *domains):
         """The sums are made exact, whatever was read: what no domain has, others have. Nobody else
         merges on this host, so nothing is theirs when what was read is right."""
@@ -229,9 +236,12 @@ class Churn(LedgerTestCase):
     def test_broken_merges_and_the_cost_of_scanning_are_told(self):
         daemon = self.daemon(config=QUICK).start()
         breaks = self.domain("breaks", content={"common": 16, "seed": 1, "split": 12}).start()
+        breaks.suspend()
         keeps = self.domain("keeps", content={"common": 16, "seed": 2}).start()
         self.wait_merged(daemon, breaks, 12)
+        self.wait_looked(daemon, breaks)
         before = daemon.ask("report")
+        breaks.resume()
         breaks.wait_for("SPLIT", 60)
         wait_until(lambda: row_of(daemon.ask("report"), breaks)["merges_broken_pages"] >
                    8 * PAGES_PER_MIB, lambda: "broken merges: %s" % daemon.ask("report"), 30)
