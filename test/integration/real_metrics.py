@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
@@ -39,8 +40,16 @@ class Metrics(RealTestCase):
         self.agent = self.daemon(config="[metrics]\nlisten = 127.0.0.1:%d\n" % self.port)
 
     def wait_series(self, name, *domains):
-        wait_until(lambda: all(value(fetch(self.port), name, d) for d in domains),
-                   lambda: "%s of all domains in\n%s" % (name, fetch(self.port)), 30)
+        seen = ["nothing was answered"]
+
+        def are_there():
+            try:
+                seen[0] = fetch(self.port)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:  # it is starting
+                    raise
+            return all(value(seen[0], name, domain) for domain in domains)
+        wait_until(are_there, lambda: "%s of all domains in\n%s" % (name, seen[0]), 30)
 
     def test_a_scrape_does_not_wait_for_a_qemu_that_hangs(self):
         hangs = self.domain("hangs", content={"common": 32})
