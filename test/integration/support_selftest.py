@@ -77,8 +77,11 @@ class Guests(RealTestCase):
     def test_split_content_leaves_again(self):
         one, two = self.start({"common": 16, "seed": 1},
                               {"common": 16, "seed": 2, "split": 4})
+        two.suspend()
+        self.assertNotIn("SPLIT", two.console_text())
         self.merge()
         self.assert_merged(one, 16)
+        two.resume()
         two.wait_for("SPLIT")
         self.merge()
         self.assert_merged(two, 0)
