@@ -29,6 +29,7 @@ ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
 STANDS_SECONDS = 1  # before it is moved for the first time
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
+SHORT_MS = 1000
 SEED = seed()  # printed with a failure
 LIFE_SECONDS = 0.4
 
@@ -96,14 +97,20 @@ class Reclaim(FakeTestCase):
         time.sleep(0.4)  # some figures that show it in force
         return daemon
 
-    def with_limit(self, mib, lease=LONG_MS, found="none", **options):
+    def with_limit(self, mib, found="none", **options):
         daemon = self.running(**options)
-        self.script(limit=mib, lease=lease, in_force=found)
+        self.script(limit=mib, lease=LONG_MS, in_force=found)
         self.await_limit(mib, "wanted")
         self.play_kernel(mib)
-        self.script(limit=mib, lease=lease, in_force=mib)
+        self.script(limit=mib, lease=LONG_MS, in_force=mib)
         time.sleep(0.2)  # some decisions that see it in force
         return daemon
+
+    def shorten_lease(self, daemon, mib):
+        """The limit's. Once it has lapsed nothing sets the limit anew, however slow the machine is."""
+        self.script(lease=SHORT_MS, in_force=mib)
+        ticks = daemon.ask("status")["ticks"]
+        wait_until(lambda: daemon.ask("status")["ticks"] > ticks, "a decision that shortens it")
 
     def assert_lifted(self, what):
         wait_until(lambda: self.fake.read(HIGH) == "max\n", what + ": memory.high is lifted")
@@ -382,7 +389,8 @@ class Limits(Reclaim):
         self.assertEqual(self.limit(), None)
 
     def test_a_stopped_agent_leaves_no_limit(self):
-        daemon = self.with_limit(700, lease=1000)
+        daemon = self.with_limit(700)
+        self.shorten_lease(daemon, 700)
         daemon.send(signal.SIGSTOP)
         self.assert_lifted("stopped")
         self.script()
@@ -426,7 +434,8 @@ class Limits(Reclaim):
         self.await_limit(None, "libvirtd goes on")
 
     def test_a_lease_that_is_not_renewed_lapses(self):
-        daemon = self.with_limit(700, lease=2000)
+        daemon = self.with_limit(700)
+        self.shorten_lease(daemon, 700)
         self.script(in_force=700)
         self.assert_lifted("lapsed")
         self.assert_no_record(daemon)
