@@ -21,9 +21,7 @@ HIDDEN = "debugfs-absent"
 OPEN, FILTERED = "0", "2"
 # As virtksmd.service has it, but for sys_resource: containers have not got it, nor is it missed here.
 NOBODY = 65534
-RIGHTS = "+dac_override,+dac_read_search,+sys_ptrace"
-AS_ANOTHER = ("setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
-              "--inh-caps=" + RIGHTS, "--ambient-caps=" + RIGHTS)
+AS_ANOTHER = {"user": NOBODY, "rights": "+dac_override,+dac_read_search,+sys_ptrace"}
 # Of sysexits.h: systemd does not start it again.
 EX_CONFIG = 78
 SANITIZED = bool(os.environ.get("VIRTKSM_SANITIZE"))
@@ -77,7 +75,7 @@ class Confined(FakeTestCase):
     def test_another_user_with_the_rights_of_the_unit_drives_ksm_and_puts_it_back(self):
         host = self.host()
         found = host.settings()
-        daemon = self.started(host=host, connect="test:///default", wrapper=AS_ANOTHER,
+        daemon = self.started(host=host, connect="test:///default", **AS_ANOTHER,
                               config="[working_set]\nenable = false\n[ksm]\nmode = fixed\n"
                                      "fixed_pages = 777\nfixed_sleep_ms = 33\n")
         self.assertEqual({thread["Uid"].split()[1] for thread in threads(daemon.process.pid)},
@@ -91,7 +89,7 @@ class Confined(FakeTestCase):
         host.write("sys/kernel/mm/lru_gen/enabled", "0x0007\n")
         host.write("sys/kernel/debug/lru_gen", "")
         os.chmod(host.path("sys/kernel/debug"), 0o700)
-        daemon = self.started(host=host, connect="test:///default", wrapper=AS_ANOTHER)
+        daemon = self.started(host=host, connect="test:///default", **AS_ANOTHER)
         self.assertNotIn(HIDDEN, findings(daemon))
         os.rename(host.path("sys/kernel/debug"), host.path("sys/kernel/elsewhere"))
         wait_until(lambda: HIDDEN in findings(daemon), "it can be told from one that is not there")
@@ -108,7 +106,7 @@ class Confined(FakeTestCase):
         host.write("sys/kernel/debug/lru_gen", "")
         os.chmod(host.path("sys/kernel/debug/lru_gen"), 0o600)
         os.chmod(host.path("sys/kernel/debug"), 0o700)
-        daemon = self.started(host=host, connect="test:///default", wrapper=AS_ANOTHER)
+        daemon = self.started(host=host, connect="test:///default", **AS_ANOTHER)
 
         def told():
             return [d["reason"] for d in daemon.ask("working-set")["domains"]
@@ -118,7 +116,7 @@ class Confined(FakeTestCase):
                       wait_until(told, "it was tried")[0])
 
     def test_another_user_is_told_what_another_group_takes(self):
-        daemon = self.daemon(self.host(), wrapper=AS_ANOTHER, config="[rpc]\ngroup = root\n")
+        daemon = self.daemon(self.host(), **AS_ANOTHER, config="[rpc]\ngroup = root\n")
         done = daemon.run()
         self.assertEqual(done.code, EX_CONFIG, done)
         self.assertIn("cannot set the group of %s: " % daemon.socket, done.err)

@@ -8,6 +8,7 @@ test fails.
 The tests of a program run several at a time: nearly all they do is wait. So a test has no state
 but its own folder, and classes have no fixtures.
 """
+import grp
 import json
 import os
 import re
@@ -88,10 +89,11 @@ class FakeDaemon:
     connect  for --connect
     wrapper  command that runs the daemon
     program  name of the variable that has the daemon's path
-    user     number of the user that runs it; its folders are made for him
+    user     number of the user that runs it, and of his group; its folders are made for him
+    rights   of root that he keeps, in words of setpriv
     """
 
-    def __init__(self, host, *args, config="", connect="none", wrapper=(), user=None,
+    def __init__(self, host, *args, config="", connect="none", wrapper=(), user=None, rights=None,
                  program="VIRTKSMD"):
         self.host = host
         self.runtime_dir = host.base + "/run"
@@ -102,6 +104,10 @@ class FakeDaemon:
         self.connect = connect
         self.args = list(args)
         self.wrapper = list(wrapper)
+        if user is not None:
+            self.wrapper += ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups"]
+        if rights:
+            self.wrapper += ["--inh-caps=" + rights, "--ambient-caps=" + rights]
         self.program = os.environ[program]
         self.user = user
         self.has_config = config is not None
@@ -128,6 +134,11 @@ class FakeDaemon:
         # Daemons of tests run side by side, and have one address of metrics by default.
         if "[metrics]" not in text:
             text += "\n[metrics]\nlisten = off\n"
+        # The default exists where the package is installed: only root could give it the socket.
+        if not re.search("^group =", text, re.M):
+            number = os.getegid() if self.user is None else self.user
+            section = "[rpc]\ngroup = %s\n" % grp.getgrgid(number).gr_name
+            text = text.replace("[rpc]\n", section) if "[rpc]" in text else text + "\n" + section
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(text)
 
@@ -143,11 +154,9 @@ class FakeDaemon:
     def start(self, wait=True):
         """Starts the daemon. It answers when this returns, and has decided once."""
         self.killed = False
-        options = {} if self.user is None else {"user": self.user, "group": self.user,
-                                                "extra_groups": []}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=self.environment, **options)
+                                            stderr=log, env=self.environment)
         if wait:
             wait_until(self.is_listening, lambda: "virtksmd listens\n" + self.log())
             wait_until(lambda: self.ask("status")["ticks"] > 0, "virtksmd has decided once")
