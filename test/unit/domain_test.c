@@ -316,39 +316,39 @@ static void
 a_domain_gets_no_more_than_the_configuration_allows(void **unused)
 {
     static const struct {
-        Enable enable;
-        MechanismMode mode;
-        const char *want;
+        const char *when;
         KsmMode ksm;
+        Enable enable;
+        const char *want[MECHANISM_COUNT]; /* by what the domain asks for */
     } rows[] = {
-        { ENABLE_NO, MECHANISM_INHERIT, "off", KSM_MODE_AUTO },
-        { ENABLE_NO, MECHANISM_ON, "off", KSM_MODE_AUTO },
-        { ENABLE_OBSERVE, MECHANISM_INHERIT, "observe", KSM_MODE_AUTO },
-        { ENABLE_OBSERVE, MECHANISM_OFF, "off", KSM_MODE_AUTO },
-        { ENABLE_OBSERVE, MECHANISM_OBSERVE, "observe", KSM_MODE_AUTO },
-        { ENABLE_OBSERVE, MECHANISM_ON, "observe", KSM_MODE_AUTO },
-        { ENABLE_YES, MECHANISM_INHERIT, "on", KSM_MODE_AUTO },
-        { ENABLE_YES, MECHANISM_OFF, "off", KSM_MODE_AUTO },
-        { ENABLE_YES, MECHANISM_OBSERVE, "observe", KSM_MODE_AUTO },
-        { ENABLE_YES, MECHANISM_ON, "on", KSM_MODE_AUTO },
-        { ENABLE_YES, MECHANISM_ON, "on", KSM_MODE_OFF },
-        { ENABLE_YES, MECHANISM_ON, "observe", KSM_MODE_OBSERVE },
-        { ENABLE_NO, MECHANISM_ON, "off", KSM_MODE_OBSERVE },
+        { "not enabled", KSM_MODE_AUTO, ENABLE_NO, { "off", "off", "off", "off" } },
+        { "observed", KSM_MODE_AUTO, ENABLE_OBSERVE, { "observe", "off", "observe", "observe" } },
+        { "enabled", KSM_MODE_AUTO, ENABLE_YES, { "on", "off", "observe", "on" } },
+        { "KSM is off", KSM_MODE_OFF, ENABLE_YES, { "on", "off", "observe", "on" } },
+        { "all is observed",
+          KSM_MODE_OBSERVE,
+          ENABLE_YES,
+          { "observe", "off", "observe", "observe" } },
+        { "that, and not enabled", KSM_MODE_OBSERVE, ENABLE_NO, { "off", "off", "off", "off" } },
     };
     (void)unused;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        Domain balloon = { .has_xml = true, .xml.policy.balloon_mode = rows[i].mode };
-        Domain high = { .has_xml = true, .xml.policy.high_mode = rows[i].mode };
-        PolicyConf balloon_conf = { .mode = rows[i].ksm, .balloon_enable = rows[i].enable };
-        PolicyConf high_conf = { .mode = rows[i].ksm, .high_enable = rows[i].enable };
-        const char *is = domain_mode_word(&balloon, RECLAIM_BALLOON, &balloon_conf);
+    for (size_t n = 0; n < G_N_ELEMENTS(rows) * MECHANISM_COUNT; n++) {
+        size_t i = n / MECHANISM_COUNT;
+        MechanismMode mode = n % MECHANISM_COUNT;
+        Domain domain = { .has_xml = true };
+        PolicyConf balloon = { .mode = rows[i].ksm, .balloon_enable = rows[i].enable };
+        PolicyConf high = { .mode = rows[i].ksm, .high_enable = rows[i].enable };
+        const char *is;
 
-        if (strcmp(is, rows[i].want) != 0)
-            fail_msg("row %zu: balloon: %s", i, is);
-        is = domain_mode_word(&high, RECLAIM_HIGH, &high_conf);
-        if (strcmp(is, rows[i].want) != 0)
-            fail_msg("row %zu: memory.high: %s", i, is);
+        domain.xml.policy.balloon_mode = mode;
+        is = domain_mode_word(&domain, RECLAIM_BALLOON, &balloon);
+        if (strcmp(is, rows[i].want[mode]) != 0)
+            fail_msg("%s, %d: balloon: %s", rows[i].when, mode, is);
+        domain.xml.policy = (DomainXmlPolicy){ .high_mode = mode };
+        is = domain_mode_word(&domain, RECLAIM_HIGH, &high);
+        if (strcmp(is, rows[i].want[mode]) != 0)
+            fail_msg("%s, %d: memory.high: %s", rows[i].when, mode, is);
     }
 }
 
