@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <glib.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "policy/arith.h"
 #include "test/support/descriptors.h"
 #include "test/support/fakehost.h"
+#include "test/support/value.h"
 
 #define KSM              "sys/kernel/mm/ksm/"
 #define MINUS_ONE_AS_U64 "18446744073709551615\n"
@@ -58,13 +58,6 @@ value_at(const void *base, size_t offset)
 
     memcpy(&value, (const char *)base + offset, sizeof(value));
     return value;
-}
-
-static void
-assert_value(const char *when, const char *what, uint64_t have, uint64_t want)
-{
-    if (have != want)
-        fail_msg("%s: %s=%" PRIu64 ", want %" PRIu64, when, what, have, want);
 }
 
 static void

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <inttypes.h>
 #include <linux/sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -26,6 +25,7 @@
 
 #include "policy/arith.h"
 #include "test/support/fakehost.h"
+#include "test/support/value.h"
 
 /* Any user that is not root and owns nothing. */
 #define NOBODY 65534
@@ -36,13 +36,6 @@ hold_qemu(FakeRoot *root, Process *process)
 {
     fakehost_add_qemu(root);
     assert_true(process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, process, NULL));
-}
-
-static void
-assert_value(const char *when, const char *what, uint64_t have, uint64_t want)
-{
-    if (have != want)
-        fail_msg("%s: %s=%" PRIu64 ", want %" PRIu64, when, what, have, want);
 }
 
 static void

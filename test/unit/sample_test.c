@@ -2,23 +2,17 @@
 /* sample_test.c - what follows from the facts, some of which may not be known */
 #include "policy/sample.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "test/support/value.h"
+
 #define U          VALUE_UNKNOWN
 #define MAX        (UINT64_MAX - 1)
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-
-static void
-assert_figure(const char *when, const char *figure, uint64_t have, uint64_t want)
-{
-    if (have != want)
-        fail_msg("%s: %s %" PRIu64 ", want %" PRIu64, when, figure, have, want);
-}
 
 static void
 sums_of_counters_leave_out_what_is_not_known(void **unused)
@@ -45,10 +39,10 @@ sums_of_counters_leave_out_what_is_not_known(void **unused)
         ksm.pages_unshared = rows[i].unshared;
         ksm.pages_volatile = rows[i].volatiles;
         ksm.ksm_zero_pages = rows[i].zeros;
-        assert_figure(rows[i].when, "merging", ksm_merging_pages(&ksm), rows[i].merging);
-        assert_figure(rows[i].when, "merged", ksm_merged_pages(&ksm), rows[i].merged);
-        assert_figure(rows[i].when, "saved", ksm_saved_pages(&ksm), rows[i].saved);
-        assert_figure(rows[i].when, "recorded", ksm_recorded_pages(&ksm), rows[i].recorded);
+        assert_value(rows[i].when, "merging", ksm_merging_pages(&ksm), rows[i].merging);
+        assert_value(rows[i].when, "merged", ksm_merged_pages(&ksm), rows[i].merged);
+        assert_value(rows[i].when, "saved", ksm_saved_pages(&ksm), rows[i].saved);
+        assert_value(rows[i].when, "recorded", ksm_recorded_pages(&ksm), rows[i].recorded);
     }
 }
 
@@ -72,7 +66,7 @@ a_domain_has_its_part_of_what_is_saved(void **unused)
         host.ksm.pages_shared = rows[i].shared;
         host.ksm.pages_sharing = rows[i].sharing;
         domain.merging_pages = rows[i].merging;
-        assert_figure(rows[i].when, "saved", sample_saved_pages(&host, &domain), rows[i].want);
+        assert_value(rows[i].when, "saved", sample_saved_pages(&host, &domain), rows[i].want);
     }
 }
 
@@ -96,7 +90,7 @@ a_balloon_bounds_what_is_the_guests(void **unused)
 
         domain.resident_bytes = rows[i].resident;
         domain.balloon_bytes = rows[i].balloon;
-        assert_figure(rows[i].when, "bytes", sample_guest_bytes(&domain, 2048), rows[i].want);
+        assert_value(rows[i].when, "bytes", sample_guest_bytes(&domain, 2048), rows[i].want);
     }
 }
 

@@ -5,7 +5,6 @@
 #include "agent/facts/stall.h"
 
 #include <glib.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 
 #include "policy/arith.h"
 #include "test/support/fakehost.h"
+#include "test/support/value.h"
 
 #define AVERAGES "avg10=0.00 avg60=0.12 avg300=99.99"
 
@@ -27,13 +27,6 @@ stalls_of(const FakeRoot *root)
     stalls_read(&files, fakeroot_fd(root), &stalls);
     stall_files_close(&files);
     return stalls;
-}
-
-static void
-assert_value(const char *when, const char *what, uint64_t have, uint64_t want)
-{
-    if (have != want)
-        fail_msg("%s: %s=%" PRIu64 ", want %" PRIu64, when, what, have, want);
 }
 
 static uint64_t
