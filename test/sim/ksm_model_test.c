@@ -172,25 +172,42 @@ the_kernels_zero_page_takes_neither_memory_nor_records(void **unused)
     ksm_model_free(model);
 }
 
+/* Processes whose pages were looked at in so many passes of smart scan, which may end with them. */
+static KsmModel *
+model_of_age(const KsmRegion *like, unsigned processes, unsigned age, bool smart)
+{
+    KsmModel *model = model_with(like, processes);
+
+    ksm_model_write(model, &pass_by_pass);
+    run_passes(model, age);
+    if (!smart)
+        ksm_model_write(model, &plain_scan);
+    return model;
+}
+
+/* Passes until 1000 pages are saved; 100: they never are. Ends the model. */
+static uint64_t
+passes_to_save(KsmModel *model)
+{
+    uint64_t passes = 0;
+
+    for (; ksm_model_saved_pages(model) < 1000 && passes < 100; passes++)
+        run_passes(model, 1);
+    ksm_model_free(model);
+    return passes;
+}
+
 /* Passes after which old unique pages have merged that became equal just now. */
 static uint64_t
 passes_to_merge_late(bool smart, unsigned age)
 {
     KsmRegion like = region(KSM_CONTENT_UNIQUE, 1000);
     KsmRegion equal = region(KSM_CONTENT_SHARED, 1000);
-    KsmModel *model = model_with(&like, 2);
-    uint64_t passes = 0;
+    KsmModel *model = model_of_age(&like, 2, age, smart);
 
-    ksm_model_write(model, &pass_by_pass);
-    run_passes(model, age);
-    if (!smart)
-        ksm_model_write(model, &plain_scan);
     ksm_model_rewrite(model, 0, 0, &equal);
     ksm_model_rewrite(model, 1, 0, &equal);
-    for (; ksm_model_saved_pages(model) < 1000 && passes < 100; passes++)
-        run_passes(model, 1);
-    ksm_model_free(model);
-    return passes;
+    return passes_to_save(model);
 }
 
 static void
@@ -215,18 +232,10 @@ static uint64_t
 passes_to_find_old(bool smart, unsigned age)
 {
     KsmRegion equal = region(KSM_CONTENT_SHARED, 1000);
-    KsmModel *model = model_with(&equal, 1);
-    uint64_t passes = 0;
+    KsmModel *model = model_of_age(&equal, 1, age, smart);
 
-    ksm_model_write(model, &pass_by_pass);
-    run_passes(model, age);
-    if (!smart)
-        ksm_model_write(model, &plain_scan);
     ksm_model_start(model, &equal, 1);
-    for (; ksm_model_saved_pages(model) < 1000 && passes < 100; passes++)
-        run_passes(model, 1);
-    ksm_model_free(model);
-    return passes;
+    return passes_to_save(model);
 }
 
 /* Both sides are looked at in every ninth pass in the end: equal pages whose turns are others are
