@@ -41,13 +41,17 @@ __wrap_write(int fd, const void *buffer, size_t size)
 {
     g_autofree char *path = path_below_root(fd);
     g_autofree char *text = NULL;
+    g_autofree char *both = NULL;
     int result = -1;
 
     if (!path)
         return __real_write(fd, buffer, size);
     text = g_strchomp(g_strndup(buffer, size));
-    g_string_append_printf(current->log, "%s=%s;", path, text);
-    if (current->hook)
+    both = g_strdup_printf("%s=%s", path, text);
+    g_string_append_printf(current->log, "%s;", both);
+    if (current->refuses && g_pattern_match_simple(current->refuses, both))
+        result = current->refusal;
+    else if (current->hook)
         result = current->hook(current, path, text);
     if (result == -1)
         return ftruncate(fd, 0) == 0 ? __real_write(fd, buffer, size) : -1;
@@ -108,6 +112,13 @@ faketarget_expect_refusal(const char *when, FakeTarget *fake, const WorkingSetBa
 
     if (backend->open(&fake->target, &state, &error) || !strstr(error->message, why))
         fail_msg("%s: %s", when, error ? error->message : "opened");
+}
+
+void
+faketarget_refuse(FakeTarget *fake, const char *pattern, int code)
+{
+    fake->refuses = pattern;
+    fake->refusal = code;
 }
 
 uint64_t

@@ -25,6 +25,8 @@ struct FakeTarget {
     WorkingSetHost host;
     WorkingSetTarget target; /* cgroup "/vm" of version 2 */
     FakeWrite hook;          /* NULL: writes replace */
+    const char *refuses;     /* "path=text" of writes that fail, may have "*"; NULL: none */
+    int refusal;             /* errno of those */
     GString *log;            /* owned; "path=text;" of all writes so far, newlines taken off */
 };
 
@@ -38,6 +40,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeTarget, faketarget_free)
 /** faketarget_expect_refusal() - fails unless @backend cannot be used, and says @why */
 void faketarget_expect_refusal(const char *when, FakeTarget *fake, const WorkingSetBackend *backend,
                                const char *why);
+
+/** faketarget_refuse() - writes of "path=text", which may have "*", fail with @code from now on */
+void faketarget_refuse(FakeTarget *fake, const char *pattern, int code);
 
 /** faketarget_kib() - bytes of a kind in a bin of a reading's node, in KiB */
 uint64_t faketarget_kib(const WorkingSetReading *reading, int32_t node, uint32_t bin,

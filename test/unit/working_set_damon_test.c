@@ -167,21 +167,6 @@ what_a_killed_agent_has_left_is_taken_over(void **unused)
     working_set_damon.close(state, &fake->target);
 }
 
-static int
-refuse_the_first_off(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    return g_str_equal(path, ZERO "state") && g_str_equal(text, "off") ? EINVAL : -1;
-}
-
-static int
-refuse_the_number(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    (void)text;
-    return g_str_has_suffix(path, "nr_kdamonds") ? EBUSY : -1;
-}
-
 static void
 what_a_killed_agent_has_left_is_given_back(void **unused)
 {
@@ -189,17 +174,18 @@ what_a_killed_agent_has_left_is_given_back(void **unused)
     static const struct {
         const char *when;
         const char *monitors;
-        const char *first; /* state of the first; the second runs */
-        FakeWrite hook;    /* NULL: all is taken */
+        const char *first;   /* state of the first; the second runs */
+        const char *refused; /* NULL: all is taken */
+        int code;
         const char *log;
         bool works;
     } rows[] = {
-        { "one runs", "61\n", "off\n", NULL, ONE "state=off;" ADMIN "nr_kdamonds=0;", true },
-        { "both do", "61\n", "on\n", NULL, both, true },
-        { "one ends by itself meanwhile", "61\n", "on\n", refuse_the_first_off, both, true },
-        { "they cannot be given back", "61\n", "on\n", refuse_the_number, both, false },
-        { "another program's", "2\n", "on\n", NULL, "", true },
-        { "nobody's", "0\n", "on\n", NULL, "", true },
+        { "one runs", "61\n", "off\n", NULL, 0, ONE "state=off;" ADMIN "nr_kdamonds=0;", true },
+        { "both do", "61\n", "on\n", NULL, 0, both, true },
+        { "one ends by itself meanwhile", "61\n", "on\n", ZERO "state=off", EINVAL, both, true },
+        { "they cannot be given back", "61\n", "on\n", ADMIN "nr_kdamonds=0", EBUSY, both, false },
+        { "another program's", "2\n", "on\n", NULL, 0, "", true },
+        { "nobody's", "0\n", "on\n", NULL, 0, "", true },
     };
     (void)unused;
 
@@ -210,7 +196,7 @@ what_a_killed_agent_has_left_is_given_back(void **unused)
         fakeroot_write(fake->root, ADMIN "nr_kdamonds", "%s", rows[i].monitors);
         fakeroot_write(fake->root, ZERO "state", "%s", rows[i].first);
         fakeroot_write(fake->root, ONE "state", "on\n");
-        fake->hook = rows[i].hook;
+        faketarget_refuse(fake, rows[i].refused, rows[i].code);
         if (working_set_give_back(fakeroot_fd(fake->root), &error) != rows[i].works ||
             strcmp(fake->log->str, rows[i].log) != 0)
             fail_msg("%s: \"%s\"", rows[i].when, fake->log->str);
@@ -226,18 +212,10 @@ what_a_monitor_has_stays_while_it_runs(void **unused)
     (void)unused;
 
     assert_true(working_set_damon.open(&fake->target, &state, NULL));
-    fake->hook = refuse_the_first_off;
+    faketarget_refuse(fake, ZERO "state=off", EINVAL);
     g_string_truncate(fake->log, 0);
     working_set_damon.close(state, &fake->target);
     assert_string_equal(fake->log->str, ZERO "state=off;" ADMIN "nr_kdamonds=0;");
-}
-
-static int
-refuse_update(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    (void)path;
-    return g_str_has_prefix(text, "update") ? EINVAL : -1;
 }
 
 /* The process has ended, and its monitor with it. */
@@ -278,7 +256,7 @@ a_kernel_that_does_not_tell_bytes_ends_it(void **unused)
 
     assert_true(working_set_damon.open(&fake->target, &state, NULL));
     assert_true(working_set_damon.step(state, &fake->target, S, &reading, NULL));
-    fake->hook = refuse_update;
+    faketarget_refuse(fake, "*=update*", EINVAL);
     assert_false(working_set_damon.step(state, &fake->target, 2 * S, &reading, &error));
     assert_non_null(strstr(error->message, "Invalid argument"));
     working_set_damon.close(state, &fake->target);

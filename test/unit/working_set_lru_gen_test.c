@@ -295,15 +295,6 @@ a_guest_that_has_come_under_kvm_is_measured_no_more(void **unused)
     }
 }
 
-static int
-refuse(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    (void)path;
-    (void)text;
-    return EPERM;
-}
-
 static void
 a_failure_on_the_way_ends_it(void **unused)
 {
@@ -336,7 +327,7 @@ a_failure_on_the_way_ends_it(void **unused)
         if (rows[i].text)
             fakeroot_write(fake->root, LRU_GEN, "%s", rows[i].text);
         else
-            fake->hook = refuse;
+            faketarget_refuse(fake, "*", EPERM);
         if (working_set_lru_gen.step(state, &fake->target, 2 * S, &reading, &error) ||
             !strstr(error->message, rows[i].why))
             fail_msg("%s: %s", rows[i].when, error ? error->message : "went on");

@@ -146,22 +146,6 @@ what_somebody_else_has_set_is_left_alone(void **unused)
     assert_string_equal(fake->log->str, "");
 }
 
-static int
-refuse(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    (void)text;
-    return g_str_has_suffix(path, "refresh_interval") ? EINVAL : -1;
-}
-
-static int
-refuse_the_second_node(FakeTarget *fake, const char *path, const char *text)
-{
-    (void)fake;
-    (void)path;
-    return g_str_equal(text, "N1=30000") ? EINVAL : -1;
-}
-
 static void
 a_node_that_refuses_takes_the_others_along(void **unused)
 {
@@ -172,7 +156,7 @@ a_node_that_refuses_takes_the_others_along(void **unused)
 
     fakeroot_write(fake->root, REFRESH, "N0=0 N1=0\n");
     fakeroot_write(fake->root, SECOND_INTERVALS, "\n");
-    fake->hook = refuse_the_second_node;
+    faketarget_refuse(fake, "*=N1=30000", EINVAL);
     assert_false(working_set_page_age.open(&fake->target, &state, &error));
     assert_non_null(strstr(error->message, "N1=30000"));
     assert_string_equal(fake->log->str,
@@ -199,7 +183,7 @@ says_why_it_cannot_be_used(void **unused)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(FakeTarget) fake = kernel_with_reports();
 
-        fake->hook = refuse;
+        faketarget_refuse(fake, REFRESH "=*", EINVAL);
         if (rows[i].missing)
             fakeroot_remove(fake->root, rows[i].missing);
         faketarget_expect_refusal(rows[i].when, fake, &working_set_page_age, rows[i].why);
