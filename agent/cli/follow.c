@@ -8,10 +8,13 @@
  * they would be in the daemon, and the next one that is printed says how many.
  */
 #include "agent/cli/follow.h"
+#include "agent/cli/csv.h"
+#include "agent/cli/json.h"
 #include "agent/cli/output.h"
 #include "agent/cli/text.h"
 
 #include <glib-unix.h>
+#include <inttypes.h>
 
 /* Thousands of messages: enough for any burst, little for a reader that has stopped. */
 #define QUEUE_BYTES ((size_t)1024 * 1024)
@@ -70,18 +73,83 @@ follow_time_text(bool known, uint64_t time_us)
 }
 
 static void
+append_header(GString *out, const FollowStream *stream, Format format)
+{
+    g_autoptr(Table) table = NULL;
+
+    if (format == FORMAT_CSV) {
+        csv_append_header(out, stream->csv_lead, stream->csv_fields);
+    } else if (format == FORMAT_TABLE) {
+        table = stream->table();
+        table_append_to(table, out);
+    }
+}
+
+static void
+append_row(GString *out, const FollowStream *stream, const ProtobufCMessage *message, uint64_t lost)
+{
+    g_autoptr(Table) table = stream->table();
+
+    if (lost > 0)
+        g_string_append_printf(out,
+                               "(%" PRIu64
+                               " %s were lost here: they came faster than they were read)\n",
+                               lost, stream->what);
+    stream->row(table, message);
+    table_append_rows(table, out);
+}
+
+static void
+append_message(GString *out, const FollowStream *stream, Format format,
+               const ProtobufCMessage *message, uint64_t lost)
+{
+    g_autofree char *json = NULL;
+
+    switch (format) {
+    case FORMAT_JSON:
+        json = json_from_message(message, JSON_LINE);
+        g_string_append(out, json);
+        break;
+    case FORMAT_CSV:
+        stream->csv(out, message);
+        break;
+    default:
+        append_row(out, stream, message, lost);
+        break;
+    }
+}
+
+/* Counts @dropped among those that were lost before @message. Return: how many there are then. */
+static uint64_t
+add_lost(ProtobufCMessage *message, uint64_t dropped)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "lost");
+    uint64_t *lost = (uint64_t *)((char *)message + field->offset);
+
+    if (dropped > 0) {
+        *(protobuf_c_boolean *)((char *)message + field->quantifier_offset) = TRUE;
+        *lost += dropped;
+    }
+    return *lost;
+}
+
+static void
 on_message(GrpcClientCall *call, const ProtobufCMessage *message, gpointer user_data)
 {
     Follow *follow = user_data;
+    /* Shallow: all that it points to is the original's. */
+    g_autofree ProtobufCMessage *copy = g_memdup2(message, message->descriptor->sizeof_message);
+    uint64_t lost = add_lost(copy, follow->dropped);
     g_autoptr(GString) text = NULL;
 
     (void)call;
     if (output_queue_bytes(follow->queue) > QUEUE_BYTES) {
-        follow->dropped += 1 + follow->stream->lost(message);
+        follow->dropped = lost + 1;
         return;
     }
     text = g_string_new(NULL);
-    follow->stream->message(text, follow->cli->format, message, follow->dropped);
+    append_message(text, follow->stream, follow->cli->format, copy, lost);
     follow->dropped = 0;
     output_queue_add(follow->queue, text->str);
 }
@@ -180,7 +248,7 @@ follow_print(const Cli *cli, const FollowStream *stream, const ProtobufCMessage 
     follow.queue = output_queue_new(context, &output, &follow);
     if (!subscribe(&follow, request, error))
         return false;
-    stream->header(header, cli->format);
+    append_header(header, stream, cli->format);
     output_queue_add(follow.queue, header->str);
     if (!follow.over)
         g_main_loop_run(follow.loop);

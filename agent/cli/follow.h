@@ -7,17 +7,21 @@
 
 #include "agent/cli/call.h"
 #include "agent/cli/cli.h"
+#include "agent/cli/table.h"
 
 /* What is followed, and how it is printed. */
 typedef struct {
-    CallMethod method;
-    const char *what; /* "events": for the message that they have ended */
-    /* What stands above all; @out is appended to. */
-    void (*header)(GString *out, Format format);
-    /* Messages that the daemon has lost before this one, for want of a reader. */
-    uint64_t (*lost)(const ProtobufCMessage *message);
-    /* One message; @dropped: that were dropped here before it, for want of a reader. */
-    void (*message)(GString *out, Format format, const ProtobufCMessage *message, uint64_t dropped);
+    CallMethod method; /* its messages count in a field "lost" those that the daemon has dropped */
+    const char *what;  /* "events": for messages about them */
+    /* A table without rows, for the caller to free. Its widths fit what is usual, as rows are
+     * printed before the next ones are known. */
+    Table *(*table)(void);
+    /* Adds the cells of a message. */
+    void (*row)(Table *table, const ProtobufCMessage *message);
+    const char *const *csv_lead; /* columns in front of those of csv_fields; NULL: none */
+    const ProtobufCMessageDescriptor *csv_fields; /* as for csv_append_header() */
+    /* Appends the line of a message. */
+    void (*csv)(GString *out, const ProtobufCMessage *message);
 } FollowStream;
 
 /**

@@ -4,9 +4,6 @@
 
 #include "agent/cli/csv.h"
 #include "agent/cli/follow.h"
-#include "agent/cli/json.h"
-#include "agent/cli/table.h"
-#include "agent/cli/text.h"
 
 #include <inttypes.h>
 
@@ -14,7 +11,6 @@ typedef Virtksm__V1__WatchWorkingSetResponse Report;
 
 static const char *const csv_lead[] = { "time_us", "cause", "memory_level", "lost", NULL };
 
-/* The widths fit what is usual, as rows are printed before the next ones are known. */
 static Table *
 report_table(void)
 {
@@ -29,20 +25,15 @@ report_table(void)
 }
 
 static void
-append_row(GString *out, const Report *report)
+add_row(Table *table, const ProtobufCMessage *message)
 {
+    const Report *report = (const Report *)message;
     static const Virtksm__V1__WorkingSet nothing = VIRTKSM__V1__WORKING_SET__INIT;
     const Virtksm__V1__WorkingSet *set = report->working_set ? report->working_set : &nothing;
-    g_autoptr(Table) table = report_table();
     g_autofree char *time = follow_time_text(report->has_time_us, report->time_us);
     g_autofree char *size = working_set_size_text(set);
     g_autofree char *bar = working_set_bar_text(set);
 
-    if (report->lost > 0)
-        g_string_append_printf(out,
-                               "(%" PRIu64
-                               " reports were lost here: they came faster than they were read)\n",
-                               report->lost);
     table_text(table, time);
     table_text(table, report->cause);
     table_text(table, report->memory_level);
@@ -51,12 +42,12 @@ append_row(GString *out, const Report *report)
     table_bytes(table, set->has_cold_bytes, set->cold_bytes);
     table_text(table, set->backend);
     table_text(table, bar);
-    table_append_rows(table, out);
 }
 
 static void
-append_csv(GString *out, const Report *report)
+append_csv(GString *out, const ProtobufCMessage *message)
 {
+    const Report *report = (const Report *)message;
     static const Virtksm__V1__WorkingSet nothing = VIRTKSM__V1__WORKING_SET__INIT;
     g_autofree char *time =
         report->has_time_us ? g_strdup_printf("%" PRIu64, report->time_us) : g_strdup("");
@@ -68,49 +59,6 @@ append_csv(GString *out, const Report *report)
     csv_append_row(out, lead, report->working_set ? &report->working_set->base : &nothing.base);
 }
 
-static void
-append_header(GString *out, Format format)
-{
-    g_autoptr(Table) table = NULL;
-
-    if (format == FORMAT_CSV) {
-        csv_append_header(out, csv_lead, &virtksm__v1__working_set__descriptor);
-    } else if (format == FORMAT_TABLE) {
-        table = report_table();
-        table_append_to(table, out);
-    }
-}
-
-static uint64_t
-lost_before(const ProtobufCMessage *message)
-{
-    return ((const Report *)message)->lost;
-}
-
-static void
-append_report(GString *out, Format format, const ProtobufCMessage *message, uint64_t dropped)
-{
-    Report report = *(const Report *)message;
-    g_autofree char *json = NULL;
-
-    if (dropped > 0) {
-        report.has_lost = true;
-        report.lost += dropped;
-    }
-    switch (format) {
-    case FORMAT_JSON:
-        json = json_from_message(&report.base, JSON_LINE);
-        g_string_append(out, json);
-        break;
-    case FORMAT_CSV:
-        append_csv(out, &report);
-        break;
-    default:
-        append_row(out, &report);
-        break;
-    }
-}
-
 bool
 working_set_follow(const Cli *cli, GError **error)
 {
@@ -118,9 +66,11 @@ working_set_follow(const Cli *cli, GError **error)
         { "/virtksm.v1.Agent/WatchWorkingSet", &virtksm__v1__watch_working_set_response__descriptor,
           true },
         "reports",
-        append_header,
-        lost_before,
-        append_report,
+        report_table,
+        add_row,
+        csv_lead,
+        &virtksm__v1__working_set__descriptor,
+        append_csv,
     };
     Virtksm__V1__WatchWorkingSetRequest request = VIRTKSM__V1__WATCH_WORKING_SET_REQUEST__INIT;
 
