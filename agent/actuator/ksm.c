@@ -194,12 +194,6 @@ ksm_actuator_initial(const KsmActuator *actuator)
     return &actuator->initial;
 }
 
-const KsmKnobs *
-ksm_actuator_held(const KsmActuator *actuator)
-{
-    return &actuator->held;
-}
-
 const KsmForeign *
 ksm_actuator_foreign(const KsmActuator *actuator)
 {

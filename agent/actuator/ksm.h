@@ -177,14 +177,6 @@ const char *ksm_actuator_text(const KsmActuator *actuator);
 const KsmKnobs *ksm_actuator_initial(const KsmActuator *actuator);
 
 /**
- * ksm_actuator_held() - settings that we have put into force, or found as wanted
- * @actuator: open
- *
- * Return: borrowed; members are VALUE_UNKNOWN where we claim nothing.
- */
-const KsmKnobs *ksm_actuator_held(const KsmActuator *actuator);
-
-/**
  * ksm_actuator_foreign() - the last sign of another writer
  * @actuator: open
  *

@@ -23,9 +23,27 @@ opening_writes_nothing_and_takes_what_is_there_for_the_original(void **state)
 
     assert_int_equal(ksmhost_start(host, &plain), KSM_ACTUATOR_READY);
     assert_knobs(ksm_actuator_initial(&host->actuator), 0, 100, 20, 0);
-    assert_knobs(ksm_actuator_held(&host->actuator), U, U, U, U);
     assert_false(ksmhost_has_record(host));
     assert_wrote(host, "");
+}
+
+static void
+what_others_set_before_the_first_write_is_no_reason_to_yield(void **state)
+{
+    static const char *const files[][2] = {
+        { KSM "run", "1" },
+        { KSM "pages_to_scan", "64" },
+        { KSM "sleep_millisecs", "7" },
+        { KSM "advisor_mode", "none [scan-time]" },
+    };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &plain);
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
+        fakeroot_write(host->root, files[i][0], "%s\n", files[i][1]);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+    assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 0);
 }
 
 static void
@@ -264,6 +282,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_HOST(opening_writes_nothing_and_takes_what_is_there_for_the_original),
+        ON_HOST(what_others_set_before_the_first_write_is_no_reason_to_yield),
         ON_HOST(a_kernel_without_an_advisor_works_as_well),
         ON_HOST(a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know),
         ON_HOST(what_stands_in_the_way_is_a_state_with_a_text_and_nothing_is_written),
