@@ -26,16 +26,16 @@
 
 /* A domain. */
 typedef struct {
-    uint64_t key;             /* of its start */
-    pid_t pid;                /* of its QEMU */
-    int dir_fd;               /* owned; directory of that process in /proc */
-    char *cgroup;             /* owned; NULL: none */
-    bool is_v2;               /* cgroup is of version 2 */
-    WorkingSetGuest guest;    /* its own word; counts if has_guest */
-    bool has_guest;           /* it has said something */
-    WorkingSetMeter *meter;   /* owned; NULL: not made yet, or in a job */
-    WorkingSetTurn turn;      /* its next step */
-    WorkingSetReport *report; /* owned; NULL: not looked at yet */
+    uint64_t key;           /* of its start */
+    pid_t pid;              /* of its QEMU */
+    int dir_fd;             /* owned; directory of that process in /proc */
+    char *cgroup;           /* owned; NULL: none */
+    bool is_v2;             /* cgroup is of version 2 */
+    WorkingSetGuest guest;  /* its own word; counts if has_guest */
+    bool has_guest;         /* it has said something */
+    WorkingSetMeter *meter; /* owned; NULL: not made yet, or in a job */
+    WorkingSetTurn turn;    /* its next step */
+    bool has_none;          /* there were no means to measure it at the last step */
 } Entry;
 
 struct Rotation {
@@ -91,7 +91,6 @@ entry_free(gpointer data)
 
     close(entry->dir_fd);
     g_free(entry->cgroup);
-    g_free(entry->report);
     g_free(entry);
 }
 
@@ -186,11 +185,9 @@ step_done(gpointer output, const GError *error, gpointer user)
         entry->turn.expect_us = step->turn.expect_us;
         entry->turn.is_under_way = step->turn.is_under_way;
         entry->meter = g_steal_pointer(&step->meter);
-        if (!entry->report)
-            entry->report = g_new(WorkingSetReport, 1);
-        *entry->report = step->report;
+        entry->has_none = step->report.state == WORKING_SET_NONE;
         if (rotation->told)
-            rotation->told(entry->key, entry->report, rotation->user);
+            rotation->told(entry->key, &step->report, rotation->user);
     } else {
         push_end(rotation, g_steal_pointer(&step->meter));
     }
@@ -360,20 +357,12 @@ rotation_set_guest(Rotation *rotation, uint64_t key, const WorkingSetGuest *gues
     if (!entry)
         return;
     /* A guest that begins to tell is means enough for a domain that there were none for. */
-    if (!entry->has_guest && entry->report && entry->report->state == WORKING_SET_NONE) {
+    if (!entry->has_guest && entry->has_none) {
         entry->turn.due_us = 0;
         look_soon(rotation);
     }
     entry->guest = *guest;
     entry->has_guest = true;
-}
-
-const WorkingSetReport *
-rotation_report(const Rotation *rotation, uint64_t key)
-{
-    const Entry *entry = find(rotation, key);
-
-    return entry ? entry->report : NULL;
 }
 
 uint64_t

@@ -60,14 +60,6 @@ void rotation_keep(Rotation *rotation, GHashTable *keys);
 /** rotation_set_guest() - what the guest of @key has said last; counts from the next step on */
 void rotation_set_guest(Rotation *rotation, uint64_t key, const WorkingSetGuest *guest);
 
-/**
- * rotation_report() - what is known of the domain of @key
- *
- * Return: belongs to @rotation, valid until the main loop runs again; NULL: there is no such
- * domain, or it was not looked at yet.
- */
-const WorkingSetReport *rotation_report(const Rotation *rotation, uint64_t key);
-
 /** rotation_spent_us() - CPU time that measuring has taken so far */
 uint64_t rotation_spent_us(const Rotation *rotation);
 
