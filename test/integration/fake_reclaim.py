@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
+from processes import children, is_running  # noqa: E402
 from seed import seed  # noqa: E402
 
 # The domain that test:///default comes with.
@@ -479,28 +480,6 @@ class Amounts(Reclaim):
         self.assertEqual(self.fake.read(HIGH), "max\n")
         self.assertFalse(os.path.exists(daemon.record))
         self.assertEqual(children(daemon.process.pid), [])
-
-
-def children(pid):
-    """Processes that the process has started and that have not ended."""
-    found = []
-    for name in os.listdir("/proc"):
-        try:
-            with open("/proc/%s/stat" % name, encoding="utf-8") as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            continue
-        if name.isdigit() and int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(name))
-    return found
-
-
-def is_running(pid):
-    try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":
