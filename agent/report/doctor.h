@@ -5,7 +5,7 @@
  *    facts, agent  ->  DoctorHost, Domain  ->  a row of checks each  ->  findings
  *
  * A check is one row of a table and one small function of facts; it reads nothing itself. All
- * findings, by id, are described in findings.md.
+ * findings, by id, are described in packaging/guide/findings.md.
  */
 #ifndef AGENT_REPORT_DOCTOR_H
 #define AGENT_REPORT_DOCTOR_H

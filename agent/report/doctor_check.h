@@ -9,7 +9,7 @@
 
 /* What a finding of a check says unless the check says otherwise. */
 typedef struct {
-    const char *id;          /* kebab-case; described in findings.md */
+    const char *id;          /* kebab-case; described in packaging/guide/findings.md */
     DoctorSeverity severity; /* usual */
     const char *source;      /* usual file or XML element; NULL: the check says */
     const char *meaning;     /* usual sentence; NULL: the check says */

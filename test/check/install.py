@@ -3,8 +3,8 @@
 """install.py - "cmake --install" puts down what packaging/installed lists, and uninstalling takes it away
 
 Into an empty folder, by DESTDIR. Files that others may write, programs that cannot be run and what
-is left after uninstall are problems as well. A configuration that somebody has changed survives
-both another installation and uninstall.
+is left after uninstall are problems as well, and so are links to what is not there. A configuration
+that somebody has changed survives both another installation and uninstall.
 """
 import os
 import re
@@ -19,6 +19,8 @@ UNINSTALL = "packaging/uninstall.cmake"
 # Where configuration goes; other lines of the list are below the prefix.
 CONFIGURATION = "/etc/"
 PREFIX = re.compile(r"^CMAKE_INSTALL_PREFIX:\w+=(.*)$", re.M)
+# To another file, without the part of it.
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 FEATURE = re.compile(r"^#define HAVE_(\w+)\s+1$", re.M)
 
 
@@ -62,6 +64,14 @@ def check_modes(verdict, destination, paths):
             verdict.problem(LIST, 1, "%s: mode %o" % (path, stat.S_IMODE(mode)))
 
 
+def check_links(verdict, destination, paths):
+    """What a text leads to is installed as well, and in the same place beside it."""
+    for path in sorted(p for p in paths if p.endswith(".md")):
+        for link in LINK.findall(read(destination + path)):
+            if not os.path.exists(os.path.join(os.path.dirname(destination + path), link)):
+                verdict.problem(LIST, 1, "%s: leads to %s, which is not there" % (path, link))
+
+
 def check_changed_configuration(verdict, destination, build, uninstall):
     """What an operator has written stays."""
     paths = [p for p in files_below(destination) if p.endswith("/virtksmd.conf")
@@ -94,6 +104,7 @@ def check(tree, verdict, build):
         for path in sorted(wanted.keys() - found):
             verdict.problem(LIST, wanted[path], "%s: is listed, but not installed" % path)
         check_modes(verdict, destination, found)
+        check_links(verdict, destination, found)
         if os.path.exists(os.path.join(tree.root, UNINSTALL)):
             check_changed_configuration(verdict, destination, build, uninstall)
 

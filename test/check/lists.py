@@ -43,7 +43,7 @@ SEPARATE = ("test/support/guest/", "test/support/tsan.c")
 # Ids of findings: the first text of a row of checks, or of a Text in the client.
 FINDING_FILES = ("agent/report/doctor", "agent/cli/doctor_local")
 FINDING = re.compile(r'\{\s*"([a-z0-9]+(?:-[a-z0-9]+)+|nosharepages)",(?:\s*DOCTOR_(\w+))?')
-FINDINGS = "agent/report/findings.md"
+FINDINGS = "packaging/guide/findings.md"
 DESCRIBED = re.compile(r"^\| `([a-z0-9-]+)` \| (\w+) \|", re.M)
 
 SERVICE = re.compile(r"\bservice\s+(\w+)\s*\{(.*?)\n\}", re.S)
