@@ -159,7 +159,7 @@ static bool
 drop_capabilities(uint64_t set, GError **error)
 {
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
     bool is_change = false;
 
     if (syscall(SYS_capget, &head, data) < 0)
