@@ -71,7 +71,7 @@ libvirtd_start() {
         return 0
     fi
     for name in libvirtd virtqemud; do
-        pid=$(process_find "$name")
+        pid=$(libvirtd_find "$name")
         if [ -n "$pid" ]; then
             # Socket activation, a slow disk or the first probe of QEMU: give it time, not a rival.
             if libvirtd_answers 60; then
@@ -120,6 +120,18 @@ libvirtd_started() {
 }
 
 # --- helpers -----------------------------------------------------------------------------------
+
+# libvirtd_find NAME - ids of its processes that may be the host's
+# One in a container is not, and neither is one with drivers of its own, as tests have it.
+libvirtd_find() {
+    local pid
+    for pid in $(process_find "$1"); do
+        if [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] &&
+            ! grep -qzs '^LIBVIRT_DRIVER_DIR=' "/proc/$pid/environ"; then
+            echo "$pid"
+        fi
+    done
+}
 
 # libvirtd_run DIR - libvirtd, and virtlogd if there is none that answers
 libvirtd_run() {

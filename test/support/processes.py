@@ -3,23 +3,30 @@
 import os
 
 
+def _fields(pid):
+    """Of /proc/PID/stat, from the state on; None: there is no such process."""
+    try:
+        with open("/proc/%s/stat" % pid, encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+
+
 def children(pid):
     """Processes that the process has started and that have not ended."""
     found = []
     for name in os.listdir("/proc"):
-        try:
-            with open("/proc/%s/stat" % name, encoding="utf-8") as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            continue
-        if name.isdigit() and int(fields[1]) == pid and fields[0] != "Z":
+        fields = _fields(name) if name.isdigit() else None
+        if fields and int(fields[1]) == pid and fields[0] != "Z":
             found.append(int(name))
     return found
 
 
 def is_running(pid):
-    try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    fields = _fields(pid)
+    return fields is not None and fields[0] != "Z"
+
+
+def is_stopped(pid):
+    fields = _fields(pid)
+    return fields is not None and fields[0] == "T"
