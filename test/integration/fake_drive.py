@@ -4,47 +4,19 @@
 import os
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST  # noqa: E402
+from faketrace import TraceTestCase  # noqa: E402
 
 FOUND = (0, 100, 20)
 # 4000000 KiB of anonymous memory are this many pages.
 ANON_KIB = 4000000
 ANON_PAGES = ANON_KIB * 1024 // os.sysconf("SC_PAGESIZE")
-LADDER = "[ksm]\naggressive_s = 1\nstandard_s = 1\nslow_s = 1\n"
-
-# Settings are written one after the other; a combination that stays this long was meant.
-STEADY_SECONDS = 0.15
-STEP_SECONDS = 0.01
-
-
-class Recorder(threading.Thread):
-    """Writes down which settings KSM had, and since when; until stop()."""
-
-    def __init__(self, host):
-        super().__init__(daemon=True)
-        self.host = host
-        self.seen = []  # of (time, settings)
-        self.ending = threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.ending.wait(STEP_SECONDS):
-            settings = self.host.settings()
-            if not self.seen or self.seen[-1][1] != settings:
-                self.seen.append((time.monotonic(), settings))
-
-    def stop(self):
-        self.ending.set()
-        self.join()
-
-    def steady(self):
-        """Those that stayed, in their order, with the time when they came."""
-        ends = [at for at, _ in self.seen[1:]] + [time.monotonic()]
-        return [seen for seen, end in zip(self.seen, ends) if end - seen[0] >= STEADY_SECONDS]
+LADDER = "[ksm]\naggressive_s = %d\nstandard_s = %d\nslow_s = %d\n"
+# A rung that lasts as long as the test needs.
+LONG_SECONDS = 3600
 
 
 class Kick(FakeTestCase):
@@ -130,36 +102,44 @@ class Kick(FakeTestCase):
         self.assertEqual(host.ksm("run"), 1)
 
 
-class Classic(FakeTestCase):
+class Classic(TraceTestCase):
 
     STAGES = [(1, ANON_PAGES // 10, 1), (1, ANON_PAGES // 100, 10), (1, ANON_PAGES // 500, 100)]
 
     def test_the_ladder_goes_down_with_the_exact_numbers(self):
         host = self.host(run=1, pages=123, sleep=45, anon_kib=ANON_KIB)
-        daemon = self.started("--mode", "classic", host=host, config=LADDER)
-        recorder = Recorder(host)
-        wait_until(lambda: recorder.seen, "settings are recorded")
-        time.sleep(2 * STEADY_SECONDS)
+        daemon = self.started("--mode", "classic", host=host, config=LADDER % (1, 1, 1))
+        process, path = self.recorder(daemon)
         daemon.ask("kick")
-        wait_until(lambda: daemon.ask("status")["phase"] == "initial", "phase initial", 10)
-        time.sleep(2 * STEADY_SECONDS)
-        recorder.stop()
-        steady = recorder.steady()
+        wait_until(lambda: daemon.ask("status")["phase"] == "initial", "the end of the ladder")
         found = (1, 123, 45)
-        self.assertEqual([settings for _, settings in steady], [found] + self.STAGES + [found])
-        for (begin, settings), (end, _) in zip(steady[1:], steady[2:]):
-            self.assertGreater(end - begin, 0.9, "stage %s was too short" % (settings,))
-            self.assertLess(end - begin, 2.0, "stage %s was too long" % (settings,))
+        self.assertEqual(host.settings(), found)
+        self.assertEqual(self.finish(process)[0], 0)
+        # When that was decided, by the daemon's own clock.
+        steps = self.result(path)["steps"]
+        self.assertEqual([(s["run"], s["pages_to_scan"], s["sleep_millisecs"]) for s in steps],
+                         [found] + self.STAGES + [found])
+        for step, after in zip(steps[1:], steps[2:]):
+            seconds = (after["time_us"] - step["time_us"]) / 1e6
+            self.assertGreater(seconds, 0.9, "stage %s was too short" % step["phase"])
+            self.assertLess(seconds, 2.0, "stage %s was too long" % step["phase"])
+
+    @staticmethod
+    def kicked(daemon):
+        """What KSM had after a kick, before any later decision."""
+        ksm = daemon.ask("kick")["ksm"]
+        return ksm["run"], ksm["pages_to_scan"], ksm["sleep_millisecs"]
 
     def test_a_trigger_leads_back_to_the_top_from_every_rung(self):
-        host = self.host(anon_kib=ANON_KIB)
-        daemon = self.started("--mode", "classic", host=host, config=LADDER)
-        for rung in self.STAGES[1:] + [FOUND]:
-            daemon.ask("kick")
-            self.assertEqual(host.settings(), self.STAGES[0])
-            self.assert_settings(host, rung, "down the ladder", 8)
-        daemon.ask("kick")
-        self.assertEqual(host.settings(), self.STAGES[0])
+        top = self.STAGES[0]
+        for number, rung in enumerate(self.STAGES + [FOUND]):
+            seconds = [1] * number + [LONG_SECONDS] + [1] * len(self.STAGES)
+            host = self.host(anon_kib=ANON_KIB)
+            daemon = self.started("--mode", "classic", host=host,
+                                  config=LADDER % tuple(seconds[:len(self.STAGES)]))
+            self.assertEqual(self.kicked(daemon), top)
+            self.assert_settings(host, rung, "down the ladder, to rung %d" % number)
+            self.assertEqual(self.kicked(daemon), top)
 
     def test_divisors_and_pauses_come_from_the_file(self):
         host = self.host(anon_kib=ANON_KIB)

@@ -10,38 +10,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import WAIT_SECONDS, FakeTestCase, main, run_program, wait_until  # noqa: E402
+from fakecase import WAIT_SECONDS, main, run_program, wait_until  # noqa: E402
+from faketrace import CLIENT, TraceTestCase  # noqa: E402
 
-CLIENT = os.environ["VIRTKSM"]
 UUID = "00000000-0000-4000-8000-00000000abcd"
 FAILED, WRONG_USAGE = 1, 2
-
-
-class TraceTestCase(FakeTestCase):
-
-    def simulate(self, trace, *arguments):
-        return run_program([CLIENT, *arguments, "simulate", trace])
-
-    def result(self, trace, *arguments):
-        done = self.simulate(trace, "--format", "json", *arguments)
-        self.assert_done(done, 0)
-        return json.loads(done.out)
-
-    def recorder(self, daemon, *arguments):
-        """A client that records, once its file is there; end it with finish()."""
-        path = os.path.join(daemon.host.base, "a.trace")
-        process = subprocess.Popen(
-            daemon.client_command("trace", "record", "-o", path, *arguments),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.kill)
-        wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 100,
-                   "no trace is written")
-        return process, path
-
-    def finish(self, process, number=signal.SIGINT):
-        process.send_signal(number)
-        out, err = process.communicate(timeout=WAIT_SECONDS)
-        return process.returncode, out, err
 
 
 class RecordTest(TraceTestCase):
