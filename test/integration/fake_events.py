@@ -236,7 +236,8 @@ class Connection(EventTestCase):
 
     def test_the_same_failure_is_logged_once(self):
         daemon = self.started(connect="qemu+unix:///system?socket=/nonexistent")
-        time.sleep(1.2)  # several attempts: after 0, 0.25 and 0.75 s
+        wait_until(lambda: "not connected" in daemon.log(), "the first failure is told")
+        time.sleep(1.2)  # more attempts: after 0.25 and 0.75 s
         self.assertEqual(daemon.log().count("not connected"), 1)
 
     def test_an_address_that_makes_no_sense_is_no_reason_to_end(self):

@@ -22,7 +22,7 @@ GIB_HOUR = 2 ** 30 * 3600
 NAMES = ["web", "a b", "it's \"odd\",", "line\nbreak", "\u00fc\u4e2d"]
 SAVED_PAGES = 30000
 MERGED_PAGES = 40000
-# From the start of the daemon until each domain was sampled once.
+# From when all domains are known until each was sampled once.
 SAMPLED_SECONDS = 3 * PATIENCE
 
 # Runs the daemon with a disk of its own in place of the state directory.
@@ -51,8 +51,13 @@ class History(FakeTestCase):
     def live(self, daemon):
         """One life of the daemon, long enough to leave something behind."""
         daemon.start()
+        wait_until(lambda: self.are_measured(daemon.ask("report")["domains"]), "all are measured")
         time.sleep(SAMPLED_SECONDS)
         daemon.stop()
+
+    @staticmethod
+    def are_measured(domains):
+        return domains and all(domain["saved_pages"] is not None for domain in domains)
 
     def totals(self, daemon):
         return {row["name"]: row for row in daemon.ask("history")["totals"]}

@@ -17,17 +17,13 @@ from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, SEED, Reclaim  # n
 from fakecase import FakeTestCase, main, wait_until, with_systemd  # noqa: E402
 from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
+from processes import is_stopped  # noqa: E402
 
 FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
 FOUND = (0, 123, 45)
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 # How long libvirtd would wait for a hook before anybody minds; it reads for a second at most.
 HOOK_SECONDS = 8
-
-
-def is_stopped(pid):
-    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
 
 
 class Restored(Reclaim):

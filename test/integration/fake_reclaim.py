@@ -95,7 +95,8 @@ class Reclaim(FakeTestCase):
         daemon = self.running(**options)
         self.script(balloon=mib)
         self.await_balloon(mib, "wanted")
-        time.sleep(0.4)  # some figures that show it in force
+        wait_until(lambda: self.seen_balloon(daemon) == mib << 20, "it is seen in force")
+        self.decide(daemon)
         return daemon
 
     def with_limit(self, mib, found="none", **options):
@@ -104,7 +105,7 @@ class Reclaim(FakeTestCase):
         self.await_limit(mib, "wanted")
         self.play_kernel(mib)
         self.script(limit=mib, lease=LONG_MS, in_force=mib)
-        time.sleep(0.2)  # some decisions that see it in force
+        self.decide(daemon)  # and see it in force
         return daemon
 
     def shorten_lease(self, daemon, mib):
@@ -112,6 +113,18 @@ class Reclaim(FakeTestCase):
         self.script(lease=SHORT_MS, in_force=mib)
         ticks = daemon.ask("status")["ticks"]
         wait_until(lambda: daemon.ask("status")["ticks"] > ticks, "a decision that shortens it")
+
+    @staticmethod
+    def decide(daemon):
+        """Decisions that have the latest figures and the latest script."""
+        for _ in range(2):
+            daemon.ask("kick")
+
+    @staticmethod
+    def seen_balloon(daemon):
+        """By the agent's latest figures; bytes."""
+        domain, = daemon.ask("report")["domains"]
+        return domain["balloon_bytes"]
 
     def assert_lifted(self, what):
         wait_until(lambda: self.fake.read(HIGH) == "max\n", what + ": memory.high is lifted")

@@ -20,6 +20,9 @@ from fakecase import WAIT_SECONDS, wait_until
 TEST_NAME = "test"
 TEST_UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 
+# Each of many commands, on a machine that is busy with other tests.
+COMMAND_SECONDS = 0.1
+
 TEST_NAMESPACE = "http://libvirt.org/schemas/domain/test/1.0"
 
 CONFIG = """listen_tls = 0
@@ -133,10 +136,10 @@ class FakeLibvirtd:
             self.holder.stdout.close()
 
     def virsh(self, *commands):
-        """Runs commands, texts as virsh reads them, on one connection."""
+        """Runs commands, texts as virsh reads them, on one connection; all may take their time."""
         done = subprocess.run(["virsh", "-q", "-c", self.uri], input="\n".join(commands) + "\n",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=WAIT_SECONDS, check=False)
+                              timeout=WAIT_SECONDS + len(commands) * COMMAND_SECONDS, check=False)
         if done.returncode != 0 or done.stderr:
             raise AssertionError("virsh %s: %s" % (commands[:3], done.stderr))
         return done.stdout
