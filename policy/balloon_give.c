@@ -24,11 +24,13 @@
 #include "policy/bid.h"
 #include "policy/memory.h"
 #include "policy/need.h"
+#include "policy/pace.h"
 
 /* Whose turn it is to be given memory. */
 typedef enum {
     TURN_SHORT, /* shows signs of shortage */
     TURN_DIRE,  /* is about to kill its programs */
+    TURN_HASTE, /* takes memory so fast that it will have to kill them */
     TURN_SOON,  /* takes memory so fast that it will be short */
     TURN_NEED,  /* has less than it needs */
     TURN_HOME,  /* has less than it was found with */
@@ -82,6 +84,12 @@ wish_soon(const BalloonCase *c)
 }
 
 static uint64_t
+wish_haste(const BalloonCase *c)
+{
+    return pace_can_swap(c->domain) ? 0 : wish_soon(c);
+}
+
+static uint64_t
 wish_need(const BalloonCase *c)
 {
     const Stake *stake = &c->stake;
@@ -122,8 +130,8 @@ static uint64_t
 wish_of(const BalloonCase *c, Turn turn)
 {
     static uint64_t (*const wishes[TURN_COUNT])(const BalloonCase *) = {
-        [TURN_SHORT] = wish_short, [TURN_DIRE] = wish_dire, [TURN_SOON] = wish_soon,
-        [TURN_NEED] = wish_need,   [TURN_HOME] = wish_home,
+        [TURN_SHORT] = wish_short, [TURN_DIRE] = wish_dire, [TURN_HASTE] = wish_haste,
+        [TURN_SOON] = wish_soon,   [TURN_NEED] = wish_need, [TURN_HOME] = wish_home,
     };
 
     return is_known(c->part->balloon_bytes) ? 0 : wishes[turn](c);
@@ -146,8 +154,8 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
     MemoryMarks marks = memory_marks(conf, &sample->host);
     const uint64_t mark_of[TURN_COUNT] = {
         [TURN_SHORT] = marks.critical_bytes / 2, [TURN_DIRE] = marks.critical_bytes / 4,
-        [TURN_SOON] = marks.critical_bytes,      [TURN_NEED] = marks.tight_bytes,
-        [TURN_HOME] = marks.idle_bytes,
+        [TURN_HASTE] = marks.critical_bytes / 4, [TURN_SOON] = marks.critical_bytes,
+        [TURN_NEED] = marks.tight_bytes,         [TURN_HOME] = marks.idle_bytes,
     };
     uint64_t promised = 0;
     uint64_t free_bytes;
@@ -159,7 +167,7 @@ budget_of(const PolicyConf *conf, const Sample *sample, const PolicyState *state
             promised = sat_add(promised, track->balloon.promise_bytes);
     }
     free_bytes = memory_above(&sample->host, mark_of[turn]);
-    if (turn == TURN_DIRE)
+    if (turn == TURN_DIRE || turn == TURN_HASTE)
         free_bytes = sat_add(free_bytes, known_or(sample->host.swap_free_bytes, 0) / 2);
     return sat_sub(free_bytes, promised);
 }

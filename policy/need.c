@@ -29,9 +29,8 @@
  * programs, while little is usable; hardly anything is usable. What it needs then is not known,
  * only that it is more than it has; for an hour it is not believed to need less than that.
  *
- * Memory that is given is there only when the guest has told, somebody has looked and the balloon
- * has moved, which takes a slow one many times as long. A guest that takes memory so fast that
- * nothing would be left by then is about to be short.
+ * A guest that may take memory faster than it can be given, see pace.c, keeps what it may take,
+ * too.
  *
  * What is told is not to be trusted: a guest that claims less than it needs squeezes itself, down
  * to its floor; one that claims more keeps what it has, and is charged for it (stake.c). What
@@ -45,6 +44,7 @@
 #include "policy/need.h"
 #include "policy/memory.h"
 #include "policy/motion.h"
+#include "policy/pace.h"
 #include "policy/rule.h"
 
 #define KIB UINT64_C(1024)
@@ -74,8 +74,6 @@
 #define DIRE_BP      (BP_ONE / 50)
 /* Part of the caches that counts as needed. */
 #define CACHES_DIVISOR 4
-/* From what a guest tells to memory that it can use: a tick of up to two seconds. */
-#define ANSWER_US (2 * US_PER_S)
 
 bool
 need_has_working_set(const DomainSample *domain)
@@ -141,8 +139,8 @@ need_was_short(const DomainTrack *track, uint64_t now_us)
 }
 
 /* What the guest could hand out without swapping. Old drivers do not say: then all its caches. */
-static uint64_t
-usable_bytes(const DomainSample *domain)
+uint64_t
+need_usable_bytes(const DomainSample *domain)
 {
     uint64_t caches = known_or(domain->guest_caches_bytes, 0);
 
@@ -156,7 +154,7 @@ need_usable_bp(const DomainSample *domain)
 {
     if (stats_fault(domain) != REASON_NONE)
         return BP_ONE;
-    return mul_div(usable_bytes(domain), BP_ONE, domain->guest_available_bytes);
+    return mul_div(need_usable_bytes(domain), BP_ONE, domain->guest_available_bytes);
 }
 
 static uint64_t
@@ -189,20 +187,6 @@ is_dire(const DomainSample *domain, const NeedTrack *need, uint64_t elapsed_us)
            per_second(domain->guest_swap_out_bytes, need->swap_out_bytes, elapsed_us) < SWAP_BYTES;
 }
 
-/* What it takes at its pace since it told last, until more can be there; 0: there is enough. */
-static uint64_t
-soon_bytes(const DomainSample *domain, uint64_t used_before, uint64_t used_bytes,
-           uint64_t elapsed_us, uint64_t slowness)
-{
-    uint64_t bytes;
-
-    if (!is_known(used_before) || !is_known(used_bytes))
-        return 0;
-    bytes = mul_div(sat_sub(used_bytes, used_before), sat_add(elapsed_us, slowness * ANSWER_US),
-                    elapsed_us);
-    return bytes > usable_bytes(domain) ? bytes : 0;
-}
-
 /* Whether it tells of the balloon as it is. */
 static bool
 is_settled(const DomainSample *domain, const DomainTrack *track, uint64_t told_us)
@@ -226,7 +210,7 @@ follow_accounts(const DomainSample *domain, NeedTrack *need)
 static uint64_t
 told_use(const DomainSample *domain, const NeedTrack *need)
 {
-    uint64_t used = domain->guest_available_bytes - usable_bytes(domain);
+    uint64_t used = domain->guest_available_bytes - need_usable_bytes(domain);
 
     if (need->counts_all)
         used = sat_sub(used, sat_sub(domain->maximum_bytes, domain->balloon_bytes));
@@ -243,7 +227,7 @@ held_need(const DomainSample *domain, const NeedTrack *need)
 static uint64_t
 told_need(const DomainSample *domain, const NeedTrack *need)
 {
-    uint64_t caches = min_u64(known_or(domain->guest_caches_bytes, 0), usable_bytes(domain));
+    uint64_t caches = min_u64(known_or(domain->guest_caches_bytes, 0), need_usable_bytes(domain));
 
     return sat_add(held_need(domain, need), caches / CACHES_DIVISOR);
 }
@@ -296,7 +280,7 @@ take_news(const DomainSample *domain, uint64_t told_us, DomainTrack *track)
     need->used_bytes = settled || !need->counts_all ? told_use(domain, need) : VALUE_UNKNOWN;
     need->is_dire = is_dire(domain, need, elapsed_us);
     need->is_short = shows_shortage(domain, need, elapsed_us);
-    need->soon_bytes = soon_bytes(domain, used_before, need->used_bytes, elapsed_us, slowness);
+    pace_follow(domain, used_before, need->used_bytes, elapsed_us, track);
     if (need->is_short)
         learn(domain, told_us, need);
     need->now_bytes = told_need(domain, need);
@@ -343,11 +327,12 @@ with_headroom(const PolicyConf *conf, const DomainSample *domain, uint64_t bare_
  * it, and of what was needed before. */
 static uint64_t
 least_bytes(const PolicyConf *conf, const HostSample *host, const NeedTrack *need,
-            uint64_t need_bytes)
+            uint64_t need_bytes, uint64_t reserve_bytes)
 {
     uint64_t critical_bytes = memory_marks(conf, host).critical_bytes;
     uint64_t left_bytes = sat_add(host->mem_available_bytes, known_or(host->swap_free_bytes, 0));
-    uint64_t kept_bytes = need_bytes - sat_sub(need_bytes, need->bare_bytes) / 2;
+    uint64_t kept_bytes = max_u64(need_bytes - sat_sub(need_bytes, need->bare_bytes) / 2,
+                                  sat_add(need->now_bytes, reserve_bytes));
     uint64_t more_bytes = sat_sub(kept_bytes, need->now_bytes);
 
     if (critical_bytes == 0)
@@ -368,7 +353,8 @@ need_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan
         if (!is_known(domain->maximum_bytes) || need_fault(domain) != REASON_NONE)
             continue;
         need_bytes = with_headroom(conf, domain, track->need.bare_bytes);
-        track->need.least_bytes = least_bytes(conf, &sample->host, &track->need, need_bytes);
+        track->need.least_bytes = least_bytes(conf, &sample->host, &track->need, need_bytes,
+                                              pace_reserve_bytes(domain, track));
         plan->domains[i].need_bytes = need_bytes;
     }
 }

@@ -29,6 +29,9 @@ uint64_t need_soon_bytes(const DomainTrack *track, uint64_t now_us);
 /** need_was_short() - whether it is, or was a moment ago: nothing is to be taken from it */
 bool need_was_short(const DomainTrack *track, uint64_t now_us);
 
+/** need_usable_bytes() - what a guest whose statistics hold could hand out without swapping */
+uint64_t need_usable_bytes(const DomainSample *domain);
+
 /** need_usable_bp() - share of its memory that the guest could hand out without swapping; BP_ONE
  * where it does not say */
 uint64_t need_usable_bp(const DomainSample *domain);

@@ -187,6 +187,8 @@ typedef struct {
     uint64_t used_bytes;     /* what it used then; VALUE_UNKNOWN */
     uint64_t soon_bytes;     /* what it will take before more can be there, if that is more than is
                                 usable; 0: it is not */
+    uint64_t rate_bytes_s;   /* by which that grew since it told before, in a second */
+    uint64_t pace_bytes_s;   /* by which it was seen to grow, in a second; forgotten slowly */
     bool is_short;           /* it was short then */
     bool is_dire;            /* and about to kill its programs */
     uint64_t short_us;       /* CLOCK_MONOTONIC of the last time that it was; 0: never */

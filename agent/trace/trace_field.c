@@ -231,6 +231,8 @@ static const TraceField track_fields[] = {
     TRACK(need.major_faults),
     TRACK(need.used_bytes),
     TRACK(need.soon_bytes),
+    TRACK(need.rate_bytes_s),
+    TRACK(need.pace_bytes_s),
     FLAG(DomainTrack, need.is_short),
     FLAG(DomainTrack, need.is_dire),
     TRACK(need.short_us),

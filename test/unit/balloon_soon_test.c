@@ -123,11 +123,47 @@ who_is_about_to_be_short_is_given_what_is_above_the_critical_mark(void **unused)
         MemCase one;
 
         memcase_init(&one, 1);
+        one.domains[0].guest_swap_out_bytes = 1; /* it can swap */
         one.conf.high_enable = ENABLE_NO;
         one.domains[0].balloon_bytes = 400 * MIB;
         memcase_uses(&one, 0, rows[r].used_mib[0]);
         memcase_decide(&one);
         memcase_available(&one, rows[r].available_mib);
+        memcase_uses(&one, 0, rows[r].used_mib[1]);
+        memcase_after(&one, S);
+        memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+    }
+}
+
+static void
+who_is_about_to_be_short_and_cannot_swap_is_given_what_the_host_has_to_swap_for(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t used_mib[2]; /* of 400, a second apart */
+        uint64_t available_mib, swap_mib;
+        uint64_t want_mib;
+        Reason reason;
+    } rows[] = {
+        { "it lasts", { 200, 240 }, 390, 1000, U, REASON_DEAD_BAND },
+        { "below the critical mark", { 200, 280 }, 390, 0, 640, REASON_GIVE_BACK },
+        { "down to a quarter of it", { 200, 280 }, 200, 0, 500, REASON_GIVE_BACK },
+        { "by half of the free swap", { 200, 280 }, 100, 300, 550, REASON_GIVE_BACK },
+        { "a quarter of its maximum", { 100, 250 }, 100, 1000, 650, REASON_GIVE_BACK },
+        { "there is nothing", { 200, 280 }, 100, 0, U, REASON_GUEST_SHORT },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        memcase_init(&one, 1);
+        one.conf.high_enable = ENABLE_NO;
+        one.domains[0].balloon_bytes = 400 * MIB;
+        memcase_uses(&one, 0, rows[r].used_mib[0]);
+        memcase_decide(&one);
+        memcase_available(&one, rows[r].available_mib);
+        one.host.swap_free_bytes = rows[r].swap_mib * MIB;
         memcase_uses(&one, 0, rows[r].used_mib[1]);
         memcase_after(&one, S);
         memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
@@ -160,6 +196,8 @@ main(void)
         cmocka_unit_test(the_slower_its_balloon_the_earlier_it_is_seen),
         cmocka_unit_test(what_is_told_every_second_is_taken_every_second),
         cmocka_unit_test(who_is_about_to_be_short_is_given_what_is_above_the_critical_mark),
+        cmocka_unit_test(
+            who_is_about_to_be_short_and_cannot_swap_is_given_what_the_host_has_to_swap_for),
         cmocka_unit_test(nothing_is_taken_from_who_is_about_to_be_short),
     };
 

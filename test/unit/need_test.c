@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* need_test.c - what a guest tells is used if it can be true, and its shortage is seen */
 #include "policy/need.h"
+#include "policy/stake.h"
 #include "test/support/memcase.h"
 
 #include <inttypes.h>
@@ -327,6 +328,45 @@ a_host_that_runs_out_of_memory_forgets_the_past(void **unused)
 }
 
 static void
+a_crisis_leaves_a_guest_without_swap_what_it_takes_until_its_balloon_answers(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t pace_mib; /* that it was seen to take in a second */
+        uint64_t available_mib, swap_mib;
+        uint64_t own_bytes; /* that it has swapped out */
+        uint64_t want_mib;
+    } rows[] = {
+        { "it does not grow", 0, 100, 1000, 0, 550 },
+        { "slowly", 10, 100, 1000, 0, 550 },
+        { "fast", 40, 100, 1000, 0, 660 },
+        { "more than it can", 400, 100, 1000, 0, 1000 },
+        { "it swaps", 40, 100, 1000, 1, 550 },
+        { "the host runs out of memory and swap", 40, 100, 100, 0, 580 },
+        { "nothing is left there", 40, 0, 0, 0, 500 },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        uint64_t spare_bytes;
+        MemCase one;
+
+        memcase_init(&one, 1);
+        one.tracks[0].need.pace_bytes_s = rows[r].pace_mib * MIB;
+        one.host.mem_available_bytes = rows[r].available_mib * MIB;
+        one.host.swap_free_bytes = rows[r].swap_mib * MIB;
+        one.domains[0].guest_swap_out_bytes = rows[r].own_bytes;
+        memcase_decide(&one);
+        assert_int_equal(one.plans[0].need_bytes, 600 * MIB);
+        spare_bytes = stake_of(&one.conf, MEMORY_CRITICAL, &one.domains[0], &one.tracks[0],
+                               one.plans[0].need_bytes)
+                          .spare_bytes;
+        if (spare_bytes != (1000 - rows[r].want_mib) * MIB)
+            fail_msg("%s: %" PRIu64 " MiB to spare", rows[r].when, spare_bytes / MIB);
+    }
+}
+
+static void
 a_guest_that_was_short_and_fell_silent_is_so_for_a_while(void **unused)
 {
     MemCase one;
@@ -358,6 +398,8 @@ main(void)
         cmocka_unit_test(signs_of_shortage_are_seen_and_nothing_else_is_one),
         cmocka_unit_test(what_was_too_little_is_remembered_for_an_hour),
         cmocka_unit_test(a_host_that_runs_out_of_memory_forgets_the_past),
+        cmocka_unit_test(
+            a_crisis_leaves_a_guest_without_swap_what_it_takes_until_its_balloon_answers),
         cmocka_unit_test(a_guest_that_was_short_and_fell_silent_is_so_for_a_while),
     };
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pace.c - how fast a guest takes memory, and what it takes until its balloon has answered
+ *
+ * Memory that is given is there only when the guest has told, somebody has looked and the balloon
+ * has moved, which takes a slow one many times as long. A guest that takes memory so fast that
+ * nothing would be left by then is about to be short.
+ *
+ *     used  |                   ______ wants
+ *           |                 /
+ *           |           ___ /  |<- tells, a tick, its balloon ->|
+ *           |__________/
+ *
+ * A guest with swap of its own is slow meanwhile. One without has its programs killed, and when it
+ * begins to grow it is too late for all but the memory that it has. So what it was seen to take,
+ * twice in a row, is remembered, and so much as it would take at that pace, or at the one it has
+ * now, is left to it in a crisis beyond what it uses; what it was seen to do it may do again, the
+ * less likely the longer ago that was. Once it grows it is taken to go on at that pace: what it
+ * tells first is of a second in which it had only begun.
+ *
+ * No guest says whether it has swap. It is known of those that have used it.
+ */
+#include "policy/pace.h"
+#include "policy/motion.h"
+#include "policy/need.h"
+
+/* From what a guest tells to memory that it can use: a tick of up to two seconds. */
+#define ANSWER_US (2 * US_PER_S)
+/* How fast the pace is forgotten. */
+#define FORGET_US (600 * US_PER_S)
+/* Who grows at this part of its pace has begun to grow. */
+#define BEGUN_DIVISOR 2
+
+bool
+pace_can_swap(const DomainSample *domain)
+{
+    return known_or(domain->guest_swap_out_bytes, 0) > 0 ||
+           known_or(domain->guest_swap_in_bytes, 0) > 0;
+}
+
+/* The lesser of two in a row: what was there before it was told of may all have come at once. */
+static void
+learn(uint64_t rate_bytes_s, uint64_t elapsed_us, NeedTrack *need)
+{
+    uint64_t seen_bytes_s = min_u64(rate_bytes_s, need->rate_bytes_s);
+
+    if (seen_bytes_s < need->pace_bytes_s)
+        seen_bytes_s = need->pace_bytes_s - mul_div(need->pace_bytes_s - seen_bytes_s,
+                                                    min_u64(elapsed_us, FORGET_US), FORGET_US);
+    need->pace_bytes_s = seen_bytes_s;
+    need->rate_bytes_s = rate_bytes_s;
+}
+
+static uint64_t
+taken_bytes(const DomainSample *domain, const BalloonTrack *balloon, uint64_t rate_bytes_s,
+            uint64_t period_us)
+{
+    uint64_t answer_us = motion_slowness(domain, balloon) * ANSWER_US;
+
+    return mul_div(rate_bytes_s, sat_add(period_us, answer_us), US_PER_S);
+}
+
+void
+pace_follow(const DomainSample *domain, uint64_t used_before, uint64_t used_bytes,
+            uint64_t elapsed_us, DomainTrack *track)
+{
+    NeedTrack *need = &track->need;
+    uint64_t rate_bytes_s;
+
+    need->soon_bytes = 0;
+    if (!is_known(used_before) || !is_known(used_bytes)) {
+        need->rate_bytes_s = 0;
+        return;
+    }
+    rate_bytes_s = mul_div(sat_sub(used_bytes, used_before), US_PER_S, elapsed_us);
+    learn(rate_bytes_s, elapsed_us, need);
+    if (!pace_can_swap(domain) && rate_bytes_s >= need->pace_bytes_s / BEGUN_DIVISOR)
+        rate_bytes_s = max_u64(rate_bytes_s, need->pace_bytes_s);
+    need->soon_bytes = taken_bytes(domain, &track->balloon, rate_bytes_s, elapsed_us);
+    if (need->soon_bytes <= need_usable_bytes(domain))
+        need->soon_bytes = 0;
+}
+
+uint64_t
+pace_reserve_bytes(const DomainSample *domain, const DomainTrack *track)
+{
+    uint64_t period_us = min_u64(domain->guest_period_us, MOTION_ANSWER_S * US_PER_S);
+
+    if (pace_can_swap(domain))
+        return 0;
+    return taken_bytes(domain, &track->balloon,
+                       max_u64(track->need.pace_bytes_s, track->need.rate_bytes_s), period_us);
+}
