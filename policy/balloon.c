@@ -15,7 +15,7 @@
  * has been, for as long as it would still be right to take it.
  *
  * A step down that is still on its way when the host is calm again, or when the guest turns out to
- * be short or about to be, is called off.
+ * be short or about to be, or to need what is being taken and to have no swap, is called off.
  *
  * Domains whose memory must stay, or must not move now, whose balloon others set, or of whose need
  * nothing is known, are left alone, with the reason. Only what was taken from the latter is given
@@ -25,6 +25,7 @@
 #include "policy/bid.h"
 #include "policy/motion.h"
 #include "policy/need.h"
+#include "policy/pace.h"
 #include "policy/rule.h"
 #include "policy/stake.h"
 
@@ -100,10 +101,19 @@ is_shrinking(const BalloonCase *c)
     return balloon_is_moving(c) && c->track->balloon.asked_bytes < c->domain->balloon_bytes;
 }
 
+/* By what it has told since, it would be left less than it is to keep. */
+static bool
+is_too_far(const BalloonCase *c)
+{
+    return !pace_can_swap(c->domain) && is_known(c->part->need_bytes) &&
+           sat_sub(c->domain->balloon_bytes, c->track->balloon.asked_bytes) >
+               sat_add(c->stake.over_bytes, c->stake.band_bytes);
+}
+
 static void
 call_off(const BalloonCase *c)
 {
-    bool unwanted = c->level == MEMORY_CALM || c->is_short || is_soon_short(c);
+    bool unwanted = c->level == MEMORY_CALM || c->is_short || is_soon_short(c) || is_too_far(c);
 
     if (unwanted && is_shrinking(c) && c->domain->balloon_bytes >= c->stake.low_bytes)
         balloon_plan(c, min_u64(c->domain->balloon_bytes, c->domain->maximum_bytes),

@@ -11,9 +11,11 @@
  * free until it has come: first free, then grant. What those that are short cannot be given is
  * unmet; it makes the host tight, and so others give at the next decision.
  *
- * One case goes further. A guest with hardly anything left and no swap of its own to turn to is
+ * Two cases go further. A guest with hardly anything left and no swap of its own to turn to is
  * about to kill its programs. It gets a small step even where the host has to swap for it, up to
- * half of the host's free swap: that costs time, the other costs work.
+ * half of the host's free swap: that costs time, the other costs work. And one that has never been
+ * seen to swap and is about to be short is given what it takes meanwhile in the same way: once it
+ * has hardly anything left, memory would come too late.
  *
  *     ceiling |------------------------------------------------|
  *       found |----------------------------------------|   ^ short: up to the ceiling
@@ -30,7 +32,7 @@
 typedef enum {
     TURN_SHORT, /* shows signs of shortage */
     TURN_DIRE,  /* is about to kill its programs */
-    TURN_HASTE, /* takes memory so fast that it will have to kill them */
+    TURN_HASTE, /* takes memory so fast that it will be about to */
     TURN_SOON,  /* takes memory so fast that it will be short */
     TURN_NEED,  /* has less than it needs */
     TURN_HOME,  /* has less than it was found with */

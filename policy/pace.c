@@ -8,7 +8,7 @@
  *
  *     used  |                   ______ wants
  *           |                 /
- *           |           ___ /  |<- tells, a tick, its balloon ->|
+ *           |           ____/  |<- tells, a tick, its balloon ->|
  *           |__________/
  *
  * A guest with swap of its own is slow meanwhile. One without has its programs killed, and when it
@@ -26,6 +26,8 @@
 
 /* From what a guest tells to memory that it can use: a tick of up to two seconds. */
 #define ANSWER_US (2 * US_PER_S)
+/* Who has been silent for longer, or tells so seldom, is not followed that far. */
+#define LONGEST_US (MOTION_ANSWER_S * US_PER_S)
 /* How fast the pace is forgotten. */
 #define FORGET_US (600 * US_PER_S)
 /* Who grows at this part of its pace has begun to grow. */
@@ -51,13 +53,15 @@ learn(uint64_t rate_bytes_s, uint64_t elapsed_us, NeedTrack *need)
     need->rate_bytes_s = rate_bytes_s;
 }
 
+/* From what it told last, which is of a while ago, to the next time, and to memory that it has. */
 static uint64_t
 taken_bytes(const DomainSample *domain, const BalloonTrack *balloon, uint64_t rate_bytes_s,
             uint64_t period_us)
 {
+    uint64_t age_us = min_u64(domain->guest_age_us, LONGEST_US);
     uint64_t answer_us = motion_slowness(domain, balloon) * ANSWER_US;
 
-    return mul_div(rate_bytes_s, sat_add(period_us, answer_us), US_PER_S);
+    return mul_div(rate_bytes_s, sat_add(sat_add(age_us, period_us), answer_us), US_PER_S);
 }
 
 void
@@ -84,7 +88,7 @@ pace_follow(const DomainSample *domain, uint64_t used_before, uint64_t used_byte
 uint64_t
 pace_reserve_bytes(const DomainSample *domain, const DomainTrack *track)
 {
-    uint64_t period_us = min_u64(domain->guest_period_us, MOTION_ANSWER_S * US_PER_S);
+    uint64_t period_us = min_u64(domain->guest_period_us, LONGEST_US);
 
     if (pace_can_swap(domain))
         return 0;

@@ -188,6 +188,39 @@ nothing_is_taken_from_who_is_about_to_be_short(void **unused)
     memcase_assert_balloon(&one, 0, 1000, REASON_GIVE_BACK, "called off");
 }
 
+static void
+a_step_that_goes_too_far_by_what_a_guest_has_told_since_is_called_off(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t used_mib; /* 300 a second ago */
+        uint64_t out_bytes;
+        uint64_t want_mib;
+        Reason reason;
+    } rows[] = {
+        { "it stands still", 300, 0, U, REASON_DWELL },
+        { "slowly", 350, 0, U, REASON_DWELL },
+        { "it will take what is on its way", 440, 0, 1000, REASON_GIVE_BACK },
+        { "it can swap", 440, 1, U, REASON_DWELL },
+    };
+    (void)unused;
+
+    for (size_t r = 0; r < ROWS(rows); r++) {
+        MemCase one;
+
+        memcase_init(&one, 1);
+        one.conf.high_enable = ENABLE_NO;
+        one.domains[0].guest_swap_out_bytes = rows[r].out_bytes;
+        memcase_available(&one, 300);
+        memcase_uses(&one, 0, 300);
+        memcase_decide(&one);
+        memcase_assert_balloon(&one, 0, 900, REASON_TAKE, "a step");
+        memcase_uses(&one, 0, rows[r].used_mib);
+        memcase_after(&one, S);
+        memcase_assert_balloon(&one, 0, rows[r].want_mib, rows[r].reason, rows[r].when);
+    }
+}
+
 int
 main(void)
 {
@@ -199,6 +232,7 @@ main(void)
         cmocka_unit_test(
             who_is_about_to_be_short_and_cannot_swap_is_given_what_the_host_has_to_swap_for),
         cmocka_unit_test(nothing_is_taken_from_who_is_about_to_be_short),
+        cmocka_unit_test(a_step_that_goes_too_far_by_what_a_guest_has_told_since_is_called_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

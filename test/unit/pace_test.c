@@ -56,20 +56,23 @@ what_it_takes_until_its_balloon_answers_is_kept_for_who_cannot_swap(void **unuse
         uint64_t pace_mib;  /* a second */
         uint64_t rate_mib;  /* now */
         uint64_t speed_mib; /* of its balloon, of 1000 MiB, a second */
-        uint64_t period_s;  /* of what it tells; U: not known */
+        uint64_t period_s;  /* of what it tells */
+        uint64_t age_s;     /* of what it told last */
         uint64_t in_bytes, out_bytes;
         uint64_t want_mib;
     } rows[] = {
-        { "it has never grown", 0, 0, 0, 2, 0, 0, 0 },
-        { "fast", 40, 0, 0, 2, 0, 0, 160 },
-        { "now", 0, 40, 0, 2, 0, 0, 160 },
-        { "slowly now", 40, 10, 0, 2, 0, 0, 160 },
-        { "it tells every second", 40, 0, 0, 1, 0, 0, 120 },
-        { "hardly ever", 40, 0, 0, 3600, 0, 0, 480 },
-        { "a slow balloon", 40, 0, 25, 2, 0, 0, 400 },
-        { "it has swapped", 40, 0, 0, 2, 0, 1, 0 },
-        { "before somebody looked", 40, 0, 0, 2, 1, 0, 0 },
-        { "it does not say", 40, 0, 0, 2, U, U, 160 },
+        { "it has never grown", 0, 0, 0, 2, 0, 0, 0, 0 },
+        { "fast", 40, 0, 0, 2, 0, 0, 0, 160 },
+        { "now", 0, 40, 0, 2, 0, 0, 0, 160 },
+        { "slowly now", 40, 10, 0, 2, 0, 0, 0, 160 },
+        { "it tells every second", 40, 0, 0, 1, 0, 0, 0, 120 },
+        { "hardly ever", 40, 0, 0, 3600, 0, 0, 0, 480 },
+        { "a slow balloon", 40, 0, 25, 2, 0, 0, 0, 400 },
+        { "told a while ago", 40, 0, 0, 2, 3, 0, 0, 280 },
+        { "silent", 40, 0, 0, 2, 100, 0, 0, 560 },
+        { "it has swapped", 40, 0, 0, 2, 0, 0, 1, 0 },
+        { "before somebody looked", 40, 0, 0, 2, 0, 1, 0, 0 },
+        { "it does not say", 40, 0, 0, 2, 0, U, U, 160 },
     };
     (void)unused;
 
@@ -82,6 +85,7 @@ what_it_takes_until_its_balloon_answers_is_kept_for_who_cannot_swap(void **unuse
         one.tracks[0].need.rate_bytes_s = rows[r].rate_mib * MIB;
         one.tracks[0].balloon.speed_bytes_s = rows[r].speed_mib * MIB;
         one.domains[0].guest_period_us = rows[r].period_s * S;
+        one.domains[0].guest_age_us = rows[r].age_s * S;
         one.domains[0].guest_swap_in_bytes = rows[r].in_bytes;
         one.domains[0].guest_swap_out_bytes = rows[r].out_bytes;
         reserve_bytes = pace_reserve_bytes(&one.domains[0], &one.tracks[0]);
