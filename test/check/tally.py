@@ -4,7 +4,7 @@
 
 A skipped test is a failure: nobody would notice that it never runs. The exception is a test whose
 output says that this machine cannot run it, in a line "SKIP-BECAUSE-MACHINE: reason"; it is listed.
-A cmocka program in which a single test skipped itself passes for ctest; here it has skipped.
+A program in which a single test skipped itself passes for ctest; here it has skipped.
 A build may have several files; a file that is missing has no tests in it.
 """
 import os
@@ -28,15 +28,14 @@ class Tally:
         name, status = case.get("name"), case.get("status")
         output = case.findtext("system-out") or ""
         note = case.find("skipped")
-        if status == "run" and not CMOCKA_SKIPPED.search(output):
+        reasons = REASON.findall(output)
+        if status == "run" and not reasons and not CMOCKA_SKIPPED.search(output):
             self.passed += 1
         elif status in ("run", "disabled") or \
                 (note is not None and note.get("message", "").startswith("SKIP_RETURN_CODE")):
             self.skipped += 1
-            reason = REASON.search(output)
-            if reason:
-                self.reasons.append("%s: %s" % (name, reason.group(1)))
-            else:
+            self.reasons += ["%s: %s" % (name, reason) for reason in reasons]
+            if not reasons:
                 self.troubles.append("%s: skipped, without saying why" % name)
         else:
             self.failed += 1

@@ -219,7 +219,7 @@ class MainJob(RealTestCase):
 
     def test_the_kernels_advisor_is_set_aside_and_put_back(self):
         if ksm.read("advisor_mode") is None:
-            self.skipTest("SKIP-BECAUSE-MACHINE: this kernel has no KSM advisor")
+            self.skipTest("this kernel has no KSM advisor")
         ksm.write("advisor_mode", "scan-time")
         found = ksm.knobs()
         daemon = self.daemon().start()

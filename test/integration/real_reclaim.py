@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from vktest import RealTestCase, main, virsh, wait_until  # noqa: E402
+from vktest import RealTestCase, main, skip_program, virsh, wait_until  # noqa: E402
 from vktest.memory import (DWELL_SECONDS, LEASE_SECONDS, MIB, PAGE, SHORT,  # noqa: E402
                            SHORT_SHARE, Cgroup, Course, Hidden, Hog, Swap, has_cgroup_v2)
 
@@ -217,6 +217,5 @@ class Reclaim(RealTestCase):
 
 if __name__ == "__main__":
     if not has_cgroup_v2():
-        print("SKIP-BECAUSE-MACHINE: needs cgroup v2; test/hostvm/run makes a host with it")
-        sys.exit(77)
+        skip_program("needs cgroup v2; test/hostvm/run makes a host with it")
     main()

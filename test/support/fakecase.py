@@ -22,6 +22,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from fakehost import FakeHost
+from vktest.skip import skip_line
 from vktest.wait import PATIENCE
 from vktest.wait import wait_until as wait_with_pauses
 
@@ -337,7 +338,7 @@ def _run_one(test):
     if not result.wasSuccessful() and isinstance(test, FakeTestCase):
         lines += ["log of virtksmd:\n" + log for log in test.logs() if log]
     for skipped, reason in result.skipped:
-        lines.append("SKIP-BECAUSE-MACHINE: %s: %s" % (skipped, reason))
+        lines.append(skip_line(skipped, reason))
     print("\n".join(lines), flush=True)
     return result.wasSuccessful()
 

@@ -14,12 +14,15 @@ that an earlier, killed run left behind.
     watch.py    looking at something again and again meanwhile
     daemon.py   virtksmd and virtksm as a test starts them
     case.py     RealTestCase and main()
+    skip.py     what a test prints that this machine cannot run
     tenancy.py  domains of different groups, and a daemon that parts them
 """
 from .case import RealTestCase, main
 from .daemon import Daemon
 from .domain import Domain
 from .host import virsh
+from .skip import skip_program
 from .wait import PATIENCE, wait_until
 
-__all__ = ["PATIENCE", "Daemon", "Domain", "RealTestCase", "main", "virsh", "wait_until"]
+__all__ = ["PATIENCE", "Daemon", "Domain", "RealTestCase", "main", "skip_program", "virsh",
+           "wait_until"]

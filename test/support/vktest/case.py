@@ -7,6 +7,7 @@ from . import ksm
 from .daemon import Daemon
 from .domain import Domain
 from .host import Host
+from .skip import skip_line
 
 
 def row_of(answer, domain):
@@ -68,5 +69,13 @@ class RealTestCase(unittest.TestCase):
                          host["pages_shared"] + host["pages_sharing"], report)
 
 
+class _Result(unittest.TextTestResult):
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.stream.writeln(skip_line(test, reason))
+
+
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2,
+                  testRunner=unittest.TextTestRunner(verbosity=2, resultclass=_Result))
