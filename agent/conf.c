@@ -39,7 +39,9 @@ static const Knob agent_rows[] = {
       "Messages to write: error, warning, info or debug.", log_level_words,
       offsetof(Conf, log_level) },
     { "agent", "restore_at_stop", KNOB_BOOL, "", 0, 0, "true",
-      "Put KSM back as it was found when the agent ends.", NULL, offsetof(Conf, restore_at_stop) },
+      "Put KSM, and who is merged, back as found at the end; what was taken from domains goes "
+      "back in any case. The service puts back all of it, unless ExecStopPost= is emptied.",
+      NULL, offsetof(Conf, restore_at_stop) },
     { "agent", "confine", KNOB_BOOL, "", 0, 0, "true",
       "Give up rights that are not needed any more, once started.", NULL, offsetof(Conf, confine) },
     { "agent", "on_foreign_change", KNOB_ENUM, "", 0, 0, "leave",
@@ -117,11 +119,9 @@ static const Knob agent_rows[] = {
       "Folders in which each entry is a running domain, with colons between them, such as "
       "/run/vc/sbs. They need not exist yet.",
       NULL, offsetof(Conf, directory_paths) },
-    /*
-     * On by default: it costs its budget and nothing else. What it asks of the kernel changes no
+    /* On by default: it costs its budget and nothing else. What it asks of the kernel changes no
      * limit and no page; it does take off marks that reclaim looks at too, for pages that are
-     * marked again as soon as they are used.
-     */
+     * marked again as soon as they are used. */
     { "working_set", "enable", KNOB_BOOL, "", 0, 0, "true",
       "Measure how much memory each domain has used lately, by the best means that there is.", NULL,
       offsetof(Conf, working_set) },
