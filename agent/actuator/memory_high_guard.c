@@ -103,6 +103,32 @@ guard_ended(GPid pid, gint status, gpointer data)
     guard->told_us = 0;
 }
 
+/* What ends the agent politely. */
+static void
+polite_signals(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    sigaddset(ret_set, SIGTERM);
+    sigaddset(ret_set, SIGINT);
+    sigaddset(ret_set, SIGHUP);
+}
+
+/* The guard is born with those blocked, so that none ends it before it ignores them. */
+static bool
+spawn(HighGuard *guard, int fd, GError **error)
+{
+    sigset_t polite, before;
+    bool started;
+
+    polite_signals(&polite);
+    pthread_sigmask(SIG_BLOCK, &polite, &before);
+    started = g_spawn_async_with_fds(NULL, guard->run, NULL,
+                                     G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_FILE_AND_ARGV_ZERO, NULL,
+                                     NULL, &guard->pid, fd, -1, -1, error);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 static bool
 start(HighGuard *guard, GError **error)
 {
@@ -115,9 +141,7 @@ start(HighGuard *guard, GError **error)
                     g_strerror(errno));
         return false;
     }
-    started = g_spawn_async_with_fds(NULL, guard->run, NULL,
-                                     G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_FILE_AND_ARGV_ZERO, NULL,
-                                     NULL, &guard->pid, fds[1], -1, -1, error);
+    started = spawn(guard, fds[1], error);
     close(fds[1]);
     if (!started) {
         g_prefix_error(error, "no limit is set, as the guard that would lift it cannot be "
@@ -216,11 +240,14 @@ void
 high_guard_serve(int fd, const HighGuarded *guarded)
 {
     uint64_t lease_us = 0; /* nothing to lift before the first message */
+    sigset_t polite;
 
     setsid();
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    polite_signals(&polite);
+    pthread_sigmask(SIG_UNBLOCK, &polite, NULL);
     for (;;) {
         struct pollfd watched = { .fd = fd, .events = POLLIN };
         int n = poll(&watched, 1, patience_ms(lease_us));
