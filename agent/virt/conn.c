@@ -253,7 +253,7 @@ wait_and_retry(VirtConn *self, const char *why)
 /* --- close ------------------------------------------------------------------------------ */
 
 typedef struct {
-    virConnectPtr conn;     /* owned */
+    virConnectPtr conn;     /* owned; NULL: let go */
     gpointer registered;    /* owned */
     CloseWatch *watch;      /* counted */
     const VirtConnOps *ops; /* static */
@@ -265,8 +265,19 @@ close_work(gpointer data, GError **error)
     CloseInput *input = data;
 
     (void)error;
-    let_go(input->conn, input->ops, input->registered, input->watch);
+    let_go(g_steal_pointer(&input->conn), input->ops, input->registered, input->watch);
     return NULL;
+}
+
+/* One that has not begun when the owner goes is closed all the same, once the thread is free. */
+static void
+close_input_free(gpointer data)
+{
+    CloseInput *input = data;
+
+    if (input->conn)
+        close_work(input, NULL);
+    g_free(input);
 }
 
 static void
@@ -277,7 +288,7 @@ close_done(gpointer output, const GError *error, gpointer user)
     (void)user;
 }
 
-static const WorkerJob close_job = { close_work, g_free, NULL, NULL, close_done };
+static const WorkerJob close_job = { close_work, close_input_free, NULL, NULL, close_done };
 
 static void
 close_start(VirtConn *self)

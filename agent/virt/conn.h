@@ -68,9 +68,10 @@ VirtConn *virt_conn_new(const VirtConnTarget *target, const VirtConnOps *ops, gp
 
 /**
  * virt_conn_free() - disconnect
- * @conn: accepts NULL; @ops are not called any more
+ * @conn: accepts NULL; @ops->up and @ops->down are not called any more
  *
- * Return: false when a call is still stuck in libvirt, in a thread that nobody can end.
+ * Return: false when a call is still stuck in libvirt, in a thread that nobody can end; should it
+ * come back, that thread disconnects.
  */
 bool virt_conn_free(VirtConn *conn);
 
