@@ -20,6 +20,8 @@ from vktest.host import Host  # noqa: E402
 
 STARTS = 50
 PAUSED_MIB = 16
+# A pause of ksmd that is as good as no scanning: it is asleep until it is woken.
+ASLEEP_MS = 600000
 
 
 def add_paused(count, number):
@@ -28,15 +30,22 @@ def add_paused(count, number):
         virsh("create", "--paused", Domain("paused%d" % n, memory_mib=PAUSED_MIB).write_xml())
 
 
+def is_at_rest(daemon, others):
+    """Nothing is scanned, and no domain is to be scanned next."""
+    status = daemon.ask("status")
+    is_asleep = ksm.read("run") == 0 or ksm.read("sleep_millisecs") >= ASLEEP_MS
+    return status["domains"] == others and status["phase"] in ("rest", "maintain") and is_asleep
+
+
 def reactions_ms(daemon, starts, others):
     """One for each start, each of them from rest."""
     domain = Domain("latency", memory_mib=32, content={"common": 4})
     times = []
     for _ in range(starts):
-        wait_until(lambda: ksm.read("run") == 0 and daemon.ask("status")["domains"] == others,
-                   lambda: "rest; now %s" % daemon.ask("explain"), 120)
+        wait_until(lambda: is_at_rest(daemon, others),
+                   lambda: "rest; now %s" % daemon.ask("status"), 120)
         domain.start(wait=False)
-        wait_until(lambda: ksm.read("run") == 1, "KSM moves")
+        wait_until(lambda: daemon.ask("status")["phase"] == "burst", "KSM moves")
         times.append(daemon.ask("status")["reaction_us"] / 1000)
         domain.destroy()
     return times
