@@ -11,9 +11,10 @@ import random
 import signal
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import VALGRIND, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from processes import children, is_running  # noqa: E402
 from seed import seed  # noqa: E402
@@ -369,6 +370,7 @@ class RandomMoments(Reclaim):
             self.kill_once(number)
 
 
+@unittest.skipIf(VALGRIND, "valgrind cannot start the daemon's program once more, as its guard")
 class Limits(Reclaim):
 
     def test_a_stop_lifts_the_limit_and_leaves_no_guard(self):

@@ -2,10 +2,11 @@
 /*
  * unhurried.c - clients with longer limits, for a daemon that something slows down
  *
- * Linked into a client in front of what opens calls. VIRTKSM_PATIENCE says by how much all limits
- * are multiplied; without it they are those of the client.
+ * Linked into a client in front of what opens connections and calls. VIRTKSM_PATIENCE says by how
+ * much all limits are multiplied; without it they are those of the client.
  */
 #include "proto/grpc_client.h"
+#include "proto/grpc_session.h"
 
 #include <stdlib.h>
 
@@ -23,16 +24,36 @@ GrpcClientCall *__real_grpc_client_open(GrpcClient *client, const GrpcRpc *rpc,
 GrpcClientCall *__wrap_grpc_client_open(GrpcClient *client, const GrpcRpc *rpc,
                                         const GrpcClientHandler *handler, gpointer user_data,
                                         GError **error);
+GrpcSession *__real_grpc_session_new(const GrpcSessionSetup *setup);
+GrpcSession *__wrap_grpc_session_new(const GrpcSessionSetup *setup);
+
+static double
+patience(void)
+{
+    const char *text = getenv("VIRTKSM_PATIENCE");
+
+    return text ? g_ascii_strtod(text, NULL) : 1;
+}
 
 static GrpcRpc
 with_patience(const GrpcRpc *rpc)
 {
-    const char *text = getenv("VIRTKSM_PATIENCE");
     GrpcRpc longer = *rpc;
 
-    if (text)
-        longer.timeout_ms = (unsigned)(rpc->timeout_ms * g_ascii_strtod(text, NULL));
+    longer.timeout_ms = (unsigned)(rpc->timeout_ms * patience());
     return longer;
+}
+
+GrpcSession *
+__wrap_grpc_session_new(const GrpcSessionSetup *setup)
+{
+    GrpcLimits limits = *setup->limits;
+    GrpcSessionSetup longer = *setup;
+
+    limits.handshake_us = (uint64_t)((double)limits.handshake_us * patience());
+    limits.keepalive_ack_us = (uint64_t)((double)limits.keepalive_ack_us * patience());
+    longer.limits = &limits;
+    return __real_grpc_session_new(&longer);
 }
 
 bool
