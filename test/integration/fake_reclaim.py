@@ -112,14 +112,13 @@ class Reclaim(FakeTestCase):
     def shorten_lease(self, daemon, mib):
         """The limit's. Once it has lapsed nothing sets the limit anew, however slow the machine is."""
         self.script(lease=SHORT_MS, in_force=mib)
-        ticks = daemon.ask("status")["ticks"]
-        wait_until(lambda: daemon.ask("status")["ticks"] > ticks, "a decision that shortens it")
+        self.decide(daemon)
 
     @staticmethod
     def decide(daemon):
-        """Decisions that have the latest figures and the latest script."""
-        for _ in range(2):
-            daemon.ask("kick")
+        """Waits for a whole decision that has the latest figures and the latest script."""
+        ticks = daemon.ask("status")["ticks"]
+        wait_until(lambda: daemon.ask("status")["ticks"] > ticks + 1, "two decisions")
 
     @staticmethod
     def seen_balloon(daemon):
