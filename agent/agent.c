@@ -178,6 +178,7 @@ open_actuators(Agent *agent, GError **error)
         originals_done(&agent->originals);
         return false;
     }
+    agent->is_resumed = agent->originals.outcome == ORIGINALS_LOADED;
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
     nodes_init(&agent->nodes, agent->root_fd, &agent->originals, &agent->ksm);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;

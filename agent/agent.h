@@ -58,6 +58,7 @@ struct Agent {
     Conf *conf;                /* owned; in force */
     int root_fd;               /* owned; what options.root names; -1 when closed */
     uint64_t started_us;       /* CLOCK_MONOTONIC */
+    bool is_resumed;           /* the last run of this boot did not end cleanly */
     uint64_t bad_reloads;      /* configurations that SIGHUP refused */
     const char *mode_override; /* static; mode a client has set; NULL: as configured */
     bool opened;               /* facts, actuators and sources are open */

@@ -30,6 +30,8 @@
 #define PATIENCE_MS 500
 /* Distance of the marks between which ksmd's share of a CPU is told. */
 #define CPU_MARK_US 30000000
+/* A run that follows one that was killed knows all who were there by then. */
+#define RESUME_US 60000000
 /* Alarms closer together than this are one decision. */
 #define ALARM_GAP_US 200000
 
@@ -248,6 +250,8 @@ tell_host(Agent *agent, bool is_quick)
     agent->host.starting = tenant_starting(agent);
     agent->host.alarm = is_quick ? ALARM_NONE : tick->alarm;
     agent->host.is_quick = is_quick;
+    agent->host.is_resumed =
+        agent->is_resumed && agent->host.now_us - agent->started_us < RESUME_US;
 }
 
 /* What has happened is decided on. */

@@ -303,6 +303,7 @@ follow(const HostSample *host, const DomainSample *domain, DomainTrack *track)
         need->swap_out_bytes = VALUE_UNKNOWN;
         need->major_faults = VALUE_UNKNOWN;
         need->used_bytes = VALUE_UNKNOWN;
+        pace_presume(host, domain, track);
     }
     told_us = max_u64(sat_sub(host->now_us, domain->guest_age_us), 1);
     if (stats_fault(domain) == REASON_NONE &&

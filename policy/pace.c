@@ -16,7 +16,9 @@
  * twice in a row, is remembered, and so much as it would take at that pace, or at the one it has
  * now, is left to it in a crisis beyond what it uses; what it was seen to do it may do again, the
  * less likely the longer ago that was. Once it grows it is taken to go on at that pace: what it
- * tells first is of a second in which it had only begun.
+ * tells first is of a second in which it had only begun. Whoever was not watched yet is taken to be
+ * fast, and is found out to be slow as others forget; a higher pace would leave the host no memory
+ * to begin with.
  *
  * No guest says whether it has swap. It is known of those that have used it.
  */
@@ -30,6 +32,10 @@
 #define LONGEST_US (MOTION_ANSWER_S * US_PER_S)
 /* How fast the pace is forgotten. */
 #define FORGET_US (600 * US_PER_S)
+/* Part of its memory that a guest is taken to take in a second while it has not been watched; and
+ * after an agent that may have known that it takes more. */
+#define PRESUMED_DIVISOR 32
+#define RESUMED_DIVISOR  12
 /* Who grows at this part of its pace has begun to grow. */
 #define BEGUN_DIVISOR 2
 
@@ -38,6 +44,14 @@ pace_can_swap(const DomainSample *domain)
 {
     return known_or(domain->guest_swap_out_bytes, 0) > 0 ||
            known_or(domain->guest_swap_in_bytes, 0) > 0;
+}
+
+void
+pace_presume(const HostSample *host, const DomainSample *domain, DomainTrack *track)
+{
+    uint64_t divisor = host->is_resumed ? RESUMED_DIVISOR : PRESUMED_DIVISOR;
+
+    track->need.pace_bytes_s = known_or(domain->maximum_bytes, 0) / divisor;
 }
 
 /* The lesser of two in a row: what was there before it was told of may all have come at once. */

@@ -5,6 +5,9 @@
 
 #include "policy/policy.h"
 
+/** pace_presume() - a guest is met of which nothing is known yet; @track: its pace is set */
+void pace_presume(const HostSample *host, const DomainSample *domain, DomainTrack *track);
+
 /**
  * pace_follow() - a guest has told what it uses
  * @used_before: what it used when it told before; VALUE_UNKNOWN

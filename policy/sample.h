@@ -113,6 +113,7 @@ typedef struct {
     uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */
     bool is_quick;       /* decided in a hurry, for KSM alone: nothing has been read of the domains
                             since the last decision */
+    bool is_resumed;     /* whoever is met now was here under an agent that was killed */
 } HostSample;
 
 typedef struct {

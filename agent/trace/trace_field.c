@@ -68,6 +68,7 @@ static const TraceField host_fields[] = {
     BETWEEN(HostSample, starting, 0, UINT32_MAX),
     BETWEEN(HostSample, alarm, 0, ALARM_COUNT - 1),
     FLAG(HostSample, is_quick),
+    FLAG(HostSample, is_resumed),
 };
 
 static const TraceField domain_fields[] = {

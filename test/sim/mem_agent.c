@@ -39,6 +39,7 @@ struct MemAgent {
     Follow *follows;
     size_t n;         /* domains that tracks and follows are of */
     uint64_t next_us; /* when policy wants to be asked */
+    bool is_resumed;  /* the one before it was killed */
     bool is_dead;     /* it was killed */
     MemFaults faults; /* of its actuator */
     Dice dice;        /* for them */
@@ -297,6 +298,7 @@ decide(MemAgent *agent)
     line_up(agent);
     follow_late(agent);
     sample_host(agent->host, &sample.host);
+    sample.host.is_resumed = agent->is_resumed;
     for (size_t i = 0; i < agent->n; i++)
         sample_domain(agent->host, &agent->host->guests[i], &agent->follows[i].ask,
                       &agent->samples[i]);
@@ -394,6 +396,12 @@ mem_agent_disturb(MemAgent *agent, const MemFaults *faults, Dice dice)
 {
     agent->faults = *faults;
     agent->dice = dice;
+}
+
+void
+mem_agent_resume(MemAgent *agent)
+{
+    agent->is_resumed = true;
 }
 
 void

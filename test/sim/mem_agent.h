@@ -53,6 +53,9 @@ void mem_agent_run(MemAgent *agent, uint64_t us);
  * @dice is copied */
 void mem_agent_disturb(MemAgent *agent, const MemFaults *faults, Dice dice);
 
+/** mem_agent_resume() - it follows one that was killed */
+void mem_agent_resume(MemAgent *agent);
+
 /** mem_agent_die() - it is killed: from now on time passes without decisions */
 void mem_agent_die(MemAgent *agent);
 
