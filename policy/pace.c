@@ -16,9 +16,10 @@
  * twice in a row, is remembered, and so much as it would take at that pace, or at the one it has
  * now, is left to it in a crisis beyond what it uses; what it was seen to do it may do again, the
  * less likely the longer ago that was. Once it grows it is taken to go on at that pace: what it
- * tells first is of a second in which it had only begun. Whoever was not watched yet is taken to be
- * fast, and is found out to be slow as others forget; a higher pace would leave the host no memory
- * to begin with.
+ * tells first is of a second in which it had only begun.
+ *
+ * What an agent has learnt ends with it. Whoever is met by one that follows an agent that was
+ * killed is taken to be fast, and found out not to be as what was seen is forgotten.
  *
  * No guest says whether it has swap. It is known of those that have used it.
  */
@@ -32,10 +33,10 @@
 #define LONGEST_US (MOTION_ANSWER_S * US_PER_S)
 /* How fast the pace is forgotten. */
 #define FORGET_US (600 * US_PER_S)
-/* Part of its memory that a guest is taken to take in a second while it has not been watched; and
- * after an agent that may have known that it takes more. */
-#define PRESUMED_DIVISOR 32
-#define RESUMED_DIVISOR  12
+/* Part of its memory that a guest is taken to take in a second after an agent that may have known
+ * how much that is; and the most that is taken for granted. */
+#define PRESUMED_DIVISOR 12
+#define PRESUMED_MOST    (UINT64_C(128) << 20)
 /* Who grows at this part of its pace has begun to grow. */
 #define BEGUN_DIVISOR 2
 
@@ -49,9 +50,10 @@ pace_can_swap(const DomainSample *domain)
 void
 pace_presume(const HostSample *host, const DomainSample *domain, DomainTrack *track)
 {
-    uint64_t divisor = host->is_resumed ? RESUMED_DIVISOR : PRESUMED_DIVISOR;
+    uint64_t bytes_s = known_or(domain->maximum_bytes, 0) / PRESUMED_DIVISOR;
 
-    track->need.pace_bytes_s = known_or(domain->maximum_bytes, 0) / divisor;
+    if (host->is_resumed)
+        track->need.pace_bytes_s = min_u64(bytes_s, PRESUMED_MOST);
 }
 
 /* The lesser of two in a row: what was there before it was told of may all have come at once. */

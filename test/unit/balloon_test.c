@@ -134,7 +134,6 @@ bend_headroom(MemCase *one)
 {
     memcase_uses(one, 0, 800);
     memcase_available(one, 300);
-    one->domains[0].guest_swap_out_bytes = 1; /* nothing is kept for its pace */
 }
 
 static void

@@ -352,7 +352,6 @@ a_crisis_leaves_a_guest_without_swap_what_it_takes_until_its_balloon_answers(voi
         MemCase one;
 
         memcase_init(&one, 1);
-        memcase_decide(&one);
         one.tracks[0].need.pace_bytes_s = rows[r].pace_mib * MIB;
         one.host.mem_available_bytes = rows[r].available_mib * MIB;
         one.host.swap_free_bytes = rows[r].swap_mib * MIB;

@@ -37,8 +37,6 @@ the_pace_is_the_lesser_of_two_in_a_row_and_forgotten_slowly(void **unused)
         MemCase one;
 
         memcase_init(&one, 1);
-        memcase_decide(&one);
-        one.tracks[0].need.pace_bytes_s = 0;
         for (int i = 0; i < 4; i++) {
             memcase_uses(&one, 0, rows[r].used_mib[i]);
             memcase_after(&one, 2 * S);
@@ -51,19 +49,20 @@ the_pace_is_the_lesser_of_two_in_a_row_and_forgotten_slowly(void **unused)
 }
 
 static void
-who_was_not_watched_yet_is_taken_to_be_fast(void **unused)
+who_is_met_after_an_agent_that_was_killed_is_taken_to_be_fast(void **unused)
 {
     static const struct {
         const char *when;
         bool is_resumed;
+        uint64_t maximum_mib;
         uint64_t watched_s; /* using always the same */
-        uint64_t want_mib;  /* of 1000 MiB, a second */
+        uint64_t want_mib;  /* a second */
     } rows[] = {
-        { "at once", false, 0, 31 },
-        { "watched for some time", false, 300, 15 },
-        { "for long", false, 600, 0 },
-        { "under an agent that was killed", true, 0, 83 },
-        { "that, watched for some time", true, 300, 41 },
+        { "nobody was killed", false, 1000, 0, 0 },
+        { "at once", true, 1000, 0, 83 },
+        { "watched for some time", true, 1000, 300, 41 },
+        { "for long", true, 1000, 600, 0 },
+        { "large", true, 4000, 0, 128 },
     };
     (void)unused;
 
@@ -73,6 +72,7 @@ who_was_not_watched_yet_is_taken_to_be_fast(void **unused)
 
         memcase_init(&one, 1);
         one.host.is_resumed = rows[r].is_resumed;
+        one.domains[0].maximum_bytes = rows[r].maximum_mib * MIB;
         memcase_decide(&one);
         one.host.is_resumed = false; /* who is met later has begun later */
         memcase_after(&one, rows[r].watched_s * S);
@@ -165,7 +165,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pace_is_the_lesser_of_two_in_a_row_and_forgotten_slowly),
-        cmocka_unit_test(who_was_not_watched_yet_is_taken_to_be_fast),
+        cmocka_unit_test(who_is_met_after_an_agent_that_was_killed_is_taken_to_be_fast),
         cmocka_unit_test(what_it_takes_until_its_balloon_answers_is_kept_for_who_cannot_swap),
         cmocka_unit_test(who_begins_to_grow_is_taken_to_go_on_at_its_pace),
     };

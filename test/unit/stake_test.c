@@ -58,7 +58,6 @@ half_the_headroom_goes_in_a_crisis_and_steps_are_twice_as_large(void **unused)
     (void)unused;
 
     memcase_init(&one, 1);
-    one.domains[0].guest_swap_out_bytes = 1; /* nothing is kept for its pace */
     memcase_decide(&one);
     stake = stake_of(&one.conf, MEMORY_TIGHT, &one.domains[0], &one.tracks[0], 600 * MIB);
     assert_int_equal(stake.spare_bytes, 400 * MIB);
