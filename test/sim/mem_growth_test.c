@@ -99,32 +99,20 @@ live(const Life lives[GUESTS], uint64_t seed, unsigned agent_s)
 static void
 who_grows_fast_without_swap_loses_no_program_in_a_crisis(void **unused)
 {
+    static const Life slow[GUESTS] = {
+        { 64, 352, 16 }, { 96, 672, 16 }, { 192, 768, 16 }, { 160, 416, 16 }, { 128, 416, 4 }
+    };
+    static const Life fast[GUESTS] = {
+        { 64, 352, 64 }, { 96, 672, 64 }, { 192, 768, 64 }, { 160, 416, 16 }, { 128, 416, 16 }
+    };
     static const struct {
         const char *when;
         unsigned agent_s; /* life of an agent: the next one knows nothing */
-        Life lives[GUESTS];
+        const Life *lives;
     } rows[] = {
-        { "1.6 % of its memory a second",
-          LIFE_S,
-          { { 64, 352, 16 },
-            { 96, 672, 16 },
-            { 192, 768, 16 },
-            { 160, 416, 16 },
-            { 128, 416, 4 } } },
-        { "6 % of its memory a second",
-          LIFE_S,
-          { { 64, 352, 64 },
-            { 96, 672, 64 },
-            { 192, 768, 64 },
-            { 160, 416, 16 },
-            { 128, 416, 16 } } },
-        { "the same, and agents that are killed after four minutes",
-          240,
-          { { 64, 352, 64 },
-            { 96, 672, 64 },
-            { 192, 768, 64 },
-            { 160, 416, 16 },
-            { 128, 416, 16 } } },
+        { "1.6 % of its memory a second", LIFE_S, slow },
+        { "6 % of its memory a second", LIFE_S, fast },
+        { "the same, and agents that are killed after four minutes", 240, fast },
     };
     (void)unused;
 
