@@ -60,10 +60,13 @@ longest_us(const PolicyConf *conf, const HostSample *host)
     return max_u64(conf->churn_s * US_PER_S / (is_told(host) ? 2 : 1), INTERVAL_MIN_US);
 }
 
+/* Parts are no closer to each other than the first probe is to a burst. */
 static unsigned
-parts_of(const HostSample *host, uint64_t pass_us)
+parts_of(const HostSample *host, uint64_t pass_us, uint64_t interval_us)
 {
-    return is_told(host) ? (unsigned)clamp_u64(pass_us / PART_MIN_US, 1, PARTS_MAX) : 1;
+    uint64_t most = min_u64(interval_us / INTERVAL_FIRST_US, PARTS_MAX);
+
+    return is_told(host) ? (unsigned)clamp_u64(pass_us / PART_MIN_US, 1, max_u64(most, 1)) : 1;
 }
 
 /* At least one, also where nothing has been reckoned yet. */
@@ -90,7 +93,7 @@ probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Pr
                       .cpu_us = VALUE_UNKNOWN,
                       .vain = max_u64(probe->vain, restless) };
     probe->interval_us = max_u64(first_us, affordable_us(conf, cost_us));
-    probe->parts = parts_of(host, pass_us);
+    probe->parts = parts_of(host, pass_us, probe->interval_us);
 }
 
 static void
@@ -170,7 +173,7 @@ end(const PolicyConf *conf, const HostSample *host, KsmAuto *a)
         a->poor = false;
     }
     probe->interval_us = max_u64(least_us, min_u64(next_us, longest_us(conf, host)));
-    probe->parts = parts_of(host, cost_us / passes);
+    probe->parts = parts_of(host, cost_us / passes, probe->interval_us);
 }
 
 /* How much of the running pass should be done by now, as time has passed. */
