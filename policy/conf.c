@@ -99,7 +99,7 @@ static const Knob rows[] = {
     ROW_UINT(growth_kib, "KiB", 256, 1073741824, "8192",
              "Growth of a domain's resident memory that counts as new memory to merge, and change "
              "that is followed up at once when it is seen."),
-    ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "300",
+    ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "600",
              "How much waiting of mergeable memory one second of ksmd's CPU time is worth: 100 MiB "
              "for a second, or 10 MiB for ten. Less merges sooner and costs more."),
     ROW_UINT(yield_floor, "MiB per CPU-second", 0, 1000000, "1",

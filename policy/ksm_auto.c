@@ -21,8 +21,11 @@
  * memory ksmd is stopped (merged pages stay merged with run at 0); where merging does not pay for
  * its own records, only the probes go on, since that may change.
  *
- * An event is a pass at once, before there are facts.
+ * An event ends settle, maintain and rest at once, before there are facts, and KSM is set up for a
+ * pass. With the facts that follow it begins, or waits until it is worth its price: to send ksmd
+ * off before would take it past the place where a guest that starts is put, and cost a pass.
  */
+#include "policy/boot.h"
 #include "policy/cpu_window.h"
 #include "policy/debt.h"
 #include "policy/pass.h"
@@ -158,12 +161,11 @@ plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Re
         plan->ksm.reason = REASON_MEMORY_LOW;
 }
 
-/* The first pass that an event wants begins at once; debt brings about the second, or time. */
+/* The passes that an event wants begin when the facts have had time to show what it is about, and
+ * say nothing. */
 static bool
 is_forced(const HostSample *host, const KsmAuto *a, bool owed)
 {
-    if (a->forced == TRIGGER_PASSES)
-        return true;
     return a->forced > 0 && !owed && sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US;
 }
 
@@ -174,14 +176,22 @@ is_due(const Outlook *outlook)
     return outlook->debt.open_value > 0 && outlook->left == 0;
 }
 
-/* Whether new memory may have its equals among what has none yet rather than among the merged. */
+/* Whether new memory may have its equals among what has none yet rather than among the merged.
+ * @new_pages are those without records. */
 static bool
-is_unmerged(const HostSample *host)
+is_unmerged(const HostSample *host, uint64_t new_pages)
 {
     uint64_t unmerged =
         sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0));
 
-    return unmerged > ksm_merged_pages(&host->ksm);
+    return sat_add(unmerged, new_pages) > ksm_merged_pages(&host->ksm);
+}
+
+/* Whether a pass that merges must skip nothing, from its very beginning. */
+static bool
+will_close(const HostSample *host, const Debt *debt)
+{
+    return is_known(host->knobs.smart_scan) && is_unmerged(host, debt->unseen_pages);
 }
 
 static void
@@ -196,13 +206,13 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || is_due(outlook))) {
         price_paid(host, debt, &a->price);
         pass_begin(sample, state, debt->unseen_pages,
-                   debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host));
+                   debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host, 0));
     }
     if (pass_is_running(&a->pass)) {
         plan_pass(conf, host, state, owed ? REASON_DEBT : REASON_TRIGGER, plan);
         return;
     }
-    pass_park(&a->pass, plan);
+    pass_ready(conf, &a->pass, plan);
     plan->ksm.reason = owed ? REASON_GATHERING : REASON_TRIGGER;
     plan->next_tick_us = TICK_BURST_US;
     if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
@@ -326,15 +336,19 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     KsmAuto *a = &state->ksm_auto;
     Outlook outlook = { .ended = pass_follow(sample, state) };
     const Debt *debt = &outlook.debt;
+    uint64_t boot_wait;
 
     outlook.debt = debt_update(conf, sample, state, plan);
+    boot_wait = boot_update(conf, sample, state, plan);
     pressure_update(sample, state);
     price_update(host, debt, a);
     measure_cost(a, host);
     note_events(a, host, outlook.ended);
     choose_phase(conf, sample, a, debt);
-    outlook.left = price_left(conf, host, state, debt);
-    pass_expect(&a->pass, debt->mergeable_pages, is_due(&outlook));
+    outlook.left = price_left(conf, host, state, debt, boot_wait);
+    if (outlook.left == UINT64_MAX)
+        a->price.waited = 0; /* what is meant to wait costs nothing */
+    pass_expect(&a->pass, debt->mergeable_pages, is_due(&outlook) && !will_close(host, debt));
 
     plan->ksm.debt_pages = debt->open_pages;
     plan->ksm.cost_ns = a->cost_ns;

@@ -276,13 +276,20 @@ static void
 plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, uint64_t duty_bp,
             uint64_t remaining_us, Plan *plan)
 {
-    uint64_t far_us = wall_us(host, &a->pass, sat_sub(remaining_us, STEP_BELOW_US), duty_bp);
+    /* Half of the way, as the pages to come may cost less than those before. */
+    uint64_t far_us = wall_us(host, &a->pass, sat_sub(remaining_us, STEP_BELOW_US) / 2, duty_bp);
     uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
     bool is_led = remaining_us > 0 && !a->pass.chained;
 
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
     plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);
+}
+
+static uint64_t
+step_pages(const PolicyConf *conf)
+{
+    return min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
 }
 
 /* When ksmd will be through with a step, going on as it has; others may have the CPUs. */
@@ -318,7 +325,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
 {
     Pass *pass = &a->pass;
     uint64_t visited = visited_pages(host);
-    uint64_t pages = min_u64(conf->batch_pages * STEP_BATCHES, UINT32_MAX);
+    uint64_t pages = step_pages(conf);
     /* The pages that follow are more like those of the last step than like the average. */
     uint64_t page_ns = cost_since_ns(host, a, pass->step_visited, pass->step_cpu_us);
     uint64_t cpu_us = mul_div(pages, page_ns, 1000);
@@ -339,8 +346,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
         look_us = step_left_us(host, pass, pages);
     }
     pass->look_visited = visited;
-    pass_park(pass, plan);
-    plan->ksm.knobs.pages_to_scan = pages;
+    pass_ready(conf, pass, plan);
     plan->next_tick_us = clamp_u64(look_us, LOOK_MIN_US, LOOK_MAX_US);
 }
 
@@ -373,4 +379,11 @@ pass_park(const Pass *pass, Plan *plan)
 {
     plan->ksm.knobs.run = KSM_RUN_MERGE;
     plan->ksm.knobs.sleep_ms = PARK_MS + pass->beat;
+}
+
+void
+pass_ready(const PolicyConf *conf, const Pass *pass, Plan *plan)
+{
+    pass_park(pass, plan);
+    plan->ksm.knobs.pages_to_scan = step_pages(conf);
 }

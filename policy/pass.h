@@ -67,6 +67,10 @@ uint64_t pass_cost_us(const HostSample *host, const Debt *debt);
 void pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t duty_bp,
                Plan *plan);
 
+/** pass_ready() - settings that keep ksmd still, and are those of the next step but for the pause
+ */
+void pass_ready(const PolicyConf *conf, const Pass *pass, Plan *plan);
+
 /** pass_park() - settings that keep ksmd still, ready to go at one write */
 void pass_park(const Pass *pass, Plan *plan);
 

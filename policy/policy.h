@@ -94,6 +94,10 @@ typedef struct {
     uint64_t merged;    /* merged pages when it began */
     uint64_t kept_bp;   /* of what was due lately, the part that was merged; 0: not known yet */
     uint64_t learnt;    /* pages that the last pass was to merge from which that was learnt */
+    uint64_t cpu_us;    /* ksmd's run time when the last pass began; VALUE_UNKNOWN */
+    uint64_t pass_us;   /* that it was expected to take; 0: too little to learn from */
+    bool second;        /* the last pass saw most for the first time, which needs another one */
+    uint64_t dear_bp;   /* what passes have taken lately, of what they were expected to; 0: none */
 } Price;
 
 /* What ksmd's work brings; see yield.c. */
@@ -114,6 +118,7 @@ typedef struct {
     unsigned forced;         /* passes that it still wants, whatever the facts say */
     uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
     Price price;             /* what waiting has cost */
+    uint64_t boot_us;        /* age at which guests grew for the last time; 0: not known; boot.c */
     uint64_t burst_merged;   /* merged pages when the current burst began */
     Yield yield;             /* what ksmd's last work brought */
     bool poor;               /* the last burst, and no probe since, brought too little */
@@ -246,6 +251,13 @@ typedef struct {
     bool dry;           /* of a domain that is only observed */
 } Bid;
 
+/* How a guest comes up; see boot.c. */
+typedef struct {
+    uint64_t seen_bytes; /* resident when it had grown last; 0: not seen yet */
+    uint64_t grown_us;   /* CLOCK_MONOTONIC when it was seen to have grown last; 0: never */
+    bool is_up;          /* it has stood still for a while */
+} BootTrack;
+
 /* What policy remembers of one start of one domain; see debt.c. */
 typedef struct {
     uint64_t key;         /* DomainSample.key it belongs to; 0: not seen by policy yet */
@@ -253,6 +265,7 @@ typedef struct {
     uint64_t once_bytes;  /* of its resident memory, what one whole pass has seen */
     uint64_t twice_bytes; /* and what two have seen: covered */
     bool open;            /* debt is open */
+    BootTrack boot;
     TenancyTrack tenancy;
     uint64_t wait_us; /* DomainSample.wait_us at the last look of pressure.c */
     NeedTrack need;

@@ -7,17 +7,19 @@
  * the pass will. That is never more than twice what an oracle would pay, without any guess about
  * when a guest will have booted (the rule is known from renting or buying skis).
  *
- * Three things are known that make the rule better:
+ * Some things are known that make the rule better:
  *
- *   growth    while memory comes fast, a pass that begins later finds more of it, so it has to be
- *             worth more; when nothing comes any more, there is nothing to wait for
- *   pressure  CPU time is dearer while tasks wait for it (pressure.c)
- *   shortage  a host that is short of memory does not wait at all
- *   yield     a guest in the middle of its boot has memory that stands still and is like no
- *             other's yet: where the last passes merged little of what was due, it has to wait
- *             longer for the next one. That holds for as many pages as it was learnt from, not for
- *             those that have come on top: QEMU's own memory is there before the guest's, and says
- *             nothing of it. A domain that starts makes all that forgotten.
+ *   pairs     a pass that takes checksums brings nothing without the one that merges: that follows
+ * as soon as nothing comes any more growth    while memory comes fast, a pass that begins later
+ * finds more of it, so it has to be worth more; when nothing comes any more, there is nothing to
+ * wait for boot      what guests have while they come up need not be merged before they are up,
+ * where that would not pay: how long that takes is known from others (boot.c) pressure  CPU time is
+ * dearer while tasks wait for it (pressure.c) shortage  a host that is short of memory does not
+ * wait at all yield     a guest in the middle of its boot has memory that stands still and is like
+ * no other's yet: where the last passes merged little of what was due, it has to wait longer for
+ * the next one. That holds for as many pages as it was learnt from, not for those that have come on
+ * top: QEMU's own memory is there before the guest's, and says nothing of it. A domain that starts
+ * makes all that forgotten.
  */
 #include "policy/price.h"
 #include "policy/pass.h"
@@ -31,9 +33,15 @@
 #define GROWING_BP (4 * BP_ONE)
 /* Fewer pages than this say nothing of what a pass brings. */
 #define DUE_MIN_PAGES UINT64_C(1000)
+/* A pass that was expected to take less says nothing of what pages cost here; and none costs so
+ * many times as much. */
+#define PASS_MIN_US (20 * US_PER_MS)
+#define DEAR_MAX_BP (4 * BP_ONE)
 /* Whatever the last passes brought, the price rises no further than to one over this: QEMU has
  * memory of its own that merges with nothing, most of what is found in the first moments. */
 #define KEPT_MIN_BP (BP_ONE / 8)
+/* To merge what a guest has before it is up takes passes that those at its end do not save. */
+#define EARLY_PASSES 2
 /* Growth in a second, of what waits, below which memory stands still. */
 #define STILL_GROWTH_BP (BP_ONE / 200)
 
@@ -59,12 +67,29 @@ price_paid(const HostSample *host, const Debt *debt, Price *price)
     uint64_t due = sat_sub(debt->open_value, debt->unseen_value);
 
     price->waited = 0;
+    price->second = debt->unseen_value > debt->open_value / 2;
     price->due = due >= DUE_MIN_PAGES ? due : 0;
     price->merged = ksm_merged_pages(&host->ksm);
+    price->cpu_us = host->ksmd_cpu_us;
+    price->pass_us = pass_cost_us(host, debt);
 }
 
-void
-price_learn(const HostSample *host, Price *price)
+/* What kinds of page cost was measured elsewhere, and in a cache that nobody else was using. */
+static void
+learn_cost(const HostSample *host, Price *price)
+{
+    uint64_t took_us = sat_sub(host->ksmd_cpu_us, price->cpu_us);
+    uint64_t dear_bp;
+
+    if (price->pass_us < PASS_MIN_US || !is_known(host->ksmd_cpu_us) || !is_known(price->cpu_us))
+        return;
+    dear_bp = clamp_u64(mul_div(took_us, BP_ONE, price->pass_us), BP_ONE, DEAR_MAX_BP);
+    price->dear_bp = price->dear_bp == 0 ? dear_bp : (3 * price->dear_bp + dear_bp) / 4;
+    price->pass_us = 0;
+}
+
+static void
+learn_yield(const HostSample *host, Price *price)
 {
     uint64_t gained = sat_sub(ksm_merged_pages(&host->ksm), price->merged);
     uint64_t kept_bp;
@@ -75,6 +100,13 @@ price_learn(const HostSample *host, Price *price)
     price->kept_bp = price->kept_bp == 0 ? kept_bp : (price->kept_bp + 3 * kept_bp) / 4;
     price->learnt = price->due;
     price->due = 0;
+}
+
+void
+price_learn(const HostSample *host, Price *price)
+{
+    learn_cost(host, price);
+    learn_yield(host, price);
 }
 
 void
@@ -125,15 +157,20 @@ growth_factor_bp(const Price *price, const Debt *debt)
 
 uint64_t
 price_left(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
-           const Debt *debt)
+           const Debt *debt, uint64_t boot_wait)
 {
     const KsmAuto *a = &state->ksm_auto;
     uint64_t pages_per_us = mul_div(conf->cpu_price, MIB, host->page_bytes);
     uint64_t full = mul_div(pass_cost_us(host, debt), pages_per_us, 1);
 
-    if (pressure_is_tight(conf, host, &state->pressure))
+    if (pressure_is_tight(conf, host, &state->pressure) ||
+        (a->price.second && is_still(&a->price, debt)))
         return 0;
+    if (a->price.dear_bp > 0)
+        full = mul_div(full, a->price.dear_bp, BP_ONE);
     full = mul_div(full, pressure_price_bp(conf, &state->pressure), BP_ONE);
+    if (boot_wait / EARLY_PASSES < full)
+        return UINT64_MAX;
     full = mul_div(full, growth_factor_bp(&a->price, debt), BP_ONE);
     return sat_sub(full, a->price.waited);
 }

@@ -12,7 +12,7 @@ void price_update(const HostSample *host, const Debt *debt, KsmAuto *a);
 void price_paid(const HostSample *host, const Debt *debt, Price *price);
 
 /**
- * price_learn() - a pass has ended: see how much of what was due it has merged
+ * price_learn() - a pass has ended: see how much of what was due it has merged, and what it took
  * @host: after the pass
  */
 void price_learn(const HostSample *host, Price *price);
@@ -22,10 +22,11 @@ void price_forget(Price *price);
 
 /**
  * price_left() - what still has to be waited before a pass is worth its price
+ * @boot_wait: as boot_update()
  *
  * Return: pages times microseconds; 0: a pass should begin now.
  */
 uint64_t price_left(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
-                    const Debt *debt);
+                    const Debt *debt, uint64_t boot_wait);
 
 #endif

@@ -241,7 +241,7 @@ class Hostile(FakeTestCase):
         daemon.ask("kick")
         daemon.ask("report")
         # There seems to be no end of pages: ksmd is not led step by step through them.
-        self.assertEqual(host.settings(), (1, 4000, 0))
+        wait_until(lambda: host.settings() == (1, 4000, 0), host.settings)
 
     def test_folders_and_links_in_place_of_files(self):
         for knob in KNOBS:

@@ -73,7 +73,7 @@ assert_phases(const ModelHost *host, size_t first, const KsmPhase *want, size_t 
 static const KsmPhase once_round[] = { KSM_PHASE_BURST, KSM_PHASE_SETTLE, KSM_PHASE_MAINTAIN };
 
 static void
-a_start_is_scanned_at_full_speed_from_the_first_decision(void **state)
+a_start_sets_up_ksm_at_the_first_decision(void **state)
 {
     const KsmPlan *plan = modelhost_plan(*state);
 
@@ -81,8 +81,7 @@ a_start_is_scanned_at_full_speed_from_the_first_decision(void **state)
     assert_phase("at the start", *state, KSM_PHASE_BURST, REASON_TRIGGER);
     assert_int_equal(plan->knobs.run, KSM_RUN_MERGE);
     assert_int_equal(plan->knobs.pages_to_scan, 4 * modelhost_conf(*state)->batch_pages);
-    assert_true(plan->knobs.sleep_ms >= 3600000); /* woken for one batch */
-    assert_true(plan->duty_bp == BP_ONE);
+    assert_true(plan->knobs.sleep_ms >= 3600000); /* not sent off past what the start brings */
 }
 
 static void
@@ -153,12 +152,16 @@ a_domain_that_cannot_merge_ends_the_burst_with_the_hold_of_its_event(void **stat
 
     modelhost_start(*state, &opted_out);
     assert_phase("at the start", *state, KSM_PHASE_BURST, REASON_TRIGGER);
+    assert_int_equal(modelhost_plan(*state)->duty_bp, 0);
+    modelhost_run(*state, 3 * S / 2);
+    assert_phase("when it brings nothing", *state, KSM_PHASE_BURST, REASON_TRIGGER);
+    assert_int_equal(modelhost_plan(*state)->duty_bp, BP_ONE);
     modelhost_run(*state, 60 * S);
     phases = modelhost_phases(*state, &n);
     assert_int_equal(n, 3);
     assert_int_equal(phases[0].phase, KSM_PHASE_BURST);
     assert_int_equal(phases[1].phase, KSM_PHASE_SETTLE);
-    assert_true(phases[1].at_us <= 3 * S + S / 4); /* the hold and a tick */
+    assert_true(phases[1].at_us <= 4 * S + S / 2); /* the hold, a pass over nothing, and ticks */
     assert_int_equal(phases[2].phase, KSM_PHASE_REST);
 }
 
@@ -403,8 +406,13 @@ the_end_of_a_pass_is_met_unless_the_next_is_due_already(void **unused)
     static const struct {
         const char *when;
         uint64_t cpu_price;
+        uint64_t smart_scan;
         bool want;
-    } rows[] = { { "waiting is dear", 1, true }, { "waiting is cheap", 1000000, false } };
+    } rows[] = {
+        { "waiting is dear", 1, VALUE_UNKNOWN, true },
+        { "waiting is cheap", 1000000, VALUE_UNKNOWN, false },
+        { "the next pass must skip nothing from where it begins", 1, 1, false },
+    };
     (void)unused;
 
     for (size_t i = 0; i < ROWS(rows); i++) {
@@ -419,17 +427,23 @@ the_end_of_a_pass_is_met_unless_the_next_is_due_already(void **unused)
         PolicyState state;
 
         policy_conf_default(&conf);
-        conf.cpu_price = rows[i].cpu_price;
+        conf.cpu_price = 1;
         policy_init(&state);
         state.domains = &track;
         domain.key = 1;
         domain.mergeable_bp = BP_ONE;
         sample.host.has_ksm = true;
+        sample.host.knobs.smart_scan = rows[i].smart_scan;
         sample.host.triggers = 1;
         policy_decide(&conf, &sample, &state, &plan);
         sample.host.triggers = 0;
         sample.host.now_us += S;
         domain.resident_bytes = UINT64_C(1) << 30;
+        sample.host.now_us += S / 10;
+        policy_decide(&conf, &sample, &state, &plan);
+        sample.host.now_us += S;
+        domain.resident_bytes *= 2;
+        conf.cpu_price = rows[i].cpu_price;
         policy_decide(&conf, &sample, &state, &plan);
         if (state.ksm_auto.pass.stage == PASS_PARKED || state.ksm_auto.pass.chained != rows[i].want)
             fail_msg("%s: the pass is in stage %d", rows[i].when, state.ksm_auto.pass.stage);
@@ -440,7 +454,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_MODEL(a_start_is_scanned_at_full_speed_from_the_first_decision),
+        ON_MODEL(a_start_sets_up_ksm_at_the_first_decision),
         ON_MODEL(equal_domains_are_merged_and_then_watched_for_ever),
         ON_MODEL(booting_domains_are_merged_soon_after_they_are_full),
         ON_MODEL(what_comes_to_rest_says_why),

@@ -131,6 +131,7 @@ what_ksmd_used_long_ago_in_another_mode_is_not_held_against_a_burst(void **unuse
     Plan plan = { .domains = NULL };
     PolicyState state;
     PolicyConf conf;
+    Sample last;
     (void)unused;
 
     policy_conf_default(&conf);
@@ -144,6 +145,10 @@ what_ksmd_used_long_ago_in_another_mode_is_not_held_against_a_burst(void **unuse
         policy_decide(&conf, &sample, &state, &plan);
     }
     assert_int_equal(plan.ksm.phase, KSM_PHASE_BURST);
+    assert_int_equal(plan.ksm.reason, REASON_TRIGGER);
+    last = plain_sample(1601 * S); /* nothing has shown what the event was about */
+    last.host.ksmd_cpu_us = 60 * S;
+    policy_decide(&conf, &last, &state, &plan);
     assert_int_equal(plan.ksm.reason, REASON_TRIGGER);
     assert_int_equal(plan.ksm.duty_bp, BP_ONE);
 }

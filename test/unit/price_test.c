@@ -56,7 +56,7 @@ wait_for(One *one, uint64_t us, uint64_t pages)
 static uint64_t
 left(const One *one)
 {
-    return price_left(&one->conf, &one->host, &one->state, &one->debt);
+    return price_left(&one->conf, &one->host, &one->state, &one->debt, UINT64_MAX);
 }
 
 static void
@@ -237,6 +237,90 @@ what_the_running_pass_merges_does_not_wait_for_the_next(void **unused)
     assert_int_equal(one.state.ksm_auto.price.waited, 100 * S);
 }
 
+/* What waits was seen by a pass a second ago. */
+static void
+seen_once(One *one)
+{
+    price_paid(&one->host, &one->debt, &one->state.ksm_auto.price);
+    one->debt.unseen_pages = one->debt.unseen_value = 0;
+}
+
+static void
+the_pass_that_merges_follows_when_nothing_comes_any_more(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    seen_once(&one);
+    wait_for(&one, S / 2, 25600);
+    assert_true(left(&one) > 0); /* more comes */
+    wait_for(&one, S / 2, 0);
+    assert_int_equal(left(&one), 0);
+    price_paid(&one.host, &one.debt, &one.state.ksm_auto.price); /* that was it */
+    assert_true(left(&one) > 0);
+}
+
+static void
+a_pass_is_as_dear_as_passes_have_been(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t took_us;
+        uint64_t want_ms;
+    } rows[] = {
+        { "as expected", S, 250 },          { "less than expected", S / 2, 250 },
+        { "twice as much", 2 * S, 500 },    { "a counter that jumped", 1000 * S, 1000 },
+        { "not told", VALUE_UNKNOWN, 250 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t need;
+        One one;
+
+        one_init(&one);
+        wait_for(&one, S, 0);
+        one.host.ksmd_cpu_us = 7 * S;
+        price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
+        one.host.ksmd_cpu_us = sat_add(7 * S, rows[i].took_us);
+        price_learn(&one.host, &one.state.ksm_auto.price);
+        one.state.ksm_auto.price.second = false;
+        need = need_ms(&one);
+        if (need + 10 < rows[i].want_ms || need > rows[i].want_ms + 10)
+            fail_msg("%s: %" PRIu64 " ms, want %" PRIu64, rows[i].when, need, rows[i].want_ms);
+    }
+}
+
+static void
+what_will_wait_for_less_than_two_passes_is_left_until_guests_are_up(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t wait; /* in prices of a pass: a second of what waits here */
+        uint64_t tight;
+        bool want;
+    } rows[] = {
+        { "nobody knows how long", UINT64_MAX, 0, false },
+        { "less than two passes", 199, 0, true },
+        { "as much as two passes", 201, 0, false },
+        { "the host is short of memory", 1, 1, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+        uint64_t wait = rows[i].wait == UINT64_MAX ? UINT64_MAX : rows[i].wait * 25600 * S / 100;
+
+        one_init(&one);
+        if (rows[i].tight)
+            one.host.mem_available_bytes = 0;
+        if ((price_left(&one.conf, &one.host, &one.state, &one.debt, wait) == UINT64_MAX) !=
+            rows[i].want)
+            fail_msg("%s: it is %sleft", rows[i].when, rows[i].want ? "not " : "");
+    }
+}
+
 int
 main(void)
 {
@@ -249,6 +333,9 @@ main(void)
         cmocka_unit_test(while_tasks_wait_for_a_cpu_passes_are_dearer),
         cmocka_unit_test(a_host_that_is_short_of_memory_does_not_wait),
         cmocka_unit_test(what_the_running_pass_merges_does_not_wait_for_the_next),
+        cmocka_unit_test(the_pass_that_merges_follows_when_nothing_comes_any_more),
+        cmocka_unit_test(a_pass_is_as_dear_as_passes_have_been),
+        cmocka_unit_test(what_will_wait_for_less_than_two_passes_is_left_until_guests_are_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
