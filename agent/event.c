@@ -294,8 +294,10 @@ event_post(Agent *agent, const Event *event)
         return;
     count_event(&agent->events, seen.source, now_us);
     seen.kind = keep_table(agent, event, now_us, &is_news);
-    if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK)
+    if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK) {
         agent->tick.triggers++;
+        agent->tick.kicks += seen.kind != EVENT_CREATED;
+    }
     /* What is about to run is not to be merged before it is decided on. */
     if (agent->tick.triggers > 0 ||
         (seen.kind == EVENT_CREATING && tenancy_is_enforced(&agent->conf->policy)))

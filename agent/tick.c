@@ -246,6 +246,7 @@ tell_host(Agent *agent, bool is_quick)
     measure_ksmd(agent);
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);
     agent->host.triggers = tick->triggers;
+    agent->host.kicks = tick->kicks;
     agent->host.departures = tick->departures;
     agent->host.starting = tenant_starting(agent);
     agent->host.alarm = is_quick ? ALARM_NONE : tick->alarm;
@@ -259,6 +260,7 @@ static void
 forget_events(Tick *tick, bool is_quick)
 {
     tick->triggers = 0;
+    tick->kicks = 0;
     tick->departures = 0;
     if (!is_quick)
         tick->alarm = ALARM_NONE;

@@ -68,6 +68,8 @@ debt_forget(DomainTrack *track)
     track->once_bytes = 0;
     track->twice_bytes = 0;
     track->open = false;
+    track->open_value = 0;
+    track->boot = (BootTrack){ .is_up = true };
     track->wait_us = 0;
 }
 
@@ -81,6 +83,7 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
 
     if (track->key != domain->key) {
         debt_forget(track);
+        track->boot.is_up = false;
         track->key = domain->key;
         track->open = true;
         track->wait_us = VALUE_UNKNOWN;
@@ -114,7 +117,7 @@ contribution(const DomainSample *domain, const DomainTrack *track)
 
 /* One open debt, added to the sum. */
 static void
-add_open(const HostSample *host, const DomainSample *domain, const DomainTrack *track, Debt *debt,
+add_open(const HostSample *host, const DomainSample *domain, DomainTrack *track, Debt *debt,
          DomainPlan *part)
 {
     uint64_t bytes = sample_guest_bytes(domain, 0);
@@ -124,7 +127,8 @@ add_open(const HostSample *host, const DomainSample *domain, const DomainTrack *
     part->debt_pages = open;
     debt->open_pages = sat_add(debt->open_pages, open);
     debt->unseen_pages = sat_add(debt->unseen_pages, unseen);
-    debt->open_value = sat_add(debt->open_value, worth(domain, track, host, open));
+    track->open_value = worth(domain, track, host, open);
+    debt->open_value = sat_add(debt->open_value, track->open_value);
     debt->unseen_value = sat_add(debt->unseen_value, worth(domain, track, host, unseen));
 }
 
@@ -140,6 +144,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
         DomainPlan *part = &plan->domains[i];
 
         track_update(conf, host, domain, track);
+        track->open_value = 0;
         part->mergeable_pages = mergeable_pages(host, domain, sample_guest_bytes(domain, 0));
         if (track->open)
             add_open(host, domain, track, &debt, part);

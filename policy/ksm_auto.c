@@ -21,9 +21,10 @@
  * memory ksmd is stopped (merged pages stay merged with run at 0); where merging does not pay for
  * its own records, only the probes go on, since that may change.
  *
- * An event ends settle, maintain and rest at once, before there are facts, and KSM is set up for a
- * pass. With the facts that follow it begins, or waits until it is worth its price: to send ksmd
- * off before would take it past the place where a guest that starts is put, and cost a pass.
+ * An event ends settle, maintain and rest at once, before there are facts. A kick is a pass at
+ * once. For a domain that starts KSM is set up, and with the facts that follow the pass begins, or
+ * waits until it is worth its price: to send ksmd off before would take it past the place where a
+ * guest that starts is put, and cost a pass. One that a probe has begun goes on to its end.
  */
 #include "policy/boot.h"
 #include "policy/cpu_window.h"
@@ -115,11 +116,13 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
 {
     a->forced -= (unsigned)min_u64(ended, a->forced);
     if (ended > 0)
-        price_learn(host, &a->price);
+        price_learn(host, ended, &a->price);
     if (host->triggers > 0) {
         price_forget(&a->price);
-        a->trigger_us = max_u64(host->now_us, 1);
+        if (a->forced == 0 || a->trigger_us == 0) /* the oldest that nothing was done for */
+            a->trigger_us = max_u64(host->now_us, 1);
         a->forced = TRIGGER_PASSES;
+        a->kicked = a->kicked || host->kicks > 0;
     } else if (a->trigger_us > 0 && a->forced == 0 &&
                sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US) {
         a->trigger_us = 0;
@@ -161,11 +164,13 @@ plan_pass(const PolicyConf *conf, const HostSample *host, PolicyState *state, Re
         plan->ksm.reason = REASON_MEMORY_LOW;
 }
 
-/* The passes that an event wants begin when the facts have had time to show what it is about, and
- * say nothing. */
+/* A kick is a pass at once. For a start there is one when the facts have had time to show what it
+ * is about, and say nothing. */
 static bool
 is_forced(const HostSample *host, const KsmAuto *a, bool owed)
 {
+    if (a->kicked)
+        return true;
     return a->forced > 0 && !owed && sat_sub(host->now_us, a->trigger_us) >= TRIGGER_HOLD_US;
 }
 
@@ -204,6 +209,7 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     bool owed = debt->open_value > 0;
 
     if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || is_due(outlook))) {
+        a->kicked = false;
         price_paid(host, debt, &a->price);
         pass_begin(sample, state, debt->unseen_pages,
                    debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host, 0));
@@ -215,7 +221,9 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     pass_ready(conf, &a->pass, plan);
     plan->ksm.reason = owed ? REASON_GATHERING : REASON_TRIGGER;
     plan->next_tick_us = TICK_BURST_US;
-    if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
+    if (a->price.defers)
+        plan->ksm.reason = REASON_BOOTING;
+    else if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
         plan->ksm.reason = REASON_CPU_PRESSURE;
     if (owed)
         plan->next_tick_us =
@@ -294,6 +302,7 @@ choose_phase(const PolicyConf *conf, const Sample *sample, KsmAuto *a, const Deb
     if (a->phase == KSM_PHASE_BURST) {
         probe_reset(conf, host, pass_cost_us(host, debt), &a->probe);
         pass_stop(&a->pass);
+        price_leave(&a->price);
         enter(conf, a, KSM_PHASE_SETTLE, host);
     }
     since_us = sat_sub(host->now_us, a->phase_since_us);
@@ -339,15 +348,14 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     uint64_t boot_wait;
 
     outlook.debt = debt_update(conf, sample, state, plan);
-    boot_wait = boot_update(conf, sample, state, plan);
+    boot_wait = boot_update(conf, sample, state);
     pressure_update(sample, state);
     price_update(host, debt, a);
     measure_cost(a, host);
     note_events(a, host, outlook.ended);
     choose_phase(conf, sample, a, debt);
-    outlook.left = price_left(conf, host, state, debt, boot_wait);
-    if (outlook.left == UINT64_MAX)
-        a->price.waited = 0; /* what is meant to wait costs nothing */
+    price_defer(conf, host, state, debt, boot_wait);
+    outlook.left = price_left(conf, host, state, debt);
     pass_expect(&a->pass, debt->mergeable_pages, is_due(&outlook) && !will_close(host, debt));
 
     plan->ksm.debt_pages = debt->open_pages;

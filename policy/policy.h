@@ -86,18 +86,22 @@ typedef struct {
 
 /* What waiting for a pass costs; see price.c. */
 typedef struct {
-    uint64_t waited;    /* pages times microseconds since the last pass began */
-    uint64_t looked_us; /* CLOCK_MONOTONIC of the last look at growth */
-    uint64_t pages;     /* mergeable pages then */
-    uint64_t growth;    /* pages that come in a second */
-    uint64_t due;       /* pages that the last pass was to merge; 0: too few to learn from */
-    uint64_t merged;    /* merged pages when it began */
-    uint64_t kept_bp;   /* of what was due lately, the part that was merged; 0: not known yet */
-    uint64_t learnt;    /* pages that the last pass was to merge from which that was learnt */
-    uint64_t cpu_us;    /* ksmd's run time when the last pass began; VALUE_UNKNOWN */
-    uint64_t pass_us;   /* that it was expected to take; 0: too little to learn from */
-    bool second;        /* the last pass saw most for the first time, which needs another one */
-    uint64_t dear_bp;   /* what passes have taken lately, of what they were expected to; 0: none */
+    uint64_t waited;     /* pages times microseconds since the last pass began */
+    uint64_t looked_us;  /* CLOCK_MONOTONIC of the last look at growth */
+    uint64_t pages;      /* mergeable pages then */
+    uint64_t growth;     /* pages that come in a second */
+    uint64_t due;        /* pages that the last pass was to merge; 0: too few to learn from */
+    uint64_t merged;     /* merged pages when it began */
+    uint64_t kept_bp;    /* of what was due lately, the part that was merged; 0: not known yet */
+    uint64_t learnt;     /* pages that the last pass was to merge from which that was learnt */
+    uint64_t cpu_us;     /* ksmd's run time when the last pass began; VALUE_UNKNOWN */
+    uint64_t pass_us;    /* that it was expected to take; 0: learnt from already */
+    uint64_t pass_pages; /* mergeable pages then */
+    bool defers;         /* what waits is put off until guests are up */
+    uint64_t
+        deferred_us;  /* CLOCK_MONOTONIC since when it may have been; 0: since the last pass not */
+    bool second;      /* the last pass saw most for the first time, and another one follows */
+    uint64_t dear_bp; /* what passes have taken lately, of what they were expected to; 0: none */
 } Price;
 
 /* What ksmd's work brings; see yield.c. */
@@ -116,6 +120,7 @@ typedef struct {
     uint64_t now_us;         /* of the last decision; 0: none */
     uint64_t trigger_us;     /* last event that asked for scanning; 0: none is open */
     unsigned forced;         /* passes that it still wants, whatever the facts say */
+    bool kicked;             /* the first of them at once */
     uint64_t cleanup_us;     /* last departure that ksmd has not cleaned up yet; 0: none */
     Price price;             /* what waiting has cost */
     uint64_t boot_us;        /* age at which guests grew for the last time; 0: not known; boot.c */
@@ -265,6 +270,7 @@ typedef struct {
     uint64_t once_bytes;  /* of its resident memory, what one whole pass has seen */
     uint64_t twice_bytes; /* and what two have seen: covered */
     bool open;            /* debt is open */
+    uint64_t open_value;  /* of it, what it is expected to bring, in pages; see debt.c */
     BootTrack boot;
     TenancyTrack tenancy;
     uint64_t wait_us; /* DomainSample.wait_us at the last look of pressure.c */

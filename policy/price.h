@@ -13,20 +13,30 @@ void price_paid(const HostSample *host, const Debt *debt, Price *price);
 
 /**
  * price_learn() - a pass has ended: see how much of what was due it has merged, and what it took
- * @host: after the pass
+ * @host:  after the pass
+ * @ended: passes that have ended since the last look
  */
-void price_learn(const HostSample *host, Price *price);
+void price_learn(const HostSample *host, uint64_t ended, Price *price);
+
+/** price_leave() - nothing is owed any more: what was about the debt that was is over */
+void price_leave(Price *price);
 
 /** price_forget() - something new has come, of which nothing has been learnt */
 void price_forget(Price *price);
 
 /**
- * price_left() - what still has to be waited before a pass is worth its price
+ * price_defer() - see whether what waits is put off until the guests that come up are up
  * @boot_wait: as boot_update()
+ */
+void price_defer(const PolicyConf *conf, const HostSample *host, PolicyState *state,
+                 const Debt *debt, uint64_t boot_wait);
+
+/**
+ * price_left() - what still has to be waited before a pass is worth its price
  *
- * Return: pages times microseconds; 0: a pass should begin now.
+ * Return: pages times microseconds; 0: a pass should begin now; UINT64_MAX: what waits is put off.
  */
 uint64_t price_left(const PolicyConf *conf, const HostSample *host, const PolicyState *state,
-                    const Debt *debt, uint64_t boot_wait);
+                    const Debt *debt);
 
 #endif

@@ -30,6 +30,12 @@ static const ReasonWords reason_words[] = {
                            "more new memory, or more time: each MiB that waits counts; a lower "
                            "cpu_price merges sooner",
                            "cpu_price" },
+    [REASON_BOOTING] = { "booting",
+                         "guests are coming up, which others have done soon: what they have is "
+                         "merged when they are up",
+                         "more memory in them, or time: no longer than others took; a lower "
+                         "cpu_price merges sooner",
+                         "cpu_price" },
     [REASON_CPU_BUDGET] = { "cpu-budget",
                             "memory is not covered yet, but ksmd has used up its CPU budget",
                             "time: the budget is for a minute; or a higher cpu_burst",

@@ -13,6 +13,7 @@ typedef enum {
     REASON_TRIGGER,           /* an event asked for scanning; facts follow */
     REASON_DEBT,              /* memory that two passes have not covered yet */
     REASON_GATHERING,         /* debt is open, too little waits to be worth a pass yet */
+    REASON_BOOTING,           /* debt is open, of guests that come up: it waits until they are */
     REASON_CPU_BUDGET,        /* debt is open, ksmd has used its CPU budget of the last minute */
     REASON_CPU_PRESSURE,      /* debt is open, others wait for the CPUs: a pass has to bring more */
     REASON_LATENCY,           /* debt is open, a latency-critical domain waits for a CPU */

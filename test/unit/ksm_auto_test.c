@@ -399,57 +399,6 @@ learns_what_a_page_costs_and_plans_with_it(void **state)
 
 #define ON_MODEL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-/* The pass of a start is under way, and a GiB has come in a second. */
-static void
-the_end_of_a_pass_is_met_unless_the_next_is_due_already(void **unused)
-{
-    static const struct {
-        const char *when;
-        uint64_t cpu_price;
-        uint64_t smart_scan;
-        bool want;
-    } rows[] = {
-        { "waiting is dear", 1, VALUE_UNKNOWN, true },
-        { "waiting is cheap", 1000000, VALUE_UNKNOWN, false },
-        { "the next pass must skip nothing from where it begins", 1, 1, false },
-    };
-    (void)unused;
-
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        DomainTrack track = { 0 };
-        DomainPlan part;
-        Plan plan = { .domains = &part };
-        DomainSample domain = domain_sample_unknown();
-        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = MODEL_PAGE_BYTES },
-                          &domain,
-                          1 };
-        PolicyConf conf;
-        PolicyState state;
-
-        policy_conf_default(&conf);
-        conf.cpu_price = 1;
-        policy_init(&state);
-        state.domains = &track;
-        domain.key = 1;
-        domain.mergeable_bp = BP_ONE;
-        sample.host.has_ksm = true;
-        sample.host.knobs.smart_scan = rows[i].smart_scan;
-        sample.host.triggers = 1;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.host.triggers = 0;
-        sample.host.now_us += S;
-        domain.resident_bytes = UINT64_C(1) << 30;
-        sample.host.now_us += S / 10;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.host.now_us += S;
-        domain.resident_bytes *= 2;
-        conf.cpu_price = rows[i].cpu_price;
-        policy_decide(&conf, &sample, &state, &plan);
-        if (state.ksm_auto.pass.stage == PASS_PARKED || state.ksm_auto.pass.chained != rows[i].want)
-            fail_msg("%s: the pass is in stage %d", rows[i].when, state.ksm_auto.pass.stage);
-    }
-}
-
 int
 main(void)
 {
@@ -472,7 +421,6 @@ main(void)
         ON_MODEL(settles_whatever_the_kernel_does_not_tell),
         ON_MODEL(a_scan_counter_that_is_missing_at_the_start_does_not_hold_the_burst_for_ever),
         ON_MODEL(learns_what_a_page_costs_and_plans_with_it),
-        cmocka_unit_test(the_end_of_a_pass_is_met_unless_the_next_is_due_already),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ wait_for(One *one, uint64_t us, uint64_t pages)
 static uint64_t
 left(const One *one)
 {
-    return price_left(&one->conf, &one->host, &one->state, &one->debt, UINT64_MAX);
+    return price_left(&one->conf, &one->host, &one->state, &one->debt);
 }
 
 static void
@@ -135,7 +135,7 @@ need_after_ms(uint64_t due, uint64_t merged)
     one.debt.open_value = one.debt.unseen_value + due;
     price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
     one.host.ksm.pages_sharing = merged;
-    price_learn(&one.host, &one.state.ksm_auto.price);
+    price_learn(&one.host, 1, &one.state.ksm_auto.price);
     one.host.ksm.pages_sharing = 0;
     one.debt.open_value = 25600;
     wait_for(&one, 2 * S / 5, 10240);
@@ -182,13 +182,13 @@ the_last_passes_count_most_and_something_new_makes_them_forgotten(void **unused)
     one.debt.open_value = one.debt.unseen_value + 20000;
     price_paid(&one.host, &one.debt, price);
     one.host.ksm.pages_sharing = 20000;
-    price_learn(&one.host, price);
+    price_learn(&one.host, 1, price);
     assert_int_equal(price->kept_bp, BP_ONE);
-    price_learn(&one.host, price); /* no pass between: nothing to learn */
+    price_learn(&one.host, 1, price); /* no pass between: nothing to learn */
     assert_int_equal(price->kept_bp, BP_ONE);
     price_paid(&one.host, &one.debt, price);
     one.host.ksm.pages_sharing = 30000;
-    price_learn(&one.host, price);
+    price_learn(&one.host, 1, price);
     assert_int_equal(price->kept_bp, (BP_ONE + 3 * (BP_ONE / 2)) / 4);
     assert_int_equal(price->learnt, 20000);
     price_forget(price);
@@ -284,7 +284,7 @@ a_pass_is_as_dear_as_passes_have_been(void **unused)
         one.host.ksmd_cpu_us = 7 * S;
         price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
         one.host.ksmd_cpu_us = sat_add(7 * S, rows[i].took_us);
-        price_learn(&one.host, &one.state.ksm_auto.price);
+        price_learn(&one.host, 1, &one.state.ksm_auto.price);
         one.state.ksm_auto.price.second = false;
         need = need_ms(&one);
         if (need + 10 < rows[i].want_ms || need > rows[i].want_ms + 10)
@@ -315,10 +315,50 @@ what_will_wait_for_less_than_two_passes_is_left_until_guests_are_up(void **unuse
         one_init(&one);
         if (rows[i].tight)
             one.host.mem_available_bytes = 0;
-        if ((price_left(&one.conf, &one.host, &one.state, &one.debt, wait) == UINT64_MAX) !=
-            rows[i].want)
+        price_defer(&one.conf, &one.host, &one.state, &one.debt, wait);
+        if ((left(&one) == UINT64_MAX) != rows[i].want)
             fail_msg("%s: it is %sleft", rows[i].when, rows[i].want ? "not " : "");
     }
+}
+
+/* Guests come one after the other, and take ten seconds each. */
+static void
+nothing_is_put_off_for_longer_than_a_guest_takes(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.state.ksm_auto.boot_us = 10 * S;
+    for (unsigned second = 0; second < 10; second++) {
+        price_defer(&one.conf, &one.host, &one.state, &one.debt, 25600 * S);
+        assert_true(left(&one) == UINT64_MAX);
+        wait_for(&one, S, 0);
+    }
+    assert_int_equal(one.state.ksm_auto.price.waited, 0); /* that was meant so */
+    for (unsigned second = 0; second < 2; second++) {
+        price_defer(&one.conf, &one.host, &one.state, &one.debt, 25600 * S);
+        assert_true(left(&one) < UINT64_MAX);
+        wait_for(&one, S, 0);
+    }
+    assert_int_equal(left(&one), 0);
+    price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
+    price_defer(&one.conf, &one.host, &one.state, &one.debt, 25600 * S);
+    assert_true(left(&one) == UINT64_MAX);
+}
+
+static void
+what_is_over_is_not_held_against_what_comes(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    wait_for(&one, S, 0);
+    seen_once(&one);
+    assert_int_equal(left(&one), 0);
+    price_leave(&one.state.ksm_auto.price); /* the guest is gone before the second pass */
+    assert_true(left(&one) > 0);
 }
 
 int
@@ -336,6 +376,8 @@ main(void)
         cmocka_unit_test(the_pass_that_merges_follows_when_nothing_comes_any_more),
         cmocka_unit_test(a_pass_is_as_dear_as_passes_have_been),
         cmocka_unit_test(what_will_wait_for_less_than_two_passes_is_left_until_guests_are_up),
+        cmocka_unit_test(nothing_is_put_off_for_longer_than_a_guest_takes),
+        cmocka_unit_test(what_is_over_is_not_held_against_what_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

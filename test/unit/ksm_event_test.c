@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ksm_event_test.c - what mode auto decides in the moment of an event, and right after it */
+#include "policy/policy.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define S          UINT64_C(1000000)
+#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* The pass of a start is under way, and a GiB has come in a second. */
+static void
+the_end_of_a_pass_is_met_unless_the_next_is_due_already(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t cpu_price;
+        uint64_t smart_scan;
+        bool want;
+    } rows[] = {
+        { "waiting is dear", 1, VALUE_UNKNOWN, true },
+        { "waiting is cheap", 1000000, VALUE_UNKNOWN, false },
+        { "the next pass must skip nothing from where it begins", 1, 1, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        DomainTrack track = { 0 };
+        DomainPlan part;
+        Plan plan = { .domains = &part };
+        DomainSample domain = domain_sample_unknown();
+        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
+        PolicyConf conf;
+        PolicyState state;
+
+        policy_conf_default(&conf);
+        conf.cpu_price = 1;
+        policy_init(&state);
+        state.domains = &track;
+        domain.key = 1;
+        domain.mergeable_bp = BP_ONE;
+        sample.host.has_ksm = true;
+        sample.host.knobs.smart_scan = rows[i].smart_scan;
+        sample.host.triggers = 1;
+        policy_decide(&conf, &sample, &state, &plan);
+        sample.host.triggers = 0;
+        sample.host.now_us += S;
+        domain.resident_bytes = UINT64_C(1) << 30;
+        sample.host.now_us += S / 10;
+        policy_decide(&conf, &sample, &state, &plan);
+        sample.host.now_us += S;
+        domain.resident_bytes *= 2;
+        conf.cpu_price = rows[i].cpu_price;
+        policy_decide(&conf, &sample, &state, &plan);
+        if (state.ksm_auto.pass.stage == PASS_PARKED || state.ksm_auto.pass.chained != rows[i].want)
+            fail_msg("%s: the pass is in stage %d", rows[i].when, state.ksm_auto.pass.stage);
+    }
+}
+
+/* A host on which a domain has a little memory that is not worth a pass for a long time. */
+static void
+a_kick_is_a_pass_at_once_whatever_is_owed(void **unused)
+{
+    static const struct {
+        const char *event;
+        uint32_t kicks;
+        uint64_t resident;
+        bool want; /* at the next look */
+    } rows[] = {
+        { "a kick", 1, UINT64_C(1) << 24, true },
+        { "a kick with nothing owed", 1, 0, true },
+        { "a start", 0, UINT64_C(1) << 24, false },
+        { "a start with nothing owed", 0, 0, false },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        DomainTrack track = { 0 };
+        DomainPlan part;
+        Plan plan = { .domains = &part };
+        DomainSample domain = domain_sample_unknown();
+        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
+        PolicyConf conf;
+        PolicyState state;
+
+        policy_conf_default(&conf);
+        conf.cpu_price = 1000000;
+        policy_init(&state);
+        state.domains = &track;
+        domain.key = 1;
+        domain.mergeable_bp = BP_ONE;
+        domain.resident_bytes = rows[i].resident;
+        sample.host.has_ksm = true;
+        sample.host.mem_total_bytes = UINT64_C(1) << 34;
+        sample.host.mem_available_bytes = UINT64_C(1) << 33;
+        sample.n = 0;
+        policy_decide(&conf, &sample, &state, &plan);
+        sample.n = 1;
+        sample.host.now_us += S;
+        sample.host.triggers = 1;
+        sample.host.kicks = rows[i].kicks;
+        policy_decide(&conf, &sample, &state, &plan);
+        if ((plan.ksm.duty_bp == BP_ONE) != rows[i].want)
+            fail_msg("%s: duty %" PRIu64, rows[i].event, plan.ksm.duty_bp);
+    }
+}
+
+/* Starts of domains of which nothing is ever known, every half second. */
+static void
+starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants(void **unused)
+{
+    Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, NULL, 0 };
+    Plan plan = { 0 };
+    PolicyConf conf;
+    PolicyState state;
+    (void)unused;
+
+    policy_conf_default(&conf);
+    policy_init(&state);
+    sample.host.has_ksm = true;
+    sample.host.triggers = 1;
+    for (unsigned half = 0; half < 3; half++) {
+        policy_decide(&conf, &sample, &state, &plan);
+        assert_int_equal(plan.ksm.duty_bp, half < 2 ? 0 : BP_ONE);
+        sample.host.now_us += S / 2;
+    }
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_end_of_a_pass_is_met_unless_the_next_is_due_already),
+        cmocka_unit_test(a_kick_is_a_pass_at_once_whatever_is_owed),
+        cmocka_unit_test(starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
