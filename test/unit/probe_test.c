@@ -2,6 +2,7 @@
 /* probe_test.c - looking again: closer together where it brings something, farther where not */
 #include "policy/probe.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,6 +205,27 @@ a_pass_that_takes_long_is_cut_into_parts(void **unused)
 }
 
 static void
+parts_are_half_a_minute_apart_at_least(void **unused)
+{
+    static const struct {
+        uint64_t cpu_idle_bp;
+        unsigned want;
+    } rows[] = { { BP_ONE, 1 }, { 134, 1 }, { 132, 2 }, { 88, 3 }, { 30, 8 }, { 3, 8 } };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+
+        one_init(&one);
+        one.conf.cpu_idle_bp = rows[i].cpu_idle_bp;
+        probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+        if (one.a.probe.parts != rows[i].want)
+            fail_msg("%u parts of %" PRIu64 " us, want %u", one.a.probe.parts,
+                     one.a.probe.interval_us, rows[i].want);
+    }
+}
+
+static void
 a_part_ends_where_it_should(void **unused)
 {
     One one;
@@ -355,6 +377,7 @@ main(void)
         cmocka_unit_test(a_probe_that_gains_less_than_the_floor_brings_nothing),
         cmocka_unit_test(the_first_probe_is_affordable_too),
         cmocka_unit_test(a_pass_that_takes_long_is_cut_into_parts),
+        cmocka_unit_test(parts_are_half_a_minute_apart_at_least),
         cmocka_unit_test(a_part_ends_where_it_should),
         cmocka_unit_test(a_change_is_followed_at_once_and_so_is_what_lies_behind),
         cmocka_unit_test(what_changes_all_the_time_is_no_news),
