@@ -2,95 +2,130 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """coverage.py BUILD_DIR - how much of the code the tests of a build have run, room by room
 
-BUILD_DIR was built with gcc's --coverage, and tests have run in it. Prints lines and branches of
+BUILD_DIR was built with VIRTKSM_COVERAGE, and tests have run in it. Prints lines and branches of
 each room, and of policy the places that were not reached. Fails if a room has less than it is to
 have.
 
-A branch is one way out of a condition, as gcc sees it; those of an assertion that never fails are
-not counted.
+A branch is one way out of a condition, as clang sees it: each operand of && and || has two.
+Assertions are not counted. A function of a header is counted once, whoever includes it. What a
+program has run is written when it ends by exit(): not seen is what was run before a signal or
+_exit(), as of virtksm-hook, and by a user who may not write to BUILD_DIR.
 """
 import argparse
-import gzip
+import glob
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, defaultdict
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 ROOMS = ("policy", "proto", "hooks", "agent/actuator", "agent/cli", "agent/facts", "agent/report",
          "agent/rpc", "agent/source", "agent/trace", "agent/virt", "agent")
 # Percent of the lines and of the branches that a room is to have at least.
 LEAST = {"policy": (100, 95), "all": (85, None)}
-ASSERTION = re.compile(r"^\s*(?:static_)?assert\(")
+ASSERTION = re.compile(r"^\s*(?:static_assert|assert|g_assert|g_assert_not_reached)\(")
 
 
 class File:
     """Counts of a source file, over all programs that have it."""
 
     def __init__(self, path):
-        self.lines = defaultdict(int)  # number -> how often
-        self.branches = {}  # number -> how often each way was taken
+        self.lines = {}  # number -> how often
+        self.ways = Counter()  # (number, where in it, true or false) -> how often taken
         with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-            self.is_assertion = [bool(ASSERTION.match(line)) for line in file]
+            self.text = file.read().splitlines()
 
-    def add(self, line):
-        number = line["line_number"]
-        self.lines[number] += line["count"]
-        counts = [branch["count"] for branch in line["branches"]]
-        if not counts or self.is_assertion[number - 1]:
-            return
-        known = self.branches.get(number, [0] * len(counts))
-        if len(known) == len(counts):
-            self.branches[number] = [a + b for a, b in zip(known, counts)]
+    def is_counted(self, number):
+        line = self.text[number - 1]
+        return line.strip() and not ASSERTION.match(line)
+
+    def add_lines(self, segments):
+        """A line has been run as often as what its text begins with, or a region that begins in it.
+
+        A segment is a place from where on something is so: line, column, count, whether there is
+        a count, whether a region begins here, whether it is but the gap between two statements.
+        llvm-cov itself takes the gap after an assertion for the line that follows.
+        """
+        begun = defaultdict(list)
+        for segment in segments:
+            begun[segment[0]].append(segment)
+        before = []
+        for number in range(segments[0][0], segments[-1][0] + 1) if segments else ():
+            line = self.text[number - 1]
+            indent = len(line) - len(line.lstrip())
+            here = begun.get(number, [])
+            first = (before + [s for s in here if s[1] <= indent + 1])[-1:]
+            counts = [s[2] for s in first + [s for s in here if s[4]] if s[3] and not s[5]]
+            if counts and self.is_counted(number):
+                self.lines[number] = max(counts)
+            before = (before + here)[-1:]
+
+    def add_branch(self, number, where, counts):
+        """One of several, if the function is compiled with each file that includes it."""
+        if self.is_counted(number):
+            for way, count in zip((True, False), counts):
+                self.ways[number, where, way] += count
 
     def tally(self):
         """Lines run, lines, branches taken, branches."""
-        ways = [count for counts in self.branches.values() for count in counts]
         return (sum(count > 0 for count in self.lines.values()), len(self.lines),
-                sum(count > 0 for count in ways), len(ways))
+                sum(count > 0 for count in self.ways.values()), len(self.ways))
 
     def missing(self):
+        one_way = {number for (number, _, _), count in self.ways.items() if count == 0}
         for number in sorted(self.lines):
             if self.lines[number] == 0:
                 yield "%d" % number
-            elif 0 in self.branches.get(number, ()):
+            elif number in one_way:
                 yield "%d (branch)" % number
 
 
-def read_counts(path):
-    """What gcov says of one object."""
+def objects(build):
+    return [os.path.join(where, name) for where, _, names in os.walk(build)
+            for name in names if name.endswith(".o")]
+
+
+def export(build):
+    """What llvm-cov says of each file that was compiled."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["gcov", "--json-format", "--branch-probabilities", path], cwd=folder,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-        for name in os.listdir(folder):
-            with gzip.open(os.path.join(folder, name)) as file:
-                return json.load(file)["files"]
-    return []
+        merged = folder + "/merged"
+        # One that was being written when its process was killed is told, and left out.
+        subprocess.run(["llvm-profdata", "merge", "-sparse", "-failure-mode=all", "-o", merged] +
+                       glob.glob(build + "/coverage/*.profraw"), check=True)
+        command = ["llvm-cov", "export", "-skip-functions", "-instr-profile=" + merged]
+        for path in objects(build):
+            command += ["-object", path]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    # It warns of each main() that never came to its end, as those of the benches.
+    if done.returncode != 0:
+        sys.exit("llvm-cov: " + done.stderr.decode())
+    return json.loads(done.stdout)["data"][0]["files"]
 
 
-def product_path(name, build):
+def product_path(name):
     """Path below the root of a file of the product; None for others."""
-    path = os.path.relpath(os.path.realpath(os.path.join(build, name)), ROOT)
-    return path if path.endswith((".c", ".h")) and path.startswith(("policy/", "proto/", "hooks/",
-                                                                    "agent/")) else None
+    path = os.path.relpath(os.path.realpath(name), ROOT)
+    return path if path.startswith(("policy/", "proto/", "hooks/", "agent/")) else None
 
 
 def collect(build):
-    counted = [os.path.join(where, name) for where, _, names in os.walk(build)
-               for name in names if name.endswith(".gcda")]
     files = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for counts in pool.map(read_counts, counted):
-            for file in counts:
-                path = product_path(file["file"], build)
-                if path and path not in files:
-                    files[path] = File(path)
-                for line in file["lines"] if path else ():
-                    files[path].add(line)
+    for told in export(build):
+        path = product_path(told["filename"])
+        if not path:
+            continue
+        file = files[path] = File(path)
+        file.add_lines(told["segments"])
+        for branch in told["branches"]:
+            file.add_branch(branch[0], tuple(branch[:4]), branch[4:6])
+        # Those of a macro are where it is used.
+        for macro in told["expansions"]:
+            use = macro["source_region"]
+            for branch in macro["branches"]:
+                file.add_branch(use[0], tuple(use[:4] + branch[:4]), branch[4:6])
     return files
 
 
@@ -109,13 +144,13 @@ def report(files):
         for name in room_of(path), "all":
             sums[name] = [a + b for a, b in zip(sums[name], file.tally())]
     good = True
-    print("%-16s %8s %8s %9s" % ("room", "lines", "", "branches"))
+    print("%-16s %8s %8s %9s %8s" % ("room", "lines", "", "branches", ""))
     for name in sorted(room for room in sums if room != "all") + ["all"]:
         run, lines, taken, branches = sums[name]
         shares = percent(run, lines), percent(taken, branches)
         short = [least for least, share in zip(LEAST.get(name, ()), shares)
                  if least is not None and share < least]
-        print("%-16s %7.1f%% %8d %8.1f%%%s" % (name, shares[0], lines, shares[1],
+        print("%-16s %7.1f%% %8d %8.1f%% %8d%s" % (name, shares[0], lines, shares[1], branches,
                                                "  less than it is to have" if short else ""))
         good = good and not short
     return good
@@ -124,9 +159,10 @@ def report(files):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("build")
-    files = collect(os.path.realpath(parser.parse_args().build))
-    if not files:
-        sys.exit("no counts: build with --coverage, and run tests")
+    build = os.path.realpath(parser.parse_args().build)
+    if not glob.glob(build + "/coverage/*.profraw"):
+        sys.exit("no counts: build with VIRTKSM_COVERAGE, and run tests")
+    files = collect(build)
     good = report(files)
     for path in sorted(files):
         gaps = list(files[path].missing()) if path.startswith("policy/") else []
