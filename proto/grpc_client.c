@@ -14,6 +14,10 @@
 
 #include <unistd.h>
 
+/* Turns of its own context before a call, for what a connection has brought meanwhile. Not "until
+ * nothing is left": a source of the caller may always be ready, as that of a closed terminal is. */
+#define TURNS_BEFORE_CALL 16
+
 GrpcClient *
 grpc_client_new(const char *path, GMainContext *context)
 {
@@ -107,10 +111,11 @@ connect_session(GrpcClient *client, unsigned timeout_ms, GError **error)
 static GrpcSession *
 usable_session(GrpcClient *client, unsigned timeout_ms, GError **error)
 {
+    unsigned turns = client->has_own_context ? TURNS_BEFORE_CALL : 0;
     GrpcSession *session;
 
-    while (client->has_own_context && g_main_context_iteration(client->context, FALSE))
-        continue;
+    while (turns > 0 && g_main_context_iteration(client->context, FALSE))
+        turns--;
     session = client->sessions.tail ? client->sessions.tail->data : NULL;
     if (session && !session->is_closed && !session->is_draining)
         return session;

@@ -188,10 +188,11 @@ on_input(gint fd, GIOCondition condition, gpointer user_data)
     (void)fd;
     while (!top->over && (key = top_view_key(top->view)) != TOP_KEY_NONE)
         on_key(top, key);
-    if (top->over || condition & (G_IO_HUP | G_IO_ERR))
+    if (top->over || condition & (G_IO_HUP | G_IO_ERR)) {
         end(top);
-    else
-        draw(top);
+        return G_SOURCE_REMOVE; /* a closed terminal is ready for ever */
+    }
+    draw(top);
     return G_SOURCE_CONTINUE;
 }
 

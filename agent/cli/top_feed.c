@@ -15,6 +15,7 @@ struct TopFeed {
     ProtobufCMessage *status; /* owned; of that moment */
     gint64 report_us;         /* monotonic time of the report */
     char *clock;              /* owned; wall clock of the report */
+    bool is_over;             /* nobody wants more */
 };
 
 TopFeed *
@@ -79,6 +80,9 @@ ask(TopFeed *feed, const CallMethod *method, const ProtobufCMessage *request, GE
     bool is_done = false;
 
     feed->call = grpc_client_open(feed->client, &rpc, &handler, feed, &reason);
+    /* Opening it has run the context, too. */
+    if (feed->call && feed->is_over)
+        grpc_client_call_cancel(feed->call);
     if (feed->call) {
         grpc_client_call_send(feed->call, request);
         grpc_client_call_half_close(feed->call);
@@ -121,6 +125,7 @@ top_feed_ask(TopFeed *feed, GError **error)
 void
 top_feed_give_up(TopFeed *feed)
 {
+    feed->is_over = true;
     if (feed->call)
         grpc_client_call_cancel(feed->call);
 }

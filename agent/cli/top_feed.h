@@ -29,7 +29,7 @@ GMainContext *top_feed_context(const TopFeed *feed);
  */
 bool top_feed_ask(TopFeed *feed, GError **error);
 
-/** top_feed_give_up() - make top_feed_ask(), if it is waiting, return with a failure */
+/** top_feed_give_up() - nobody waits any more: top_feed_ask() fails, that of now and later ones */
 void top_feed_give_up(TopFeed *feed);
 
 /** top_feed_report() - the last report; NULL: none so far */

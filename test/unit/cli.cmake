@@ -10,7 +10,7 @@ target_include_directories(test_cli_fields SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_
 target_link_libraries(test_cli_fields PUBLIC PkgConfig::PROTOBUF_C)
 
 foreach(module csv field html_parts html_text json options simulate_moves table
-        text top_list when)
+        text top_feed top_list when)
   virtksm_test(NAME cli_${module} SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_${module}_test.c
                LIBS agent_cli test_cli_fields)
 endforeach()

@@ -105,6 +105,36 @@ a_server_that_hangs_costs_the_deadline_and_no_more(void **unused)
     assert_int_equal(rmdir(directory), 0);
 }
 
+static gboolean
+count_turn(gpointer user_data)
+{
+    unsigned *turns = user_data;
+
+    if (++*turns > 10000)
+        fail_msg("the call does not begin");
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+a_source_that_is_always_ready_does_not_hold_up_calls(void **unused)
+{
+    g_autofree char *directory = g_dir_make_tmp("client-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "s", NULL);
+    g_autoptr(GrpcClient) client = grpc_client_new(path, NULL);
+    g_autoptr(GSource) restless = g_idle_source_new();
+    pid_t pid = start_server(path);
+    unsigned turns = 0;
+
+    (void)unused;
+    g_source_set_callback(restless, count_turn, &turns, NULL);
+    g_source_attach(restless, grpc_client_context(client));
+    assert_int_equal(echo_server_status(client, UNARY, 5000), GRPC_STATUS_OK);
+    assert_true(turns > 0);
+    g_source_destroy(restless);
+    stop_server(pid, path);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void
 append_frame(GByteArray *to, uint8_t type, uint8_t flags, const GByteArray *payload)
 {
@@ -317,6 +347,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_of_its_own_notices_a_restart_before_it_calls),
         cmocka_unit_test(a_server_that_hangs_costs_the_deadline_and_no_more),
+        cmocka_unit_test(a_source_that_is_always_ready_does_not_hold_up_calls),
         cmocka_unit_test(whatever_a_server_sends_ends_in_a_status),
         cmocka_unit_test(freeing_the_client_cancels_its_calls),
     };
