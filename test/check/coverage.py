@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""coverage.py BUILD_DIR - how much of the code the tests of a build have run, room by room
+"""coverage.py [--root ROOT] BUILD_DIR - how much of the code the tests of a build have run, room by room
 
 BUILD_DIR was built with VIRTKSM_COVERAGE, and tests have run in it. Prints lines and branches of
 each room, and of policy the places that were not reached. Fails if a room has less than it is to
@@ -32,10 +32,10 @@ ASSERTION = re.compile(r"^\s*(?:static_assert|assert|g_assert|g_assert_not_reach
 class File:
     """Counts of a source file, over all programs that have it."""
 
-    def __init__(self, path):
+    def __init__(self, root, path):
         self.lines = {}  # number -> how often
         self.ways = Counter()  # (number, where in it, true or false) -> how often taken
-        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        with open(os.path.join(root, path), encoding="utf-8") as file:
             self.text = file.read().splitlines()
 
     def is_counted(self, number):
@@ -88,36 +88,47 @@ def objects(build):
             for name in names if name.endswith(".o")]
 
 
-def export(build):
+def run_tool(*command):
+    """Return: what it has printed, and what it has complained of."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    except FileNotFoundError:
+        sys.exit("%s: not found; Debian has it in the package llvm" % command[0])
+    if done.returncode != 0:
+        sys.exit("%s: %s" % (command[0], done.stderr.decode()))
+    return done.stdout, done.stderr.decode()
+
+
+def export(build, profiles):
     """What llvm-cov says of each file that was compiled."""
+    command = ["llvm-cov", "export", "-skip-functions"]
+    for path in objects(build):
+        command += ["-object", path]
     with tempfile.TemporaryDirectory() as folder:
         merged = folder + "/merged"
         # One that was being written when its process was killed is told, and left out.
-        subprocess.run(["llvm-profdata", "merge", "-sparse", "-failure-mode=all", "-o", merged] +
-                       glob.glob(build + "/coverage/*.profraw"), check=True)
-        command = ["llvm-cov", "export", "-skip-functions", "-instr-profile=" + merged]
-        for path in objects(build):
-            command += ["-object", path]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    # It warns of each main() that never came to its end, as those of the benches.
-    if done.returncode != 0:
-        sys.exit("llvm-cov: " + done.stderr.decode())
-    return json.loads(done.stdout)["data"][0]["files"]
+        _, warnings = run_tool("llvm-profdata", "merge", "-sparse", "-failure-mode=all",
+                               "-o", merged, *profiles)
+        sys.stderr.write(warnings)
+        # Here there is one for each main() that never came to its end, as those of the benches.
+        text, _ = run_tool(*command, "-instr-profile=" + merged)
+    return json.loads(text)["data"][0]["files"]
 
 
-def product_path(name):
-    """Path below the root of a file of the product; None for others."""
-    path = os.path.relpath(os.path.realpath(name), ROOT)
-    return path if path.startswith(("policy/", "proto/", "hooks/", "agent/")) else None
+def product_path(root, name):
+    """Path below the root of a file of the product; None for others, and for one that is gone."""
+    path = os.path.relpath(os.path.realpath(name), root)
+    is_ours = path.startswith(("policy/", "proto/", "hooks/", "agent/"))
+    return path if is_ours and os.path.exists(name) else None
 
 
-def collect(build):
+def collect(root, told_of_files):
     files = {}
-    for told in export(build):
-        path = product_path(told["filename"])
+    for told in told_of_files:
+        path = product_path(root, told["filename"])
         if not path:
             continue
-        file = files[path] = File(path)
+        file = files[path] = File(root, path)
         file.add_lines(told["segments"])
         for branch in told["branches"]:
             file.add_branch(branch[0], tuple(branch[:4]), branch[4:6])
@@ -158,11 +169,13 @@ def report(files):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("build")
-    build = os.path.realpath(parser.parse_args().build)
-    if not glob.glob(build + "/coverage/*.profraw"):
+    parser.add_argument("--root", type=os.path.realpath, default=ROOT)
+    parser.add_argument("build", type=os.path.realpath)
+    given = parser.parse_args()
+    profiles = glob.glob(given.build + "/coverage/*.profraw")
+    if not profiles:
         sys.exit("no counts: build with VIRTKSM_COVERAGE, and run tests")
-    files = collect(build)
+    files = collect(given.root, export(given.build, profiles))
     good = report(files)
     for path in sorted(files):
         gaps = list(files[path].missing()) if path.startswith("policy/") else []
