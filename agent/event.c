@@ -24,6 +24,8 @@
 #define FACTS_DELAY_MS 100
 /* How far one source may be behind another. */
 #define LATE_US 10000000
+/* A start is several events: its guest is let go, and others tell of it as well. */
+#define START_US 1000000
 
 typedef struct {
     EventWatcher watcher; /* NULL: unwatched while others were being told */
@@ -283,6 +285,18 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
     return event->kind;
 }
 
+/* Whether an event that asks for scanning is but the start of a domain. */
+static bool
+is_start(const Agent *agent, const Event *event, uint64_t now_us)
+{
+    const Domain *domain;
+
+    if (!event->uuid)
+        return false;
+    domain = domain_table_get(&agent->domains, event->uuid);
+    return !domain || now_us - domain->seen_us < START_US;
+}
+
 void
 event_post(Agent *agent, const Event *event)
 {
@@ -296,7 +310,7 @@ event_post(Agent *agent, const Event *event)
     seen.kind = keep_table(agent, event, now_us, &is_news);
     if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK) {
         agent->tick.triggers++;
-        agent->tick.kicks += seen.kind != EVENT_CREATED;
+        agent->tick.kicks += !is_start(agent, event, now_us);
     }
     /* What is about to run is not to be merged before it is decided on. */
     if (agent->tick.triggers > 0 ||

@@ -42,7 +42,7 @@ typedef struct {
     uint64_t stats_us;   /* CLOCK_MONOTONIC of the last question to libvirt */
     uint64_t claim_us;   /* CLOCK_MONOTONIC of the next search for a claimed process */
     uint32_t triggers;   /* since the last decision */
-    uint32_t kicks;      /* of those, the ones that are no start of a domain */
+    uint32_t kicks;      /* of those, the ones that are not part of the start of a domain */
     uint32_t departures; /* since the last decision */
     uint64_t count;      /* decisions since the start */
     uint64_t late;       /* of those, without the figures that libvirt was asked for */

@@ -107,8 +107,8 @@ typedef struct {
     KsmKnobs knobs;               /* settings in force */
     KsmKnobs initial;             /* settings found before our first write */
     KsmCounters ksm;
-    uint32_t triggers; /* events since the last decision that ask for scanning */
-    uint32_t kicks; /* of those, the ones that are no start of a domain: facts may not show why */
+    uint32_t triggers;   /* events since the last decision that ask for scanning */
+    uint32_t kicks;      /* of those, not part of the start of a domain: facts may not show why */
     uint32_t departures; /* domains that went away, or were switched off, since the last decision */
     uint32_t starting;   /* domains that are about to run and are not among the samples yet */
     uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */

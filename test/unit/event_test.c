@@ -76,6 +76,46 @@ what_brings_new_memory_has_moved_ksm_when_posting_returns(void **unused)
 }
 
 static void
+a_pass_begins_at_once_for_what_is_no_start(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t age_us; /* of u1 */
+        Event event;
+        bool begins;
+    } rows[] = {
+        { "another one starts", 0, { .kind = EVENT_CREATED, .uuid = "u2", .id = 2 }, false },
+        { "it is told again", 0, { .kind = EVENT_CREATED, .uuid = "u1", .id = 1 }, false },
+        { "it is let go", 0, { .kind = EVENT_CHANGED, .uuid = "u1", .id = 1 }, false },
+        { "one that nobody knows yet", 0, { .kind = EVENT_CHANGED, .uuid = "u2", .id = 2 }, false },
+        { "it gets memory", 1000000, { .kind = EVENT_CHANGED, .uuid = "u1", .id = 1 }, true },
+        { "a kick", 0, { .kind = EVENT_KICK, .id = UNKNOWN }, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Event event = rows[i].event;
+        bool begun;
+        void *state;
+        Agent *agent;
+
+        fakeagent_setup(&state);
+        agent = state;
+        post(agent, EVENT_CREATED, "u1", 1);
+        assert_int_equal(agent->policy.ksm_auto.pass.stage, PASS_PARKED);
+        domain_table_get(&agent->domains, "u1")->seen_us -= rows[i].age_us;
+        agent->tick.trigger_us = 0; /* no two are one decision */
+        event.source = "test";
+        event.scan = true;
+        event_post(agent, &event);
+        begun = agent->policy.ksm_auto.pass.stage != PASS_PARKED;
+        if (begun != rows[i].begins)
+            fail_msg("%s: a pass has %sbegun", rows[i].when, begun ? "" : "not ");
+        fakeagent_teardown(&state);
+    }
+}
+
+static void
 departures_are_decided_upon_soon_and_together(void **state)
 {
     Agent *agent = *state;
@@ -414,6 +454,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_brings_new_memory_has_moved_ksm_when_posting_returns),
+        cmocka_unit_test(a_pass_begins_at_once_for_what_is_no_start),
         ON_HOST(departures_are_decided_upon_soon_and_together),
         ON_HOST(a_start_is_one_domain_whoever_reports_it_and_how_often),
         ON_HOST(the_end_of_an_earlier_start_does_not_end_the_present_one),
