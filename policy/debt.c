@@ -18,7 +18,8 @@
  *
  * Not every page is worth the same: a domain whose old memory has little in common with others has
  * to grow by more before it opens a debt, and waits longer for a pass. That says nothing of memory
- * that is many times as much: QEMU's own is there first, and has nothing in common with any.
+ * that is many times as much: QEMU's own is there first, and has nothing in common with any. One
+ * that has nobody to share with can be merged with itself alone, which waits as long.
  *
  * Source for the two passes: Documentation/admin-guide/mm/ksm.rst and mm/ksm.c,
  * cmp_and_merge_page(): a page whose checksum changed since the last visit is left for the next.
@@ -43,12 +44,15 @@ mergeable_pages(const HostSample *host, const DomainSample *domain, uint64_t byt
 
 /*
  * What new memory is worth: the part of its old memory that was merged, once there is enough to go
- * by and as far as that goes, and the configured weight.
+ * by and as far as that goes, and the configured weight. Before that all of it, and of a domain
+ * that has nobody to share with what any has in common with itself.
  */
 static uint64_t
-worth(const DomainSample *domain, const DomainTrack *track, const HostSample *host, uint64_t pages)
+worth(const DomainSample *domain, const DomainTrack *track, const HostSample *host, bool is_alone,
+      uint64_t pages)
 {
-    uint64_t share_bp = BP_ONE;
+    uint64_t usual_bp = is_alone ? SHARE_MIN_BP : BP_ONE;
+    uint64_t share_bp = usual_bp;
     uint64_t records = known_or(domain->rmap_items, 0);
     uint64_t covered = track->twice_bytes / host->page_bytes;
     uint64_t alike = min_u64(pages, mul_div(covered, SHARE_HOLDS, 1));
@@ -56,7 +60,7 @@ worth(const DomainSample *domain, const DomainTrack *track, const HostSample *ho
     if (is_known(domain->merging_pages) && track->twice_bytes > 0 && records >= covered / 2)
         share_bp = clamp_u64(mul_div(domain->merging_pages, BP_ONE, max_u64(records, 1)),
                              SHARE_MIN_BP, BP_ONE);
-    pages = sat_add(pages - alike, mul_div(alike, share_bp, BP_ONE));
+    pages = sat_add(mul_div(pages - alike, usual_bp, BP_ONE), mul_div(alike, share_bp, BP_ONE));
     return mul_div(pages, domain->weight, WEIGHT_NORMAL);
 }
 
@@ -92,7 +96,7 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
     track->begun_bytes = min_u64(track->begun_bytes, bytes);
     track->once_bytes = min_u64(track->once_bytes, bytes);
     track->twice_bytes = min_u64(track->twice_bytes, bytes);
-    value = worth(domain, track, host, (bytes - track->twice_bytes) / host->page_bytes);
+    value = worth(domain, track, host, false, (bytes - track->twice_bytes) / host->page_bytes);
     if (domain->merge_state == MERGE_OFF)
         track->open = false;
     else if (!track->open)
@@ -117,8 +121,8 @@ contribution(const DomainSample *domain, const DomainTrack *track)
 
 /* One open debt, added to the sum. */
 static void
-add_open(const HostSample *host, const DomainSample *domain, DomainTrack *track, Debt *debt,
-         DomainPlan *part)
+add_open(const HostSample *host, const DomainSample *domain, bool is_alone, DomainTrack *track,
+         Debt *debt, DomainPlan *part)
 {
     uint64_t bytes = sample_guest_bytes(domain, 0);
     uint64_t open = mergeable_pages(host, domain, sat_sub(bytes, track->twice_bytes));
@@ -127,15 +131,27 @@ add_open(const HostSample *host, const DomainSample *domain, DomainTrack *track,
     part->debt_pages = open;
     debt->open_pages = sat_add(debt->open_pages, open);
     debt->unseen_pages = sat_add(debt->unseen_pages, unseen);
-    track->open_value = worth(domain, track, host, open);
+    track->open_value = worth(domain, track, host, is_alone, open);
     debt->open_value = sat_add(debt->open_value, track->open_value);
-    debt->unseen_value = sat_add(debt->unseen_value, worth(domain, track, host, unseen));
+    debt->unseen_value = sat_add(debt->unseen_value, worth(domain, track, host, is_alone, unseen));
+}
+
+/* Whether there is one domain only that may merge. */
+static bool
+is_one(const Sample *sample)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sample->n && n < 2; i++)
+        n += sample->domains[i].mergeable_bp > 0 && sample->domains[i].merge_state != MERGE_OFF;
+    return n == 1;
 }
 
 Debt
 debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
     const HostSample *host = &sample->host;
+    bool is_alone = is_one(sample);
     Debt debt = { 0 };
 
     for (size_t i = 0; i < sample->n; i++) {
@@ -147,7 +163,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
         track->open_value = 0;
         part->mergeable_pages = mergeable_pages(host, domain, sample_guest_bytes(domain, 0));
         if (track->open)
-            add_open(host, domain, track, &debt, part);
+            add_open(host, domain, is_alone, track, &debt, part);
         part->reason = contribution(domain, track);
         debt.incomplete = debt.incomplete || part->reason == REASON_FACT_MISSING;
         debt.mergeable_pages = sat_add(debt.mergeable_pages, part->mergeable_pages);

@@ -29,10 +29,12 @@
 #include "policy/boot.h"
 #include "policy/cpu_window.h"
 #include "policy/debt.h"
+#include "policy/match.h"
 #include "policy/pass.h"
 #include "policy/pressure.h"
 #include "policy/price.h"
 #include "policy/probe.h"
+#include "policy/reach.h"
 #include "policy/rule.h"
 #include "policy/yield.h"
 
@@ -52,6 +54,7 @@
 
 #define TICK_BURST_MIN_US (20 * US_PER_MS)
 #define TICK_BURST_US     (250 * US_PER_MS)
+#define TICK_BOOTING_US   (500 * US_PER_MS)
 #define TICK_SETTLE_US    (500 * US_PER_MS)
 #define TICK_MAINTAIN_US  (10 * US_PER_S)
 #define TICK_REST_US      (10 * US_PER_S)
@@ -84,7 +87,7 @@ measure_cost(KsmAuto *a, const HostSample *host)
     if (!is_known(scanned) || !is_known(cpu_us))
         return;
     if (is_known(a->last_scanned) && scanned >= a->last_scanned &&
-        scanned - a->last_scanned < PASS_COST_PAGES)
+        scanned - a->last_scanned < REACH_COST_PAGES)
         return;
     if (is_known(a->last_scanned) && scanned > a->last_scanned && cpu_us > a->last_cpu_us) {
         now_ns = mul_div(cpu_us - a->last_cpu_us, 1000, scanned - a->last_scanned);
@@ -181,22 +184,15 @@ is_due(const Outlook *outlook)
     return outlook->debt.open_value > 0 && outlook->left == 0;
 }
 
-/* Whether new memory may have its equals among what has none yet rather than among the merged.
- * @new_pages are those without records. */
-static bool
-is_unmerged(const HostSample *host, uint64_t new_pages)
+static void
+begin_pass(const Sample *sample, PolicyState *state, const Debt *debt)
 {
-    uint64_t unmerged =
-        sat_add(known_or(host->ksm.pages_unshared, 0), known_or(host->ksm.pages_volatile, 0));
+    Match *match = &state->ksm_auto.match;
+    bool merges = debt->unseen_pages < debt->open_pages / 2;
+    bool closing = merges && match_needs_all(&sample->host, debt, match, 0);
 
-    return sat_add(unmerged, new_pages) > ksm_merged_pages(&host->ksm);
-}
-
-/* Whether a pass that merges must skip nothing, from its very beginning. */
-static bool
-will_close(const HostSample *host, const Debt *debt)
-{
-    return is_known(host->knobs.smart_scan) && is_unmerged(host, debt->unseen_pages);
+    match_begin(&sample->host, debt, merges, closing, match);
+    pass_begin(sample, state, debt->unseen_pages, closing);
 }
 
 static void
@@ -211,8 +207,7 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     if (!pass_is_running(&a->pass) && (is_forced(host, a, owed) || is_due(outlook))) {
         a->kicked = false;
         price_paid(host, debt, &a->price);
-        pass_begin(sample, state, debt->unseen_pages,
-                   debt->unseen_pages < debt->open_pages / 2 && is_unmerged(host, 0));
+        begin_pass(sample, state, debt);
     }
     if (pass_is_running(&a->pass)) {
         plan_pass(conf, host, state, owed ? REASON_DEBT : REASON_TRIGGER, plan);
@@ -221,13 +216,15 @@ plan_burst(const PolicyConf *conf, const Sample *sample, PolicyState *state, con
     pass_ready(conf, &a->pass, plan);
     plan->ksm.reason = owed ? REASON_GATHERING : REASON_TRIGGER;
     plan->next_tick_us = TICK_BURST_US;
-    if (a->price.defers)
-        plan->ksm.reason = REASON_BOOTING;
-    else if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE)
-        plan->ksm.reason = REASON_CPU_PRESSURE;
     if (owed)
         plan->next_tick_us =
             clamp_u64(outlook->left / debt->open_value, TICK_BURST_MIN_US, TICK_BURST_US);
+    if (a->price.defers) {
+        plan->ksm.reason = REASON_BOOTING;
+        plan->next_tick_us = TICK_BOOTING_US;
+    } else if (owed && pressure_price_bp(conf, &state->pressure) > BP_ONE) {
+        plan->ksm.reason = REASON_CPU_PRESSURE;
+    }
 }
 
 /* Maintain, and rest where merging may pay again: probes, and ksmd parked between them. */
@@ -300,9 +297,10 @@ choose_phase(const PolicyConf *conf, const Sample *sample, KsmAuto *a, const Deb
         return;
     }
     if (a->phase == KSM_PHASE_BURST) {
-        probe_reset(conf, host, pass_cost_us(host, debt), &a->probe);
+        probe_reset(conf, host, reach_cost_us(host, debt), &a->probe);
         pass_stop(&a->pass);
         price_leave(&a->price);
+        match_drop(&a->match);
         enter(conf, a, KSM_PHASE_SETTLE, host);
     }
     since_us = sat_sub(host->now_us, a->phase_since_us);
@@ -356,7 +354,8 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     choose_phase(conf, sample, a, debt);
     price_defer(conf, host, state, debt, boot_wait);
     outlook.left = price_left(conf, host, state, debt);
-    pass_expect(&a->pass, debt->mergeable_pages, is_due(&outlook) && !will_close(host, debt));
+    pass_expect(&a->pass, debt->mergeable_pages,
+                is_due(&outlook) && !match_needs_all(host, debt, &a->match, debt->unseen_pages));
 
     plan->ksm.debt_pages = debt->open_pages;
     plan->ksm.cost_ns = a->cost_ns;

@@ -11,10 +11,8 @@
  *            ends with the pass, and leaves ksmd at the very beginning of the next. Where that is
  *            to begin at once it is not worth the looks
  *
- * How far the end is, is a guess: what is resident is not all mergeable, QEMU's own memory least of
- * all. How much of the expected there was is learnt from each pass for the next.
- *
- * That matters, because only a pass that began after memory came has certainly seen it. Should
+ * How far the end is, is a guess (reach.c). That matters, because only a pass that began after
+ * memory came has certainly seen it, and a guest that starts is put behind ksmd's place. Should
  * ksmd run over the end while cruising, the pass that it is in counts as begun at that moment.
  * Batches stay short, because a write to run waits for the end of one.
  *
@@ -26,17 +24,13 @@
  * sleep_millisecs was measured on Linux 6.18.
  */
 #include "policy/pass.h"
+#include "policy/match.h"
+#include "policy/reach.h"
 
 /* A pause that nobody waits for. */
 #define PARK_MS UINT64_C(3600000)
 /* Longest pause of a stretched pass, so that a changed budget acts soon. */
 #define SLEEP_MAX_MS UINT64_C(1000)
-/* Cost of a page before it has been measured here: between unique and merged. */
-#define COST_DEFAULT_NS UINT64_C(2500)
-/* What kinds of page cost, measured on Linux 6.18: the relations matter, not the figures. */
-#define MERGED_NS   170
-#define CHECKSUM_NS 1050
-#define UNIQUE_NS   5000
 /* A pass in which ksmd has used less than this in so long has nothing to scan. */
 #define STALL_US     (3 * US_PER_S)
 #define STALL_CPU_US (20 * US_PER_MS)
@@ -46,11 +40,6 @@
 #define STEP_BELOW_US (100 * US_PER_MS)
 /* A step is so many batches long: fewer steps, and still over soon. */
 #define STEP_BATCHES 4
-/* What is learnt of a pass is meant for the next one with a margin, a GiB at most, and within
- * bounds. */
-#define REACH_MARGIN_DIVISOR 20
-#define REACH_MARGIN_PAGES   UINT64_C(262144)
-#define REACH_MIN_BP         (BP_ONE / 4)
 /* A part of the pages so small may be skipped where none should. */
 #define SKIPPED_DIVISOR 256
 /* Looks at a pass: at least and at most so far apart. */
@@ -64,52 +53,11 @@
 /* Less CPU time than this does not say how fast ksmd gets on. */
 #define USED_MIN_US (5 * US_PER_MS)
 
-static uint64_t
-cost_ns(const KsmAuto *a)
-{
-    return a->cost_ns > 0 ? a->cost_ns : COST_DEFAULT_NS;
-}
-
-/* Pages that ksmd has come by since boot, whatever it did with them. */
-static uint64_t
-visited_pages(const HostSample *host)
-{
-    if (!is_known(host->ksm.pages_scanned))
-        return VALUE_UNKNOWN;
-    return sat_add(host->ksm.pages_scanned, known_or(host->ksm.pages_skipped, 0));
-}
-
-/* What a page has cost since these counts; before that can be told, in the passes before. */
-static uint64_t
-cost_since_ns(const HostSample *host, const KsmAuto *a, uint64_t before_visited,
-              uint64_t before_cpu_us)
-{
-    uint64_t visited = visited_pages(host);
-    uint64_t done = sat_sub(visited, before_visited);
-
-    if (!is_known(visited) || !is_known(before_visited) || !is_known(host->ksmd_cpu_us) ||
-        !is_known(before_cpu_us) || done < PASS_COST_PAGES)
-        return cost_ns(a);
-    return max_u64(mul_div(sat_sub(host->ksmd_cpu_us, before_cpu_us), 1000, done), 1);
-}
-
-uint64_t
-pass_cost_us(const HostSample *host, const Debt *debt)
-{
-    uint64_t seen_once = sat_sub(debt->open_pages, debt->unseen_pages);
-    uint64_t changing = sat_sub(known_or(host->ksm.pages_volatile, 0), seen_once);
-    uint64_t ns = mul_div(ksm_merging_pages(&host->ksm), MERGED_NS, 1);
-
-    ns = sat_add(ns, mul_div(known_or(host->ksm.pages_unshared, 0), UNIQUE_NS, 1));
-    ns = sat_add(ns, mul_div(seen_once, UNIQUE_NS, 1));
-    ns = sat_add(ns, mul_div(sat_add(changing, debt->unseen_pages), CHECKSUM_NS, 1));
-    return ns / 1000;
-}
-
 void
 pass_expect(Pass *pass, uint64_t pages, bool chained)
 {
     pass->chained = chained;
+    pass->told_pages = pages;
     pass->pages = max_u64(pass->pages, pages);
 }
 
@@ -145,15 +93,16 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
         return;
     /* ksmd is in this pass already, and may have skipped what the closing one must not. */
     pass->partial = closing && pass->early && has_skipped(host, pass);
-    pass->pages = sat_add(ksm_recorded_pages(&host->ksm), new_pages);
-    pass->stage = mul_div(pass->pages, cost_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
+    pass->pages = max_u64(sat_add(ksm_recorded_pages(&host->ksm), new_pages), pass->told_pages);
+    pass->first_pages = pass->pages;
+    pass->stage = mul_div(pass->pages, reach_page_ns(&state->ksm_auto), 1000) > STEP_BELOW_US
                       ? PASS_CRUISE
                       : PASS_STEP;
     pass->closing = closing;
     pass->step_visited = VALUE_UNKNOWN;
     pass->look_visited = VALUE_UNKNOWN;
     pass->scans = host->ksm.full_scans;
-    pass->visited = visited_pages(host);
+    pass->visited = pass->early ? pass->next_visited : reach_visited(host);
     pass->skipped = host->ksm.pages_skipped;
     pass->began_us = host->now_us;
     pass->began_cpu_us = host->ksmd_cpu_us;
@@ -165,7 +114,7 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
 static bool
 is_stalled(const HostSample *host, const Pass *pass)
 {
-    uint64_t visited = visited_pages(host);
+    uint64_t visited = reach_visited(host);
 
     /* One that has begun to scan may have been told to stand still. */
     if (is_known(visited) && is_known(pass->visited) && visited > pass->visited)
@@ -181,24 +130,11 @@ ends(const HostSample *host, const KsmAuto *a)
 {
     const Pass *pass = &a->pass;
     uint64_t elapsed_us = sat_sub(host->now_us, pass->began_us);
-    uint64_t expected_us = mul_div(pass->pages, cost_ns(a), 1000);
+    uint64_t expected_us = mul_div(pass->pages, reach_page_ns(a), 1000);
 
     if (is_known(host->ksm.full_scans) && is_known(pass->scans))
         return sat_sub(host->ksm.full_scans, pass->scans);
     return elapsed_us >= max_u64(STALL_US, mul_div(expected_us, BLIND_FACTOR, 1));
-}
-
-/* How much of what was expected has there been? */
-static void
-learn_reach(const HostSample *host, Pass *pass)
-{
-    uint64_t visited = visited_pages(host);
-
-    if (!is_known(visited) || !is_known(pass->visited) || pass->pages < PASS_COST_PAGES)
-        return;
-    visited = sat_sub(visited, pass->visited);
-    visited -= min_u64(visited / REACH_MARGIN_DIVISOR, REACH_MARGIN_PAGES);
-    pass->reach_bp = clamp_u64(mul_div(visited, BP_ONE, pass->pages), REACH_MIN_BP, BP_ONE);
 }
 
 uint64_t
@@ -207,11 +143,13 @@ pass_follow(const Sample *sample, PolicyState *state)
     KsmAuto *a = &state->ksm_auto;
     Pass *pass = &a->pass;
     bool ran_over = pass->stage == PASS_CRUISE;
+    bool has_missed;
     uint64_t ended;
 
     if (!pass_is_running(pass))
         return 0;
     ended = ends(&sample->host, a);
+    pass->next_visited = reach_next_visited(&sample->host, pass);
     if (ended == 0 && !is_stalled(&sample->host, pass))
         return 0;
     if (ended == 0) {
@@ -220,11 +158,13 @@ pass_follow(const Sample *sample, PolicyState *state)
     } else if (!pass->aligned) {
         ended--;
     } else if (ended == 1) {
-        learn_reach(&sample->host, pass);
+        reach_learn(&sample->host, pass);
     }
     pass->stage = PASS_PARKED;
     pass->aligned = true;
-    if (ended == 1 && pass->partial)
+    has_missed = ended == 1 && match_end(&sample->host, &a->match);
+    match_drop(&a->match);
+    if (ended == 1 && (pass->partial || has_missed))
         debt_pass_seen(state, sample->n);
     else if (ended > 0)
         debt_pass_ended(sample, state, ended);
@@ -234,26 +174,11 @@ pass_follow(const Sample *sample, PolicyState *state)
     return ended;
 }
 
-uint64_t
-pass_left_us(const HostSample *host, const KsmAuto *a, uint64_t share_bp)
-{
-    const Pass *pass = &a->pass;
-    uint64_t reach_bp = pass->reach_bp > 0 ? pass->reach_bp : BP_ONE;
-    uint64_t pages = mul_div(mul_div(pass->pages, reach_bp, BP_ONE), share_bp, BP_ONE);
-    uint64_t whole_us = mul_div(pages, cost_ns(a), 1000);
-    uint64_t visited = visited_pages(host);
-
-    if (is_known(visited) && is_known(pass->visited))
-        return mul_div(sat_sub(pages, sat_sub(visited, pass->visited)),
-                       cost_since_ns(host, a, pass->visited, pass->began_cpu_us), 1000);
-    return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
-}
-
 /* Pause that gives batches of @pages the share @duty_bp of a CPU. */
 static uint64_t
 pause_ms(const KsmAuto *a, uint64_t pages, uint64_t duty_bp)
 {
-    uint64_t batch_us = mul_div(pages, cost_ns(a), 1000);
+    uint64_t batch_us = mul_div(pages, reach_page_ns(a), 1000);
 
     if (duty_bp >= BP_ONE)
         return 0;
@@ -273,7 +198,7 @@ wall_us(const HostSample *host, const Pass *pass, uint64_t cpu_us, uint64_t duty
 }
 
 static void
-plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, uint64_t duty_bp,
+plan_cruise(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t duty_bp,
             uint64_t remaining_us, Plan *plan)
 {
     /* Half of the way, as the pages to come may cost less than those before. */
@@ -281,6 +206,7 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, const KsmAuto *a, ui
     uint64_t look_us = host->now_us == a->pass.began_us ? LOOK_FIRST_US : LOOK_MAX_US;
     bool is_led = remaining_us > 0 && !a->pass.chained;
 
+    a->pass.look_visited = reach_visited(host);
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
     plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);
@@ -297,7 +223,7 @@ static uint64_t
 step_left_us(const HostSample *host, const Pass *pass, uint64_t pages)
 {
     uint64_t since_us = sat_sub(host->now_us, pass->step_us);
-    uint64_t done = sat_sub(visited_pages(host), pass->step_visited);
+    uint64_t done = sat_sub(reach_visited(host), pass->step_visited);
 
     return done > 0 ? mul_div(since_us, sat_sub(pages, done), done) : since_us;
 }
@@ -309,7 +235,7 @@ step_left_us(const HostSample *host, const Pass *pass, uint64_t pages)
 static bool
 is_step_over(const HostSample *host, const Pass *pass, uint64_t pages)
 {
-    uint64_t visited = visited_pages(host);
+    uint64_t visited = reach_visited(host);
 
     return !is_known(visited) || !is_known(pass->step_visited) || visited == pass->look_visited ||
            sat_sub(visited, pass->step_visited) >= pages;
@@ -324,10 +250,10 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
               Plan *plan)
 {
     Pass *pass = &a->pass;
-    uint64_t visited = visited_pages(host);
+    uint64_t visited = reach_visited(host);
     uint64_t pages = step_pages(conf);
     /* The pages that follow are more like those of the last step than like the average. */
-    uint64_t page_ns = cost_since_ns(host, a, pass->step_visited, pass->step_cpu_us);
+    uint64_t page_ns = reach_page_ns_since(host, a, pass->step_visited, pass->step_cpu_us);
     uint64_t cpu_us = mul_div(pages, page_ns, 1000);
     uint64_t step_us = mul_div(cpu_us, BP_ONE, plan->ksm.duty_bp);
     uint64_t look_us = remaining_us > 0 ? min_u64(remaining_us, step_us) : step_us;
@@ -353,7 +279,7 @@ plan_stepping(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64
 void
 pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t duty_bp, Plan *plan)
 {
-    uint64_t remaining_us = pass_left_us(host, a, BP_ONE);
+    uint64_t remaining_us = reach_left_us(host, a, BP_ONE);
 
     plan->ksm.duty_bp = duty_bp;
     if (duty_bp == 0) {

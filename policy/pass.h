@@ -5,9 +5,6 @@
 
 #include "policy/debt.h"
 
-/* A figure of cost needs this many pages, or the clock's grain shows in it. */
-#define PASS_COST_PAGES UINT64_C(1000)
-
 /**
  * pass_begin() - let ksmd go
  * @new_pages: pages that it has no records of yet
@@ -37,27 +34,8 @@ void pass_expect(Pass *pass, uint64_t pages, bool chained);
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);
 
-/**
- * pass_left_us() - CPU time that the running pass takes until it is so far
- * @share_bp: of what it is expected to look at
- *
- * Return: microseconds, from what its pages have cost; 0: it is so far.
- */
-uint64_t pass_left_us(const HostSample *host, const KsmAuto *a, uint64_t share_bp);
-
 /** pass_stop() - leave the pass that is running, wherever it is */
 void pass_stop(Pass *pass);
-
-/**
- * pass_cost_us() - CPU time that one whole pass will take about
- * @debt: what is owed
- *
- * From what each kind of page costs ksmd, so it tells more about a pass to come than the average
- * of the last one does.
- *
- * Return: microseconds.
- */
-uint64_t pass_cost_us(const HostSample *host, const Debt *debt);
 
 /**
  * pass_plan() - settings for a running pass

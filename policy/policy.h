@@ -47,14 +47,27 @@ typedef struct {
     uint64_t began_us;     /* CLOCK_MONOTONIC */
     uint64_t began_cpu_us; /* ksmd's run time when it began; VALUE_UNKNOWN */
     uint64_t pages;        /* pages that it is expected to look at */
-    uint64_t reach_bp;     /* of what was expected, the part that there was last; 0: not known */
+    uint64_t first_pages;  /* of those, what was expected when it began */
+    uint64_t told_pages;   /* pages of all domains that may be merged, as was told last */
+    uint64_t absent;       /* of what the last pass expected, pages that there were not */
     uint64_t visited;      /* pages_scanned and pages_skipped when it began; VALUE_UNKNOWN */
     uint64_t skipped;      /* pages_skipped when it began; VALUE_UNKNOWN */
+    uint64_t next_visited; /* as visited, when the one that began early did so, about */
     uint64_t step_visited; /* as visited, when the last step was made */
     uint64_t step_cpu_us;  /* run time of ksmd then */
-    uint64_t look_visited; /* as visited, at the last look during steps */
+    uint64_t look_visited; /* as visited, at the last look */
     uint64_t step_us;      /* CLOCK_MONOTONIC of the last step */
 } Pass;
+
+/* Where memory that was merged lately had its equals; see match.c. */
+typedef struct {
+    bool joins;      /* among pages that were merged before */
+    bool risks;      /* the pass that is running, or the last one, skips pages that may be equals */
+    uint64_t due;    /* pages that the running one is to merge; 0: nothing is learnt from it */
+    uint64_t merged; /* merged pages when it began */
+    uint64_t shared; /* KSM pages then */
+    uint64_t kept_bp; /* of what was due when that was learnt last, the part that was merged */
+} Match;
 
 /* Looking for memory that has changed, at intervals that depend on what that brings. */
 typedef struct {
@@ -131,6 +144,7 @@ typedef struct {
     uint64_t last_cpu_us;    /* ksmd's run time then */
     uint64_t cost_ns;        /* smoothed cost of one scanned page; 0: not measured yet */
     Pass pass;
+    Match match;
     Probe probe;
 } KsmAuto;
 

@@ -28,12 +28,15 @@
 #include "policy/price.h"
 #include "policy/pass.h"
 #include "policy/pressure.h"
+#include "policy/reach.h"
 
 #define MIB UINT64_C(1048576)
 /* Growth is looked at over at least so long: figures of processes come in steps. */
 #define GROWTH_SPAN_US (2 * US_PER_S / 5)
-/* Factor of the price while nothing grows, and the largest. */
+/* Factor of the price while nothing grows, the least while something does, as what comes during a
+ * pass wants another one, and the largest. */
 #define STILL_BP   (BP_ONE / 4)
+#define COMING_BP  (BP_ONE / 2)
 #define GROWING_BP (4 * BP_ONE)
 /* Fewer pages than this say nothing of what a pass brings. */
 #define DUE_MIN_PAGES UINT64_C(1000)
@@ -75,12 +78,12 @@ price_paid(const HostSample *host, const Debt *debt, Price *price)
     uint64_t due = sat_sub(debt->open_value, debt->unseen_value);
 
     price->waited = 0;
-    price->second = !price->second && debt->unseen_value > debt->open_value / 2;
+    price->second = debt->unseen_value > debt->open_value / 2;
     price->deferred_us = 0;
     price->due = due >= DUE_MIN_PAGES ? due : 0;
     price->merged = ksm_merged_pages(&host->ksm);
     price->cpu_us = host->ksmd_cpu_us;
-    price->pass_us = pass_cost_us(host, debt);
+    price->pass_us = reach_cost_us(host, debt);
     price->pass_pages = debt->mergeable_pages;
 }
 
@@ -97,7 +100,7 @@ learn_cost(const HostSample *host, Price *price)
         !is_known(host->ksmd_cpu_us) || !is_known(price->cpu_us))
         return;
     dear_bp = clamp_u64(mul_div(took_us, BP_ONE, price->pass_us), BP_ONE, DEAR_MAX_BP);
-    price->dear_bp = price->dear_bp == 0 ? dear_bp : (3 * price->dear_bp + dear_bp) / 4;
+    price->dear_bp = (3 * max_u64(price->dear_bp, BP_ONE) + dear_bp) / 4;
 }
 
 static void
@@ -172,10 +175,10 @@ expected_bp(const Price *price, const Debt *debt)
 static uint64_t
 growth_factor_bp(const Price *price, const Debt *debt)
 {
-    uint64_t factor_bp = min_u64(sat_add(STILL_BP, growth_bp(price, debt)), GROWING_BP);
+    uint64_t factor_bp = min_u64(sat_add(COMING_BP, growth_bp(price, debt)), GROWING_BP);
 
     if (is_still(price, debt))
-        return factor_bp;
+        return STILL_BP;
     return mul_div(factor_bp, BP_ONE, expected_bp(price, debt));
 }
 
@@ -193,7 +196,7 @@ pass_price(const PolicyConf *conf, const HostSample *host, const PolicyState *st
 {
     const Price *price = &state->ksm_auto.price;
     uint64_t pages_per_us = mul_div(conf->cpu_price, MIB, host->page_bytes);
-    uint64_t full = mul_div(pass_cost_us(host, debt), pages_per_us, 1);
+    uint64_t full = mul_div(reach_cost_us(host, debt), pages_per_us, 1);
 
     if (price->dear_bp > 0)
         full = mul_div(full, price->dear_bp, BP_ONE);

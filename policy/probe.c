@@ -22,6 +22,7 @@
  */
 #include "policy/probe.h"
 #include "policy/pass.h"
+#include "policy/reach.h"
 #include "policy/yield.h"
 
 /* The first probe after a burst; those that follow find their own distance. */
@@ -192,7 +193,7 @@ probe_left_us(const HostSample *host, const KsmAuto *a)
 {
     uint64_t due = due_bp(host, &a->probe);
 
-    return due < BP_ONE && pass_is_running(&a->pass) ? pass_left_us(host, a, due) : UINT64_MAX;
+    return due < BP_ONE && pass_is_running(&a->pass) ? reach_left_us(host, a, due) : UINT64_MAX;
 }
 
 bool

@@ -15,14 +15,14 @@
 #define MIB        (UINT64_C(1) << 20)
 #define U          VALUE_UNKNOWN
 
-/* One domain of 100 MiB, and the ledger of its debt. */
+/* A domain of 100 MiB, one that has no memory yet, and the ledgers of their debts. */
 typedef struct {
     PolicyConf conf;
     PolicyState state;
     HostSample host;
-    DomainSample domain;
-    DomainTrack track;
-    DomainPlan part;
+    DomainSample domains[2];
+    DomainTrack tracks[2];
+    DomainPlan parts[2];
 } One;
 
 static void
@@ -31,19 +31,22 @@ one_init(One *one)
     memset(one, 0, sizeof(*one));
     policy_conf_default(&one->conf);
     one->host = (HostSample){ .cpus = 1, .page_bytes = PAGE_BYTES, .has_ksm = true };
-    one->domain = (DomainSample){ .key = 7,
-                                  .balloon_bytes = U,
-                                  .resident_bytes = 100 * MIB,
-                                  .mergeable_bp = BP_ONE,
-                                  .weight = 100 };
-    one->state.domains = &one->track;
+    one->domains[0] = (DomainSample){ .key = 7,
+                                      .balloon_bytes = U,
+                                      .resident_bytes = 100 * MIB,
+                                      .mergeable_bp = BP_ONE,
+                                      .weight = 100 };
+    one->domains[1] = one->domains[0];
+    one->domains[1].key = 8;
+    one->domains[1].resident_bytes = 0;
+    one->state.domains = one->tracks;
 }
 
 static Debt
 update(One *one)
 {
-    Plan plan = { .domains = &one->part };
-    Sample sample = { one->host, &one->domain, 1 };
+    Plan plan = { .domains = one->parts };
+    Sample sample = { one->host, one->domains, 2 };
 
     return debt_update(&one->conf, &sample, &one->state, &plan);
 }
@@ -51,13 +54,13 @@ update(One *one)
 static void
 begin_pass(One *one)
 {
-    debt_pass_begins(&(Sample){ one->host, &one->domain, 1 }, &one->state);
+    debt_pass_begins(&(Sample){ one->host, one->domains, 2 }, &one->state);
 }
 
 static void
 end_passes(One *one, uint64_t passes)
 {
-    debt_pass_ended(&(Sample){ one->host, &one->domain, 1 }, &one->state, passes);
+    debt_pass_ended(&(Sample){ one->host, one->domains, 2 }, &one->state, passes);
 }
 
 static void
@@ -89,7 +92,7 @@ a_new_domain_is_owed_until_two_whole_passes_have_ended(void **unused)
     debt = update(&one);
     assert_int_equal(debt.open_pages, 25600);
     assert_int_equal(debt.unseen_pages, 25600);
-    assert_int_equal(one.part.reason, REASON_DEBT);
+    assert_int_equal(one.parts[0].reason, REASON_DEBT);
     whole_pass(&one);
     debt = update(&one);
     assert_int_equal(debt.open_pages, 25600);
@@ -98,7 +101,7 @@ a_new_domain_is_owed_until_two_whole_passes_have_ended(void **unused)
     debt = update(&one);
     assert_int_equal(debt.open_pages, 0);
     assert_int_equal(debt.mergeable_pages, 25600);
-    assert_int_equal(one.part.reason, REASON_CHURN_WATCH);
+    assert_int_equal(one.parts[0].reason, REASON_CHURN_WATCH);
 }
 
 static void
@@ -124,7 +127,7 @@ what_comes_during_a_pass_is_not_covered_by_it(void **unused)
     one_init(&one);
     update(&one);
     begin_pass(&one);
-    one.domain.resident_bytes = 200 * MIB;
+    one.domains[0].resident_bytes = 200 * MIB;
     update(&one);
     end_passes(&one, 1);
     whole_pass(&one);
@@ -144,16 +147,16 @@ growth_opens_the_debt_beyond_the_threshold_and_closes_near_nothing(void **unused
 
     one_covered(&one);
     most = one.conf.growth_kib * 1024;
-    one.domain.resident_bytes = 100 * MIB + most;
+    one.domains[0].resident_bytes = 100 * MIB + most;
     assert_true(update(&one).open_pages == 0);
-    one.domain.resident_bytes += PAGE_BYTES;
+    one.domains[0].resident_bytes += PAGE_BYTES;
     assert_int_equal(update(&one).open_pages, most / PAGE_BYTES + 1);
     /* What has come since is little, and would open no debt: it is owed all the same. */
     whole_pass(&one);
     whole_pass(&one);
-    one.domain.resident_bytes += most / 16 + PAGE_BYTES;
+    one.domains[0].resident_bytes += most / 16 + PAGE_BYTES;
     assert_int_equal(update(&one).open_pages, most / 16 / PAGE_BYTES + 1);
-    one.domain.resident_bytes -= PAGE_BYTES;
+    one.domains[0].resident_bytes -= PAGE_BYTES;
     assert_true(update(&one).open_pages == 0);
 }
 
@@ -164,9 +167,9 @@ memory_that_goes_and_comes_back_is_owed_again(void **unused)
     (void)unused;
 
     one_covered(&one);
-    one.domain.resident_bytes = 40 * MIB;
+    one.domains[0].resident_bytes = 40 * MIB;
     assert_true(update(&one).open_pages == 0);
-    one.domain.resident_bytes = 100 * MIB;
+    one.domains[0].resident_bytes = 100 * MIB;
     assert_int_equal(update(&one).open_pages, 60 * MIB / PAGE_BYTES);
 }
 
@@ -177,7 +180,7 @@ another_start_is_owed_whatever_the_last_one_was_paid(void **unused)
     (void)unused;
 
     one_covered(&one);
-    one.domain.key = 8;
+    one.domains[0].key = 9;
     assert_int_equal(update(&one).open_pages, 25600);
 }
 
@@ -209,14 +212,14 @@ only_what_may_be_merged_and_is_there_counts(void **unused)
         Debt debt;
 
         one_init(&one);
-        one.domain.resident_bytes = rows[i].resident_bytes;
-        one.domain.balloon_bytes = rows[i].balloon_bytes;
-        one.domain.mergeable_bp = rows[i].mergeable_bp;
-        one.domain.weight = rows[i].weight;
+        one.domains[0].resident_bytes = rows[i].resident_bytes;
+        one.domains[0].balloon_bytes = rows[i].balloon_bytes;
+        one.domains[0].mergeable_bp = rows[i].mergeable_bp;
+        one.domains[0].weight = rows[i].weight;
         debt = update(&one);
-        if (debt.open_value != rows[i].owed || one.part.reason != rows[i].reason)
+        if (debt.open_value != rows[i].owed || one.parts[0].reason != rows[i].reason)
             fail_msg("%s: %" PRIu64 " owed (%s)", rows[i].when, debt.open_value,
-                     reason_name(one.part.reason));
+                     reason_name(one.parts[0].reason));
     }
 }
 
@@ -249,12 +252,42 @@ memory_of_a_domain_that_shares_little_counts_little(void **unused)
         begin_pass(&one);
         end_passes(&one, 2);
         assert_int_equal(update(&one).open_value, 0);
-        one.domain.resident_bytes += rows[i].new_pages * PAGE_BYTES;
-        one.domain.merging_pages = rows[i].merging_pages;
-        one.domain.rmap_items = rows[i].rmap_items;
+        one.domains[0].resident_bytes += rows[i].new_pages * PAGE_BYTES;
+        one.domains[0].merging_pages = rows[i].merging_pages;
+        one.domains[0].rmap_items = rows[i].rmap_items;
         debt = update(&one);
         assert_int_equal(debt.open_pages, rows[i].new_pages);
         if (debt.open_value != rows[i].want_pages)
+            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, debt.open_value,
+                     rows[i].want_pages);
+    }
+}
+
+static void
+a_domain_that_is_alone_has_itself_to_share_with(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint32_t mergeable_bp; /* of the other */
+        uint32_t merge_state;
+        uint64_t want_pages; /* of 25600 */
+    } rows[] = {
+        { "another one may merge", BP_ONE, MERGE_AS_FOUND, 25600 },
+        { "the other is not mergeable", 0, MERGE_AS_FOUND, 25600 / 20 },
+        { "the other is switched off", BP_ONE, MERGE_OFF, 25600 / 20 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        One one;
+        Debt debt;
+
+        one_init(&one);
+        one.domains[1].mergeable_bp = rows[i].mergeable_bp;
+        one.domains[1].merge_state = rows[i].merge_state;
+        debt = update(&one);
+        assert_int_equal(debt.open_pages, 25600);
+        if (debt.open_value != rows[i].want_pages || debt.unseen_value != rows[i].want_pages)
             fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when, debt.open_value,
                      rows[i].want_pages);
     }
@@ -267,10 +300,10 @@ memory_that_is_not_known_for_a_while_changes_nothing(void **unused)
     (void)unused;
 
     one_covered(&one);
-    one.domain.resident_bytes = U;
+    one.domains[0].resident_bytes = U;
     assert_true(update(&one).open_pages == 0);
     whole_pass(&one);
-    one.domain.resident_bytes = 100 * MIB;
+    one.domains[0].resident_bytes = 100 * MIB;
     assert_true(update(&one).open_pages == 0);
 }
 
@@ -286,6 +319,7 @@ main(void)
         cmocka_unit_test(another_start_is_owed_whatever_the_last_one_was_paid),
         cmocka_unit_test(only_what_may_be_merged_and_is_there_counts),
         cmocka_unit_test(memory_of_a_domain_that_shares_little_counts_little),
+        cmocka_unit_test(a_domain_that_is_alone_has_itself_to_share_with),
         cmocka_unit_test(memory_that_is_not_known_for_a_while_changes_nothing),
     };
 

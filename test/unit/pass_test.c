@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* pass_test.c - one pass of ksmd: begun, led to its end, booked */
 #include "policy/pass.h"
+#include "policy/reach.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -278,37 +279,13 @@ what_there_was_of_the_expected_is_expected_of_the_next_pass(void **unused)
     pass_begin(&one.sample, &one.state, 400000, false);
     one.sample.host.ksm.pages_scanned = 200000;
     assert_int_equal(follow_after(&one, 500 * MS, 1), 1);
-    assert_in_range(one.state.ksm_auto.pass.reach_bp, BP_ONE * 47 / 100, BP_ONE / 2);
+    assert_int_equal(one.state.ksm_auto.pass.absent, 200000 + 200000 / 20);
     one.state.ksm_auto.pass.early = false;
     pass_begin(&one.sample, &one.state, 400000, false);
     one.sample.host.now_us += 450 * MS;
     one.sample.host.ksmd_cpu_us += 450 * MS;
     one.sample.host.ksm.pages_scanned += 180000;
     assert_true(plan_now(&one)->sleep_ms >= PARK); /* close to the end: brought to a halt */
-}
-
-static void
-the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib(void **unused)
-{
-    static const struct {
-        const char *when;
-        uint64_t pages; /* expected, and there */
-        uint64_t want_bp;
-    } rows[] = { { "4 GiB", 1048576, 9500 }, { "160 GiB", 41943040, 9937 } };
-    (void)unused;
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        One one;
-
-        one_init(&one);
-        one.sample.host.ksm.pages_scanned = 0;
-        pass_begin(&one.sample, &one.state, rows[i].pages, false);
-        one.sample.host.ksm.pages_scanned = rows[i].pages;
-        assert_int_equal(follow_after(&one, S, 1), 1);
-        if (one.state.ksm_auto.pass.reach_bp != rows[i].want_bp)
-            fail_msg("%s: %" PRIu64 ", want %" PRIu64, rows[i].when,
-                     one.state.ksm_auto.pass.reach_bp, rows[i].want_bp);
-    }
 }
 
 static void
@@ -375,11 +352,11 @@ what_a_pass_has_to_go_is_told_by_the_counter_or_else_by_time(void **unused)
 
         one.sample.host.ksm.pages_scanned = is_told ? 777 + rows[i].scanned : U;
         one.sample.host.ksmd_cpu_us = cpu_us + (is_told ? rows[i].scanned : 0);
-        if (pass_left_us(&one.sample.host, a, BP_ONE) != rows[i].left_us ||
-            pass_left_us(&one.sample.host, a, BP_ONE / 2) != rows[i].half_us)
+        if (reach_left_us(&one.sample.host, a, BP_ONE) != rows[i].left_us ||
+            reach_left_us(&one.sample.host, a, BP_ONE / 2) != rows[i].half_us)
             fail_msg("%s: %" PRIu64 ", %" PRIu64, rows[i].when,
-                     pass_left_us(&one.sample.host, a, BP_ONE),
-                     pass_left_us(&one.sample.host, a, BP_ONE / 2));
+                     reach_left_us(&one.sample.host, a, BP_ONE),
+                     reach_left_us(&one.sample.host, a, BP_ONE / 2));
     }
 }
 
@@ -455,7 +432,6 @@ main(void)
         cmocka_unit_test(a_step_is_looked_at_again_when_it_should_be_over),
         cmocka_unit_test(a_step_is_expected_to_take_as_long_as_the_one_before),
         cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
-        cmocka_unit_test(the_margin_is_a_part_of_a_pass_and_no_more_than_a_gib),
         cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
         cmocka_unit_test(what_a_pass_has_to_go_is_told_by_the_counter_or_else_by_time),

@@ -43,7 +43,7 @@ a_full_tick_finds_the_process_and_its_figures(void **state)
     assert_int_equal(fakeagent_web(agent)->plan.debt_pages, 5000);
     assert_int_equal(fakeagent_web(agent)->plan.reason, REASON_DEBT);
     assert_int_equal(agent->plan.ksm.debt_pages, 5000);
-    assert_int_equal(agent->plan.ksm.reason, REASON_DEBT);
+    assert_int_equal(agent->plan.ksm.reason, REASON_GATHERING); /* of one domain alone */
     assert_true(fakeagent_web(agent)->track.open);
     assert_int_equal(agent->tick.late, 0);
 }
