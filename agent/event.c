@@ -24,8 +24,8 @@
 #define FACTS_DELAY_MS 100
 /* How far one source may be behind another. */
 #define LATE_US 10000000
-/* A start is several events: its guest is let go, and others tell of it as well. */
-#define START_US 1000000
+/* A start is several events, seconds apart: others tell of it as well, and its guest is let go. */
+#define START_US 10000000
 
 typedef struct {
     EventWatcher watcher; /* NULL: unwatched while others were being told */
@@ -285,13 +285,15 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
     return event->kind;
 }
 
-/* Whether an event that asks for scanning is but the start of a domain. */
+/* Whether an event that asks for scanning belongs to the start of a domain. */
 static bool
 is_start(const Agent *agent, const Event *event, uint64_t now_us)
 {
     const Domain *domain;
 
-    if (!event->uuid)
+    if (event->kind == EVENT_CREATED)
+        return true;
+    if (event->kind == EVENT_KICK || !event->uuid)
         return false;
     domain = domain_table_get(&agent->domains, event->uuid);
     return !domain || now_us - domain->seen_us < START_US;

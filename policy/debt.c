@@ -79,7 +79,7 @@ debt_forget(DomainTrack *track)
 
 static void
 track_update(const PolicyConf *conf, const HostSample *host, const DomainSample *domain,
-             DomainTrack *track)
+             bool is_alone, DomainTrack *track)
 {
     uint64_t least_pages = conf->growth_kib * 1024 / host->page_bytes;
     uint64_t value;
@@ -96,7 +96,8 @@ track_update(const PolicyConf *conf, const HostSample *host, const DomainSample 
     track->begun_bytes = min_u64(track->begun_bytes, bytes);
     track->once_bytes = min_u64(track->once_bytes, bytes);
     track->twice_bytes = min_u64(track->twice_bytes, bytes);
-    value = worth(domain, track, host, false, (bytes - track->twice_bytes) / host->page_bytes);
+    value = worth(domain, track, host, is_alone && track->open,
+                  (bytes - track->twice_bytes) / host->page_bytes);
     if (domain->merge_state == MERGE_OFF)
         track->open = false;
     else if (!track->open)
@@ -159,7 +160,7 @@ debt_update(const PolicyConf *conf, const Sample *sample, PolicyState *state, Pl
         DomainTrack *track = &state->domains[i];
         DomainPlan *part = &plan->domains[i];
 
-        track_update(conf, host, domain, track);
+        track_update(conf, host, domain, is_alone, track);
         track->open_value = 0;
         part->mergeable_pages = mergeable_pages(host, domain, sample_guest_bytes(domain, 0));
         if (track->open)

@@ -192,6 +192,8 @@ begin_pass(const Sample *sample, PolicyState *state, const Debt *debt)
     bool closing = merges && match_needs_all(&sample->host, debt, match, 0);
 
     match_begin(&sample->host, debt, merges, closing, match);
+    if (state->ksm_auto.cleanup_us > 0)
+        match_drop(match); /* what goes with a domain is no loss of the pass */
     pass_begin(sample, state, debt->unseen_pages, closing);
 }
 
@@ -255,7 +257,7 @@ static void
 plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
 {
     pass_stop(&a->pass);
-    a->pass.aligned = false; /* ksmd goes where others send it */
+    pass_lose(&a->pass); /* ksmd goes where others send it */
     plan->next_tick_us = TICK_REST_US;
     plan->ksm.reason = reason;
     plan->ksm.knobs.run = KSM_RUN_STOP;
@@ -297,7 +299,8 @@ choose_phase(const PolicyConf *conf, const Sample *sample, KsmAuto *a, const Deb
         return;
     }
     if (a->phase == KSM_PHASE_BURST) {
-        probe_reset(conf, host, reach_cost_us(host, debt), &a->probe);
+        probe_reset(conf, host, reach_cost_us(host, debt), a->match.owes, &a->probe);
+        a->match.owes = false;
         pass_stop(&a->pass);
         price_leave(&a->price);
         match_drop(&a->match);

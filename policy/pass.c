@@ -18,13 +18,14 @@
  *
  * smart_scan skips pages that have stayed unique, which saves time while a guest still fills its
  * memory, but also keeps new pages from finding their equals among the old ones. So the pass that
- * is to merge what waits has it switched off.
+ * is to merge what waits has it switched off, if they may be there (match.c).
  *
  * Source: mm/ksm.c, ksm_scan_thread(), ksm_do_scan() and should_skip_rmap_item(); the wake-up by
  * sleep_millisecs was measured on Linux 6.18.
  */
 #include "policy/pass.h"
 #include "policy/match.h"
+#include "policy/price.h"
 #include "policy/reach.h"
 
 /* A pause that nobody waits for. */
@@ -68,10 +69,17 @@ pass_is_running(const Pass *pass)
 }
 
 void
+pass_lose(Pass *pass)
+{
+    pass->aligned = false;
+    pass->early = false;
+}
+
+void
 pass_stop(Pass *pass)
 {
-    /* Wherever ksmd stands now, it is not at the beginning of a pass. */
-    pass->aligned = pass->aligned && pass->stage == PASS_PARKED;
+    if (pass_is_running(pass))
+        pass_lose(pass);
     pass->stage = PASS_PARKED;
 }
 
@@ -101,8 +109,10 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
     pass->closing = closing;
     pass->step_visited = VALUE_UNKNOWN;
     pass->look_visited = VALUE_UNKNOWN;
+    pass->look_skipped = host->ksm.pages_skipped;
     pass->scans = host->ksm.full_scans;
-    pass->visited = pass->early ? pass->next_visited : reach_visited(host);
+    pass->begun_visited = reach_visited(host);
+    pass->visited = pass->early ? pass->next_visited : pass->begun_visited;
     pass->skipped = host->ksm.pages_skipped;
     pass->began_us = host->now_us;
     pass->began_cpu_us = host->ksmd_cpu_us;
@@ -117,7 +127,7 @@ is_stalled(const HostSample *host, const Pass *pass)
     uint64_t visited = reach_visited(host);
 
     /* One that has begun to scan may have been told to stand still. */
-    if (is_known(visited) && is_known(pass->visited) && visited > pass->visited)
+    if (is_known(visited) && is_known(pass->begun_visited) && visited > pass->begun_visited)
         return false;
     return sat_sub(host->now_us, pass->began_us) >= STALL_US && is_known(host->ksmd_cpu_us) &&
            is_known(pass->began_cpu_us) &&
@@ -157,20 +167,24 @@ pass_follow(const Sample *sample, PolicyState *state)
         ran_over = false;
     } else if (!pass->aligned) {
         ended--;
-    } else if (ended == 1) {
+    } else if (ended == 1 && a->cleanup_us == 0) {
         reach_learn(&sample->host, pass);
     }
     pass->stage = PASS_PARKED;
     pass->aligned = true;
     has_missed = ended == 1 && match_end(&sample->host, &a->match);
     match_drop(&a->match);
+    if (has_missed)
+        price_missed(&a->price);
     if (ended == 1 && (pass->partial || has_missed))
         debt_pass_seen(state, sample->n);
     else if (ended > 0)
         debt_pass_ended(sample, state, ended);
     pass->early = ran_over;
-    if (ran_over)
+    if (ran_over) {
+        pass->skipped = pass->look_skipped;
         debt_pass_begins(sample, state);
+    }
     return ended;
 }
 
@@ -207,6 +221,7 @@ plan_cruise(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t
     bool is_led = remaining_us > 0 && !a->pass.chained;
 
     a->pass.look_visited = reach_visited(host);
+    a->pass.look_skipped = host->ksm.pages_skipped;
     plan->ksm.knobs.pages_to_scan = conf->batch_pages;
     plan->ksm.knobs.sleep_ms = pause_ms(a, conf->batch_pages, duty_bp);
     plan->next_tick_us = clamp_u64(far_us, is_led ? LOOK_MIN_US : LOOK_OVER_US, look_us);

@@ -34,6 +34,9 @@ void pass_expect(Pass *pass, uint64_t pages, bool chained);
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);
 
+/** pass_lose() - ksmd may be anywhere from now on */
+void pass_lose(Pass *pass);
+
 /** pass_stop() - leave the pass that is running, wherever it is */
 void pass_stop(Pass *pass);
 

@@ -37,36 +37,37 @@ typedef enum {
 /* One pass of ksmd over everything, as far as it is followed. */
 typedef struct {
     PassStage stage;
-    bool aligned;          /* it began where a pass begins; else its end proves nothing */
-    bool early;            /* it has begun already, when the one before ran over its end */
-    bool chained;          /* the next begins where it ends, as things are now */
-    bool closing;          /* what waits was seen once: this pass merges it */
-    bool partial;          /* it began by skipping: what it saw once is not all merged by it */
-    unsigned beat;         /* 0 or 1; added to the pause, which wakes ksmd when it changes */
-    uint64_t scans;        /* full_scans when it began; VALUE_UNKNOWN: not told */
-    uint64_t began_us;     /* CLOCK_MONOTONIC */
-    uint64_t began_cpu_us; /* ksmd's run time when it began; VALUE_UNKNOWN */
-    uint64_t pages;        /* pages that it is expected to look at */
-    uint64_t first_pages;  /* of those, what was expected when it began */
-    uint64_t told_pages;   /* pages of all domains that may be merged, as was told last */
-    uint64_t absent;       /* of what the last pass expected, pages that there were not */
-    uint64_t visited;      /* pages_scanned and pages_skipped when it began; VALUE_UNKNOWN */
-    uint64_t skipped;      /* pages_skipped when it began; VALUE_UNKNOWN */
-    uint64_t next_visited; /* as visited, when the one that began early did so, about */
-    uint64_t step_visited; /* as visited, when the last step was made */
-    uint64_t step_cpu_us;  /* run time of ksmd then */
-    uint64_t look_visited; /* as visited, at the last look */
-    uint64_t step_us;      /* CLOCK_MONOTONIC of the last step */
+    bool aligned;           /* it began where a pass begins; else its end proves nothing */
+    bool early;             /* it has begun already, when the one before ran over its end */
+    bool chained;           /* the next begins where it ends, as things are now */
+    bool closing;           /* what waits was seen once, and this pass skips nothing */
+    bool partial;           /* it began by skipping: what it saw once is not all merged by it */
+    unsigned beat;          /* 0 or 1; added to the pause, which wakes ksmd when it changes */
+    uint64_t scans;         /* full_scans when it began; VALUE_UNKNOWN: not told */
+    uint64_t began_us;      /* CLOCK_MONOTONIC */
+    uint64_t began_cpu_us;  /* ksmd's run time when it began; VALUE_UNKNOWN */
+    uint64_t pages;         /* pages that it is expected to look at */
+    uint64_t first_pages;   /* of those, what was expected when it began */
+    uint64_t told_pages;    /* pages of all domains that may be merged, as was told last */
+    uint64_t absent;        /* of what the last pass expected, pages that there were not */
+    uint64_t begun_visited; /* pages_scanned and pages_skipped when it was begun; VALUE_UNKNOWN */
+    uint64_t visited;       /* as they were where ksmd came into it, if that was before */
+    uint64_t skipped;       /* pages_skipped when it began; VALUE_UNKNOWN */
+    uint64_t next_visited;  /* as visited, when the one that began early did so, about */
+    uint64_t step_visited;  /* as visited, when the last step was made */
+    uint64_t step_cpu_us;   /* run time of ksmd then */
+    uint64_t look_visited;  /* as visited, at the last look */
+    uint64_t look_skipped;  /* pages_skipped at the last look while cruising */
+    uint64_t step_us;       /* CLOCK_MONOTONIC of the last step */
 } Pass;
 
-/* Where memory that was merged lately had its equals; see match.c. */
+/* Whether what is to be merged has its equals among the merged; see match.c. */
 typedef struct {
-    bool joins;      /* among pages that were merged before */
     bool risks;      /* the pass that is running, or the last one, skips pages that may be equals */
+    bool owes;       /* such a pass has ended, and none that skipped nothing since */
     uint64_t due;    /* pages that the running one is to merge; 0: nothing is learnt from it */
     uint64_t merged; /* merged pages when it began */
-    uint64_t shared; /* KSM pages then */
-    uint64_t kept_bp; /* of what was due when that was learnt last, the part that was merged */
+    uint64_t kept_bp; /* of what was due last, the part that was merged; 0: too little to go by */
 } Match;
 
 /* Looking for memory that has changed, at intervals that depend on what that brings. */

@@ -33,10 +33,8 @@
 #define MIB UINT64_C(1048576)
 /* Growth is looked at over at least so long: figures of processes come in steps. */
 #define GROWTH_SPAN_US (2 * US_PER_S / 5)
-/* Factor of the price while nothing grows, the least while something does, as what comes during a
- * pass wants another one, and the largest. */
+/* Factor of the price while nothing grows, and the largest. */
 #define STILL_BP   (BP_ONE / 4)
-#define COMING_BP  (BP_ONE / 2)
 #define GROWING_BP (4 * BP_ONE)
 /* Fewer pages than this say nothing of what a pass brings. */
 #define DUE_MIN_PAGES UINT64_C(1000)
@@ -127,6 +125,13 @@ price_learn(const HostSample *host, uint64_t ended, Price *price)
 }
 
 void
+price_missed(Price *price)
+{
+    price->second = true;
+    price->due = 0;
+}
+
+void
 price_leave(Price *price)
 {
     price->second = false;
@@ -175,10 +180,10 @@ expected_bp(const Price *price, const Debt *debt)
 static uint64_t
 growth_factor_bp(const Price *price, const Debt *debt)
 {
-    uint64_t factor_bp = min_u64(sat_add(COMING_BP, growth_bp(price, debt)), GROWING_BP);
+    uint64_t factor_bp = min_u64(sat_add(STILL_BP, growth_bp(price, debt)), GROWING_BP);
 
     if (is_still(price, debt))
-        return STILL_BP;
+        return factor_bp;
     return mul_div(factor_bp, BP_ONE, expected_bp(price, debt));
 }
 

@@ -14,6 +14,7 @@
  * A probe that brings nothing, or less than yield_floor, doubles the time to the next, up to half
  * of churn_s (what this one sees change the next one merges); one that brings something halves it.
  * What one costs, as measured, comes first: the next one waits until cpu_idle has paid for as much.
+ * But for the first after a burst that has skipped pages (match.c): that is what the burst saved.
  *
  * A kernel that does not tell how far a pass is (pages_scanned) gets both passes at once.
  *
@@ -84,7 +85,8 @@ part_us(const Probe *probe)
 }
 
 void
-probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Probe *probe)
+probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, bool is_owed,
+            Probe *probe)
 {
     uint64_t first_us = min_u64(INTERVAL_FIRST_US, longest_us(conf, host));
     uint64_t cost_us = mul_div(pass_us, is_told(host) ? 1 : PASSES_BLIND, 1);
@@ -93,7 +95,7 @@ probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Pr
     *probe = (Probe){ .ended_us = host->now_us,
                       .cpu_us = VALUE_UNKNOWN,
                       .vain = max_u64(probe->vain, restless) };
-    probe->interval_us = max_u64(first_us, affordable_us(conf, cost_us));
+    probe->interval_us = is_owed ? first_us : max_u64(first_us, affordable_us(conf, cost_us));
     probe->parts = parts_of(host, pass_us, probe->interval_us);
 }
 

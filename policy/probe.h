@@ -8,8 +8,10 @@
 /**
  * probe_reset() - a burst has covered everything: start with short intervals again
  * @pass_us: CPU time that one pass over everything is expected to take
+ * @is_owed: the burst has skipped pages that have to be looked at, so the first probe comes soon
  */
-void probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, Probe *probe);
+void probe_reset(const PolicyConf *conf, const HostSample *host, uint64_t pass_us, bool is_owed,
+                 Probe *probe);
 
 /**
  * probe_advance() - go on with a probe, or begin one that is due

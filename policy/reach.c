@@ -105,6 +105,6 @@ reach_left_us(const HostSample *host, const KsmAuto *a, uint64_t share_bp)
 
     if (is_known(visited) && is_known(pass->visited))
         return mul_div(sat_sub(pages, sat_sub(visited, pass->visited)),
-                       reach_page_ns_since(host, a, pass->visited, pass->began_cpu_us), 1000);
+                       reach_page_ns_since(host, a, pass->begun_visited, pass->began_cpu_us), 1000);
     return sat_sub(whole_us, sat_sub(host->now_us, pass->began_us));
 }

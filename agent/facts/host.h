@@ -56,8 +56,8 @@ void host_done(HostFacts *facts);
 /**
  * host_read() - take a sample of the host
  * @facts:  from host_init()
- * @sample: filled but for @now_us, @initial, @triggers, @departures and @alarm, which are left
- *          alone
+ * @sample: filled but for @now_us, @initial, @triggers, @kicks, @departures and @alarm, which are
+ *          left alone
  *
  * Made for the event path: about two dozen small files, no search. A figure that this kernel does
  * not have, may not be read or makes no sense is VALUE_UNKNOWN; only @cpus and @page_bytes always

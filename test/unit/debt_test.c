@@ -293,6 +293,30 @@ a_domain_that_is_alone_has_itself_to_share_with(void **unused)
     }
 }
 
+/* It opens as any debt does, and is closed as soon as what is left is worth little. */
+static void
+the_debt_of_a_domain_that_is_alone_is_closed_early(void **unused)
+{
+    One one;
+    uint64_t most;
+    (void)unused;
+
+    one_covered(&one);
+    one.domains[1].mergeable_bp = 0;
+    most = one.conf.growth_kib * 1024;
+    one.domains[0].resident_bytes = 100 * MIB + most;
+    assert_false(one.tracks[0].open);
+    one.domains[0].resident_bytes += PAGE_BYTES;
+    assert_int_equal(update(&one).open_value, (most / PAGE_BYTES + 1) / 20);
+    whole_pass(&one);
+    whole_pass(&one);
+    /* A twentieth of that is more than a sixteenth of the threshold. */
+    one.domains[0].resident_bytes += most * 20 / 16 + 20 * PAGE_BYTES;
+    assert_true(update(&one).open_pages > 0);
+    one.domains[0].resident_bytes -= 20 * PAGE_BYTES;
+    assert_int_equal(update(&one).open_pages, 0);
+}
+
 static void
 memory_that_is_not_known_for_a_while_changes_nothing(void **unused)
 {
@@ -320,6 +344,7 @@ main(void)
         cmocka_unit_test(only_what_may_be_merged_and_is_there_counts),
         cmocka_unit_test(memory_of_a_domain_that_shares_little_counts_little),
         cmocka_unit_test(a_domain_that_is_alone_has_itself_to_share_with),
+        cmocka_unit_test(the_debt_of_a_domain_that_is_alone_is_closed_early),
         cmocka_unit_test(memory_that_is_not_known_for_a_while_changes_nothing),
     };
 

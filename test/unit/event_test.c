@@ -88,8 +88,13 @@ a_pass_begins_at_once_for_what_is_no_start(void **unused)
         { "it is told again", 0, { .kind = EVENT_CREATED, .uuid = "u1", .id = 1 }, false },
         { "it is let go", 0, { .kind = EVENT_CHANGED, .uuid = "u1", .id = 1 }, false },
         { "one that nobody knows yet", 0, { .kind = EVENT_CHANGED, .uuid = "u2", .id = 2 }, false },
-        { "it gets memory", 1000000, { .kind = EVENT_CHANGED, .uuid = "u1", .id = 1 }, true },
+        { "it is told again, late",
+          10000000,
+          { .kind = EVENT_CREATED, .uuid = "u1", .id = 1 },
+          false },
+        { "it gets memory", 10000000, { .kind = EVENT_CHANGED, .uuid = "u1", .id = 1 }, true },
         { "a kick", 0, { .kind = EVENT_KICK, .id = UNKNOWN }, true },
+        { "a kick for it", 0, { .kind = EVENT_KICK, .uuid = "u1", .id = 1 }, true },
     };
     (void)unused;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ksm_event_test.c - what mode auto decides in the moment of an event, and right after it */
-#include "policy/policy.h"
+#include "policy/pass.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -130,6 +130,80 @@ starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants(void **unu
     }
 }
 
+/* A domain that was seen once by a pass is to be merged, on a host that does not wait for it. */
+static void
+what_goes_with_a_domain_says_nothing_of_the_pass(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint32_t departures;
+        uint64_t want;
+    } rows[] = { { "nobody has left", 0, 25600 }, { "another one has left", 1, 0 } };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        uint64_t bytes = UINT64_C(25600) * 4096;
+        DomainTrack track = { 0 };
+        DomainPlan part;
+        Plan plan = { .domains = &part };
+        DomainSample domain = domain_sample_unknown();
+        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
+        PolicyConf conf;
+        PolicyState state;
+
+        policy_conf_default(&conf);
+        policy_init(&state);
+        state.domains = &track;
+        domain.key = 1;
+        domain.mergeable_bp = BP_ONE;
+        domain.resident_bytes = bytes;
+        sample.host.has_ksm = true;
+        sample.host.mem_total_bytes = UINT64_C(1) << 34;
+        sample.n = 0;
+        policy_decide(&conf, &sample, &state, &plan);
+        sample.n = 1;
+        track = (DomainTrack){ .key = 1, .open = true, .begun_bytes = bytes, .once_bytes = bytes };
+        sample.host.departures = rows[i].departures;
+        policy_decide(&conf, &sample, &state, &plan);
+        assert_true(pass_is_running(&state.ksm_auto.pass));
+        if (state.ksm_auto.match.due != rows[i].want)
+            fail_msg("%s: %" PRIu64 " are due", rows[i].when, state.ksm_auto.match.due);
+    }
+}
+
+/* While a guest comes up as others did, there is little to look at. */
+static void
+a_guest_that_comes_up_is_looked_at_twice_a_second(void **unused)
+{
+    DomainTrack track = { 0 };
+    DomainPlan part;
+    Plan plan = { .domains = &part };
+    DomainSample domain = domain_sample_unknown();
+    Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
+    PolicyConf conf;
+    PolicyState state;
+    (void)unused;
+
+    policy_conf_default(&conf);
+    policy_init(&state);
+    state.domains = &track;
+    domain.key = 1;
+    domain.started_us = 99 * S;
+    domain.mergeable_bp = BP_ONE;
+    domain.resident_bytes = UINT64_C(1) << 24;
+    sample.host.has_ksm = true;
+    sample.host.mem_total_bytes = UINT64_C(1) << 34;
+    sample.host.mem_available_bytes = UINT64_C(1) << 33;
+    sample.host.ksm.pages_unshared = 100000; /* which make a pass dear */
+    sample.n = 0;
+    policy_decide(&conf, &sample, &state, &plan);
+    sample.n = 1;
+    state.ksm_auto.boot_us = 10 * S;
+    policy_decide(&conf, &sample, &state, &plan);
+    assert_int_equal(plan.ksm.reason, REASON_BOOTING);
+    assert_int_equal(plan.next_tick_us, S / 2);
+}
+
 int
 main(void)
 {
@@ -137,6 +211,8 @@ main(void)
         cmocka_unit_test(the_end_of_a_pass_is_met_unless_the_next_is_due_already),
         cmocka_unit_test(a_kick_is_a_pass_at_once_whatever_is_owed),
         cmocka_unit_test(starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants),
+        cmocka_unit_test(what_goes_with_a_domain_says_nothing_of_the_pass),
+        cmocka_unit_test(a_guest_that_comes_up_is_looked_at_twice_a_second),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

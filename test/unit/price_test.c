@@ -66,9 +66,9 @@ a_pass_is_due_when_waiting_has_cost_as_much(void **unused)
     (void)unused;
 
     one_init(&one);
-    wait_for(&one, S, 25600); /* as much comes in a second as waits: 1.5 times the price */
+    wait_for(&one, S, 25600); /* as much comes in a second as waits: 1.25 times the price */
     assert_true(left(&one) > 0);
-    wait_for(&one, 2 * S / 5, 10240);
+    wait_for(&one, S / 5, 5120);
     assert_true(left(&one) > 0);
     wait_for(&one, S / 5, 5120);
     assert_int_equal(left(&one), 0);
@@ -107,8 +107,8 @@ while_memory_comes_fast_a_pass_has_to_be_worth_more(void **unused)
         uint64_t want_ms; /* of waiting, the price being paid in a second */
     } rows[] = {
         { "nothing comes", 0, 250 },
-        { "half of what waits", 12800, 1000 },
-        { "as much as waits", 25600, 1500 },
+        { "half of what waits", 12800, 750 },
+        { "as much as waits", 25600, 1250 },
         { "very much more", 2560000, 4000 },
     };
     (void)unused;
@@ -151,14 +151,14 @@ while_passes_bring_little_the_next_one_has_to_be_worth_more(void **unused)
         uint64_t merged;
         uint64_t want_ms;
     } rows[] = {
-        { "all that was due", 25600, 25600, 1500 },
-        { "more than that", 25600, 40000, 1500 },
-        { "half of it", 25600, 12800, 3000 },
-        { "nothing", 25600, 0, 12000 },
-        { "nothing, and more was due than waits now", 51200, 0, 12000 },
-        { "nothing of half as much as waits now", 12800, 0, 2666 },
-        { "nothing of a tenth", 2560, 0, 1643 },
-        { "too little was due to tell", 999, 0, 1500 },
+        { "all that was due", 25600, 25600, 1250 },
+        { "more than that", 25600, 40000, 1250 },
+        { "half of it", 25600, 12800, 2500 },
+        { "nothing", 25600, 0, 10000 },
+        { "nothing, and more was due than waits now", 51200, 0, 10000 },
+        { "nothing of half as much as waits now", 12800, 0, 2222 },
+        { "nothing of a tenth", 2560, 0, 1370 },
+        { "too little was due to tell", 999, 0, 1250 },
     };
     (void)unused;
 

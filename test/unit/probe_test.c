@@ -26,7 +26,7 @@ one_init(One *one)
     one->host.now_us = 1000 * S;
     one->host.page_bytes = 4096;
     one->a.yield.kib_per_s = VALUE_UNKNOWN;
-    probe_reset(&one->conf, &one->host, 1000, &one->a.probe);
+    probe_reset(&one->conf, &one->host, 1000, false, &one->a.probe);
 }
 
 /* What is news: more than counts as new memory. */
@@ -60,7 +60,7 @@ scan(One *one, uint64_t pages)
 static void
 begin_parts(One *one)
 {
-    probe_reset(&one->conf, &one->host, 800 * 1000, &one->a.probe);
+    probe_reset(&one->conf, &one->host, 800 * 1000, false, &one->a.probe);
     wait_for_part(one);
     assert_true(probe_advance(&one->conf, &one->host, 0, &one->a));
     scan(one, 1000);
@@ -173,10 +173,13 @@ the_first_probe_is_affordable_too(void **unused)
     (void)unused;
 
     one_init(&one);
-    probe_reset(&one.conf, &one.host, 3 * S, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 3 * S, false, &one.a.probe);
     assert_int_equal(one.a.probe.interval_us, 3 * S * BP_ONE / one.conf.cpu_idle_bp);
+    probe_reset(&one.conf, &one.host, 3 * S, true, &one.a.probe);
+    assert_int_equal(one.a.probe.interval_us, 30 * S); /* the burst has paid for it */
+    assert_int_equal(one.a.probe.parts, 1);
     one.host.ksm.pages_volatile = VALUE_UNKNOWN; /* two passes are a probe then */
-    probe_reset(&one.conf, &one.host, 3 * S, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 3 * S, false, &one.a.probe);
     assert_int_equal(one.a.probe.interval_us, 6 * S * BP_ONE / one.conf.cpu_idle_bp);
 }
 
@@ -187,7 +190,7 @@ a_pass_that_takes_long_is_cut_into_parts(void **unused)
     (void)unused;
 
     one_init(&one);
-    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 800 * 1000, false, &one.a.probe);
     assert_int_equal(one.a.probe.parts, 8);
     for (unsigned i = 1; i < 8; i++) {
         assert_int_equal(wait_for_part(&one), one.a.probe.interval_us / 8);
@@ -218,7 +221,7 @@ parts_are_half_a_minute_apart_at_least(void **unused)
 
         one_init(&one);
         one.conf.cpu_idle_bp = rows[i].cpu_idle_bp;
-        probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+        probe_reset(&one.conf, &one.host, 800 * 1000, false, &one.a.probe);
         if (one.a.probe.parts != rows[i].want)
             fail_msg("%u parts of %" PRIu64 " us, want %u", one.a.probe.parts,
                      one.a.probe.interval_us, rows[i].want);
@@ -235,7 +238,7 @@ a_part_ends_where_it_should(void **unused)
 
     one_init(&one);
     one.a.cost_ns = 100000;
-    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 800 * 1000, false, &one.a.probe);
     begin_us = one.host.now_us;
     interval_us = one.a.probe.interval_us;
     wait_for_part(&one);
@@ -306,12 +309,13 @@ what_changed_in_the_burst_already_is_no_news(void **unused)
 
     one_init(&one);
     one.host.ksm.pages_volatile = news(&one);
-    probe_reset(&one.conf, &one.host, 1000, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 1000, false, &one.a.probe);
     one.host.now_us += one.a.probe.interval_us;
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
     one.host.ksm.pages_volatile += 8 * news(&one);
     assert_false(end_pass(&one));
-    probe_reset(&one.conf, &one.host, 1000, &one.a.probe); /* a burst changes nothing in that */
+    probe_reset(&one.conf, &one.host, 1000, false,
+                &one.a.probe); /* a burst changes nothing in that */
     one.host.now_us += one.a.probe.interval_us;
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
     one.host.ksm.pages_volatile += 80 * news(&one);
@@ -326,7 +330,7 @@ a_kernel_that_does_not_tell_gets_both_passes_at_once(void **unused)
 
     one_init(&one);
     one.host.ksm.pages_scanned = VALUE_UNKNOWN;
-    probe_reset(&one.conf, &one.host, 800 * 1000, &one.a.probe);
+    probe_reset(&one.conf, &one.host, 800 * 1000, false, &one.a.probe);
     assert_int_equal(wait_for_part(&one), one.a.probe.interval_us);
     assert_true(probe_advance(&one.conf, &one.host, 0, &one.a));
     one.host.ksm.pages_volatile += 5 * news(&one);
