@@ -100,8 +100,8 @@ static const Knob rows[] = {
              "Growth of a domain's resident memory that counts as new memory to merge, and change "
              "that is followed up at once when it is seen."),
     ROW_UINT(cpu_price, "MiB times seconds", 1, 1000000, "600",
-             "How much waiting of mergeable memory one second of ksmd's CPU time is worth: 100 MiB "
-             "for a second, or 10 MiB for ten. Less merges sooner and costs more."),
+             "How much waiting of mergeable memory one second of ksmd's CPU time is worth: at 600, "
+             "600 MiB for a second, or 60 MiB for ten. Less merges sooner and costs more."),
     ROW_UINT(yield_floor, "MiB per CPU-second", 0, 1000000, "1",
              "Where a burst or a probe gains less than this for each second of ksmd's CPU time, "
              "net of KSM's own records, KSM rests, and only looks from time to time. Memory that "

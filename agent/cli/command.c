@@ -168,7 +168,7 @@ static const Command commands[] = {
     {
         .name = "kick",
         .arguments = "",
-        .help = "Scan now, as after the start of a domain",
+        .help = "Scan everything once, now",
         .details = "Prints the settings after the kick.",
         .run = kick_run,
     },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* kick.c - "virtksm kick": scan now, as after the start of a domain */
+/* kick.c - "virtksm kick": scan everything once, now */
 #include "agent/cli/call.h"
 #include "agent/cli/command.h"
 #include "agent/cli/result.h"
