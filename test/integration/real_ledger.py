@@ -156,8 +156,10 @@ class Overhead(LedgerTestCase):
         one = self.domain("places", memory_mib=97, content={"common": 16, "free": 24}).start()
         one.set_balloon(81)
         self.wait_measured(daemon, one)
-        wait_until(lambda: row_of(daemon.ask("report"), one)["guest_free_bytes"] is not None and
-                   row_of(daemon.ask("report"), one)["ballooned_bytes"] == 16 * MIB,
+        # 16 MiB of what was free are the balloon's. What the guest tells of it is of another moment
+        # than what the host sees, until both stand still.
+        wait_until(lambda: row_of(daemon.ask("report"), one)["ballooned_bytes"] == 16 * MIB and
+                   abs((row_of(daemon.ask("report"), one)["guest_free_bytes"] or 0) - 8 * MIB) < 4 * MIB,
                    lambda: "balloon and statistics in %s" % daemon.ask("report"), 30)
         report = daemon.ask("report")
         row = row_of(report, one)
@@ -167,7 +169,6 @@ class Overhead(LedgerTestCase):
         # 16 MiB are content and 8 of what was free are left; the rest was never written.
         self.assertAlmostEqual(row["untouched_bytes"], (97 - 16 - 24 - 4) * MIB, delta=6 * MIB)
         print("free in the guest, but held: %.1f MiB" % (row["guest_free_bytes"] / MIB))
-        self.assertAlmostEqual(row["guest_free_bytes"], 8 * MIB, delta=4 * MIB)
 
 
 class Churn(LedgerTestCase):
