@@ -112,6 +112,10 @@ parse(Originals *originals, const char *text, gsize len, GError **error)
     g_autofree char *boot_id = NULL;
     bool is_old;
 
+    /* GLib drops the last one of each line, so that a value would change from save to save. */
+    if (memchr(text, '\r', len))
+        return report_damage(originals,
+                             "it has carriage returns, which this program does not write", error);
     if (!g_key_file_load_from_data(entries, text, len, G_KEY_FILE_NONE, &fault))
         return report_damage(originals, fault->message, error);
     version = g_key_file_get_string(entries, OWN_GROUP, "version", NULL);

@@ -107,6 +107,9 @@ damage_is_told_with_its_cause_and_what_to_do(void **state)
         { "no version", "[originals]\nboot_id=" RECORDPLACE_BOOT "\n", NULL, "version (none)" },
         { "newer version", "[originals]\nversion=2\nboot_id=" RECORDPLACE_BOOT "\n", NULL,
           "version 2" },
+        { "lines that end as on other systems",
+          "[originals]\r\nversion=1\r\nboot_id=" RECORDPLACE_BOOT "\r\n[ksm]\r\nrun=0\r\n", NULL,
+          "carriage returns" },
         { "no boot", "[originals]\nversion=1\n[ksm]\nrun=0\n", NULL, "which boot" },
     };
     const RecordPlace *place = *state;
