@@ -118,6 +118,8 @@ static void
 note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
 {
     a->forced -= (unsigned)min_u64(ended, a->forced);
+    if (ended == 1 && a->pass.partial && a->phase == KSM_PHASE_BURST)
+        price_missed(&a->price);
     if (ended > 0)
         price_learn(host, ended, &a->price);
     if (host->triggers > 0) {

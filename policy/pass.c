@@ -25,7 +25,6 @@
  */
 #include "policy/pass.h"
 #include "policy/match.h"
-#include "policy/price.h"
 #include "policy/reach.h"
 
 /* A pause that nobody waits for. */
@@ -153,15 +152,14 @@ pass_follow(const Sample *sample, PolicyState *state)
     KsmAuto *a = &state->ksm_auto;
     Pass *pass = &a->pass;
     bool ran_over = pass->stage == PASS_CRUISE;
-    bool has_missed;
     uint64_t ended;
 
     if (!pass_is_running(pass))
         return 0;
     ended = ends(&sample->host, a);
-    pass->next_visited = reach_next_visited(&sample->host, pass);
     if (ended == 0 && !is_stalled(&sample->host, pass))
         return 0;
+    pass->next_visited = reach_next_visited(&sample->host, pass);
     if (ended == 0) {
         ended = 2; /* nothing to scan: everything has been seen, as often as one likes */
         ran_over = false;
@@ -172,11 +170,10 @@ pass_follow(const Sample *sample, PolicyState *state)
     }
     pass->stage = PASS_PARKED;
     pass->aligned = true;
-    has_missed = ended == 1 && match_end(&sample->host, &a->match);
+    if (ended == 1 && match_end(&sample->host, &a->match))
+        pass->partial = true;
     match_drop(&a->match);
-    if (has_missed)
-        price_missed(&a->price);
-    if (ended == 1 && (pass->partial || has_missed))
+    if (ended == 1 && pass->partial)
         debt_pass_seen(state, sample->n);
     else if (ended > 0)
         debt_pass_ended(sample, state, ended);

@@ -41,7 +41,7 @@ typedef struct {
     bool early;             /* it has begun already, when the one before ran over its end */
     bool chained;           /* the next begins where it ends, as things are now */
     bool closing;           /* what waits was seen once, and this pass skips nothing */
-    bool partial;           /* it began by skipping: what it saw once is not all merged by it */
+    bool partial;           /* it has skipped: what it was to merge is not all merged by it */
     unsigned beat;          /* 0 or 1; added to the pause, which wakes ksmd when it changes */
     uint64_t scans;         /* full_scans when it began; VALUE_UNKNOWN: not told */
     uint64_t began_us;      /* CLOCK_MONOTONIC */

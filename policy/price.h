@@ -18,8 +18,8 @@ void price_paid(const HostSample *host, const Debt *debt, Price *price);
  */
 void price_learn(const HostSample *host, uint64_t ended, Price *price);
 
-/** price_missed() - a pass has skipped what it was to merge: it says nothing of the guests, and the
- * one that skips nothing belongs to it */
+/** price_missed() - a pass has skipped what it was to merge: that says nothing of the guests, and
+ * the one that skips nothing belongs to it */
 void price_missed(Price *price);
 
 /** price_leave() - nothing is owed any more: what was about the debt that was is over */

@@ -6,11 +6,53 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #define S          UINT64_C(1000000)
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* A host with half of its memory available, and a domain that may merge; nothing of it is known
+ * yet. */
+typedef struct {
+    PolicyConf conf;
+    PolicyState state;
+    DomainSample domain;
+    DomainTrack track;
+    DomainPlan part;
+    Plan plan;
+    Sample sample;
+} One;
+
+static void
+one_init(One *one)
+{
+    memset(one, 0, sizeof(*one));
+    policy_conf_default(&one->conf);
+    policy_init(&one->state);
+    one->state.domains = &one->track;
+    one->domain = domain_sample_unknown();
+    one->domain.key = 1;
+    one->domain.mergeable_bp = BP_ONE;
+    one->plan.domains = &one->part;
+    one->sample = (Sample){ { .now_us = 100 * S,
+                              .cpus = 4,
+                              .page_bytes = 4096,
+                              .has_ksm = true,
+                              .mem_total_bytes = UINT64_C(1) << 34,
+                              .mem_available_bytes = UINT64_C(1) << 33 },
+                            &one->domain,
+                            1 };
+}
+
+/* So many domains are there. */
+static void
+decide(One *one, size_t n)
+{
+    one->sample.n = n;
+    policy_decide(&one->conf, &one->sample, &one->state, &one->plan);
+}
 
 /* The pass of a start is under way, and a GiB has come in a second. */
 static void
@@ -29,35 +71,27 @@ the_end_of_a_pass_is_met_unless_the_next_is_due_already(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < ROWS(rows); i++) {
-        DomainTrack track = { 0 };
-        DomainPlan part;
-        Plan plan = { .domains = &part };
-        DomainSample domain = domain_sample_unknown();
-        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
-        PolicyConf conf;
-        PolicyState state;
+        HostSample *host;
+        One one;
 
-        policy_conf_default(&conf);
-        conf.cpu_price = 1;
-        policy_init(&state);
-        state.domains = &track;
-        domain.key = 1;
-        domain.mergeable_bp = BP_ONE;
-        sample.host.has_ksm = true;
-        sample.host.knobs.smart_scan = rows[i].smart_scan;
-        sample.host.triggers = 1;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.host.triggers = 0;
-        sample.host.now_us += S;
-        domain.resident_bytes = UINT64_C(1) << 30;
-        sample.host.now_us += S / 10;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.host.now_us += S;
-        domain.resident_bytes *= 2;
-        conf.cpu_price = rows[i].cpu_price;
-        policy_decide(&conf, &sample, &state, &plan);
-        if (state.ksm_auto.pass.stage == PASS_PARKED || state.ksm_auto.pass.chained != rows[i].want)
-            fail_msg("%s: the pass is in stage %d", rows[i].when, state.ksm_auto.pass.stage);
+        one_init(&one);
+        host = &one.sample.host;
+        one.conf.cpu_price = 1;
+        host->knobs.smart_scan = rows[i].smart_scan;
+        host->triggers = 1;
+        decide(&one, 1);
+        host->triggers = 0;
+        host->now_us += S;
+        one.domain.resident_bytes = UINT64_C(1) << 30;
+        host->now_us += S / 10;
+        decide(&one, 1);
+        host->now_us += S;
+        one.domain.resident_bytes *= 2;
+        one.conf.cpu_price = rows[i].cpu_price;
+        decide(&one, 1);
+        if (one.state.ksm_auto.pass.stage == PASS_PARKED ||
+            one.state.ksm_auto.pass.chained != rows[i].want)
+            fail_msg("%s: the pass is in stage %d", rows[i].when, one.state.ksm_auto.pass.stage);
     }
 }
 
@@ -79,33 +113,18 @@ a_kick_is_a_pass_at_once_whatever_is_owed(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < ROWS(rows); i++) {
-        DomainTrack track = { 0 };
-        DomainPlan part;
-        Plan plan = { .domains = &part };
-        DomainSample domain = domain_sample_unknown();
-        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
-        PolicyConf conf;
-        PolicyState state;
+        One one;
 
-        policy_conf_default(&conf);
-        conf.cpu_price = 1000000;
-        policy_init(&state);
-        state.domains = &track;
-        domain.key = 1;
-        domain.mergeable_bp = BP_ONE;
-        domain.resident_bytes = rows[i].resident;
-        sample.host.has_ksm = true;
-        sample.host.mem_total_bytes = UINT64_C(1) << 34;
-        sample.host.mem_available_bytes = UINT64_C(1) << 33;
-        sample.n = 0;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.n = 1;
-        sample.host.now_us += S;
-        sample.host.triggers = 1;
-        sample.host.kicks = rows[i].kicks;
-        policy_decide(&conf, &sample, &state, &plan);
-        if ((plan.ksm.duty_bp == BP_ONE) != rows[i].want)
-            fail_msg("%s: duty %" PRIu64, rows[i].event, plan.ksm.duty_bp);
+        one_init(&one);
+        one.conf.cpu_price = 1000000;
+        one.domain.resident_bytes = rows[i].resident;
+        decide(&one, 0);
+        one.sample.host.now_us += S;
+        one.sample.host.triggers = 1;
+        one.sample.host.kicks = rows[i].kicks;
+        decide(&one, 1);
+        if ((one.plan.ksm.duty_bp == BP_ONE) != rows[i].want)
+            fail_msg("%s: duty %" PRIu64, rows[i].event, one.plan.ksm.duty_bp);
     }
 }
 
@@ -113,20 +132,15 @@ a_kick_is_a_pass_at_once_whatever_is_owed(void **unused)
 static void
 starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants(void **unused)
 {
-    Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, NULL, 0 };
-    Plan plan = { 0 };
-    PolicyConf conf;
-    PolicyState state;
+    One one;
     (void)unused;
 
-    policy_conf_default(&conf);
-    policy_init(&state);
-    sample.host.has_ksm = true;
-    sample.host.triggers = 1;
+    one_init(&one);
+    one.sample.host.triggers = 1;
     for (unsigned half = 0; half < 3; half++) {
-        policy_decide(&conf, &sample, &state, &plan);
-        assert_int_equal(plan.ksm.duty_bp, half < 2 ? 0 : BP_ONE);
-        sample.host.now_us += S / 2;
+        decide(&one, 0);
+        assert_int_equal(one.plan.ksm.duty_bp, half < 2 ? 0 : BP_ONE);
+        one.sample.host.now_us += S / 2;
     }
 }
 
@@ -143,31 +157,19 @@ what_goes_with_a_domain_says_nothing_of_the_pass(void **unused)
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         uint64_t bytes = UINT64_C(25600) * 4096;
-        DomainTrack track = { 0 };
-        DomainPlan part;
-        Plan plan = { .domains = &part };
-        DomainSample domain = domain_sample_unknown();
-        Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
-        PolicyConf conf;
-        PolicyState state;
+        One one;
 
-        policy_conf_default(&conf);
-        policy_init(&state);
-        state.domains = &track;
-        domain.key = 1;
-        domain.mergeable_bp = BP_ONE;
-        domain.resident_bytes = bytes;
-        sample.host.has_ksm = true;
-        sample.host.mem_total_bytes = UINT64_C(1) << 34;
-        sample.n = 0;
-        policy_decide(&conf, &sample, &state, &plan);
-        sample.n = 1;
-        track = (DomainTrack){ .key = 1, .open = true, .begun_bytes = bytes, .once_bytes = bytes };
-        sample.host.departures = rows[i].departures;
-        policy_decide(&conf, &sample, &state, &plan);
-        assert_true(pass_is_running(&state.ksm_auto.pass));
-        if (state.ksm_auto.match.due != rows[i].want)
-            fail_msg("%s: %" PRIu64 " are due", rows[i].when, state.ksm_auto.match.due);
+        one_init(&one);
+        one.sample.host.mem_available_bytes = 0;
+        one.domain.resident_bytes = bytes;
+        decide(&one, 0);
+        one.track =
+            (DomainTrack){ .key = 1, .open = true, .begun_bytes = bytes, .once_bytes = bytes };
+        one.sample.host.departures = rows[i].departures;
+        decide(&one, 1);
+        assert_true(pass_is_running(&one.state.ksm_auto.pass));
+        if (one.state.ksm_auto.match.due != rows[i].want)
+            fail_msg("%s: %" PRIu64 " are due", rows[i].when, one.state.ksm_auto.match.due);
     }
 }
 
@@ -175,33 +177,18 @@ what_goes_with_a_domain_says_nothing_of_the_pass(void **unused)
 static void
 a_guest_that_comes_up_is_looked_at_twice_a_second(void **unused)
 {
-    DomainTrack track = { 0 };
-    DomainPlan part;
-    Plan plan = { .domains = &part };
-    DomainSample domain = domain_sample_unknown();
-    Sample sample = { { .now_us = 100 * S, .cpus = 4, .page_bytes = 4096 }, &domain, 1 };
-    PolicyConf conf;
-    PolicyState state;
+    One one;
     (void)unused;
 
-    policy_conf_default(&conf);
-    policy_init(&state);
-    state.domains = &track;
-    domain.key = 1;
-    domain.started_us = 99 * S;
-    domain.mergeable_bp = BP_ONE;
-    domain.resident_bytes = UINT64_C(1) << 24;
-    sample.host.has_ksm = true;
-    sample.host.mem_total_bytes = UINT64_C(1) << 34;
-    sample.host.mem_available_bytes = UINT64_C(1) << 33;
-    sample.host.ksm.pages_unshared = 100000; /* which make a pass dear */
-    sample.n = 0;
-    policy_decide(&conf, &sample, &state, &plan);
-    sample.n = 1;
-    state.ksm_auto.boot_us = 10 * S;
-    policy_decide(&conf, &sample, &state, &plan);
-    assert_int_equal(plan.ksm.reason, REASON_BOOTING);
-    assert_int_equal(plan.next_tick_us, S / 2);
+    one_init(&one);
+    one.domain.started_us = 99 * S;
+    one.domain.resident_bytes = UINT64_C(1) << 24;
+    one.sample.host.ksm.pages_unshared = 100000; /* which make a pass dear */
+    decide(&one, 0);
+    one.state.ksm_auto.boot_us = 10 * S;
+    decide(&one, 1);
+    assert_int_equal(one.plan.ksm.reason, REASON_BOOTING);
+    assert_int_equal(one.plan.next_tick_us, S / 2);
 }
 
 int

@@ -11,43 +11,7 @@
 
 #include <cmocka.h>
 
-#define MS  UINT64_C(1000)
-#define S   UINT64_C(1000000)
-#define MIB (UINT64_C(1) << 20)
-
-/* A domain of 100 MiB, on a host where a page costs 2.5 us. */
-typedef struct {
-    PolicyConf conf;
-    PolicyState state;
-    Sample sample;
-    DomainSample domain;
-    DomainTrack track;
-    Plan plan;
-} One;
-
-static void
-one_init(One *one)
-{
-    memset(one, 0, sizeof(*one));
-    policy_conf_default(&one->conf);
-    policy_init(&one->state);
-    one->domain = domain_sample_unknown();
-    one->domain.resident_bytes = 100 * MIB;
-    one->state.domains = &one->track;
-    one->state.ksm_auto.cost_ns = 2500;
-    one->state.ksm_auto.pass.aligned = true;
-    one->sample = (Sample){ { .now_us = 100 * S, .page_bytes = 4096 }, &one->domain, 1 };
-}
-
-/* So many passes end within that time of ksmd. */
-static uint64_t
-follow_after(One *one, uint64_t us, uint64_t scans)
-{
-    one->sample.host.now_us += us;
-    one->sample.host.ksmd_cpu_us += us;
-    one->sample.host.ksm.full_scans += scans;
-    return pass_follow(&one->sample, &one->state);
-}
+#include "test/support/onepass.h"
 
 /* A pass of 400000 pages ends after 420000, and ksmd is 20000 into the next. */
 static void
@@ -102,6 +66,49 @@ where_ksmd_is_lost_no_pass_has_begun_early(void **unused)
     assert_int_equal(one.state.ksm_auto.pass.visited, one.sample.host.ksm.pages_scanned);
 }
 
+/* Of what was skipped before the end, nothing was of the pass that began there. */
+static void
+a_pass_that_began_early_has_skipped_what_was_skipped_since_the_last_look(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t after_look;
+        bool partial;
+    } rows[] = { { "nothing", 0, false }, { "much", 100000, true } };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        One one;
+
+        one_init(&one);
+        one.sample.host.ksm.pages_skipped = 0;
+        pass_begin(&one.sample, &one.state, 400000, false);
+        one.sample.host.ksm.pages_skipped = 100000;
+        pass_plan(&one.conf, &one.sample.host, &one.state.ksm_auto, BP_ONE, &one.plan);
+        one.sample.host.ksm.pages_skipped += rows[i].after_look;
+        assert_int_equal(follow_after(&one, 100 * MS, 1), 1);
+        pass_begin(&one.sample, &one.state, 0, true);
+        if (one.state.ksm_auto.pass.partial != rows[i].partial)
+            fail_msg("%s was skipped since: it is %spartial", rows[i].when,
+                     rows[i].partial ? "not " : "");
+    }
+}
+
+static void
+what_is_not_there_since_a_domain_left_is_not_learnt(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksm.pages_scanned = 0;
+    pass_begin(&one.sample, &one.state, 400000, false);
+    one.state.ksm_auto.cleanup_us = one.sample.host.now_us;
+    one.sample.host.ksm.pages_scanned = 200000;
+    assert_int_equal(follow_after(&one, 500 * MS, 1), 1);
+    assert_int_equal(one.state.ksm_auto.pass.absent, 0);
+}
+
 static void
 a_pass_that_has_missed_what_it_was_to_merge_only_looks(void **unused)
 {
@@ -110,11 +117,10 @@ a_pass_that_has_missed_what_it_was_to_merge_only_looks(void **unused)
         uint64_t merged;
         uint64_t ends;
         uint64_t twice;
-        bool repeats;
     } rows[] = {
-        { "it has merged enough", 6000, 1, 100 * MIB, false },
-        { "it has merged little", 100, 1, 0, true },
-        { "two passes have ended", 100, 2, 100 * MIB, false },
+        { "it has merged enough", 6000, 1, 100 * MIB },
+        { "it has merged little", 100, 1, 0 },
+        { "two passes have ended", 100, 2, 100 * MIB },
     };
     (void)unused;
 
@@ -129,8 +135,7 @@ a_pass_that_has_missed_what_it_was_to_merge_only_looks(void **unused)
         *match = (Match){ .risks = true, .due = 10000, .kept_bp = 6000 };
         one.sample.host.ksm.pages_sharing = rows[i].merged;
         follow_after(&one, 100 * MS, rows[i].ends);
-        if (one.track.twice_bytes != rows[i].twice ||
-            one.state.ksm_auto.price.second != rows[i].repeats)
+        if (one.track.twice_bytes != rows[i].twice)
             fail_msg("%s: %" PRIu64 " bytes seen twice", rows[i].when, one.track.twice_bytes);
         assert_int_equal(match->due, 0);
     }
@@ -143,6 +148,8 @@ main(void)
         cmocka_unit_test(a_pass_that_began_early_is_so_far_already),
         cmocka_unit_test(a_pass_that_began_early_ends_when_there_is_nothing_to_scan),
         cmocka_unit_test(where_ksmd_is_lost_no_pass_has_begun_early),
+        cmocka_unit_test(a_pass_that_began_early_has_skipped_what_was_skipped_since_the_last_look),
+        cmocka_unit_test(what_is_not_there_since_a_domain_left_is_not_learnt),
         cmocka_unit_test(a_pass_that_has_missed_what_it_was_to_merge_only_looks),
     };
 

@@ -11,39 +11,9 @@
 
 #include <cmocka.h>
 
-#define S    UINT64_C(1000000)
-#define MS   UINT64_C(1000)
-#define MIB  (UINT64_C(1) << 20)
+#include "test/support/onepass.h"
+
 #define PARK UINT64_C(3600000)
-#define U    VALUE_UNKNOWN
-
-/* A host with one domain of 100 MiB. */
-typedef struct {
-    PolicyConf conf;
-    PolicyState state;
-    Sample sample;
-    DomainSample domain;
-    DomainTrack track;
-    Plan plan;
-} One;
-
-static void
-one_init(One *one)
-{
-    memset(one, 0, sizeof(*one));
-    policy_conf_default(&one->conf);
-    policy_init(&one->state);
-    one->domain = (DomainSample){ .key = 1, .balloon_bytes = U, .resident_bytes = 100 * MIB };
-    one->track = (DomainTrack){ .key = 1, .open = true };
-    one->state.domains = &one->track;
-    one->sample = (Sample){ .domains = &one->domain, .n = 1 };
-    one->sample.host = (HostSample){ .now_us = 100 * S, .cpus = 2, .page_bytes = 4096 };
-    one->sample.host.ksm.full_scans = 7;
-    one->sample.host.ksm.pages_scanned = U;
-    one->sample.host.knobs.smart_scan = 1;
-    one->state.ksm_auto.cost_ns = 2500;
-    one->state.ksm_auto.pass.aligned = true;
-}
 
 static const KsmKnobs *
 plan_now(One *one)
@@ -51,15 +21,6 @@ plan_now(One *one)
     one->plan.ksm.knobs = (KsmKnobs){ U, U, U, U, U, U };
     pass_plan(&one->conf, &one->sample.host, &one->state.ksm_auto, BP_ONE, &one->plan);
     return &one->plan.ksm.knobs;
-}
-
-static uint64_t
-follow_after(One *one, uint64_t us, uint64_t scans)
-{
-    one->sample.host.now_us += us;
-    one->sample.host.ksmd_cpu_us += us;
-    one->sample.host.ksm.full_scans += scans;
-    return pass_follow(&one->sample, &one->state);
 }
 
 static void

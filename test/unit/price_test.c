@@ -262,6 +262,23 @@ the_pass_that_merges_follows_when_nothing_comes_any_more(void **unused)
 }
 
 static void
+a_pass_that_missed_what_was_due_is_followed_at_once_and_says_nothing(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    wait_for(&one, S, 0);
+    one.debt.open_value = 51200; /* half of it has been seen */
+    price_paid(&one.host, &one.debt, &one.state.ksm_auto.price);
+    price_missed(&one.state.ksm_auto.price);
+    price_learn(&one.host, 1, &one.state.ksm_auto.price); /* nothing was merged */
+    assert_int_equal(one.state.ksm_auto.price.kept_bp, 0);
+    one.debt.unseen_value = 0;
+    assert_int_equal(left(&one), 0);
+}
+
+static void
 memory_that_comes_between_two_passes_has_its_own_pair(void **unused)
 {
     One one;
@@ -392,6 +409,7 @@ main(void)
         cmocka_unit_test(a_host_that_is_short_of_memory_does_not_wait),
         cmocka_unit_test(what_the_running_pass_merges_does_not_wait_for_the_next),
         cmocka_unit_test(the_pass_that_merges_follows_when_nothing_comes_any_more),
+        cmocka_unit_test(a_pass_that_missed_what_was_due_is_followed_at_once_and_says_nothing),
         cmocka_unit_test(memory_that_comes_between_two_passes_has_its_own_pair),
         cmocka_unit_test(a_pass_is_as_dear_as_passes_have_been),
         cmocka_unit_test(what_will_wait_for_less_than_two_passes_is_left_until_guests_are_up),
