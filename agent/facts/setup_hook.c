@@ -23,7 +23,7 @@
 /* What a script that calls it has in its text. */
 #define NAME "virtksm"
 /* Linked statically it has about 1 MB. */
-#define HOOK_MAX_BYTES (8u * 1024 * 1024)
+#define HOOK_MAX_BYTES (INT64_C(8) << 20)
 /* The lines of hundreds of processors stand before "btime". */
 #define PROC_STAT_BYTES (256u * 1024)
 #define START_FIELD     22
@@ -37,21 +37,23 @@ typedef struct {
     uint64_t ticks;   /* when it started, clock ticks since boot; VALUE_UNKNOWN */
 } Found;
 
+/* The file that @st is of. */
 static bool
-has_bytes(int root_fd, const char *path, const void *bytes, size_t size)
+has_bytes(int root_fd, const char *path, const struct stat *st, const void *bytes, size_t size)
 {
-    g_autofree char *content = g_malloc(HOOK_MAX_BYTES);
+    size_t most = (size_t)CLAMP(st->st_size, 1, HOOK_MAX_BYTES);
+    g_autofree char *content = g_malloc(most);
     size_t length;
 
-    return procfile_read_bytes(root_fd, path, content, HOOK_MAX_BYTES, &length) == PROCFILE_READ &&
+    return procfile_read_bytes(root_fd, path, content, most, &length) == PROCFILE_READ &&
            memmem(content, length, bytes, size);
 }
 
 /* With its NUL: "0.1.0" begins other versions too. */
 static bool
-has_mark(int root_fd, const char *path)
+has_mark(int root_fd, const char *path, const struct stat *st)
 {
-    return has_bytes(root_fd, path, MARK, sizeof(MARK));
+    return has_bytes(root_fd, path, st, MARK, sizeof(MARK));
 }
 
 static SetupHook
@@ -59,7 +61,7 @@ judge(int root_fd, const char *path, const struct stat *st)
 {
     if (!(st->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
         return SETUP_HOOK_NOT_EXECUTABLE;
-    return has_mark(root_fd, path) ? SETUP_HOOK_OURS : SETUP_HOOK_OTHER;
+    return has_mark(root_fd, path, st) ? SETUP_HOOK_OURS : SETUP_HOOK_OTHER;
 }
 
 static SetupHook
@@ -71,9 +73,9 @@ read_hook(int root_fd, uint64_t *ret_changed_s)
     if (fstatat(root_fd, SETUP_HOOK_PATH, &st, 0) == 0)
         hook = judge(root_fd, SETUP_HOOK_PATH, &st);
     else if (fstatat(root_fd, SETUP_ONLY_HOOK, &st, 0) == 0 &&
-             has_bytes(root_fd, SETUP_ONLY_HOOK, NAME, strlen(NAME)))
-        hook = has_mark(root_fd, SETUP_ONLY_HOOK) ? judge(root_fd, SETUP_ONLY_HOOK, &st)
-                                                  : SETUP_HOOK_SCRIPT;
+             has_bytes(root_fd, SETUP_ONLY_HOOK, &st, NAME, strlen(NAME)))
+        hook = has_mark(root_fd, SETUP_ONLY_HOOK, &st) ? judge(root_fd, SETUP_ONLY_HOOK, &st)
+                                                       : SETUP_HOOK_SCRIPT;
     *ret_changed_s = hook == SETUP_HOOK_ABSENT ? VALUE_UNKNOWN : (uint64_t)st.st_ctim.tv_sec;
     return hook;
 }
