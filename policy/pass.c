@@ -31,9 +31,11 @@
 #define PARK_MS UINT64_C(3600000)
 /* Longest pause of a stretched pass, so that a changed budget acts soon. */
 #define SLEEP_MAX_MS UINT64_C(1000)
-/* A pass in which ksmd has used less than this in so long has nothing to scan. */
-#define STALL_US     (3 * US_PER_S)
-#define STALL_CPU_US (20 * US_PER_MS)
+/* Where ksmd was to scan with at least this share of a CPU, and has used less than that in so long,
+ * there is nothing to scan. */
+#define STALL_DUTY_BP (BP_ONE / 20)
+#define STALL_US      (3 * US_PER_S)
+#define STALL_CPU_US  (20 * US_PER_MS)
 /* A kernel that does not tell the end of a pass: a multiple of the expected time is one. */
 #define BLIND_FACTOR 3
 /* Closer to the expected end than this, ksmd is led step by step. */
@@ -50,6 +52,8 @@
 /* A pass that may run on into the next, as it should be over or need not be led, is looked at so
  * often near its end. */
 #define LOOK_OVER_US (50 * US_PER_MS)
+/* A pass that cannot go on. */
+#define LOOK_STOPPED_US (1 * US_PER_S)
 /* Less CPU time than this does not say how fast ksmd gets on. */
 #define USED_MIN_US (5 * US_PER_MS)
 
@@ -115,22 +119,55 @@ pass_begin(const Sample *sample, PolicyState *state, uint64_t new_pages, bool cl
     pass->skipped = host->ksm.pages_skipped;
     pass->began_us = host->now_us;
     pass->began_cpu_us = host->ksmd_cpu_us;
+    pass->idle_us = host->now_us;
+    pass->idle_cpu_us = host->ksmd_cpu_us;
+    pass->driven = false;
     if (!pass->early)
         debt_pass_begins(sample, state);
     pass->early = false;
 }
 
+/* Whether ksmd scans nothing whatever is planned: nobody writes it, or merging is held. */
 static bool
-is_stalled(const HostSample *host, const Pass *pass)
+is_stopped(const HostSample *host)
 {
+    return is_known(host->knobs.run) && host->knobs.run != KSM_RUN_MERGE;
+}
+
+/* While ksmd is not to scan, it cannot show that there is nothing to scan. */
+static void
+note_idle(const HostSample *host, Pass *pass)
+{
+    if (pass->driven && !is_stopped(host))
+        return;
+    pass->idle_us = host->now_us;
+    pass->idle_cpu_us = host->ksmd_cpu_us;
+}
+
+/* For a kernel that does not tell: a multiple of the expected time. */
+static bool
+is_long_over(const KsmAuto *a, uint64_t idle_us)
+{
+    uint64_t expected_us = mul_div(a->pass.pages, reach_page_ns(a), 1000);
+
+    return idle_us >= max_u64(STALL_US, mul_div(expected_us, BLIND_FACTOR, 1));
+}
+
+/* Whether ksmd was let go, and had nothing to do. */
+static bool
+is_stalled(const HostSample *host, const KsmAuto *a)
+{
+    const Pass *pass = &a->pass;
+    uint64_t idle_us = sat_sub(host->now_us, pass->idle_us);
     uint64_t visited = reach_visited(host);
+    bool is_told = is_known(visited) && is_known(pass->begun_visited);
 
     /* One that has begun to scan may have been told to stand still. */
-    if (is_known(visited) && is_known(pass->begun_visited) && visited > pass->begun_visited)
+    if (is_told && visited > pass->begun_visited)
         return false;
-    return sat_sub(host->now_us, pass->began_us) >= STALL_US && is_known(host->ksmd_cpu_us) &&
-           is_known(pass->began_cpu_us) &&
-           sat_sub(host->ksmd_cpu_us, pass->began_cpu_us) < STALL_CPU_US;
+    if (is_known(host->ksmd_cpu_us) && is_known(pass->idle_cpu_us))
+        return idle_us >= STALL_US && sat_sub(host->ksmd_cpu_us, pass->idle_cpu_us) < STALL_CPU_US;
+    return is_told ? idle_us >= STALL_US : is_long_over(a, idle_us);
 }
 
 /* Ends of a pass since this one began. */
@@ -138,12 +175,10 @@ static uint64_t
 ends(const HostSample *host, const KsmAuto *a)
 {
     const Pass *pass = &a->pass;
-    uint64_t elapsed_us = sat_sub(host->now_us, pass->began_us);
-    uint64_t expected_us = mul_div(pass->pages, reach_page_ns(a), 1000);
 
     if (is_known(host->ksm.full_scans) && is_known(pass->scans))
         return sat_sub(host->ksm.full_scans, pass->scans);
-    return elapsed_us >= max_u64(STALL_US, mul_div(expected_us, BLIND_FACTOR, 1));
+    return is_long_over(a, sat_sub(host->now_us, pass->idle_us));
 }
 
 uint64_t
@@ -156,8 +191,9 @@ pass_follow(const Sample *sample, PolicyState *state)
 
     if (!pass_is_running(pass))
         return 0;
+    note_idle(&sample->host, pass);
     ended = ends(&sample->host, a);
-    if (ended == 0 && !is_stalled(&sample->host, pass))
+    if (ended == 0 && !is_stalled(&sample->host, a))
         return 0;
     pass->next_visited = reach_next_visited(&sample->host, pass);
     if (ended == 0) {
@@ -294,6 +330,7 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
     uint64_t remaining_us = reach_left_us(host, a, BP_ONE);
 
     plan->ksm.duty_bp = duty_bp;
+    a->pass.driven = duty_bp >= STALL_DUTY_BP;
     if (duty_bp == 0) {
         pass_park(&a->pass, plan);
         plan->next_tick_us = LOOK_MAX_US;
@@ -310,6 +347,8 @@ pass_plan(const PolicyConf *conf, const HostSample *host, KsmAuto *a, uint64_t d
     plan->ksm.knobs.run = KSM_RUN_MERGE;
     if (is_known(host->knobs.smart_scan))
         plan->ksm.knobs.smart_scan = a->pass.closing ? 0 : 1;
+    if (is_stopped(host) && host->now_us > a->pass.began_us)
+        plan->next_tick_us = max_u64(plan->next_tick_us, LOOK_STOPPED_US);
 }
 
 void

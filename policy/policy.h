@@ -59,6 +59,9 @@ typedef struct {
     uint64_t look_visited;  /* as visited, at the last look */
     uint64_t look_skipped;  /* pages_skipped at the last look while cruising */
     uint64_t step_us;       /* CLOCK_MONOTONIC of the last step */
+    bool driven;            /* by the last decision ksmd is to scan, not only now and then */
+    uint64_t idle_us;       /* CLOCK_MONOTONIC since when it is, or the beginning of the pass */
+    uint64_t idle_cpu_us;   /* run time of ksmd then; VALUE_UNKNOWN */
 } Pass;
 
 /* Whether what is to be merged has its equals among the merged; see match.c. */

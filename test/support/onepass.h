@@ -36,7 +36,7 @@ one_init(One *one)
     one->sample.host = (HostSample){ .now_us = 100 * S, .cpus = 2, .page_bytes = 4096 };
     one->sample.host.ksm.full_scans = 7;
     one->sample.host.ksm.pages_scanned = U;
-    one->sample.host.knobs.smart_scan = 1;
+    one->sample.host.knobs = (KsmKnobs){ .run = KSM_RUN_MERGE, .smart_scan = 1 };
     one->state.ksm_auto.cost_ns = 2500;
     one->state.ksm_auto.pass.aligned = true;
 }

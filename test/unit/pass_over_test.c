@@ -46,6 +46,7 @@ a_pass_that_began_early_ends_when_there_is_nothing_to_scan(void **unused)
     (void)unused;
 
     run_over(&one);
+    pass_plan(&one.conf, &one.sample.host, &one.state.ksm_auto, BP_ONE, &one.plan);
     one.sample.host.now_us += 4 * S; /* its guests are gone */
     assert_int_equal(pass_follow(&one.sample, &one.state), 2);
 }

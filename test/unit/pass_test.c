@@ -274,11 +274,83 @@ a_pass_in_which_ksmd_does_nothing_ends(void **unused)
 
     one_init(&one);
     pass_begin(&one.sample, &one.state, 25600, false);
+    plan_now(&one);
     one.sample.host.now_us += 2 * S;
     assert_int_equal(pass_follow(&one.sample, &one.state), 0);
     one.sample.host.now_us += 2 * S;
     assert_int_equal(pass_follow(&one.sample, &one.state), 2);
     assert_int_equal(one.track.twice_bytes, 100 * MIB);
+}
+
+static void
+where_ksmd_may_not_scan_it_has_not_seen_that_there_is_nothing(void **unused)
+{
+    static const struct {
+        const char *why;
+        uint64_t duty_bp;
+        uint64_t run;
+    } rows[] = {
+        { "the budget is used up", 0, KSM_RUN_MERGE },
+        { "little of the budget is left", BP_ONE / 200, KSM_RUN_MERGE },
+        { "merging is held, or only observed", BP_ONE, KSM_RUN_STOP },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        HostSample *host;
+        One one;
+
+        one_init(&one);
+        host = &one.sample.host;
+        pass_begin(&one.sample, &one.state, 25600, false);
+        for (unsigned minute = 0; minute < 3; minute++) {
+            pass_plan(&one.conf, host, &one.state.ksm_auto, rows[i].duty_bp, &one.plan);
+            host->knobs.run = rows[i].run;
+            host->now_us += 60 * S;
+            if (pass_follow(&one.sample, &one.state) != 0)
+                fail_msg("%s, and a pass has ended", rows[i].why);
+        }
+        assert_int_equal(one.track.twice_bytes, 0);
+        host->knobs.run = KSM_RUN_MERGE;
+        plan_now(&one);
+        host->now_us += 2 * S;
+        assert_int_equal(pass_follow(&one.sample, &one.state), 0);
+        host->now_us += 2 * S;
+        assert_int_equal(pass_follow(&one.sample, &one.state), 2);
+    }
+}
+
+static void
+a_pass_that_cannot_go_on_is_looked_at_seldom(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.knobs.run = KSM_RUN_STOP;
+    pass_begin(&one.sample, &one.state, 25600, false);
+    plan_now(&one);
+    assert_true(one.plan.next_tick_us < S); /* it was stopped before, and is let go now */
+    one.sample.host.now_us += 100 * MS;
+    plan_now(&one);
+    assert_int_equal(one.plan.next_tick_us, S);
+}
+
+static void
+where_ksmd_is_out_of_sight_its_counter_tells_that_it_does_nothing(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.ksmd_cpu_us = U;
+    one.sample.host.ksm.pages_scanned = 777;
+    pass_begin(&one.sample, &one.state, 25600, false);
+    plan_now(&one);
+    one.sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 0);
+    one.sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one.sample, &one.state), 2);
 }
 
 static void
@@ -330,6 +402,7 @@ without_the_kernels_counter_time_ends_a_pass(void **unused)
     one_init(&one);
     one.sample.host.ksm.full_scans = U;
     pass_begin(&one.sample, &one.state, 25600, false);
+    plan_now(&one);
     one.sample.host.now_us += S;
     one.sample.host.ksmd_cpu_us += S;
     assert_int_equal(pass_follow(&one.sample, &one.state), 0);
@@ -395,6 +468,9 @@ main(void)
         cmocka_unit_test(what_there_was_of_the_expected_is_expected_of_the_next_pass),
         cmocka_unit_test(a_pass_that_the_next_one_follows_at_once_may_run_over_its_end),
         cmocka_unit_test(a_pass_in_which_ksmd_does_nothing_ends),
+        cmocka_unit_test(where_ksmd_may_not_scan_it_has_not_seen_that_there_is_nothing),
+        cmocka_unit_test(a_pass_that_cannot_go_on_is_looked_at_seldom),
+        cmocka_unit_test(where_ksmd_is_out_of_sight_its_counter_tells_that_it_does_nothing),
         cmocka_unit_test(what_a_pass_has_to_go_is_told_by_the_counter_or_else_by_time),
         cmocka_unit_test(without_the_kernels_counter_time_ends_a_pass),
         cmocka_unit_test(only_the_closing_pass_looks_at_every_page),
