@@ -42,7 +42,7 @@
 #define TRIGGER_HOLD_US (1 * US_PER_S)
 /* Passes that an event wants, whatever the facts say: memory may be new in old places. */
 #define TRIGGER_PASSES 2
-/* How long ksmd is left running after the last domain went away, to drop its records. */
+/* How long ksmd is left running where no domain can be merged, to drop its records of others. */
 #define CLEANUP_US (5 * US_PER_S)
 /* No page costs as much; what does is a counter that jumped. */
 #define COST_MAX_NS UINT64_C(1000000)
@@ -135,7 +135,7 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
     a->yield.disturbed = a->yield.disturbed || host->departures > 0;
     if (host->departures > 0)
         a->cleanup_us = max_u64(host->now_us, 1);
-    else if (a->cleanup_us > 0 && sat_sub(host->now_us, a->cleanup_us) >= CLEANUP_US)
+    else if (ended > 0 && a->pass.began_us >= a->cleanup_us)
         a->cleanup_us = 0;
 }
 
@@ -239,7 +239,7 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
     const HostSample *host = &sample->host;
     KsmAuto *a = &state->ksm_auto;
 
-    if (host->departures > 0)
+    if (a->cleanup_us > 0)
         probe_cleanup(host, &a->probe);
     if (probe_advance(conf, host, ended, a)) {
         pass_begin(sample, state, 0, !a->probe.cleanup);
@@ -258,6 +258,10 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
 static void
 plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
 {
+    bool is_scanning = pass_is_running(&a->pass);
+
+    if (sat_sub(host->now_us, max_u64(a->cleanup_us, a->phase_since_us)) >= CLEANUP_US)
+        a->cleanup_us = 0;
     pass_stop(&a->pass);
     pass_lose(&a->pass); /* ksmd goes where others send it */
     plan->next_tick_us = TICK_REST_US;
@@ -270,6 +274,8 @@ plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
         plan->ksm.knobs.sleep_ms = 20;
         plan->next_tick_us = TICK_SETTLE_US;
     } else if (reason == REASON_FACT_MISSING) {
+        if (is_scanning)
+            pass_park(&a->pass, plan);
         plan->ksm.knobs.run = VALUE_UNKNOWN; /* as is, until the domains' memory is known */
     } else if (host->initial.run == KSM_RUN_MERGE) {
         /* Others may rely on KSM here: where no domain needs it, it runs as it was found. */

@@ -173,6 +173,97 @@ what_goes_with_a_domain_says_nothing_of_the_pass(void **unused)
     }
 }
 
+/* ksmd goes over everything, as far as it is let. */
+static void
+scan(One *one)
+{
+    HostSample *host = &one->sample.host;
+
+    host->departures = 0;
+    host->triggers = 0;
+    host->knobs = one->plan.ksm.knobs;
+    host->now_us += one->plan.next_tick_us;
+    if (pass_is_running(&one->state.ksm_auto.pass)) {
+        host->ksmd_cpu_us += S / 10;
+        host->ksm.full_scans++;
+    }
+}
+
+/* A domain has come up, and after so many looks another one ends; @left stay. */
+static void
+end_after(One *one, unsigned looks, size_t left)
+{
+    one_init(one);
+    one->domain.resident_bytes = UINT64_C(1) << 30;
+    one->sample.host.ksm.pages_sharing = 1000000;
+    one->sample.host.triggers = 1;
+    decide(one, 1);
+    for (unsigned n = 0; n < looks; n++) {
+        scan(one);
+        decide(one, 1);
+    }
+    scan(one);
+    one->sample.host.departures = 1;
+    decide(one, left);
+}
+
+/* The kernel frees its records of a domain that is gone when ksmd comes by, in a pass that begins
+ * after that. */
+static void
+records_of_a_domain_are_dropped_whenever_it_ends(void **unused)
+{
+    (void)unused;
+
+    for (unsigned looks = 0; looks < 60; looks++) {
+        for (size_t left = 0; left <= 1; left++) {
+            One one;
+            const KsmAuto *a = &one.state.ksm_auto;
+            uint64_t ended_us;
+            bool dropped = false;
+
+            end_after(&one, looks, left);
+            ended_us = one.sample.host.now_us;
+            while (one.sample.host.now_us < ended_us + 40 * S) {
+                dropped = dropped || one.plan.ksm.reason == REASON_CLEANUP ||
+                          (pass_is_running(&a->pass) && a->pass.began_us >= ended_us);
+                scan(&one);
+                decide(&one, left);
+            }
+            if (!dropped || a->cleanup_us != 0)
+                fail_msg("%zu stay, and after %u looks one ends: %s", left, looks,
+                         dropped ? "this is never over" : "its records are kept");
+        }
+    }
+}
+
+static void
+ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans(void **unused)
+{
+    HostSample *host;
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    host = &one.sample.host;
+    one.domain.resident_bytes = UINT64_C(1) << 30;
+    host->ksm.pages_sharing = 1000000;
+    decide(&one, 1);
+    while (one.plan.ksm.reason != REASON_PROBE && host->now_us < 3600 * S) {
+        scan(&one);
+        decide(&one, 1);
+    }
+    assert_true(pass_is_running(&one.state.ksm_auto.pass));
+    one.domain = domain_sample_unknown();
+    one.domain.key = 1;
+    one.domain.mergeable_bp = BP_ONE;
+    host->knobs = one.plan.ksm.knobs;
+    host->now_us += S / 100;
+    decide(&one, 1);
+    assert_int_equal(one.plan.ksm.reason, REASON_FACT_MISSING);
+    assert_true(one.plan.ksm.knobs.run == VALUE_UNKNOWN);
+    assert_true(is_known(one.plan.ksm.knobs.sleep_ms) && one.plan.ksm.knobs.sleep_ms >= 3600000);
+}
+
 /* While a guest comes up as others did, there is little to look at. */
 static void
 a_guest_that_comes_up_is_looked_at_twice_a_second(void **unused)
@@ -199,6 +290,8 @@ main(void)
         cmocka_unit_test(a_kick_is_a_pass_at_once_whatever_is_owed),
         cmocka_unit_test(starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants),
         cmocka_unit_test(what_goes_with_a_domain_says_nothing_of_the_pass),
+        cmocka_unit_test(records_of_a_domain_are_dropped_whenever_it_ends),
+        cmocka_unit_test(ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans),
         cmocka_unit_test(a_guest_that_comes_up_is_looked_at_twice_a_second),
     };
 
