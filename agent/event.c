@@ -24,8 +24,6 @@
 #define FACTS_DELAY_MS 100
 /* How far one source may be behind another. */
 #define LATE_US 10000000
-/* A start is several events, seconds apart: others tell of it as well, and its guest is let go. */
-#define START_US 10000000
 
 typedef struct {
     EventWatcher watcher; /* NULL: unwatched while others were being told */
@@ -285,20 +283,6 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
     return event->kind;
 }
 
-/* Whether an event that asks for scanning belongs to the start of a domain. */
-static bool
-is_start(const Agent *agent, const Event *event, uint64_t now_us)
-{
-    const Domain *domain;
-
-    if (event->kind == EVENT_CREATED)
-        return true;
-    if (event->kind == EVENT_KICK || !event->uuid)
-        return false;
-    domain = domain_table_get(&agent->domains, event->uuid);
-    return !domain || now_us - domain->seen_us < START_US;
-}
-
 void
 event_post(Agent *agent, const Event *event)
 {
@@ -312,7 +296,7 @@ event_post(Agent *agent, const Event *event)
     seen.kind = keep_table(agent, event, now_us, &is_news);
     if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK) {
         agent->tick.triggers++;
-        agent->tick.kicks += !is_start(agent, event, now_us);
+        agent->tick.kicks += seen.kind == EVENT_KICK;
     }
     /* What is about to run is not to be merged before it is decided on. */
     if (agent->tick.triggers > 0 ||
@@ -320,7 +304,7 @@ event_post(Agent *agent, const Event *event)
         tick_now(agent);
     if (agent->tick.decided_us >= now_us)
         agent->tick.reaction_us = (uint64_t)g_get_monotonic_time() - now_us;
-    if (seen.kind != EVENT_CHANGED || seen.scan)
+    if (seen.kind != EVENT_CHANGED || seen.scan || seen.look)
         tick_want(agent, FACTS_DELAY_MS);
     log_debug("%s: %s %s %s", seen.source, event_kind_name(seen.kind), seen.name ? seen.name : "",
               seen.detail ? seen.detail : "");

@@ -34,6 +34,7 @@ typedef struct {
     const char *detail; /* borrowed; what exactly: "started booted"; NULL: nothing to add */
     int id;             /* libvirt's number of the start; DOMAIN_ID_UNKNOWN */
     bool scan;          /* there is memory that KSM has not seen */
+    bool look;          /* figures may be about to change: they are worth a look soon */
     bool claim;         /* the word of one who does not speak for libvirt, see event_post() */
 } Event;
 

@@ -108,7 +108,7 @@ typedef struct {
     KsmKnobs initial;             /* settings found before our first write */
     KsmCounters ksm;
     uint32_t triggers;   /* events since the last decision that ask for scanning */
-    uint32_t kicks;      /* of those, not part of the start of a domain: facts may not show why */
+    uint32_t kicks;      /* of those, what somebody asks for, whatever the facts say */
     uint32_t departures; /* domains that went away, or were switched off, since the last decision */
     uint32_t starting;   /* domains that are about to run and are not among the samples yet */
     uint32_t alarm;      /* MemoryAlarm: the worst that was told since the last decision */

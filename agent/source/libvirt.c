@@ -110,6 +110,7 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
     text = g_strjoin(" ", life.word, life.detail, NULL);
     out.kind = lifecycle_events[life.kind].kind;
     out.scan = life.scan;
+    out.look = life.kind == LIFECYCLE_RESUMED;
     out.detail = g_strchomp(text);
     keep_number(self, life.kind, &out);
     if (life.kind == LIFECYCLE_ENDED && !virt_conn_is_up(self->conn))
@@ -123,11 +124,11 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
 
 /* Everything else that happens to a domain: say it, and perhaps look at its definition again. */
 static void
-post_change(LibvirtSource *self, virDomainPtr dom, const char *detail, bool scan)
+post_change(LibvirtSource *self, virDomainPtr dom, Event out)
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
-    Event out = { .kind = EVENT_CHANGED, .detail = detail, .scan = scan };
 
+    out.kind = EVENT_CHANGED;
     if (fill_event(dom, uuid, &out))
         event_post(self->agent, &out);
 }
@@ -137,7 +138,7 @@ post_redefinition(LibvirtSource *self, virDomainPtr dom, const char *detail, boo
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
 
-    post_change(self, dom, detail, scan);
+    post_change(self, dom, (Event){ .detail = detail, .scan = scan });
     if (virDomainGetUUIDString(dom, uuid) == 0)
         ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
 }
@@ -164,7 +165,10 @@ on_balloon(virConnectPtr conn, virDomainPtr dom, unsigned long long actual_kib, 
     (void)conn;
     if (domain)
         domain_set_balloon(domain, now_bytes);
-    post_change(self, dom, grew ? "balloon deflated" : "balloon changed", grew);
+    /* QEMU tells of a balloon that moves each second. What the guest gets back is new to KSM when
+     * the guest uses it, which its resident set shows. */
+    post_change(self, dom,
+                (Event){ .detail = grew ? "balloon deflated" : "balloon changed", .look = grew });
 }
 
 static void
@@ -222,7 +226,7 @@ on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
     (void)conn;
     if (domain)
         domain->rebooted_us = (uint64_t)g_get_monotonic_time();
-    post_change(self, dom, "rebooted", true);
+    post_change(self, dom, (Event){ .detail = "rebooted", .scan = true });
 }
 
 /* --- connection ------------------------------------------------------------------------- */

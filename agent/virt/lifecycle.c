@@ -47,10 +47,14 @@ Lifecycle
 virt_lifecycle(int event, int detail)
 {
     const Row *row;
+    bool scan;
 
     if (event < 0 || event >= (int)G_N_ELEMENTS(rows))
         return (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "" };
     row = &rows[event];
-    return (Lifecycle){ row->kind, row->scan, row->word,
+    /* One that was merely stopped has what it had. */
+    scan = row->scan &&
+           (row->kind != LIFECYCLE_RESUMED || detail != VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
+    return (Lifecycle){ row->kind, scan, row->word,
                         detail >= 0 && detail < row->detail_count ? row->details[detail] : "" };
 }

@@ -34,7 +34,7 @@ every_event_has_its_meaning(void **unused)
         { VIR_DOMAIN_EVENT_UNDEFINED, { LIFECYCLE_IGNORED, false, "undefined", "" } },
         { VIR_DOMAIN_EVENT_STARTED, { LIFECYCLE_STARTED, true, "started", "booted" } },
         { VIR_DOMAIN_EVENT_SUSPENDED, { LIFECYCLE_SUSPENDED, false, "suspended", "" } },
-        { VIR_DOMAIN_EVENT_RESUMED, { LIFECYCLE_RESUMED, true, "resumed", "" } },
+        { VIR_DOMAIN_EVENT_RESUMED, { LIFECYCLE_RESUMED, false, "resumed", "" } },
         { VIR_DOMAIN_EVENT_STOPPED, { LIFECYCLE_ENDED, false, "stopped", "shut down" } },
         { VIR_DOMAIN_EVENT_SHUTDOWN, { LIFECYCLE_ENDING, false, "shutdown", "" } },
         { VIR_DOMAIN_EVENT_PMSUSPENDED, { LIFECYCLE_CHANGED, false, "pmsuspended", "" } },
@@ -74,6 +74,26 @@ starts_and_stops_say_how(void **unused)
 }
 
 static void
+who_is_let_go_has_new_memory_only_if_it_came_from_elsewhere(void **unused)
+{
+    static const struct {
+        int detail;
+        bool want;
+    } rows[] = {
+        { VIR_DOMAIN_EVENT_RESUMED_UNPAUSED, false },
+        { VIR_DOMAIN_EVENT_RESUMED_MIGRATED, true },
+        { VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT, true },
+        { VIR_DOMAIN_EVENT_RESUMED_POSTCOPY, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++)
+        assert_life("a domain that is let go",
+                    virt_lifecycle(VIR_DOMAIN_EVENT_RESUMED, rows[i].detail),
+                    (Lifecycle){ LIFECYCLE_RESUMED, rows[i].want, "resumed", "" });
+}
+
+static void
 numbers_that_nobody_knows_are_ignored_or_have_no_detail(void **unused)
 {
     static const int events[] = { -1, 9, 10, 1000, INT_MAX, INT_MIN };
@@ -98,6 +118,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_event_has_its_meaning),
         cmocka_unit_test(starts_and_stops_say_how),
+        cmocka_unit_test(who_is_let_go_has_new_memory_only_if_it_came_from_elsewhere),
         cmocka_unit_test(numbers_that_nobody_knows_are_ignored_or_have_no_detail),
     };
 
