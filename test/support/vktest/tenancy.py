@@ -11,6 +11,7 @@ POLICY = "<metadata><v:policy xmlns:v='urn:virtksm:domain:1'><v:ksm group='%s'/>
 CONFIG = """\
 [ksm]
 settle_ms = 500
+cpu_pressure = 100
 [agent]
 memory_tight = {tight}
 [tenancy]
