@@ -55,8 +55,10 @@ find_process(Agent *agent, Domain *domain, uint64_t now_us)
 
     if (!take_search(agent, domain, now_us))
         return;
-    domain->has_process =
-        process_find(agent->root_fd, domain->name, domain->uuid, &domain->process, &error);
+    domain->has_process = process_find(agent->root_fd,
+                                       &(ProcessWanted){ domain->name, domain->uuid,
+                                                         .is_libvirts = domain->is_libvirts },
+                                       &domain->process, &error);
     if (!domain->has_process)
         log_debug("%s: no QEMU process: %s", domain->name, error->message);
 }

@@ -36,25 +36,31 @@ typedef struct {
     uint64_t huge_bytes;    /* pages of the hugetlb pool that it has in use */
 } ProcessPaging;
 
+/* Whose QEMU is looked for. */
+typedef struct {
+    const char *name; /* of the domain; only tells where to look, any text will do */
+    const char *uuid; /* of the domain, in the form 8-4-4-4-12 */
+    bool is_libvirts; /* libvirt runs it, or its hook says so */
+} ProcessWanted;
+
 /**
  * process_find() - find the QEMU process of a running domain and hold it
  * @root_fd:     "/" or a test's fake root (borrowed)
- * @name:        of the domain; only tells where to look, any text will do
- * @uuid:        of the domain, in the form 8-4-4-4-12
+ * @whose:       the domain
  * @ret_process: for process_done(); written only on success
- * @error:       G_IO_ERROR_NOT_FOUND, or G_IO_ERROR_INVALID_ARGUMENT for a bad @uuid
+ * @error:       G_IO_ERROR_NOT_FOUND, or G_IO_ERROR_INVALID_ARGUMENT for a bad uuid
  *
  * Tries the pid file of the system daemon, run/libvirt/qemu/NAME.pid, that of a session daemon,
- * $XDG_RUNTIME_DIR/libvirt/qemu/run/NAME.pid, both below the root, and then every process. One
- * counts only if its command line has the argument -uuid followed by @uuid. The last step costs
+ * $XDG_RUNTIME_DIR/libvirt/qemu/run/NAME.pid, both below the root, and then every process; but
+ * not for a domain of libvirt's that has no file in such a directory: it has no QEMU yet. One
+ * counts only if its command line has the argument -uuid followed by the uuid. The last step costs
  * a few microseconds for each process of the host: do not repeat a search that fails in haste.
  *
  * Source: libvirt, virPidFileBuildPath() and the state directories of the QEMU driver (verified
- * with 9.0)
+ * with 9.0), virGetUserRuntimeDirectory()
  * Return: whether one was found.
  */
-bool process_find(int root_fd, const char *name, const char *uuid, Process *ret_process,
-                  GError **error);
+bool process_find(int root_fd, const ProcessWanted *whose, Process *ret_process, GError **error);
 
 /**
  * process_read() - what a process uses now

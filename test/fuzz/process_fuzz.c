@@ -92,7 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fakeroot_write_table(root, files, G_N_ELEMENTS(files));
     fakehost_add_qemu(root);
     fakeroot_write_bytes(root, files[data[0] % G_N_ELEMENTS(files)].path, data + 1, size - 1);
-    if (process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, &process, &error)) {
+    if (process_find(fakeroot_fd(root), &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false },
+                     &process, &error)) {
         assert(process.pid == FAKEHOST_QEMU_PID);
         try_figures(&process);
         try_overhead(&process);

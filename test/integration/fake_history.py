@@ -40,8 +40,7 @@ class History(FakeTestCase):
         host = self.host("6.18")
         uri = write_running(host.base, names)
         for number, name in enumerate(names):
-            process = host.add_qemu(name.encode("ascii", "replace").decode().replace("\n", "?")
-                                    .replace("/", "?"), uuid_of(number), resident_pages=262144)
+            process = host.add_qemu(name, uuid_of(number), resident_pages=262144)
             process.set_ksm(merging=MERGED_PAGES // len(names), rmap_items=0, zero=0)
         host.set_counters(pages_shared=MERGED_PAGES - SAVED_PAGES, pages_sharing=SAVED_PAGES,
                           ksm_zero_pages=0, pages_unshared=0, pages_volatile=0)

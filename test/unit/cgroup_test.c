@@ -28,7 +28,8 @@ setup(void **state)
 
     fixture->root = fakehost_new(FAKEHOST_LINUX_5_10);
     fakehost_add_qemu(fixture->root);
-    assert_true(process_find(fakeroot_fd(fixture->root), "web", FAKEHOST_QEMU_UUID,
+    assert_true(process_find(fakeroot_fd(fixture->root),
+                             &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false },
                              &fixture->process, NULL));
     *state = fixture;
     return 0;

@@ -49,8 +49,10 @@ check(const Row *row)
     agent = state;
     hook_starts_init(&starts);
     fakeroot_write(fakeagent_root(agent), path, "%s", row->text);
-    if (row->has_process)
+    if (row->has_process) {
         fakehost_add_qemu(fakeagent_root(agent));
+        fakeroot_write(fakeagent_root(agent), FOLDER "web.pid", "%d", FAKEHOST_QEMU_PID);
+    }
     hook_running_tell(agent, &starts);
     domain = domain_table_get(&agent->domains, UUID);
     if ((domain != NULL) != row->is_told || domain_table_size(&agent->domains) > 1)
@@ -107,6 +109,10 @@ what_is_no_file_of_libvirts_is_passed_over(void **state)
     hook_running_tell(agent, &starts);
     assert_int_equal(domain_table_size(&agent->domains), 0);
     fakeroot_write(fakeagent_root(agent), FOLDER "c.xml", "%s", STATUS(DOMAIN(" id='5'", UUID)));
+    hook_running_tell(agent, &starts);
+    assert_int_equal(domain_table_size(&agent->domains),
+                     0); /* who has the argument is not enough */
+    fakeroot_write(fakeagent_root(agent), FOLDER "web.pid", "%d", FAKEHOST_QEMU_PID);
     hook_running_tell(agent, &starts);
     assert_int_equal(domain_table_size(&agent->domains), 1);
     hook_starts_done(&starts);

@@ -41,8 +41,9 @@ setup(void **state)
                    "zswap 1000\nzswapped 4000\n");
     domain_table_init(&fixture->domains);
     domain = domain_table_add(&fixture->domains, FAKEHOST_QEMU_UUID, "web", 1, 0);
-    assert_true(process_find(fakeroot_fd(fixture->root), "web", FAKEHOST_QEMU_UUID,
-                             &domain->process, NULL));
+    assert_true(process_find(fakeroot_fd(fixture->root),
+                             &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false }, &domain->process,
+                             NULL));
     domain->has_process = true;
     domain->maximum_bytes = 1000 * MIB;
     domain->balloon_bytes = 900 * MIB;

@@ -99,8 +99,8 @@ add_domain(Books *books, const char *name, const char *ksm_stat)
     if (!ksm_stat)
         return;
     fakehost_add_process(books->root, pid, uuid, ksm_stat);
-    domain->has_process =
-        process_find(fakeroot_fd(books->root), name, uuid, &domain->process, &error);
+    domain->has_process = process_find(
+        fakeroot_fd(books->root), &(ProcessWanted){ name, uuid, false }, &domain->process, &error);
     if (!domain->has_process)
         fail_msg("%s", error->message);
 }

@@ -41,7 +41,7 @@ found_pid(const FakeRoot *root, const char *name)
 {
     g_auto(Process) process = { 0 };
 
-    process_find(fakeroot_fd(root), name, UUID, &process, NULL);
+    process_find(fakeroot_fd(root), &(ProcessWanted){ name, UUID, false }, &process, NULL);
     return process.pid;
 }
 
@@ -195,6 +195,49 @@ looks_for_pid_files_of_a_session_daemon_below_the_root(void **unused)
     assert_true(does_open(root, "web", path));
 }
 
+/* Any program may have the argument: where libvirt says which is its QEMU, it has to say so. */
+static void
+a_domain_of_libvirt_is_not_searched_for_where_its_pid_file_should_be(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *path; /* of a file; NULL: none */
+        const char *text;
+        bool is_libvirts;
+        bool is_found;
+    } rows[] = {
+        { "no directory, in a container", NULL, NULL, true, true },
+        { "its file is not there yet", SYSTEM_DIR "other.pid", "7", true, false },
+        { "its file names it", SYSTEM_DIR "web.pid", "42", true, true },
+        { "its file has numbers of elsewhere", SYSTEM_DIR "web.pid", "4711", true, true },
+        { "somebody else's domain", SYSTEM_DIR "other.pid", "7", false, true },
+        { "a session's file is not there yet", "tmp/session/libvirt/qemu/run/other.pid", "7", true,
+          false },
+        { "a session's file names it", "tmp/session/libvirt/qemu/run/web.pid", "42", true, true },
+    };
+    (void)unused;
+
+    g_setenv("XDG_RUNTIME_DIR", "/tmp/session", TRUE);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FakeRoot) root = fakeroot_new();
+        g_autoptr(GError) error = NULL;
+        g_auto(Process) process = { 0 };
+        bool found;
+
+        fakehost_add_qemu(root);
+        if (rows[i].path)
+            fakeroot_write(root, rows[i].path, "%s", rows[i].text);
+        found =
+            process_find(fakeroot_fd(root), &(ProcessWanted){ "web", UUID, rows[i].is_libvirts },
+                         &process, &error);
+        if (found != rows[i].is_found)
+            fail_msg("%s: %s", rows[i].when, error ? error->message : "found");
+        if (!found && !strstr(error->message, "no pid file of web"))
+            fail_msg("%s: %s", rows[i].when, error->message);
+    }
+    g_unsetenv("XDG_RUNTIME_DIR");
+}
+
 static void
 says_what_it_could_not_find(void **unused)
 {
@@ -204,10 +247,12 @@ says_what_it_could_not_find(void **unused)
     Process process = { .pid = 77 };
     (void)unused;
 
-    assert_false(process_find(fakeroot_fd(root), "web", UUID, &process, &not_found));
+    assert_false(process_find(fakeroot_fd(root), &(ProcessWanted){ "web", UUID, false }, &process,
+                              &not_found));
     assert_true(g_error_matches(not_found, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
     assert_non_null(strstr(not_found->message, UUID));
-    assert_false(process_find(fakeroot_fd(root), "web", "web", &process, &not_a_uuid));
+    assert_false(process_find(fakeroot_fd(root), &(ProcessWanted){ "web", "web", false }, &process,
+                              &not_a_uuid));
     assert_true(g_error_matches(not_a_uuid, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
     assert_int_equal(process.pid, 77);
 }
@@ -225,12 +270,14 @@ gives_back_every_descriptor(void **unused)
                   "sleep\0"
                   "100");
     fakeroot_write(root, SYSTEM_DIR "web.pid", "7");
-    assert_true(process_find(fakeroot_fd(root), "web", UUID, &process, NULL));
+    assert_true(
+        process_find(fakeroot_fd(root), &(ProcessWanted){ "web", UUID, false }, &process, NULL));
     assert_int_equal(descriptors_open(), before + 1);
     process_done(&process);
     process_done(&process);
     process_done(NULL);
-    assert_false(process_find(fakeroot_fd(root), "web", OTHER_UUID, &process, NULL));
+    assert_false(process_find(fakeroot_fd(root), &(ProcessWanted){ "web", OTHER_UUID, false },
+                              &process, NULL));
     assert_int_equal(descriptors_open(), before);
     assert_false(process_read(&process, &(ProcessSample){ 0 }));
 }
@@ -243,6 +290,7 @@ main(void)
         cmocka_unit_test(finds_it_whatever_the_pid_file_says),
         cmocka_unit_test(looks_for_pid_files_only_in_their_directory),
         cmocka_unit_test(finds_a_domain_whose_name_is_longer_than_a_file_name),
+        cmocka_unit_test(a_domain_of_libvirt_is_not_searched_for_where_its_pid_file_should_be),
         cmocka_unit_test(says_what_it_could_not_find),
         cmocka_unit_test(gives_back_every_descriptor),
         cmocka_unit_test(looks_for_pid_files_of_a_session_daemon_below_the_root),

@@ -41,7 +41,9 @@ both_figures_come_from_status(void **unused)
         bool runs;
 
         fakehost_add_qemu(root);
-        assert_true(process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, &process, NULL));
+        assert_true(process_find(fakeroot_fd(root),
+                                 &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false }, &process,
+                                 NULL));
         if (rows[i].status)
             fakeroot_write(root, "proc/42/status", "%s", rows[i].status);
         runs = process_read_paging(&process, &paging);

@@ -35,7 +35,8 @@ static void
 hold_qemu(FakeRoot *root, Process *process)
 {
     fakehost_add_qemu(root);
-    assert_true(process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, process, NULL));
+    assert_true(process_find(fakeroot_fd(root),
+                             &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false }, process, NULL));
 }
 
 static void
@@ -196,7 +197,9 @@ child_start(Child *child)
     assert_int_equal(read(output_fd, &c, 1), 1);
     close(output_fd);
     child->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(process_find(child->root_fd, "no-such-domain", child->uuid, &child->held, NULL));
+    assert_true(process_find(child->root_fd,
+                             &(ProcessWanted){ "no-such-domain", child->uuid, false }, &child->held,
+                             NULL));
 }
 
 static void
@@ -241,7 +244,8 @@ reads_a_real_process_until_it_is_killed(void **unused)
     assert_false(process_read(&child.held, &sample));
     child_reap(&child);
     assert_false(process_read(&child.held, &sample));
-    assert_false(process_find(child.root_fd, "no-such-domain", child.uuid, &child.held, NULL));
+    assert_false(process_find(
+        child.root_fd, &(ProcessWanted){ "no-such-domain", child.uuid, false }, &child.held, NULL));
     child_done(&child);
 }
 

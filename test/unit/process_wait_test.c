@@ -24,7 +24,8 @@ static void
 hold_qemu(FakeRoot *root, Process *process)
 {
     fakehost_add_qemu(root);
-    assert_true(process_find(fakeroot_fd(root), "web", FAKEHOST_QEMU_UUID, process, NULL));
+    assert_true(process_find(fakeroot_fd(root),
+                             &(ProcessWanted){ "web", FAKEHOST_QEMU_UUID, false }, process, NULL));
 }
 
 static void

@@ -107,8 +107,8 @@ add_domain(Fixture *fixture, const char *name, uint64_t seen_us, unsigned pages)
                    "%" PRIx64 "-%" PRIx64 " rw-p 0 00:00 0\n",
                    0x10 * page, 0x110 * page, 0x200 * page, (0x200 + GUEST_PAGES) * page);
     set_pages(fixture, pid, pages);
-    domain->has_process =
-        process_find(fakeroot_fd(fixture->root), name, uuid, &domain->process, NULL);
+    domain->has_process = process_find(
+        fakeroot_fd(fixture->root), &(ProcessWanted){ name, uuid, false }, &domain->process, NULL);
     assert_true(domain->has_process);
     domain->has_xml = true;
     domain->xml.n_backends = 1;
