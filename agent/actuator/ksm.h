@@ -97,8 +97,9 @@ void ksm_actuator_set_options(KsmActuator *actuator, const KsmActuatorOptions *o
  * @error:    set for APPLY_RETRY, APPLY_GONE and APPLY_REFUSED
  *
  * Writes values that differ and no others; the originals are on disk before the first. Looks at
- * the files again only if @sampled does not show what is wanted. If a value is not what we left,
- * yields (KSM_ACTUATOR_YIELDED) and writes nothing until ksm_actuator_take_over().
+ * the files again only if @sampled does not show what is wanted, or not what we left. If a value is
+ * not what we left, one that @wanted says nothing of included, yields (KSM_ACTUATOR_YIELDED) and
+ * writes nothing until ksm_actuator_take_over().
  *
  * A write to run waits until ksmd has finished its batch, which takes as long as the batch is
  * large; it is written last, and only if it differs.

@@ -7,6 +7,9 @@
  *     held = what we wrote and read back, or found just as wanted
  *     a file shows something else than held  ->  somebody else wrote  ->  yield
  *
+ * What a plan says nothing of is still held: a part of a probe moves one setting, and the others
+ * are watched until the next.
+ *
  * A sample can be older than our last write, so one that differs from held only raises the
  * suspicion; the files themselves decide. One that shows what is held is as good as the files, and
  * saves reading them near the end of a pass. While the kernel's advisor is on, pages_to_scan moves
@@ -58,10 +61,11 @@ verify(const KsmActuator *actuator, KsmKnob knob, uint64_t value, GError **error
 static ApplyResult
 move_one(KsmActuator *actuator, KsmKnob knob, uint64_t value, GError **error)
 {
-    ApplyResult result = APPLY_UNCHANGED;
+    ApplyResult result;
 
-    if (is_known(value))
-        result = ksm_knob_write(actuator->root_fd, knob, value, error);
+    if (!is_known(value))
+        return APPLY_UNCHANGED;
+    result = ksm_knob_write(actuator->root_fd, knob, value, error);
     if (result != APPLY_UNCHANGED)
         actuator->touched[knob] = true;
     if (result == APPLY_DONE)
@@ -89,6 +93,9 @@ ksm_move(KsmActuator *actuator, const KsmKnobs *target, GError **error)
 
     if (!is_advisor_last)
         result = step(result, actuator, target, KSM_KNOB_ADVISOR, error);
+    /* Going off, the advisor has reset it. */
+    if (result != APPLY_UNCHANGED)
+        actuator->held.pages_to_scan = VALUE_UNKNOWN;
     for (size_t i = 0; i < G_N_ELEMENTS(middle); i++)
         result = step(result, actuator, target, middle[i], error);
     if (is_advisor_last) {
@@ -97,6 +104,20 @@ ksm_move(KsmActuator *actuator, const KsmKnobs *target, GError **error)
         actuator->held.pages_to_scan = VALUE_UNKNOWN;
     }
     return result;
+}
+
+/* What was found just as wanted counts as ours. */
+static void
+hold(KsmActuator *actuator, const KsmKnobs *target)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t value = ksm_knob_of(target, knob);
+
+        if (is_known(value))
+            ksm_knob_put(&actuator->held, knob, value);
+    }
+    if (target->advisor == 1)
+        actuator->held.pages_to_scan = VALUE_UNKNOWN;
 }
 
 bool
@@ -159,9 +180,13 @@ stand_ground(KsmActuator *actuator, const KsmKnobs *now)
     if (knob == KSM_KNOB_COUNT)
         return true;
     note_foreign(actuator, knob, ksm_knob_of(now, knob));
-    if (!actuator->options.take_over)
+    if (!actuator->options.take_over) {
         yield(actuator);
-    return actuator->options.take_over;
+        return false;
+    }
+    /* Noted once, also where nothing is wanted of it. */
+    ksm_knob_put(&actuator->held, knob, VALUE_UNKNOWN);
+    return true;
 }
 
 void
@@ -273,16 +298,10 @@ keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
 static ApplyResult
 move_missing(KsmActuator *actuator, const KsmKnobs *target, const KsmKnobs *missing, GError **error)
 {
-    ApplyResult result;
-
     if (is_known(missing->advisor))
         return ksm_move(actuator, target, error);
-    result = ksm_move(actuator, missing, error);
-    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
-        if (!is_known(ksm_knob_of(missing, knob)))
-            ksm_knob_put(&actuator->held, knob, ksm_knob_of(target, knob));
-    }
-    return result;
+    hold(actuator, target); /* what is missing is put right as it is written */
+    return ksm_move(actuator, missing, error);
 }
 
 static ApplyResult
@@ -294,7 +313,7 @@ write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GErro
     settle(target, now);
     missing = difference(target, now);
     if (is_nothing(&missing)) {
-        actuator->held = *target;
+        hold(actuator, target);
         return APPLY_UNCHANGED;
     }
     if (!keep_originals(actuator, now, &fault)) {
@@ -343,7 +362,8 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
         return APPLY_REFUSED;
     if (actuator->options.dry_run)
         return APPLY_UNCHANGED;
-    if (is_in_force(actuator, &target, sampled))
+    if (is_in_force(actuator, &target, sampled) &&
+        find_foreign(actuator, sampled) == KSM_KNOB_COUNT)
         return APPLY_UNCHANGED;
     if (!is_as_left(actuator, sampled)) {
         result = ksm_knobs_read(actuator->root_fd, &now, error);

@@ -171,6 +171,81 @@ another_writer_is_noticed_named_and_yielded_to(void **state)
 }
 
 static void
+what_a_plan_says_nothing_of_is_watched_all_the_same(void **state)
+{
+    static const KsmKnobs probe = { 1, 4000, 10, U, 0, 1 };
+    static const KsmKnobs parked = { U, U, 3600000, U, U, U };
+    static const KsmKnobs part = { 1, 4000, 10, U, U, U };
+    static const struct {
+        const char *file;
+        const char *value;
+        const KsmKnobs *wanted; /* at the next decision */
+    } rows[] = {
+        { "pages_to_scan", "1000", &part },
+        { "advisor_mode", "none [scan-time]", &part },
+        { "smart_scan", "1", &part },
+        { "use_zero_pages", "0", &part },
+        { "run", "0", &part },
+        /* Also while nothing is to be written. */
+        { "pages_to_scan", "1000", &parked },
+        { "advisor_mode", "none [scan-time]", &parked },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *file = g_strconcat(KSM, rows[i].file, NULL);
+        KsmHost *host = *state;
+
+        ksmhost_start(host, &plain);
+        ksmhost_apply(host, &probe);
+        assert_int_equal(ksmhost_apply(host, &parked), APPLY_DONE);
+        assert_int_equal(ksmhost_apply(host, &parked), APPLY_UNCHANGED);
+        fakeroot_write(host->root, file, "%s\n", rows[i].value);
+        if (ksmhost_apply(host, rows[i].wanted) != APPLY_REFUSED)
+            fail_msg("%s: not noticed", rows[i].file);
+        assert_string_equal(ksm_knob_name(ksm_actuator_foreign(&host->actuator)->knob),
+                            rows[i].file);
+        ksmhost_teardown(state);
+        ksmhost_setup(state);
+    }
+}
+
+static void
+what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields(void **state)
+{
+    static const KsmKnobs parked = { 1, U, 3600000, U, U, U };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &greedy);
+    ksmhost_apply(host, &burst);
+    ksmhost_apply(host, &parked);
+    fakeroot_write(host->root, KSM "pages_to_scan", "1000\n");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ksmhost_apply(host, &parked), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 1);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+    assert_in_force(host, 1, 4000, 0, 0);
+}
+
+static void
+what_the_advisor_resets_as_it_goes_off_is_no_foreign_value(void **state)
+{
+    static const KsmKnobs without = { 1, U, 5, 0, U, U };
+    static const KsmKnobs parked = { 1, U, 5, U, U, U };
+    KsmHost *host = *state;
+
+    ksmhost_start(host, &greedy);
+    ksmhost_apply(host, &burst);
+    /* It goes on by another hand, which leaves what we held of the batch size. */
+    fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
+    ksmhost_apply(host, &parked);
+    ksm_actuator_set_options(&host->actuator, &plain);
+    assert_int_equal(ksmhost_apply(host, &without), APPLY_DONE);
+    assert_in_force(host, 1, 100, 5, 0);
+    assert_int_equal(ksmhost_apply(host, &without), APPLY_UNCHANGED);
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+}
+
+static void
 the_likeliest_of_several_programs_is_named(void **state)
 {
     KsmHost *host = *state;
@@ -297,9 +372,9 @@ smart_scan_is_set_before_scanning_and_left_alone_without_a_wish(void **state)
     assert_int_equal(ksmhost_apply(host, &skipping), APPLY_DONE);
     assert_wrote(host, "smart_scan=1 ");
     assert_int_equal(ksmhost_apply(host, &rest), APPLY_DONE);
-    fakeroot_write(host->root, KSM "smart_scan", "0\n");
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
     assert_wrote(host, "run=0 run=1 ");
+    assert_int_equal(ksmhost_knobs(host).smart_scan, 1);
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
 }
 
@@ -315,8 +390,7 @@ zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish(void **sta
     assert_wrote(host, "smart_scan=0 use_zero_pages=1 pages_to_scan=4000 sleep_millisecs=0 run=1 ");
     assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_UNCHANGED);
     assert_int_equal(ksmhost_apply(host, &thorough), APPLY_UNCHANGED);
-    fakeroot_write(host->root, KSM "use_zero_pages", "0\n");
-    assert_int_equal(ksmhost_apply(host, &thorough), APPLY_UNCHANGED);
+    assert_int_equal(ksmhost_knobs(host).use_zero_pages, 1);
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
     assert_wrote(host, "");
 }
@@ -412,6 +486,9 @@ main(void)
         ON_HOST(what_policy_does_not_ask_for_is_left_alone),
         ON_HOST(values_out_of_bounds_are_refused_whole),
         ON_HOST(another_writer_is_noticed_named_and_yielded_to),
+        ON_HOST(what_a_plan_says_nothing_of_is_watched_all_the_same),
+        ON_HOST(what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields),
+        ON_HOST(what_the_advisor_resets_as_it_goes_off_is_no_foreign_value),
         ON_HOST(the_likeliest_of_several_programs_is_named),
         ON_HOST(taking_over_writes_again),
         ON_HOST(who_is_told_never_to_yield_does_not_but_counts),
