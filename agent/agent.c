@@ -283,10 +283,8 @@ adopt_mode(Agent *agent, KsmMode before)
     /* For a mode that begins, the domains that run are as new as if they had just started. */
     if (agent->conf->policy.mode != before && domain_table_size(&agent->domains) > 0)
         agent->tick.triggers++;
-    /* What another program has set since is its own. */
-    if ((agent->conf->policy.mode == KSM_MODE_OBSERVE ||
-         agent->conf->policy.mode == KSM_MODE_OFF) &&
-        ksm_actuator_state(&agent->ksm) != KSM_ACTUATOR_YIELDED) {
+    /* What another program has set since stays as it is. */
+    if (agent->conf->policy.mode == KSM_MODE_OBSERVE || agent->conf->policy.mode == KSM_MODE_OFF) {
         restore_one(agent, ACTUATOR_NODES);
         restore_one(agent, ACTUATOR_KSM);
     }

@@ -98,8 +98,8 @@ void ksm_actuator_set_options(KsmActuator *actuator, const KsmActuatorOptions *o
  *
  * Writes values that differ and no others; the originals are on disk before the first. Looks at
  * the files again only if @sampled does not show what is wanted, or not what we left. If a value is
- * not what we left, one that @wanted says nothing of included, yields (KSM_ACTUATOR_YIELDED) and
- * writes nothing until ksm_actuator_take_over().
+ * not what we left, one that @wanted says nothing of included, yields (KSM_ACTUATOR_YIELDED): puts
+ * back what is still ours, but for run, and writes nothing more until ksm_actuator_take_over().
  *
  * A write to run waits until ksmd has finished its batch, which takes as long as the batch is
  * large; it is written last, and only if it differs.

@@ -5,7 +5,7 @@
  * Nothing is written that is in place already, and nobody is fought:
  *
  *     held = what we wrote and read back, or found just as wanted
- *     a file shows something else than held  ->  somebody else wrote  ->  yield
+ *     a file shows something else than held  ->  somebody else wrote  ->  step aside, yield
  *
  * What a plan says nothing of is still held: a part of a probe moves one setting, and the others
  * are watched until the next.
@@ -156,19 +156,24 @@ note_foreign(KsmActuator *actuator, KsmKnob knob, uint64_t found)
 }
 
 static void
-yield(KsmActuator *actuator)
+yield(KsmActuator *actuator, const KsmKnobs *now)
 {
     const KsmForeign *foreign = &actuator->foreign;
     g_autofree char *found = ksm_knob_text(foreign->knob, foreign->found);
     g_autofree char *ours = ksm_knob_text(foreign->knob, foreign->ours);
+    g_autoptr(GError) fault = NULL;
+    g_autofree char *rest =
+        ksm_step_aside(actuator, now, &fault)
+            ? g_strdup("has put back what else it had set, but for run,")
+            : g_strdup_printf("could not put back what else it had set (%s)", fault->message);
 
     ksm_enter(
         actuator, KSM_ACTUATOR_YIELDED,
         "another program drives KSM, probably %s: %s is %s and virtksmd had left it at %s. "
-        "virtksmd writes nothing any more. Switch the other program off, then let virtksmd take "
-        "over: virtksm mode auto",
+        "virtksmd %s and writes nothing any more. Switch the other program off, then let virtksmd "
+        "take over: virtksm mode auto",
         foreign->who ? foreign->who : "one that virtksmd does not know",
-        ksm_knob_name(foreign->knob), found, ours);
+        ksm_knob_name(foreign->knob), found, ours, rest);
 }
 
 /* Looks for another writer. Return: whether we may go on. */
@@ -181,7 +186,7 @@ stand_ground(KsmActuator *actuator, const KsmKnobs *now)
         return true;
     note_foreign(actuator, knob, ksm_knob_of(now, knob));
     if (!actuator->options.take_over) {
-        yield(actuator);
+        yield(actuator, now);
         return false;
     }
     /* Noted once, also where nothing is wanted of it. */

@@ -56,6 +56,19 @@ KsmActuatorState ksm_enter_unwritable(KsmActuator *actuator, const GError *fault
 ApplyResult ksm_move(KsmActuator *actuator, const KsmKnobs *target, GError **error);
 
 /**
+ * ksm_step_aside() - put back what would be in the way of another writer
+ * @actuator: its held and touched are kept up to date; the record stays
+ * @now:      settings in force
+ * @error:    first failure
+ *
+ * All that still is as we have written it, but for run: who drives KSM has likely set that as well,
+ * and to what it was. It goes back at the end.
+ *
+ * Return: whether nothing is left to put back.
+ */
+bool ksm_step_aside(KsmActuator *actuator, const KsmKnobs *now, GError **error);
+
+/**
  * ksm_load_originals() - take the initial settings from the record
  * @actuator: its initial and touched are set; all unknown and untouched if there is no record
  * @error:    set if the record holds what the kernel cannot have held

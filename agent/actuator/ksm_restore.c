@@ -7,6 +7,10 @@
  * back. The record is removed only when everything in it has been dealt with, so whatever fails
  * can be tried again.
  *
+ * When we yield to another writer, what it has not set itself goes back at once: it counts on KSM
+ * as it was, and would not get far with a ksmd that we have put to sleep for an hour. What run was
+ * cannot be told from what it wrote there, so that waits for the end, and so does the record.
+ *
  * A run of 2 is an order rather than a setting: it gives every merged page its own copy. It is
  * repeated only if memory can hold the copies; a host that lives on what is merged is stopped
  * instead, which keeps the merged pages.
@@ -76,6 +80,15 @@ static void G_GNUC_PRINTF(2, 3) add_note(GString *note, const char *format, ...)
     va_end(args);
 }
 
+/* Whether putting @knob back makes the kernel overwrite what somebody else has set: going on, the
+ * advisor takes pages_to_scan over. */
+static bool
+would_overwrite(const KsmActuator *actuator, const KsmKnobs *now, KsmKnob knob)
+{
+    return knob == KSM_KNOB_ADVISOR && now->advisor == 0 && actuator->initial.advisor == 1 &&
+           is_theirs(actuator, now, KSM_KNOB_PAGES);
+}
+
 /* The value that @knob goes back to; VALUE_UNKNOWN if it stays, for a reason added to @note. */
 static uint64_t
 way_back(const KsmActuator *actuator, const KsmKnobs *now, KsmKnob knob, GString *note)
@@ -86,6 +99,10 @@ way_back(const KsmActuator *actuator, const KsmKnobs *now, KsmKnob knob, GString
         g_autofree char *text = ksm_knob_text(knob, ksm_knob_of(now, knob));
 
         add_note(note, "%s stays at %s: another program has set it", ksm_knob_name(knob), text);
+        return VALUE_UNKNOWN;
+    }
+    if (would_overwrite(actuator, now, knob)) {
+        add_note(note, "advisor_mode stays off: it would move pages_to_scan");
         return VALUE_UNKNOWN;
     }
     return ksm_knob_of(&actuator->initial, knob);
@@ -110,23 +127,46 @@ plan_restore(const KsmActuator *actuator, const KsmKnobs *now, GString *note)
 }
 
 static bool
-restore_knobs(KsmActuator *actuator, GString *note, GError **error)
+move_back(KsmActuator *actuator, const KsmKnobs *target, GError **error)
 {
     ApplyResult result = APPLY_RETRY;
     GError *fault = NULL;
+
+    for (int i = 0; i < ATTEMPTS && result == APPLY_RETRY; i++) {
+        g_clear_error(&fault);
+        result = ksm_move(actuator, target, &fault);
+    }
+    if (fault)
+        g_propagate_error(error, fault);
+    return result == APPLY_DONE || result == APPLY_UNCHANGED;
+}
+
+static bool
+restore_knobs(KsmActuator *actuator, GString *note, GError **error)
+{
     KsmKnobs target;
     KsmKnobs now;
 
     if (ksm_knobs_read(actuator->root_fd, &now, error) != APPLY_UNCHANGED)
         return false;
     target = plan_restore(actuator, &now, note);
-    for (int i = 0; i < ATTEMPTS && result == APPLY_RETRY; i++) {
-        g_clear_error(&fault);
-        result = ksm_move(actuator, &target, &fault);
+    return move_back(actuator, &target, error);
+}
+
+bool
+ksm_step_aside(KsmActuator *actuator, const KsmKnobs *now, GError **error)
+{
+    g_autoptr(GString) note = g_string_new(NULL); /* nobody asks: it is about the end */
+    KsmKnobs target = ksm_nothing;
+
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t ours = ksm_knob_of(&actuator->held, knob);
+
+        if (knob != KSM_KNOB_RUN && ksm_is_telling(now, knob) && is_known(ours) &&
+            ours == ksm_knob_of(now, knob))
+            ksm_knob_put(&target, knob, way_back(actuator, now, knob, note));
     }
-    if (fault)
-        g_propagate_error(error, fault);
-    return result == APPLY_DONE || result == APPLY_UNCHANGED;
+    return move_back(actuator, &target, error);
 }
 
 /* Puts back what is recorded and removes the record. */

@@ -125,6 +125,32 @@ class Rival(FakeTestCase):
         self.assertIn("pages_to_scan stays at 777", daemon.log())
         self.assertFalse(os.path.exists(daemon.record))
 
+    def test_who_is_yielded_to_does_not_find_ksmd_asleep(self):
+        host = self.host()
+        daemon = self.yielded(host, pages_to_scan=777)
+        self.assertEqual(host.settings(), (1, 777, 20))
+        host.echo("pages_to_scan", 778)
+        host.echo("run", 1)
+        daemon.ask("mode", "auto")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertEqual(daemon.ask("status")["initial"]["pages_to_scan"], 100)
+        daemon.stop()
+        self.assertEqual(host.settings(), (0, 100, 20))
+
+    def test_mode_off_puts_back_what_is_not_the_others(self):
+        for mode in "off", "observe":
+            with self.subTest(mode=mode):
+                host = self.host()
+                daemon = self.yielded(host, pages_to_scan=777)
+                daemon.ask("mode", mode)
+                self.assertEqual(host.settings(), (0, 777, 20))
+                self.assertFalse(os.path.exists(daemon.record))
+                self.assertIn("pages_to_scan stays at 777", daemon.log())
+                before = host.stamps()
+                daemon.stop()
+                self.assert_untouched(host, before)
+
     def test_what_was_set_before_the_first_write_is_no_rivalry(self):
         host = self.host()
         daemon = self.started("--mode", "observe", host=host)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ksm_apply_test.c - KSM's settings are moved in order, and nobody is fought over them */
+/* ksm_apply_test.c - KSM's settings are moved in order, and no more than has to be */
 #define _GNU_SOURCE
 #include "agent/actuator/ksm.h"
 
@@ -107,200 +107,6 @@ values_out_of_bounds_are_refused_whole(void **state)
 }
 
 static void
-another_writer_is_noticed_named_and_yielded_to(void **state)
-{
-    static const struct {
-        const char *when;
-        const char *file;
-        const char *value;
-        const char *comm;
-        const char *says[3];
-    } rows[] = {
-        { "ksmtuned",
-          "pages_to_scan",
-          "64",
-          "ksmtuned",
-          { "ksmtuned (process 812)", "64", "4000" } },
-        { "tuned", "run", "0", "tuned", { "tuned (process 812)", "run is 0", "at 1" } },
-        { "MOM", "sleep_millisecs", "10", "momd", { "MOM", "sleep_millisecs is 10", "at 0" } },
-        { "oVirt's MOM", "run", "0", "mom-vdsm", { "MOM", "run", "" } },
-        { "VDSM", "run", "0", "vdsmd", { "VDSM", "run", "" } },
-        { "Kata", "run", "0", "ksm-throttler", { "Kata", "run", "" } },
-        { "Kata, cut by the kernel", "run", "0", "kata-ksm-thrott", { "Kata", "run", "" } },
-        { "nobody we know", "run", "0", "bash", { "does not know", "run", "" } },
-        { "unmerged by hand", "run", "2", "bash", { "does not know", "run is 2", "" } },
-        { "the advisor",
-          "advisor_mode",
-          "none [scan-time]",
-          "bash",
-          { "the kernel's advisor", "advisor_mode is scan-time", "at none" } },
-        { "smart_scan by hand", "smart_scan", "1", "bash", { "smart_scan is 1", "at 0", "" } },
-        { "the advisor, by tuned",
-          "advisor_mode",
-          "none [scan-time]",
-          "tuned",
-          { "tuned (process 812)", "advisor_mode", "" } },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *file = g_strconcat(KSM, rows[i].file, NULL);
-        g_autoptr(GError) error = NULL;
-        KsmHost *host = *state;
-        KsmKnobs sampled;
-
-        ksmhost_start(host, &plain);
-        ksmhost_apply(host, &thorough);
-        g_string_truncate(host->log, 0);
-        fakeroot_write(host->root, "proc/812/comm", "%s\n", rows[i].comm);
-        fakeroot_write(host->root, file, "%s\n", rows[i].value);
-        sampled = ksmhost_knobs(host);
-        if (ksm_actuator_apply(&host->actuator, &thorough, &sampled, &error) != APPLY_REFUSED ||
-            ksm_actuator_state(&host->actuator) != KSM_ACTUATOR_YIELDED)
-            fail_msg("%s: not noticed", rows[i].when);
-        for (size_t n = 0; n < G_N_ELEMENTS(rows[i].says); n++) {
-            if (!strstr(error->message, rows[i].says[n]))
-                fail_msg("%s: \"%s\"", rows[i].when, error->message);
-        }
-        assert_string_equal(ksm_knob_name(ksm_actuator_foreign(&host->actuator)->knob),
-                            rows[i].file);
-        assert_int_equal(ksmhost_apply(host, &rest), APPLY_REFUSED);
-        assert_wrote(host, "");
-        ksmhost_teardown(state);
-        ksmhost_setup(state);
-    }
-}
-
-static void
-what_a_plan_says_nothing_of_is_watched_all_the_same(void **state)
-{
-    static const KsmKnobs probe = { 1, 4000, 10, U, 0, 1 };
-    static const KsmKnobs parked = { U, U, 3600000, U, U, U };
-    static const KsmKnobs part = { 1, 4000, 10, U, U, U };
-    static const struct {
-        const char *file;
-        const char *value;
-        const KsmKnobs *wanted; /* at the next decision */
-    } rows[] = {
-        { "pages_to_scan", "1000", &part },
-        { "advisor_mode", "none [scan-time]", &part },
-        { "smart_scan", "1", &part },
-        { "use_zero_pages", "0", &part },
-        { "run", "0", &part },
-        /* Also while nothing is to be written. */
-        { "pages_to_scan", "1000", &parked },
-        { "advisor_mode", "none [scan-time]", &parked },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *file = g_strconcat(KSM, rows[i].file, NULL);
-        KsmHost *host = *state;
-
-        ksmhost_start(host, &plain);
-        ksmhost_apply(host, &probe);
-        assert_int_equal(ksmhost_apply(host, &parked), APPLY_DONE);
-        assert_int_equal(ksmhost_apply(host, &parked), APPLY_UNCHANGED);
-        fakeroot_write(host->root, file, "%s\n", rows[i].value);
-        if (ksmhost_apply(host, rows[i].wanted) != APPLY_REFUSED)
-            fail_msg("%s: not noticed", rows[i].file);
-        assert_string_equal(ksm_knob_name(ksm_actuator_foreign(&host->actuator)->knob),
-                            rows[i].file);
-        ksmhost_teardown(state);
-        ksmhost_setup(state);
-    }
-}
-
-static void
-what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields(void **state)
-{
-    static const KsmKnobs parked = { 1, U, 3600000, U, U, U };
-    KsmHost *host = *state;
-
-    ksmhost_start(host, &greedy);
-    ksmhost_apply(host, &burst);
-    ksmhost_apply(host, &parked);
-    fakeroot_write(host->root, KSM "pages_to_scan", "1000\n");
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(ksmhost_apply(host, &parked), APPLY_UNCHANGED);
-    assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 1);
-    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
-    assert_in_force(host, 1, 4000, 0, 0);
-}
-
-static void
-what_the_advisor_resets_as_it_goes_off_is_no_foreign_value(void **state)
-{
-    static const KsmKnobs without = { 1, U, 5, 0, U, U };
-    static const KsmKnobs parked = { 1, U, 5, U, U, U };
-    KsmHost *host = *state;
-
-    ksmhost_start(host, &greedy);
-    ksmhost_apply(host, &burst);
-    /* It goes on by another hand, which leaves what we held of the batch size. */
-    fakeroot_write(host->root, KSM "advisor_mode", "none [scan-time]\n");
-    ksmhost_apply(host, &parked);
-    ksm_actuator_set_options(&host->actuator, &plain);
-    assert_int_equal(ksmhost_apply(host, &without), APPLY_DONE);
-    assert_in_force(host, 1, 100, 5, 0);
-    assert_int_equal(ksmhost_apply(host, &without), APPLY_UNCHANGED);
-    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
-}
-
-static void
-the_likeliest_of_several_programs_is_named(void **state)
-{
-    KsmHost *host = *state;
-
-    fakeroot_write(host->root, "proc/20/comm", "tuned\n");
-    fakeroot_write(host->root, "proc/30/comm", "ksmtuned\n");
-    fakeroot_write(host->root, "proc/40/comm", "momd\n");
-    fakeroot_write(host->root, "proc/self/comm", "ksmtuned\n");
-    ksmhost_start(host, &plain);
-    ksmhost_apply(host, &burst);
-    fakeroot_write(host->root, KSM "run", "0\n");
-    ksmhost_apply(host, &burst);
-    assert_string_equal(ksm_actuator_foreign(&host->actuator)->who, "ksmtuned (process 30)");
-    assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 1);
-}
-
-static void
-taking_over_writes_again(void **state)
-{
-    KsmHost *host = *state;
-
-    ksmhost_start(host, &plain);
-    ksm_actuator_take_over(&host->actuator);
-    ksmhost_apply(host, &burst);
-    fakeroot_write(host->root, KSM "run", "0\n");
-    assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
-    g_string_truncate(host->log, 0);
-    ksm_actuator_take_over(&host->actuator);
-    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
-    assert_wrote(host, "run=1 ");
-    /* The next foreign write is noticed again. */
-    fakeroot_write(host->root, KSM "run", "0\n");
-    assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
-    ksm_actuator_set_options(&host->actuator, &greedy);
-    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
-    assert_restores(host, NULL);
-    assert_in_force(host, 0, 100, 20, 0);
-}
-
-static void
-who_is_told_never_to_yield_does_not_but_counts(void **state)
-{
-    KsmHost *host = *state;
-
-    ksmhost_start(host, &greedy);
-    ksmhost_apply(host, &burst);
-    for (unsigned i = 1; i <= 3; i++) {
-        fakeroot_write(host->root, KSM "run", "0\n");
-        assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
-        assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, i);
-        assert_in_force(host, 1, 4000, 0, 0);
-    }
-}
-
-static void
 the_advisor_is_switched_off_before_the_batch_size_is_set(void **state)
 {
     KsmHost *host = *state;
@@ -396,24 +202,6 @@ zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish(void **sta
 }
 
 static void
-zero_pages_switched_by_another_program_are_noticed(void **state)
-{
-    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
-    KsmHost *host = *state;
-    const KsmForeign *foreign;
-
-    ksmhost_start(host, &plain);
-    ksmhost_apply(host, &with_zeros);
-    fakeroot_write(host->root, KSM "use_zero_pages", "0\n");
-    assert_int_equal(ksmhost_apply(host, &with_zeros), APPLY_REFUSED);
-    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
-    foreign = ksm_actuator_foreign(&host->actuator);
-    assert_string_equal(ksm_knob_name(foreign->knob), "use_zero_pages");
-    assert_int_equal(foreign->found, 0);
-    assert_int_equal(foreign->ours, 1);
-}
-
-static void
 a_failing_write_is_reported_and_made_good_at_the_next_tick(void **state)
 {
     static const struct {
@@ -463,20 +251,6 @@ nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted(void **state)
     assert_int_equal(ksm_actuator_apply(&host->actuator, &rest, &sampled, NULL), APPLY_GONE);
 }
 
-static void
-what_was_found_as_wanted_is_defended_like_what_was_written(void **state)
-{
-    static const KsmKnobs as_found = { 0, 100, 20, U, U, U };
-    KsmHost *host = *state;
-
-    ksmhost_start(host, &plain);
-    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_UNCHANGED);
-    fakeroot_write(host->root, KSM "run", "1\n");
-    assert_int_equal(ksmhost_apply(host, &as_found), APPLY_REFUSED);
-    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
-    assert_in_force(host, 1, 100, 20, 0);
-}
-
 int
 main(void)
 {
@@ -485,21 +259,12 @@ main(void)
         ON_HOST(what_is_in_place_is_not_written_again_whatever_the_sample_says),
         ON_HOST(what_policy_does_not_ask_for_is_left_alone),
         ON_HOST(values_out_of_bounds_are_refused_whole),
-        ON_HOST(another_writer_is_noticed_named_and_yielded_to),
-        ON_HOST(what_a_plan_says_nothing_of_is_watched_all_the_same),
-        ON_HOST(what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields),
-        ON_HOST(what_the_advisor_resets_as_it_goes_off_is_no_foreign_value),
-        ON_HOST(the_likeliest_of_several_programs_is_named),
-        ON_HOST(taking_over_writes_again),
-        ON_HOST(who_is_told_never_to_yield_does_not_but_counts),
         ON_HOST(the_advisor_is_switched_off_before_the_batch_size_is_set),
         ON_HOST(the_advisor_stays_on_where_policy_wants_it_and_moves_the_batch_size),
         ON_HOST(smart_scan_is_set_before_scanning_and_left_alone_without_a_wish),
         ON_HOST(zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish),
-        ON_HOST(zero_pages_switched_by_another_program_are_noticed),
         ON_HOST(a_failing_write_is_reported_and_made_good_at_the_next_tick),
         ON_HOST(nothing_is_read_where_sample_and_memory_agree_with_what_is_wanted),
-        ON_HOST(what_was_found_as_wanted_is_defended_like_what_was_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
