@@ -132,14 +132,15 @@ restore_all(Agent *agent)
     restore_one(agent, ACTUATOR_MERGE);
 }
 
-/* What is only kept in mind is in other groups. */
+/* What is only kept in mind is in other groups; what was found of the nodes stays on record as long
+ * as something is merged. */
 static bool
 has_leftovers(const Agent *agent)
 {
     if (agent->originals.outcome == ORIGINALS_LASTING)
         return false; /* all that it tells of has ended */
     for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
-        if (originals_has_group(&agent->originals, actuators[id]->name))
+        if (id != ACTUATOR_NODES && originals_has_group(&agent->originals, actuators[id]->name))
             return true;
     return false;
 }
@@ -178,7 +179,7 @@ open_actuators(Agent *agent, GError **error)
         originals_done(&agent->originals);
         return false;
     }
-    agent->is_resumed = agent->originals.outcome == ORIGINALS_LOADED;
+    agent->is_resumed = has_leftovers(agent);
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
     nodes_init(&agent->nodes, agent->root_fd, &agent->originals, &agent->ksm);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;

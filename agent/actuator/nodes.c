@@ -10,6 +10,9 @@
  * Nobody else sees KSM in between but a run that comes after a kill: for that, what run was is
  * recorded too, and put back whatever has happened.
  *
+ * At the end something is merged as a rule. Then the value stays, and what was found stays on
+ * record, across restarts too, until a stop or --restore finds nothing merged, or a reboot.
+ *
  * Source: Documentation/admin-guide/mm/ksm.rst, "run" and "merge_across_nodes"
  */
 /* needs: write /sys/kernel/mm/ksm */
@@ -162,14 +165,17 @@ nodes_restore(int root_fd, Originals *originals, char **ret_note, GError **error
     if (!end_unmerging(root_fd, originals, error) ||
         sysfile_get_u64(root_fd, PATH, &now, error) != APPLY_UNCHANGED)
         return false;
-    if (!recorded(originals, KEY, 1, &found))
+    if (!recorded(originals, KEY, 1, &found)) {
         *ret_note = g_strdup("merge_across_nodes stays: what is recorded is no value of it");
-    else if (found != now && has_merged(root_fd))
+    } else if (found != now && has_merged(root_fd)) {
         *ret_note = g_strdup_printf("merge_across_nodes stays at %" PRIu64
-                                    ": it can only be changed while no pages are merged",
+                                    ": it can only be changed while no pages are merged. A later "
+                                    "stop, or virtksmd --restore, puts it back when none are",
                                     now);
-    else if (found != now && sysfile_set_u64(root_fd, PATH, found, error) != APPLY_DONE)
+        return originals_save(originals, error); /* the order to unmerge may have ended */
+    } else if (found != now && sysfile_set_u64(root_fd, PATH, found, error) != APPLY_DONE) {
         return false;
+    }
     originals_drop(originals, nodes_actuator.name, NULL);
     return originals_save(originals, error);
 }
@@ -194,4 +200,4 @@ row_restore(void *context, char **ret_note, GError **error)
     return nodes_restore(nodes->root_fd, nodes->originals, ret_note, error);
 }
 
-const Actuator nodes_actuator = { "nodes", row_apply, row_restore };
+const Actuator nodes_actuator = { ORIGINALS_NODES, row_apply, row_restore };

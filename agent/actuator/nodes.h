@@ -30,7 +30,7 @@ void nodes_init(Nodes *nodes, int root_fd, Originals *originals, const KsmActuat
  * @ret_note:  what stays and why (the caller frees it); NULL: nothing does
  * @error:     it could not be written, or the record cannot be kept; it keeps the value
  *
- * While pages are merged it stays as it is: nobody is parted for it.
+ * While pages are merged it stays as it is, and on record: nobody is parted for it.
  */
 bool nodes_restore(int root_fd, Originals *originals, char **ret_note, GError **error);
 

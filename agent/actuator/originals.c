@@ -130,8 +130,10 @@ parse(Originals *originals, const char *text, gsize len, GError **error)
         return report_damage(originals, "it does not say of which boot it is", error);
     is_old = strcmp(boot_id, originals->boot_id) != 0;
     g_key_file_remove_group(entries, OWN_GROUP, NULL);
-    if (is_old)
+    if (is_old) {
         g_key_file_remove_group(entries, ORIGINALS_KERNEL, NULL);
+        g_key_file_remove_group(entries, ORIGINALS_NODES, NULL);
+    }
     if (is_old && !has_entries(entries))
         return ORIGINALS_OLD_BOOT;
     g_key_file_unref(originals->entries);

@@ -19,8 +19,9 @@ typedef enum {
     ORIGINALS_COUNT,
 } OriginalsOutcome;
 
-/* The group of what a reboot resets. All others are of domains, with their uuids for keys. */
+/* The groups of what a reboot resets. All others are of domains, with their uuids for keys. */
 #define ORIGINALS_KERNEL "ksm"
+#define ORIGINALS_NODES  "nodes"
 
 /*
  * One per agent, shared by all actuators; each has its own group ("ksm", "memory_high"), with a

@@ -87,6 +87,27 @@ class Killed(FakeTestCase):
         self.assertEqual(host.ksm("advisor_mode"), "scan-time")
 
 
+class Nodes(FakeTestCase):
+    """The kernel changes merge_across_nodes only while nothing is merged."""
+
+    def test_what_was_found_lasts_until_nothing_is_merged(self):
+        host = self.host()
+        apart = "[ksm]\nmerge_across_nodes = no\n"
+        for _ in range(2):
+            daemon = self.started("--mode", "fixed", host=host, config=apart)
+            wait_until(lambda: host.ksm("merge_across_nodes") == 0, "the nodes are apart")
+            self.assertNotIn(NOT_CLEAN, daemon.log())
+            host.set_counters(pages_shared=10, pages_sharing=90)
+            daemon.stop()
+            self.assertIn("merge_across_nodes stays at 0", daemon.log())
+            self.assertEqual(host.ksm("merge_across_nodes"), 0)
+        self.assert_done(daemon.run("--restore"), 0, "merge_across_nodes stays at 0")
+        host.set_counters(pages_shared=0, pages_sharing=0)
+        self.assert_done(daemon.run("--restore"), 0)
+        self.assertEqual(host.ksm("merge_across_nodes"), 1)
+        self.assertEqual(daemon.state_files(), [])
+
+
 class Monitors(FakeTestCase):
     """Those of DAMON are in no record: by their number, 61, they are known as the daemon's."""
 

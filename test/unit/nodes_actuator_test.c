@@ -92,6 +92,50 @@ what_others_have_merged_is_parted_and_ksm_goes_on(void **state)
     /* Nobody is parted on the way back. */
     assert_back("stays at 0");
     assert_wrote(host, "");
+    assert_true(ksmhost_has_record(host));
+}
+
+static void
+what_stays_while_pages_are_merged_goes_back_in_a_later_run(void **state)
+{
+    KsmHost *host = *state;
+
+    start(host, &plain);
+    assert_int_equal(apply(0), APPLY_DONE);
+    fakeroot_write(host->root, KSM "pages_shared", "10\n");
+    assert_back("virtksmd --restore");
+    ksmhost_crash(host);
+    /* The next run finds our value in force, and changes it both ways. */
+    start(host, &plain);
+    assert_int_equal(apply(0), APPLY_UNCHANGED);
+    fakeroot_write(host->root, KSM "pages_shared", "0\n");
+    assert_int_equal(apply(1), APPLY_DONE);
+    assert_int_equal(apply(0), APPLY_DONE);
+    fakeroot_write(host->root, KSM "pages_shared", "10\n");
+    assert_back("stays at 0");
+    ksmhost_crash(host);
+    start(host, &plain);
+    fakeroot_write(host->root, KSM "pages_shared", "0\n");
+    g_string_truncate(host->log, 0);
+    assert_back(NULL);
+    assert_wrote(host, "merge_across_nodes=1 ");
+    assert_false(ksmhost_has_record(host));
+}
+
+static void
+a_reboot_has_put_it_back(void **state)
+{
+    KsmHost *host = *state;
+
+    start(host, &plain);
+    assert_int_equal(apply(0), APPLY_DONE);
+    ksmhost_crash(host);
+    g_string_truncate(host->log, 0);
+    ksmhost_start_after_reboot(host);
+    nodes_init(&nodes, fakeroot_fd(host->root), &host->originals, &host->actuator);
+    assert_int_equal(host->originals.outcome, ORIGINALS_OLD_BOOT);
+    assert_back(NULL);
+    assert_wrote(host, "");
     assert_false(ksmhost_has_record(host));
 }
 
@@ -168,6 +212,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_HOST(it_is_written_and_goes_back),
         ON_HOST(what_others_have_merged_is_parted_and_ksm_goes_on),
+        ON_HOST(what_stays_while_pages_are_merged_goes_back_in_a_later_run),
+        ON_HOST(a_reboot_has_put_it_back),
         ON_HOST(nothing_is_parted_without_memory_for_it),
         ON_HOST(nothing_is_written_where_ksm_is_not_ours),
         ON_HOST(a_kernel_that_refuses_has_ksm_going_on),
