@@ -130,15 +130,17 @@ keep_originals(const Nodes *nodes, uint64_t now, bool unmerges, GError **error)
     return originals_save(nodes->originals, error);
 }
 
+/* KSM scans again since the sample was taken: what was not merged then can be by now. Then it is
+ * left for the next decision, unless policy takes parting into the bargain. */
 static ApplyResult
-nodes_apply(const Nodes *nodes, uint64_t value, GError **error)
+nodes_apply(const Nodes *nodes, uint64_t value, bool may_unmerge, GError **error)
 {
     bool unmerges = has_merged(nodes->root_fd);
     ApplyResult result;
     uint64_t now;
 
     result = sysfile_get_u64(nodes->root_fd, PATH, &now, error);
-    if (result != APPLY_UNCHANGED || now == value)
+    if (result != APPLY_UNCHANGED || now == value || (unmerges && !may_unmerge))
         return result;
     if (unmerges && !ksm_unmerge_fits(nodes->root_fd)) {
         g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
@@ -189,7 +191,7 @@ row_apply(void *context, const Decided *decided, GError **error)
     if (value > 1 || nodes->ksm->options.dry_run ||
         ksm_actuator_state(nodes->ksm) != KSM_ACTUATOR_READY)
         return APPLY_UNCHANGED;
-    return nodes_apply(nodes, value, error);
+    return nodes_apply(nodes, value, decided->plan->tenancy.is_enforced, error);
 }
 
 static bool

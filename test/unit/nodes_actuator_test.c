@@ -37,12 +37,18 @@ start(KsmHost *host, const KsmActuatorOptions *options)
 }
 
 static ApplyResult
-apply(uint64_t value)
+apply_as(bool is_enforced, uint64_t value)
 {
-    const Plan plan = { .tenancy.nodes = value };
+    const Plan plan = { .tenancy.nodes = value, .tenancy.is_enforced = is_enforced };
     const Decided decided = { NULL, &plan, NULL, true };
 
     return nodes_actuator.apply(&nodes, &decided, NULL);
+}
+
+static ApplyResult
+apply(uint64_t value)
+{
+    return apply_as(true, value);
 }
 
 /* Puts back, and says something like @want_note; NULL: nothing. */
@@ -140,6 +146,21 @@ a_reboot_has_put_it_back(void **state)
 }
 
 static void
+what_has_been_merged_since_the_sample_is_parted_with_permission_only(void **state)
+{
+    KsmHost *host = *state;
+
+    fakeroot_write(host->root, KSM "pages_shared", "10\n");
+    start(host, &plain);
+    assert_int_equal(apply_as(false, 0), APPLY_UNCHANGED);
+    assert_wrote(host, "");
+    assert_false(ksmhost_has_record(host));
+    fakeroot_write(host->root, KSM "pages_shared", "0\n");
+    assert_int_equal(apply_as(false, 0), APPLY_DONE);
+    assert_wrote(host, "merge_across_nodes=0 ");
+}
+
+static void
 nothing_is_parted_without_memory_for_it(void **state)
 {
     KsmHost *host = *state;
@@ -214,6 +235,7 @@ main(void)
         ON_HOST(what_others_have_merged_is_parted_and_ksm_goes_on),
         ON_HOST(what_stays_while_pages_are_merged_goes_back_in_a_later_run),
         ON_HOST(a_reboot_has_put_it_back),
+        ON_HOST(what_has_been_merged_since_the_sample_is_parted_with_permission_only),
         ON_HOST(nothing_is_parted_without_memory_for_it),
         ON_HOST(nothing_is_written_where_ksm_is_not_ours),
         ON_HOST(a_kernel_that_refuses_has_ksm_going_on),
