@@ -161,15 +161,18 @@ apply_all(Agent *agent, const Sample *sample, GPtrArray *domains)
     psi_source_follow(agent->psi, domains);
 }
 
+/* The log is told of phases: within one, reasons come and go. What `systemctl status` shows is to
+ * be true all the time. */
 static void
-tell_change(const Agent *agent, KsmPhase before)
+tell_change(const Agent *agent, const KsmPlan *before)
 {
     const KsmPlan *plan = &agent->plan.ksm;
+    bool is_first = agent->tick.count == 1;
 
-    if (plan->phase == before && agent->tick.count > 1)
-        return;
-    log_info("KSM: %s: %s", ksm_phase_name(plan->phase), reason_text(plan->reason));
-    notify_status(reason_text(plan->reason));
+    if (is_first || plan->phase != before->phase)
+        log_info("KSM: %s: %s", ksm_phase_name(plan->phase), reason_text(plan->reason));
+    if (is_first || plan->phase != before->phase || plan->reason != before->reason)
+        notify_status(reason_text(plan->reason));
 }
 
 /* ksmd's share of a CPU since a moment half a minute to a minute ago. */
@@ -272,7 +275,7 @@ decide(Agent *agent, bool is_quick)
     const HostPlan reclaim = agent->plan.host;
     Tick *tick = &agent->tick;
     uint64_t begun_us = tick->begun_us ? tick->begun_us : (uint64_t)g_get_monotonic_time();
-    KsmPhase before = agent->plan.ksm.phase;
+    const KsmPlan before = agent->plan.ksm;
     g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
     Sample sample;
 
@@ -309,7 +312,7 @@ decide(Agent *agent, bool is_quick)
         host_read_knobs(&agent->host_facts, &agent->host);
     note_time(tick, begun_us);
     metrics_ticked(agent->metrics);
-    tell_change(agent, before);
+    tell_change(agent, &before);
     tell_waiters(agent);
 }
 

@@ -18,6 +18,19 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
 
+/* What the service manager was told last, and how often. */
+static const char *status;
+static unsigned statuses;
+
+void __wrap_notify_status(const char *text);
+
+void
+__wrap_notify_status(const char *text)
+{
+    status = text;
+    statuses++;
+}
+
 static void
 start_web(Agent *agent)
 {
@@ -375,6 +388,29 @@ observing_decides_and_writes_nothing(void **state)
 }
 
 static void
+the_manager_is_told_each_reason_and_none_twice(void **state)
+{
+    Agent *agent = *state;
+    Reason before;
+
+    statuses = 0;
+    fakehost_add_qemu(fakeagent_root(agent));
+    start_web(agent);
+    assert_int_equal(statuses, 1);
+    assert_string_equal(status, reason_text(agent->plan.ksm.reason));
+    before = agent->plan.ksm.reason;
+    fakeagent_tick(agent);
+    assert_int_equal(agent->plan.ksm.phase, KSM_PHASE_BURST);
+    assert_int_equal(agent->plan.ksm.reason, REASON_GATHERING);
+    assert_int_not_equal(agent->plan.ksm.reason, before);
+    assert_string_equal(status, reason_text(REASON_GATHERING));
+    assert_int_equal(statuses, 2);
+    fakeagent_tick(agent);
+    assert_int_equal(agent->plan.ksm.reason, REASON_GATHERING);
+    assert_int_equal(statuses, 2);
+}
+
+static void
 a_host_without_ksm_is_decided_upon_too(void **state)
 {
     Agent *agent = *state;
@@ -421,6 +457,7 @@ main(void)
         ON_HOST(an_event_moves_ksm_and_leaves_reclaim_to_the_next_full_tick),
         ON_HOST(another_writer_is_yielded_to_and_the_tick_says_so),
         ON_HOST(observing_decides_and_writes_nothing),
+        ON_HOST(the_manager_is_told_each_reason_and_none_twice),
         ON_HOST(a_host_without_ksm_is_decided_upon_too),
         ON_HOST(ksmds_share_of_a_cpu_is_told_as_far_as_it_is_known),
     };
