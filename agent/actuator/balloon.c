@@ -127,7 +127,7 @@ balloon_apply(Balloon *balloon, const Decided *decided, GError **error)
         return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(balloon, decided, i);
-    return hold_end_apply(&balloon->holds, has_asked, error);
+    return hold_end_apply(&balloon->holds, decided, has_asked, error);
 }
 
 static ApplyResult

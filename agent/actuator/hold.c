@@ -187,11 +187,13 @@ hold_succeed(Hold *hold)
 
 /* --- who is still there ----------------------------------------------------------------- */
 
+/* @is_listed: whoever runs has been seen; before, who was there before us may be yet to come. */
 static void
-sweep_one(HoldTable *table, Hold *hold)
+sweep_one(HoldTable *table, Hold *hold, bool is_listed)
 {
-    bool has_ended = !hold->is_seen && !hold->is_loaded && !hold->is_busy &&
-                     hold->state != HOLD_LEFT && hold->state != HOLD_ENDED;
+    bool may_come = hold->is_loaded && !is_listed;
+    bool has_ended = !hold->is_seen && !may_come && !hold->is_busy && hold->state != HOLD_LEFT &&
+                     hold->state != HOLD_ENDED;
     bool is_awaited = hold->is_awaited;
 
     hold->is_seen = hold->is_awaited = false; /* both to be said again next time */
@@ -226,22 +228,22 @@ find_oldest_ended(const HoldTable *table, guint *ret_n)
 }
 
 void
-hold_sweep(HoldTable *table)
+hold_sweep(HoldTable *table, const Decided *decided)
 {
     g_autoptr(GList) holds = g_hash_table_get_values(table->by_uuid);
     Hold *oldest;
     guint n;
 
     for (GList *item = holds; item; item = item->next)
-        sweep_one(table, item->data);
+        sweep_one(table, item->data, decided->is_listed);
     while ((oldest = find_oldest_ended(table, &n)) && n > ENDED_MAX)
         hold_remove(table, oldest);
 }
 
 ApplyResult
-hold_end_apply(HoldTable *table, bool has_asked, GError **error)
+hold_end_apply(HoldTable *table, const Decided *decided, bool has_asked, GError **error)
 {
-    hold_sweep(table);
+    hold_sweep(table, decided);
     if (!hold_flush(table, error))
         return APPLY_RETRY;
     return has_asked ? APPLY_DONE : APPLY_UNCHANGED;

@@ -171,16 +171,18 @@ bool hold_flush(HoldTable *table, GError **error);
 void hold_drop_pending(HoldTable *table);
 
 /** hold_sweep() - after hold_look() on all: forget who has ended, give back what was left */
-void hold_sweep(HoldTable *table);
+void hold_sweep(HoldTable *table, const Decided *decided);
 
 /**
  * hold_end_apply() - the end of an Actuator.apply: hold_sweep(), then hold_flush()
+ * @decided:   of the apply
  * @has_asked: something has been wished
  * @error:     as for hold_flush()
  *
  * Return: APPLY_DONE, APPLY_UNCHANGED; APPLY_RETRY with @error.
  */
-ApplyResult hold_end_apply(HoldTable *table, bool has_asked, GError **error);
+ApplyResult hold_end_apply(HoldTable *table, const Decided *decided, bool has_asked,
+                           GError **error);
 
 /** hold_forget_foreign() - go on from the value that somebody else has set */
 void hold_forget_foreign(HoldTable *table, const char *uuid);

@@ -301,7 +301,7 @@ memory_high_apply(MemoryHigh *high, const Decided *decided, GError **error)
 
         has_asked |= apply_one(high, &one);
     }
-    hold_sweep(&high->holds);
+    hold_sweep(&high->holds, decided);
     if (!high_guard_tell(&high->guard, first_lease_us(high, now_us), error)) {
         hold_drop_pending(&high->holds);
         return APPLY_RETRY;

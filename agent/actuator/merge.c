@@ -362,7 +362,7 @@ merge_apply(Merge *merge, const Decided *decided, GError **error)
         await_left(merge);
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(merge, decided, i);
-    return hold_end_apply(&merge->holds, has_asked, error);
+    return hold_end_apply(&merge->holds, decided, has_asked, error);
 }
 
 static ApplyResult

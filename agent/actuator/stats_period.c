@@ -94,7 +94,7 @@ stats_period_apply(StatsPeriod *period, const Decided *decided, GError **error)
         return APPLY_UNCHANGED;
     for (size_t i = 0; i < decided->sample->n; i++)
         has_asked |= apply_one(period, &decided->subjects[i], &decided->sample->domains[i]);
-    return hold_end_apply(&period->holds, has_asked, error);
+    return hold_end_apply(&period->holds, decided, has_asked, error);
 }
 
 static ApplyResult

@@ -345,8 +345,10 @@ what_somebody_else_has_set_is_left_alone_by_the_next_run_too(void **state)
         balloonhost_apply(host, &balloon);
         balloonhost_restart(host, &balloon);
         host->sample.n = 0; /* libvirt is not connected yet */
+        host->decided.is_listed = false;
         balloonhost_apply(host, &balloon);
         host->sample.n = HOLDHOST_DOMAINS;
+        host->decided.is_listed = true;
         host->subjects[0].id = rows[i].id;
         balloonhost_want(host, &balloon, 400 * MIB);
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign ||

@@ -168,6 +168,30 @@ what_did_not_happen_to_a_domain_that_ended_is_not_kept_in_mind(void **state)
     balloon_done(&balloon);
 }
 
+static void
+what_was_foreign_goes_with_a_domain_that_ended_while_no_agent_ran(void **state)
+{
+    HoldHost *host = *state;
+    Balloon balloon;
+
+    balloonhost_start_with_half(host, &balloon);
+    balloonhost_want(host, &balloon, 400 * MIB);
+    holdhost_answer(host, 400 * MIB, CHANGE_FOREIGN, 800 * MIB);
+    balloonhost_apply(host, &balloon);
+    balloonhost_restart(host, &balloon);
+    host->sample.n = 0;
+    /* Until libvirt has told who runs, it may be among them. */
+    host->decided.is_listed = false;
+    balloonhost_apply(host, &balloon);
+    assert_true(holdhost_is_foreign(host, &balloon.holds));
+    host->decided.is_listed = true;
+    balloonhost_apply(host, &balloon);
+    assert_null(balloonhost_hold(host, &balloon));
+    assert_true(hold_table_is_idle(&balloon.holds));
+    assert_false(g_file_test(host->record, G_FILE_TEST_EXISTS));
+    balloon_done(&balloon);
+}
+
 int
 main(void)
 {
@@ -177,6 +201,7 @@ main(void)
         ON_HOST(a_balloon_that_is_given_back_is_on_record_for_all_its_way),
         ON_HOST(what_the_worker_finds_on_the_way_back_is_not_taken_for_ours_before_it_began),
         ON_HOST(what_did_not_happen_to_a_domain_that_ended_is_not_kept_in_mind),
+        ON_HOST(what_was_foreign_goes_with_a_domain_that_ended_while_no_agent_ran),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
