@@ -116,7 +116,6 @@ wake_at(Sampler *sampler, uint64_t moment_us)
     uint64_t delay_us = sat_sub(moment_us, (uint64_t)g_get_monotonic_time());
 
     g_clear_handle_id(&sampler->timer, g_source_remove);
-    sampler->wake_us = moment_us;
     sampler->timer = g_timeout_add((guint)min_u64(delay_us / 1000 + 1, G_MAXINT), wake, sampler);
 }
 

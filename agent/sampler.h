@@ -18,7 +18,6 @@ typedef struct {
     char *told;                 /* owned; the last reason for a failure; NULL: none so far */
     uint64_t resume_us;         /* CLOCK_MONOTONIC of the end of the pause after one */
     guint timer;                /* GSource that looks for the next; 0: none */
-    uint64_t wake_us;           /* CLOCK_MONOTONIC of it */
 } Sampler;
 
 /**

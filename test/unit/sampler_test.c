@@ -129,8 +129,11 @@ pages_of(const Domain *domain)
 static bool
 is_active(const Sampler *sampler)
 {
+    GSource *timer =
+        sampler->timer != 0 ? g_main_context_find_source_by_id(NULL, sampler->timer) : NULL;
+
     return sampler->is_busy ||
-           (sampler->timer != 0 && sampler->wake_us < (uint64_t)g_get_monotonic_time() + SOON_US);
+           (timer && g_source_get_ready_time(timer) < g_source_get_time(timer) + SOON_US);
 }
 
 /* Lets the loop turn until all that is due is measured. */
