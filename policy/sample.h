@@ -49,7 +49,6 @@ typedef struct {
     uint64_t pages_scanned;      /* since boot (6.4) */
     uint64_t pages_skipped;      /* passed over by smart_scan, since boot (6.7) */
     uint64_t general_profit;     /* the kernel's own saving less metadata, bytes, signed as u64 */
-    uint64_t max_page_sharing;   /* places one KSM page may serve */
     uint64_t merge_across_nodes; /* 0 or 1 */
 } KsmCounters;
 
@@ -214,7 +213,7 @@ host_sample_unknown(void)
         .steal_us = u,
         .knobs = knobs,
         .initial = knobs,
-        .ksm = { u, u, u, u, u, u, u, u, u, u, u },
+        .ksm = { u, u, u, u, u, u, u, u, u, u },
     };
 }
 

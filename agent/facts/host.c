@@ -45,7 +45,6 @@ static const CounterFile counter_files[] = {
     { "ksm_zero_pages", offsetof(KsmCounters, ksm_zero_pages), ANY_NUMBER },
     { "pages_scanned", offsetof(KsmCounters, pages_scanned), ANY_NUMBER },
     { "pages_skipped", offsetof(KsmCounters, pages_skipped), ANY_NUMBER },
-    { "max_page_sharing", offsetof(KsmCounters, max_page_sharing), ANY_NUMBER },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes), 1 },
 };
 /* general_profit is the one with a sign and has its own line in read_counters(). */

@@ -13,7 +13,7 @@
 #include "policy/sample.h"
 
 /* Files that are read at each host_read(). */
-#define HOST_COUNTER_FILES 11
+#define HOST_COUNTER_FILES 10
 #define HOST_KNOB_FILES    6
 
 /* What is kept between reads, to make them cheap. A zeroed struct is one that is not in use. */

@@ -61,7 +61,6 @@ static const TraceField host_fields[] = {
     HOST(ksm.pages_scanned),
     HOST(ksm.pages_skipped),
     HOST(ksm.general_profit),
-    HOST(ksm.max_page_sharing),
     HOST(ksm.merge_across_nodes),
     BETWEEN(HostSample, triggers, 0, UINT32_MAX),
     BETWEEN(HostSample, kicks, 0, UINT32_MAX),

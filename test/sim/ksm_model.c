@@ -297,7 +297,6 @@ ksm_model_counters(const KsmModel *model)
         .pages_scanned = model->scanned,
         .pages_skipped = model->skipped,
         .general_profit = saved_bytes - model->items * 64, /* sizeof(struct ksm_rmap_item) */
-        .max_page_sharing = 256,
         .merge_across_nodes = 1,
     };
 }

@@ -35,7 +35,6 @@ static const struct {
     { "pages_scanned", offsetof(KsmCounters, pages_scanned) },
     { "pages_skipped", offsetof(KsmCounters, pages_skipped) },
     { "general_profit", offsetof(KsmCounters, general_profit) },
-    { "max_page_sharing", offsetof(KsmCounters, max_page_sharing) },
     { "merge_across_nodes", offsetof(KsmCounters, merge_across_nodes) },
 };
 
@@ -81,7 +80,6 @@ reads_what_each_kernel_has_and_knows_what_it_has_not(void **unused)
         .pages_scanned = VALUE_UNKNOWN,
         .pages_skipped = VALUE_UNKNOWN,
         .general_profit = VALUE_UNKNOWN,
-        .max_page_sharing = 256,
         .merge_across_nodes = 0,
     };
     g_autoptr(FakeRoot) old_root = fakehost_new(FAKEHOST_LINUX_5_10);
