@@ -10,18 +10,12 @@
 #include "agent/actuator/hold.h"
 
 #include "agent/virt/conn.h"
+#include "agent/virt/worker.h"
 
 /* How long --restore waits for libvirt. */
 #define NOW_LIMIT_US 20000000
 /* How often a stop looks for answers that are late. */
 #define LOOK_MS 200
-
-static gboolean
-end_wait(gpointer is_over)
-{
-    *(bool *)is_over = true;
-    return G_SOURCE_CONTINUE;
-}
 
 static void
 add_note(GString *note, const HoldTable *table, const Hold *hold)
@@ -107,21 +101,25 @@ look_again(gpointer unused)
     return G_SOURCE_CONTINUE;
 }
 
+/* Asks for what can be asked for by now. Return: whether an answer is waited for. */
+static bool
+is_giving_back(gpointer user)
+{
+    HoldTable *table = user;
+
+    give_all_back(table, false);
+    return is_under_way(table);
+}
+
 bool
 hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error)
 {
-    bool is_over = false;
-    guint limit = g_timeout_add((guint)(limit_us / 1000), end_wait, &is_over);
     guint look = g_timeout_add(LOOK_MS, look_again, NULL);
 
     table->closing = true;
     give_all_back(table, true);
-    while (is_under_way(table) && !is_over) {
-        g_main_context_iteration(NULL, TRUE);
-        give_all_back(table, false);
-    }
+    worker_wait(is_giving_back, table, limit_us);
     g_source_remove(look);
-    g_source_remove(limit);
     table->closing = false;
     if (!hold_record_save(table, error))
         return false;

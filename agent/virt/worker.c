@@ -145,15 +145,28 @@ end_wait(gpointer is_over)
 
 /* The loop itself waits: a sleep that each signal begins anew could last for ever. */
 bool
-worker_drain(Worker *worker, gint64 limit_us)
+worker_wait(bool (*is_waiting)(gpointer user), gpointer user, gint64 limit_us)
 {
     bool is_over = false;
     guint limit = g_timeout_add((guint)(limit_us / 1000), end_wait, &is_over);
+    bool goes_on;
 
-    while (worker->pending > 0 && !is_over)
+    while ((goes_on = is_waiting(user)) && !is_over)
         g_main_context_iteration(NULL, TRUE);
     g_source_remove(limit);
-    return worker->pending == 0;
+    return !goes_on;
+}
+
+static bool
+has_pending(gpointer user)
+{
+    return ((const Worker *)user)->pending > 0;
+}
+
+bool
+worker_drain(Worker *worker, gint64 limit_us)
+{
+    return worker_wait(has_pending, worker, limit_us);
 }
 
 void

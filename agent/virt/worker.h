@@ -50,6 +50,16 @@ void worker_push(Worker *worker, const WorkerJob *job, gpointer input, gpointer 
 gint64 worker_silence_us(const Worker *worker);
 
 /**
+ * worker_wait() - have the default main context run while something is waited for
+ * @is_waiting: asked before each turn of the loop
+ * @user:       for @is_waiting
+ * @limit_us:   longest wait
+ *
+ * Return: whether @is_waiting said no in time.
+ */
+bool worker_wait(bool (*is_waiting)(gpointer user), gpointer user, gint64 limit_us);
+
+/**
  * worker_drain() - wait for the jobs under way, delivering what comes back
  * @limit_us: longest wait
  *
