@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ksm_knob.c - the settings of KSM that we write: files, ranges, texts */
+/* ksm_knob.c - reading and writing the settings of KSM: files and ranges */
 /* needs: write /sys/kernel/mm/ksm */
 #include "agent/actuator/ksm_knob.h"
 
@@ -8,45 +8,25 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Unmerging may take this share of the available memory: the rest is for what happens meanwhile. */
 #define UNMERGE_SHARE_BP 9000
 
 static const struct {
-    const char *name;
     const char *path;
-    size_t offset;  /* within KsmKnobs */
-    uint64_t min;   /* lowest that policy may want; the kernel itself takes 0 */
-    uint64_t max;   /* highest that policy may want */
-    uint64_t limit; /* highest that the kernel can have */
+    uint64_t min; /* lowest that policy may want; the kernel itself takes 0 */
+    uint64_t max; /* highest that policy may want */
 } rows[] = {
-    /* 0 and 1 stand for the words in advisor_words[]. */
-    [KSM_KNOB_ADVISOR] = { "advisor_mode", KSM_KNOB_DIR "advisor_mode", offsetof(KsmKnobs, advisor),
-                           0, 1, 1 },
-    [KSM_KNOB_SMART_SCAN] = { "smart_scan", KSM_KNOB_DIR "smart_scan",
-                              offsetof(KsmKnobs, smart_scan), 0, 1, 1 },
-    [KSM_KNOB_ZERO_PAGES] = { "use_zero_pages", KSM_KNOB_DIR "use_zero_pages",
-                              offsetof(KsmKnobs, use_zero_pages), 0, 1, 1 },
+    [KSM_KNOB_ADVISOR] = { KSM_KNOB_DIR "advisor_mode", 0, 1 },
+    [KSM_KNOB_SMART_SCAN] = { KSM_KNOB_DIR "smart_scan", 0, 1 },
+    [KSM_KNOB_ZERO_PAGES] = { KSM_KNOB_DIR "use_zero_pages", 0, 1 },
     /* A batch of 0 pages is accepted by the kernel and never ends a pass. */
-    [KSM_KNOB_PAGES] = { "pages_to_scan", KSM_KNOB_DIR "pages_to_scan",
-                         offsetof(KsmKnobs, pages_to_scan), 1, UINT32_MAX, UINT32_MAX },
-    [KSM_KNOB_SLEEP] = { "sleep_millisecs", KSM_KNOB_DIR "sleep_millisecs",
-                         offsetof(KsmKnobs, sleep_ms), 0, UINT32_MAX, UINT32_MAX },
-    [KSM_KNOB_RUN] = { "run", KSM_KNOB_DIR "run", offsetof(KsmKnobs, run), KSM_RUN_STOP,
-                       KSM_RUN_MERGE, KSM_RUN_UNMERGE },
+    [KSM_KNOB_PAGES] = { KSM_KNOB_DIR "pages_to_scan", 1, UINT32_MAX },
+    [KSM_KNOB_SLEEP] = { KSM_KNOB_DIR "sleep_millisecs", 0, UINT32_MAX },
+    [KSM_KNOB_RUN] = { KSM_KNOB_DIR "run", KSM_RUN_STOP, KSM_RUN_MERGE },
 };
 static_assert(G_N_ELEMENTS(rows) == KSM_KNOB_COUNT, "rows[] and KsmKnob differ");
-
-/* Source: Documentation/admin-guide/mm/ksm.rst, "advisor_mode" */
-static const char *const advisor_words[] = { "none", "scan-time" };
-
-const char *
-ksm_knob_name(KsmKnob knob)
-{
-    return rows[knob].name;
-}
 
 const char *
 ksm_knob_path(KsmKnob knob)
@@ -58,50 +38,6 @@ bool
 ksm_knob_is_optional(KsmKnob knob)
 {
     return knob == KSM_KNOB_ADVISOR || knob == KSM_KNOB_SMART_SCAN || knob == KSM_KNOB_ZERO_PAGES;
-}
-
-uint64_t
-ksm_knob_of(const KsmKnobs *knobs, KsmKnob knob)
-{
-    uint64_t value;
-
-    memcpy(&value, (const char *)knobs + rows[knob].offset, sizeof(value));
-    return value;
-}
-
-void
-ksm_knob_put(KsmKnobs *knobs, KsmKnob knob, uint64_t value)
-{
-    memcpy((char *)knobs + rows[knob].offset, &value, sizeof(value));
-}
-
-char *
-ksm_knob_text(KsmKnob knob, uint64_t value)
-{
-    assert(value <= rows[knob].limit);
-
-    if (knob == KSM_KNOB_ADVISOR)
-        return g_strdup(advisor_words[value]);
-    return g_strdup_printf("%" PRIu64, value);
-}
-
-bool
-ksm_knob_parse(KsmKnob knob, const char *text, uint64_t *ret_value)
-{
-    guint64 value;
-
-    if (knob == KSM_KNOB_ADVISOR) {
-        for (value = 0; value < G_N_ELEMENTS(advisor_words); value++) {
-            if (strcmp(text, advisor_words[value]) == 0)
-                break;
-        }
-        if (value == G_N_ELEMENTS(advisor_words))
-            return false;
-    } else if (!g_ascii_string_to_unsigned(text, 10, 0, rows[knob].limit, &value, NULL)) {
-        return false;
-    }
-    *ret_value = value;
-    return true;
 }
 
 ApplyResult
@@ -123,8 +59,10 @@ ksm_knob_read(int root_fd, KsmKnob knob, uint64_t *ret_value, GError **error)
 ApplyResult
 ksm_knob_write(int root_fd, KsmKnob knob, uint64_t value, GError **error)
 {
+    g_autofree char *text = ksm_knob_text(knob, value);
+
     if (knob == KSM_KNOB_ADVISOR)
-        return sysfile_set_text(root_fd, rows[knob].path, advisor_words[value], error);
+        return sysfile_set_text(root_fd, rows[knob].path, text, error);
     return sysfile_set_u64(root_fd, rows[knob].path, value, error);
 }
 
@@ -156,7 +94,7 @@ ksm_knobs_check(const KsmKnobs *wanted, GError **error)
             continue;
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "%s %" PRIu64 " is not written: only %" PRIu64 " to %" PRIu64 " is allowed",
-                    rows[knob].name, value, rows[knob].min, rows[knob].max);
+                    ksm_knob_name(knob), value, rows[knob].min, rows[knob].max);
         return false;
     }
     return true;

@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ksm_knob.h - the settings of KSM that we write: files, ranges, texts
+ * ksm_knob.h - reading and writing the settings of KSM: files and ranges
  */
 #ifndef AGENT_ACTUATOR_KSM_KNOB_H
 #define AGENT_ACTUATOR_KSM_KNOB_H
 
 #include "agent/actuator/sysfile.h"
-#include "policy/sample.h"
+#include "agent/facts/ksm_setting.h"
 
 #include <stdbool.h>
 
 /* Where the kernel's files of KSM are, below the root folder. */
 #define KSM_KNOB_DIR "sys/kernel/mm/ksm/"
-
-/* One member of KsmKnobs. */
-typedef enum {
-    KSM_KNOB_ADVISOR, /* first: while it is on, the kernel moves KSM_KNOB_PAGES */
-    KSM_KNOB_SMART_SCAN,
-    KSM_KNOB_ZERO_PAGES,
-    KSM_KNOB_PAGES,
-    KSM_KNOB_SLEEP,
-    KSM_KNOB_RUN,
-    KSM_KNOB_COUNT,
-} KsmKnob;
-
-/**
- * ksm_knob_name() - name of the kernel's file: "pages_to_scan"
- * @knob: below KSM_KNOB_COUNT
- *
- * Return: static text.
- */
-const char *ksm_knob_name(KsmKnob knob);
 
 /**
  * ksm_knob_path() - path of the kernel's file, relative to the root
@@ -52,42 +33,6 @@ const char *ksm_knob_path(KsmKnob knob);
  * Return: true for those three.
  */
 bool ksm_knob_is_optional(KsmKnob knob);
-
-/**
- * ksm_knob_of() - the member of @knobs that @knob stands for
- * @knobs: in the units of KsmKnobs
- * @knob:  below KSM_KNOB_COUNT
- *
- * Return: value, or VALUE_UNKNOWN.
- */
-uint64_t ksm_knob_of(const KsmKnobs *knobs, KsmKnob knob);
-
-/**
- * ksm_knob_put() - set the member of @knobs that @knob stands for
- * @knobs: changed
- * @knob:  below KSM_KNOB_COUNT
- * @value: in the units of KsmKnobs, or VALUE_UNKNOWN
- */
-void ksm_knob_put(KsmKnobs *knobs, KsmKnob knob, uint64_t value);
-
-/**
- * ksm_knob_text() - a value as the kernel writes it: "100", "scan-time"
- * @knob:  below KSM_KNOB_COUNT
- * @value: not VALUE_UNKNOWN; for the advisor 0 or 1
- *
- * Return: text (the caller frees it).
- */
-char *ksm_knob_text(KsmKnob knob, uint64_t value);
-
-/**
- * ksm_knob_parse() - a value from the kernel's text or from the record of originals
- * @knob:      below KSM_KNOB_COUNT
- * @text:      e.g. "100"
- * @ret_value: written only on success
- *
- * Return: whether @text is a value that the kernel can have.
- */
-bool ksm_knob_parse(KsmKnob knob, const char *text, uint64_t *ret_value);
 
 /**
  * ksm_knob_read() - value in force

@@ -14,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include "agent/actuator/sysfile.h"
+#include "agent/facts/procfile.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -160,18 +161,10 @@ ApplyResult
 sysfile_get_choice(int root_fd, const char *path, char *ret_text, GError **error)
 {
     ApplyResult result = sysfile_get_text(root_fd, path, ret_text, error);
-    char *open;
-    char *shut;
 
-    if (result != APPLY_UNCHANGED)
-        return result;
-    open = strchr(ret_text, '[');
-    shut = open ? strchr(open, ']') : NULL;
-    if (shut) {
-        *shut = '\0';
-        memmove(ret_text, open + 1, (size_t)(shut - open));
-    }
-    return APPLY_UNCHANGED;
+    if (result == APPLY_UNCHANGED)
+        procfile_choose(ret_text);
+    return result;
 }
 
 ApplyResult

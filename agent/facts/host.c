@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "agent/facts/procfile.h"
@@ -24,10 +23,10 @@
 /* Far above the kernel's own limit (8192): a list that claims more is damaged. */
 #define CPUS_MOST 65536u
 
-/* "none [scan-time]", and room for modes to come. */
-#define ADVISOR_BYTES 256
-#define KSM_DIR       "sys/kernel/mm/ksm"
-#define ANY_NUMBER    UINT64_MAX
+/* A number, or "none [scan-time]" and room for modes to come. */
+#define KNOB_BYTES 256
+#define KSM_DIR    "sys/kernel/mm/ksm"
+#define ANY_NUMBER UINT64_MAX
 
 /* One file in sys/kernel/mm/ksm that holds one number. */
 typedef struct {
@@ -52,11 +51,6 @@ static_assert(G_N_ELEMENTS(counter_files) + 1 == sizeof(KsmCounters) / sizeof(ui
               "counter_files[] and KsmCounters differ");
 static_assert(HOST_COUNTER_FILES == sizeof(KsmCounters) / sizeof(uint64_t),
               "HostFacts has another number of counters than KsmCounters");
-static_assert(HOST_KNOB_FILES == sizeof(KsmKnobs) / sizeof(uint64_t),
-              "HostFacts has another number of knobs than KsmKnobs");
-
-/* Values of advisor_mode, at the index that KsmKnobs.advisor has for them. */
-static const char *const advisor_modes[] = { "[none]", "[scan-time]" };
 
 static void
 close_ksm(HostFacts *facts)
@@ -159,30 +153,16 @@ find_ksm(HostFacts *facts)
 }
 
 static uint64_t
-read_advisor(HeldFile *file, int ksm_fd)
+read_knob(HostFacts *facts, KsmKnob knob)
 {
-    char modes[ADVISOR_BYTES];
+    char text[KNOB_BYTES];
+    uint64_t value;
 
-    if (heldfile_read_text(file, ksm_fd, "advisor_mode", modes, sizeof(modes)) != PROCFILE_READ)
+    if (heldfile_read_text(&facts->knobs[knob], facts->ksm_fd, ksm_knob_name(knob), text,
+                           sizeof(text)) != PROCFILE_READ)
         return VALUE_UNKNOWN;
-    for (size_t i = 0; i < G_N_ELEMENTS(advisor_modes); i++)
-        if (strstr(modes, advisor_modes[i]))
-            return i;
-    return VALUE_UNKNOWN;
-}
-
-static void
-read_knobs(HostFacts *facts, KsmKnobs *knobs)
-{
-    HeldFile *files = facts->knobs;
-    int ksm_fd = facts->ksm_fd;
-
-    knobs->run = heldfile_u64(&files[0], ksm_fd, "run", KSM_RUN_COUNT - 1);
-    knobs->pages_to_scan = heldfile_u64(&files[1], ksm_fd, "pages_to_scan", UINT32_MAX);
-    knobs->sleep_ms = heldfile_u64(&files[2], ksm_fd, "sleep_millisecs", UINT32_MAX);
-    knobs->advisor = read_advisor(&files[3], ksm_fd);
-    knobs->smart_scan = heldfile_u64(&files[4], ksm_fd, "smart_scan", 1);
-    knobs->use_zero_pages = heldfile_u64(&files[5], ksm_fd, "use_zero_pages", 1);
+    procfile_choose(text);
+    return ksm_knob_parse(knob, g_strchomp(text), &value) ? value : VALUE_UNKNOWN;
 }
 
 /* One by its place in KsmCounters, which counter_files[] has. */
@@ -220,7 +200,8 @@ host_read_knobs(HostFacts *facts, HostSample *sample)
 {
     sample->has_ksm = find_ksm(facts);
     /* Without KSM the descriptor is -1 or an empty directory, and each figure is unknown. */
-    read_knobs(facts, &sample->knobs);
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++)
+        ksm_knob_put(&sample->knobs, knob, read_knob(facts, knob));
 }
 
 void

@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 #include "agent/facts/heldfile.h"
+#include "agent/facts/ksm_setting.h"
 #include "agent/facts/ksmd.h"
 #include "agent/facts/stall.h"
 #include "policy/sample.h"
 
 /* Files that are read at each host_read(). */
 #define HOST_COUNTER_FILES 10
-#define HOST_KNOB_FILES    6
 
 /* What is kept between reads, to make them cheap. A zeroed struct is one that is not in use. */
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
     int ksm_fd; /* owned; sys/kernel/mm/ksm; -1: not there when last looked for */
     Ksmd ksmd;  /* in use while this is */
     HeldFile counters[HOST_COUNTER_FILES]; /* of KSM, as in KsmCounters */
-    HeldFile knobs[HOST_KNOB_FILES];       /* of KSM, as in KsmKnobs */
+    HeldFile knobs[KSM_KNOB_COUNT];        /* of KSM, by KsmKnob */
     HeldFile memory;                       /* proc/meminfo */
     HeldFile cpus;                         /* sys/devices/system/cpu/online */
     StallFiles stalls;                     /* what the host waits for */

@@ -205,6 +205,19 @@ line_i64(const char *line)
 }
 
 bool
+procfile_choose(char *text)
+{
+    char *begin = strchr(text, '[');
+    char *end = begin ? strchr(begin, ']') : NULL;
+
+    if (!end)
+        return false;
+    *end = '\0';
+    memmove(text, begin + 1, (size_t)(end - begin));
+    return true;
+}
+
+bool
 procfile_parse_u64(const char *text, uint64_t *ret_value)
 {
     const char *newline = strchr(text, '\n');

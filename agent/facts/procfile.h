@@ -110,6 +110,14 @@ ProcfileResult procfile_read_text(int dir_fd, const char *path, char *buffer, si
 ProcfileResult procfile_read_long(int dir_fd, const char *path, size_t most, char **ret_text);
 
 /**
+ * procfile_choose() - the word in brackets of a file that shows a choice
+ * @text: "[none] scan-time" becomes "none"; one without brackets stays as it is
+ *
+ * Return: whether there were brackets.
+ */
+bool procfile_choose(char *text);
+
+/**
  * procfile_parse_u64() - a text that is one decimal number
  * @text:      e.g. "100\n"; no sign, nothing but blanks after the digits
  * @ret_value: the number, below VALUE_UNKNOWN; written only on success

@@ -20,16 +20,11 @@ static void
 read_chosen(int root_fd, const char *path, char word[SETUP_WORD_BYTES])
 {
     char text[LINE_BYTES];
-    const char *begin;
-    const char *end;
 
     word[0] = '\0';
-    if (procfile_read_text(root_fd, path, text, sizeof(text)) != PROCFILE_READ)
-        return;
-    begin = strchr(text, '[');
-    end = begin ? strchr(begin, ']') : NULL;
-    if (end)
-        g_strlcpy(word, begin + 1, MIN((size_t)(end - begin), SETUP_WORD_BYTES));
+    if (procfile_read_text(root_fd, path, text, sizeof(text)) == PROCFILE_READ &&
+        procfile_choose(text))
+        g_strlcpy(word, text, SETUP_WORD_BYTES);
 }
 
 static void

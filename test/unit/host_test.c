@@ -201,7 +201,10 @@ knows_which_mode_the_advisor_is_in(void **unused)
         { "[scan-time] none\n", 1 },
         { "none scan-time\n", VALUE_UNKNOWN },
         { "none [scan-time-2]\n", VALUE_UNKNOWN },
-        { "scan-time\n", VALUE_UNKNOWN },
+        { "none scan-time [other]\n", VALUE_UNKNOWN },
+        /* As the actuator reads them. */
+        { "scan-time\n", 1 },
+        { "[none] [scan-time]\n", 0 },
         { "", VALUE_UNKNOWN },
     };
     g_autoptr(FakeRoot) root = fakehost_new(FAKEHOST_LINUX_6_18);
