@@ -8,12 +8,32 @@
 static const DomainElementTable *const tables[] = { &domain_basics, &domain_devices, &domain_policy,
                                                     &domain_owner };
 
+static const struct {
+    const char *uri;
+    const char *prefix;
+} namespaces[] = {
+    { "http://libvirt.org/schemas/domain/qemu/1.0", "qemu:" },
+    { DOMAIN_POLICY_NAMESPACE, DOMAIN_POLICY_PREFIX },
+    { "http://openstack.org/xmlns/libvirt/nova/1.0", DOMAIN_NOVA_PREFIX },
+    { "http://openstack.org/xmlns/libvirt/nova/1.1", DOMAIN_NOVA_PREFIX },
+    { "http://kubevirt.io", DOMAIN_KUBEVIRT_PREFIX },
+};
+
 static const char *const access_names[] = {
     [DOMAIN_ACCESS_DEFAULT] = NULL,
     [DOMAIN_ACCESS_PRIVATE] = "private",
     [DOMAIN_ACCESS_SHARED] = "shared",
 };
 static_assert(G_N_ELEMENTS(access_names) == DOMAIN_ACCESS_COUNT, "access_names[] has gaps");
+
+const char *
+domain_element_prefix(const char *uri, size_t length)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(namespaces); i++)
+        if (strlen(namespaces[i].uri) == length && memcmp(uri, namespaces[i].uri, length) == 0)
+            return namespaces[i].prefix;
+    return NULL;
+}
 
 void
 domain_element_init(DomainReading *reading)

@@ -53,6 +53,14 @@ typedef struct {
 extern const DomainElementTable domain_basics;
 extern const DomainElementTable domain_devices;
 
+/**
+ * domain_element_prefix() - how names of a namespace begin in the tables
+ * @uri: of the namespace, @length bytes
+ *
+ * Return: static; NULL: no element of it matters.
+ */
+const char *domain_element_prefix(const char *uri, size_t length);
+
 /** domain_element_init() - nothing read yet; domain_element_done() it */
 void domain_element_init(DomainReading *reading);
 

@@ -6,6 +6,7 @@
  * elements that matter and not with the text. What a hostile text could cost is bounded one by one:
  *
  *   size         DOMAIN_XML_MAX_BYTES, before anything else is looked at
+ *   metadata     that of others is left out before libxml2 sees the text
  *   entities     there are none but the five of XML itself: a document type declaration ends the
  *                reading before its first line is parsed, so nothing expands and nothing is opened
  *   encoding     UTF-8, checked by us; what the text says of its encoding is ignored
@@ -21,6 +22,7 @@
  *
  * Source: libxml2's parser.h and xmlerror.h; its NEWS for what changed in 2.12 and 2.13.
  */
+#include "agent/virt/domain_foreign.h"
 #include "agent/virt/domain_policy.h"
 
 #include <assert.h>
@@ -30,8 +32,6 @@
 /* As deep as libxml2 itself goes without XML_PARSE_HUGE. A chain of 200 disk images, libvirt's
  * limit, is 210 deep. */
 #define DEPTH_MAX 256
-/* No element of libvirt's has more than twenty; text may hold things that look like attributes. */
-#define ATTRIBUTES_MAX 1024
 /* Each application with <metadata> declares one. */
 #define NAMESPACES_MAX 256
 /* Of a name, a title or a number; libvirt refuses names longer than a file name. */
@@ -91,28 +91,17 @@ note_fault(void *data, XmlErrorPointer error)
     reader->fault_line = error->line;
 }
 
-/* Namespaces with names that matter, and how these begin in the tables. */
-static const struct {
-    const char *uri;
-    const char *prefix;
-} known_namespaces[] = {
-    { "http://libvirt.org/schemas/domain/qemu/1.0", "qemu:" },
-    { DOMAIN_POLICY_NAMESPACE, DOMAIN_POLICY_PREFIX },
-    { "http://openstack.org/xmlns/libvirt/nova/1.0", DOMAIN_NOVA_PREFIX },
-    { "http://openstack.org/xmlns/libvirt/nova/1.1", DOMAIN_NOVA_PREFIX },
-    { "http://kubevirt.io", DOMAIN_KUBEVIRT_PREFIX },
-};
-
 /* A name as the tables have it (the caller frees it); NULL: of a namespace that does not matter. */
 static char *
 qualified_name(const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
+    const char *known = NULL;
+
     if (!prefix && !uri)
         return g_strdup((const char *)name);
-    for (size_t i = 0; i < G_N_ELEMENTS(known_namespaces); i++)
-        if (g_strcmp0((const char *)uri, known_namespaces[i].uri) == 0)
-            return g_strconcat(known_namespaces[i].prefix, (const char *)name, NULL);
-    return NULL;
+    if (uri)
+        known = domain_element_prefix((const char *)uri, strlen((const char *)uri));
+    return known ? g_strconcat(known, (const char *)name, NULL) : NULL;
 }
 
 /* The row of an element; NULL: it does not matter. */
@@ -245,26 +234,6 @@ end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlCha
 
 /* --- around libxml2 ----------------------------------------------------------------------- */
 
-/* An attribute is a '=' and a quote, and no tag goes on behind the next '<'. */
-static bool
-has_swollen_tag(const char *text, size_t length)
-{
-    size_t attributes = 0;
-    char last = ' ';
-
-    for (size_t i = 0; i < length; i++) {
-        if (g_ascii_isspace(text[i]))
-            continue;
-        if (text[i] == '<')
-            attributes = 0;
-        else if (last == '=' && (text[i] == '"' || text[i] == '\'') &&
-                 ++attributes > ATTRIBUTES_MAX)
-            return true;
-        last = text[i];
-    }
-    return false;
-}
-
 static bool
 check_text(const char *text, size_t length, GError **error)
 {
@@ -278,12 +247,24 @@ check_text(const char *text, size_t length, GError **error)
                     "expected UTF-8 without NUL bytes");
         return false;
     }
-    if (has_swollen_tag(text, length)) {
-        g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_TOO_LARGE,
-                    "expected at most %d attributes in an element", ATTRIBUTES_MAX);
-        return false;
-    }
     return true;
+}
+
+/* A copy without the metadata of others (the caller frees it); NULL with @error. */
+static char *
+copy_ours(const char *text, size_t length, GError **error)
+{
+    g_autofree char *ours = NULL;
+
+    if (!check_text(text, length, error))
+        return NULL;
+    ours = g_strndup(length > 0 ? text : "", length);
+    if (!domain_foreign_blank(ours, length)) {
+        g_set_error(error, DOMAIN_XML_ERROR, DOMAIN_XML_ERROR_TOO_LARGE,
+                    "expected at most %d attributes in an element", DOMAIN_ATTRIBUTES_MAX);
+        return NULL;
+    }
+    return g_steal_pointer(&ours);
 }
 
 static xmlParserCtxt *
@@ -343,13 +324,14 @@ read_document(Reader *reader, const char *text, size_t length)
 bool
 domain_xml_parse(const char *text, size_t length, DomainXml *ret_xml, GError **error)
 {
+    g_autofree char *ours = copy_ours(text, length, error);
     Reader reader = { 0 };
     bool valid;
 
-    if (!check_text(text, length, error))
+    if (!ours)
         return false;
     domain_element_init(&reader.reading);
-    read_document(&reader, text, length);
+    read_document(&reader, ours, length);
     if (!reader.reading.error)
         domain_element_finish(&reader.reading);
     valid = !reader.reading.error;
