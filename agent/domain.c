@@ -30,6 +30,7 @@ domain_free(gpointer data)
         domain_xml_clear(&domain->xml);
     g_clear_pointer(&domain->claims, g_hash_table_destroy);
     g_free(domain->working_set);
+    g_free(domain->unread);
     g_free(domain->group);
     g_free(domain->uuid);
     g_free(domain->name);
@@ -187,6 +188,8 @@ domain_table_sorted(const DomainTable *table)
 const char *
 domain_merge_text(const Domain *domain)
 {
+    if (domain->unread)
+        return "definition not understood";
     return domain->has_xml ? domain_merge_name(domain_xml_mergeable(&domain->xml))
                            : "not known yet";
 }
@@ -234,12 +237,13 @@ void
 domain_tell_wishes(const Domain *domain, DomainSample *sample)
 {
     const DomainXmlPolicy *policy = &domain->xml.policy;
+    bool is_current = domain->has_xml && !domain->unread;
 
     sample->floor_bytes = domain_floor_bytes(domain);
     sample->ceiling_bytes = domain_ceiling_bytes(domain);
     sample->shares = domain->has_xml ? policy->shares : SHARES_NORMAL;
-    sample->balloon_mode = domain->has_xml ? policy->balloon_mode : MECHANISM_OFF;
-    sample->high_mode = domain->has_xml ? policy->high_mode : MECHANISM_OFF;
+    sample->balloon_mode = is_current ? policy->balloon_mode : MECHANISM_OFF;
+    sample->high_mode = is_current ? policy->high_mode : MECHANISM_OFF;
 }
 
 const char *

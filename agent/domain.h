@@ -60,6 +60,8 @@ typedef struct {
     GHashTable *claims;       /* owned; set of names: who else says that it runs; NULL: nobody */
     bool has_xml;             /* xml is filled */
     DomainXml xml;            /* owned; definition of the running domain */
+    char *unread;             /* owned; why libvirt's present definition is not understood, so that
+                                 xml, if there is one, is an older one; NULL: it is understood */
     bool has_group;           /* group was found for the definition in force */
     char *group;              /* owned; trust group; NULL: none */
     uint64_t group_number;    /* the same for all of its group; 0: none */
@@ -184,7 +186,7 @@ guint domain_table_size(const DomainTable *table);
  */
 GPtrArray *domain_table_sorted(const DomainTable *table);
 
-/** domain_merge_text() - "can merge", or why not; "not known yet" without a definition */
+/** domain_merge_text() - "can merge", or why not; or that its definition is not (yet) known */
 const char *domain_merge_text(const Domain *domain);
 
 /** domain_mergeable_bp() - share of its memory that KSM may merge, basis points */
@@ -239,7 +241,8 @@ uint64_t domain_ceiling_bytes(const Domain *domain);
  * domain_tell_wishes() - what is asked for in its definition, for policy
  * @sample: floor, ceiling, shares and modes are written
  *
- * Without a definition the mechanisms are off: it may be one that must be left alone.
+ * Without a definition, or with one that is out of date, the mechanisms are off: it may be one that
+ * must be left alone.
  */
 void domain_tell_wishes(const Domain *domain, DomainSample *sample);
 

@@ -4,6 +4,9 @@
  *
  * A group has a number as long as a domain of it runs: the same text, the same number. Text that
  * is cut, folded or hashed could make two groups one.
+ *
+ * A domain whose definition was understood once and is no more may have been given another group:
+ * it trusts nobody, as far as we know, so it is in none. What it is made of stays true enough.
  */
 #include "agent/tenant.h"
 
@@ -61,7 +64,7 @@ tenant_follow(Agent *agent, const GPtrArray *domains)
         if (!domain->has_xml || domain->has_group)
             continue;
         before = g_steal_pointer(&domain->group);
-        domain->group = domain_group_of(&domain->xml, &rules);
+        domain->group = domain->unread ? NULL : domain_group_of(&domain->xml, &rules);
         domain->has_group = true;
         if (g_strcmp0(before, domain->group) != 0)
             domain->group_number = number_of(agent, domains, domain);
@@ -107,7 +110,8 @@ tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
             sat_add(domain->sample.merging_pages, known_or(domain->sample.ksm_zero_pages, 0));
     if (!domain->has_xml)
         return;
-    sample->merge_wish = domain->xml.policy.merge;
+    if (!domain->unread || domain->xml.policy.merge == MERGE_WISH_NO)
+        sample->merge_wish = domain->xml.policy.merge;
     sample->hard_limit_bytes = domain->xml.hard_limit_bytes;
 }
 

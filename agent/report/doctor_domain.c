@@ -32,8 +32,9 @@ static bool
 find_undefined(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
-    (void)finding;
-    return !domain->has_xml;
+    if (domain->unread)
+        doctor_say(&finding->value, "%s", domain->unread);
+    return !domain->has_xml || domain->unread;
 }
 
 static bool
@@ -346,8 +347,8 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
 
 static const DoctorCheck checks[] = {
     { { "definition-unknown", DOCTOR_WARNING, "domain XML",
-        "Its definition could not be read, so all its memory counts as mergeable, and reclaim "
-        "leaves it alone.",
+        "Its definition could not be read: it is in no group, counts as mergeable as far as is "
+        "known, and reclaim leaves it alone.",
         "See what the log of virtksmd says of it; let it run under libvirt if it does not." },
       find_undefined },
     { { "confidential-guest", DOCTOR_WARNING, "<launchSecurity>",

@@ -149,10 +149,12 @@ explain_reclaim(const PolicyConf *conf, const Domain *domain,
     message->balloon_mode = g_strdup(domain_mode_word(domain, RECLAIM_BALLOON, conf));
     message->high_mode = g_strdup(domain_mode_word(domain, RECLAIM_HIGH, conf));
     explain_plan(conf, &domain->plan, message);
-    if (!domain->has_xml)
-        return;
-    MESSAGE_SET(message, shares, domain->xml.policy.shares);
-    message->fault = g_strdup(domain->xml.policy.fault);
+    if (domain->has_xml)
+        MESSAGE_SET(message, shares, domain->xml.policy.shares);
+    if (domain->unread)
+        message->fault = g_strconcat("its definition is not understood: ", domain->unread, NULL);
+    else if (domain->has_xml)
+        message->fault = g_strdup(domain->xml.policy.fault);
 }
 
 static Virtksm__V1__DomainExplanation *

@@ -29,21 +29,49 @@ warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
         log_event(LOG_EVENT_METADATA, "%s: metadata: %s", domain->name, policy->fault);
 }
 
+/* One that is not understood stays so until it is changed: it is told of once. */
+static void
+note_unread(Agent *agent, Domain *domain, const char *reason)
+{
+    if (g_strcmp0(domain->unread, reason) == 0)
+        return;
+    log_warning("%s: definition not understood, %s: %s", domain->name,
+                domain->has_xml ? "so it is in no group now and reclaim leaves it alone"
+                                : "assuming it can merge",
+                reason);
+    g_free(domain->unread);
+    domain->unread = g_strdup(reason);
+    domain->has_group = false;
+    tick_want(agent, 0);
+}
+
+/* Where libvirt fails, nothing is known of a change, and it is asked again when it is back. */
+static void
+note_failure(Agent *agent, Domain *domain, const GError *error)
+{
+    if (error->domain == DOMAIN_XML_ERROR)
+        note_unread(agent, domain, error->message);
+    else if (!g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
+        log_warning("%s: definition not read, %s: %s", domain->name,
+                    domain->has_xml ? "keeping the one before" : "assuming it can merge",
+                    error->message);
+}
+
 void
 libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, gpointer data)
 {
     Agent *agent = data;
     Domain *domain = domain_table_get(&agent->domains, uuid);
 
-    if (!xml && domain && !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
-        log_warning("%s: definition not understood, assuming it can merge: %s", domain->name,
-                    error->message);
+    if (!xml && domain)
+        note_failure(agent, domain, error);
     if (xml && domain) {
         warn_of_policy(domain, &xml->policy);
         if (domain->has_xml)
             domain_xml_clear(&domain->xml);
         domain->xml = *xml; /* the domain owns what it points to from here */
         domain->has_xml = true;
+        g_clear_pointer(&domain->unread, g_free);
         domain->has_group = false;
         tick_want(agent, 0);
     } else if (xml) {

@@ -103,6 +103,7 @@ set_work(gpointer data, GError **error)
     SetQuestion *question = data;
     virConnectPtr conn = virt_question_conn(&question->base, error);
     g_autoptr(VirDomainHandle) domain = NULL;
+    DomainXml *xml;
 
     if (!conn)
         return NULL;
@@ -111,7 +112,12 @@ set_work(gpointer data, GError **error)
         virt_set_error(error, "cannot find the domain");
         return NULL;
     }
-    return change(domain, question, error) ? ask_definition(domain, error) : NULL;
+    if (!change(domain, question, error))
+        return NULL;
+    xml = ask_definition(domain, error);
+    if (!xml)
+        g_prefix_error(error, "written, but it could not be read back: ");
+    return xml;
 }
 
 static void

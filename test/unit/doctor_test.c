@@ -92,6 +92,7 @@ static void late_for_nobody(Patient *p) { late_hook(p); p->setup.libvirtd_starte
 
 /* clang-format off */
 static void undefined(Patient *p) { p->domain.has_xml = false; p->domain.xml = (DomainXml){ 0 }; }
+static void unread(Patient *p) { p->domain.unread = (char *)(uintptr_t)"expected well-formed XML"; }
 static void sev(Patient *p) { p->domain.xml.security = DOMAIN_SECURITY_SEV; }
 static void huge(Patient *p) { p->domain.xml.huge_bytes = GIB; }
 static void half_huge(Patient *p) { p->domain.xml.huge_bytes = GIB / 2; }
@@ -225,6 +226,7 @@ static const Row host_rows[] = {
 
 static const Row domain_rows[] = {
     { "no definition", undefined, "definition-unknown warning -" },
+    { "not understood", unread, "definition-unknown warning expected well-formed XML" },
     { "SEV", sev, "confidential-guest warning sev" },
     { "huge pages", huge, "huge-pages warning 1024 of 1024 MiB" },
     { "huge pages for half", half_huge, "huge-pages info 512 of 1024 MiB" },

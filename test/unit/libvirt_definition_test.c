@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libvirt_definition_test.c - a definition that is understood no more, and what becomes of the old
+ */
+#include "agent/source/libvirt_definition.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/agent.h"
+#include "agent/error.h"
+#include "agent/tenant.h"
+#include "test/support/fakeagent.h"
+
+#define ON_AGENT(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup, fakeagent_teardown)
+#define UUID           "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+/* A definition of "web" that is listed, and asks for reclaim. */
+#define DEFINITION(group)                                                                          \
+    "<domain type='kvm'><name>web</name><memory>65536</memory><metadata>"                          \
+    "<v:policy xmlns:v='urn:virtksm:domain:1'><v:ksm group='" group "' merge='yes'/>"              \
+    "<v:balloon mode='on'/><v:memory_high mode='on'/></v:policy></metadata></domain>"
+
+static guint warnings;
+static char *last_warning; /* owned */
+
+void __wrap_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+void
+__wrap_log_warning(const char *format, ...)
+{
+    va_list args;
+
+    warnings++;
+    g_free(last_warning);
+    va_start(args, format);
+    last_warning = g_strdup_vprintf(format, args);
+    va_end(args);
+}
+
+static Domain *
+add(Agent *agent)
+{
+    Domain *domain = domain_table_add(&agent->domains, UUID, "web", 3, 1);
+
+    domain->is_libvirts = true;
+    warnings = 0;
+    return domain;
+}
+
+/* As libvirt has given it. */
+static void
+take(Agent *agent, const char *text)
+{
+    g_autofree DomainXml *xml = g_new0(DomainXml, 1);
+    g_autoptr(GError) error = NULL;
+
+    if (domain_xml_parse(text, strlen(text), xml, &error))
+        libvirt_definition_take(UUID, g_steal_pointer(&xml), NULL, agent);
+    else
+        libvirt_definition_take(UUID, NULL, error, agent);
+}
+
+/* What policy is told of the only domain. */
+static DomainSample
+fill(Agent *agent)
+{
+    g_autoptr(GPtrArray) domains = domain_table_sorted(&agent->domains);
+    const Domain *domain = g_ptr_array_index(domains, 0);
+    DomainSample sample = domain_sample_unknown();
+
+    tenant_follow(agent, domains);
+    tenant_fill(agent, domain, &sample);
+    domain_tell_wishes(domain, &sample);
+    return sample;
+}
+
+static void
+an_old_group_ends_with_its_definition(void **state)
+{
+    Agent *agent = *state;
+    const Domain *domain = add(agent);
+    DomainSample sample;
+
+    take(agent, DEFINITION("blue"));
+    sample = fill(agent);
+    assert_string_equal(domain->group, "blue");
+    assert_true(sample.group > 0);
+    assert_int_equal(sample.merge_wish, MERGE_WISH_YES);
+    assert_int_equal(sample.balloon_mode, MECHANISM_ON);
+    assert_int_equal(warnings, 0);
+
+    take(agent, DEFINITION("red") "<");
+    sample = fill(agent);
+    assert_null(domain->group);
+    assert_int_equal(sample.group, 0);
+    assert_true(sample.is_defined); /* the host does not wait for it */
+    assert_int_equal(sample.merge_wish, MERGE_WISH_NONE);
+    assert_int_equal(sample.balloon_mode, MECHANISM_OFF);
+    assert_int_equal(sample.high_mode, MECHANISM_OFF);
+    assert_int_equal(domain->xml.maximum_bytes, 64 << 20);
+    assert_string_equal(domain_merge_text(domain), "definition not understood");
+
+    take(agent, DEFINITION("red"));
+    sample = fill(agent);
+    assert_string_equal(domain->group, "red");
+    assert_int_equal(sample.merge_wish, MERGE_WISH_YES);
+    assert_int_equal(sample.balloon_mode, MECHANISM_ON);
+    assert_string_equal(domain_merge_text(domain), "can merge");
+}
+
+static void
+who_does_not_want_to_be_merged_is_not(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add(agent);
+
+    take(agent, DEFINITION("blue"));
+    domain->xml.policy.merge = MERGE_WISH_NO;
+    take(agent, "<");
+    assert_int_equal(fill(agent).merge_wish, MERGE_WISH_NO);
+}
+
+static void
+it_is_told_of_once_and_by_name(void **state)
+{
+    Agent *agent = *state;
+
+    add(agent);
+    take(agent, DEFINITION("blue"));
+    take(agent, "<");
+    take(agent, "<");
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(last_warning, "web: definition not understood, so it is in no group"));
+    take(agent, "<x/>");
+    assert_int_equal(warnings, 2);
+    take(agent, DEFINITION("blue"));
+    take(agent, "<x/>");
+    assert_int_equal(warnings, 3);
+}
+
+static void
+what_libvirt_cannot_tell_changes_nothing(void **state)
+{
+    g_autoptr(GError) away = g_error_new_literal(AGENT_ERROR, AGENT_ERROR_VIRT, "away");
+    g_autoptr(GError) gone = g_error_new_literal(AGENT_ERROR, AGENT_ERROR_GONE, "gone");
+    Agent *agent = *state;
+    const Domain *domain = add(agent);
+
+    take(agent, DEFINITION("blue"));
+    libvirt_definition_take(UUID, NULL, gone, agent);
+    assert_int_equal(warnings, 0);
+    libvirt_definition_take(UUID, NULL, away, agent);
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(last_warning, "web: definition not read, keeping the one before: away"));
+    assert_int_equal(fill(agent).balloon_mode, MECHANISM_ON);
+    assert_string_equal(domain->group, "blue");
+}
+
+static int
+teardown_group(void **unused)
+{
+    (void)unused;
+    g_free(last_warning);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_AGENT(an_old_group_ends_with_its_definition),
+        ON_AGENT(who_does_not_want_to_be_merged_is_not),
+        ON_AGENT(it_is_told_of_once_and_by_name),
+        ON_AGENT(what_libvirt_cannot_tell_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, teardown_group);
+}
