@@ -81,12 +81,12 @@ static const Knob agent_rows[] = {
       "Let every local user make the calls that change nothing, instead of root and the group.",
       NULL, offsetof(Conf, read_only_for_all) },
     { "access", "domain_figures", KNOB_ENUM, "", 0, 0, "group",
-      "Who may read figures of single domains, which tell about what is in their memory: root, "
-      "group (of the control socket) or all who may read at all.",
+      "Who may read figures of single domains (traces too), which tell what is in their memory: "
+      "root, group (of the control socket) or all who may read at all.",
       who_words, offsetof(Conf, domain_figures) },
     { "access", "figure_grain", KNOB_UINT, "KiB", 0, 1048576, "0",
       "What KSM says of single domains is told in multiples of this, in reports, metrics and the "
-      "history, so that nobody can watch single pages being merged. 0: exactly.",
+      "history, so that nobody sees pages being merged; traces are for root then. 0: exactly.",
       NULL, offsetof(Conf, grain_kib) },
     { "tenancy", "group_from", KNOB_TEXT, "", 1, 64, "metadata,names",
       "Where the group of a domain comes from, with commas between; the first that says one "

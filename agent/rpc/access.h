@@ -14,6 +14,7 @@ typedef struct {
     gid_t group;            /* that [rpc] group names; ACCESS_NO_GROUP: root alone */
     bool read_only_for_all; /* who may make calls that change nothing: all, or the group */
     Who domain_figures;     /* who of them may read figures of single domains */
+    bool is_coarse;         /* these are told in multiples of [access] figure_grain */
 } AccessRules;
 
 /**

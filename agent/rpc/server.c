@@ -38,7 +38,7 @@ check_access(const GrpcMethod *method, const GrpcPeer *peer, gpointer user, cons
     const Server *server = user;
     const Conf *conf = server->agent->conf;
     AccessRules rules = { server->kata_path, server->group, server->read_only_for_all,
-                          (Who)conf->domain_figures };
+                          (Who)conf->domain_figures, conf->grain_kib > 0 };
 
     return access_check(&rules, method, peer, ret_text);
 }

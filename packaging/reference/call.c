@@ -14,10 +14,12 @@
 /* A user that is nobody special. */
 #define STRANGER 65534
 
+/* Of the group, or not. */
 static bool
-may_stranger(const GrpcMethod *method, Who domain_figures)
+may(const GrpcMethod *method, bool is_member, Who domain_figures)
 {
-    const AccessRules rules = { "", ACCESS_NO_GROUP, true, domain_figures };
+    const AccessRules rules = { "", is_member ? STRANGER : ACCESS_NO_GROUP, true, domain_figures,
+                                false };
     const GrpcPeer peer = { .uid = STRANGER, .gid = STRANGER, .listener = "" };
     const char *text;
 
@@ -27,10 +29,12 @@ may_stranger(const GrpcMethod *method, Who domain_figures)
 static const char *
 who_may(const GrpcMethod *method)
 {
-    if (may_stranger(method, WHO_ROOT))
+    if (may(method, false, WHO_ROOT))
         return "Reads. Root and the group; all if [access] read_only_for_all.";
-    if (may_stranger(method, WHO_ALL))
+    if (may(method, false, WHO_ALL))
         return "Reads figures of domains. Who may, says [access] domain_figures.";
+    if (!may(method, true, WHO_ROOT))
+        return "Root; the group as far as [access] domain_figures and figure_grain let it.";
     return "Root and the group.";
 }
 

@@ -22,14 +22,14 @@ CALLERS = (("root", 0, 0, [], ROOT), ("its own group", USER, GROUP_ID, [], GROUP
            ("a further group", USER, USER, [7, GROUP_ID], GROUP),
            ("another user", USER, USER, [], ALL), ("nobody", 65534, 65534, [65534], ALL))
 
-READ, FIGURES, CHANGE = range(3)
+READ, FIGURES, CHANGE, EXACT = range(4)
 # What each method does; one that is missing here fails the test.
 NEEDS = {
     "/virtksm.v1.Agent/Status": READ, "/virtksm.v1.Agent/List": READ,
     "/virtksm.v1.Agent/Watch": READ, "/virtksm.v1.Agent/Report": FIGURES,
     "/virtksm.v1.Agent/Explain": FIGURES, "/virtksm.v1.Agent/Doctor": FIGURES,
     "/virtksm.v1.Agent/History": FIGURES, "/virtksm.v1.Agent/WorkingSet": FIGURES,
-    "/virtksm.v1.Agent/WatchWorkingSet": FIGURES, "/virtksm.v1.Agent/Trace": CHANGE,
+    "/virtksm.v1.Agent/WatchWorkingSet": FIGURES, "/virtksm.v1.Agent/Trace": EXACT,
     "/virtksm.v1.Agent/Kick": CHANGE, "/virtksm.v1.Agent/SetMode": CHANGE,
     "/virtksm.v1.Agent/Set": CHANGE, "/ksm.KSMThrottler/Kick": CHANGE,
     "/KSMThrottler/Register": CHANGE, "/KSMThrottler/Events": CHANGE,
@@ -38,10 +38,11 @@ NEEDS = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": READ,
 }
 # Settings, and the widest circle that they leave each need to.
-RESTRICTED = ("", (GROUP, GROUP, GROUP))
-OPEN = ("read_only_for_all = true\n", (ALL, GROUP, GROUP))
-TOLD = ("read_only_for_all = true\ndomain_figures = all\n", (ALL, ALL, GROUP))
-CLOSED = ("read_only_for_all = true\ndomain_figures = root\n", (ALL, ROOT, GROUP))
+RESTRICTED = ("", (GROUP, GROUP, GROUP, GROUP))
+OPEN = ("read_only_for_all = true\n", (ALL, GROUP, GROUP, GROUP))
+TOLD = ("read_only_for_all = true\ndomain_figures = all\n", (ALL, ALL, GROUP, GROUP))
+CLOSED = ("read_only_for_all = true\ndomain_figures = root\n", (ALL, ROOT, GROUP, ROOT))
+COARSE = ("domain_figures = all\nfigure_grain = 64\n", (GROUP, GROUP, GROUP, ROOT))
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can call as somebody else")
@@ -62,7 +63,7 @@ class Callers(FakeTestCase):
             self.assertEqual(results.keys(), NEEDS.keys())
             for method, status in results.items():
                 need = NEEDS[method]
-                allowed = circle <= limits[need] and (need != CHANGE or "-ro" not in name)
+                allowed = circle <= limits[need] and (need in (READ, FIGURES) or "-ro" not in name)
                 self.assertEqual(status != "PERMISSION_DENIED", allowed,
                                  "%s at %s by %s: %s" % (method, name, who, status))
                 self.assertNotIn(status, ("UNKNOWN", "INTERNAL", "UNAVAILABLE"), method)
@@ -93,6 +94,9 @@ class Callers(FakeTestCase):
 
     def test_figures_of_domains_for_root_are_not_even_for_the_group(self):
         self.check_setting(CLOSED)
+
+    def test_exact_figures_are_for_root_where_others_get_coarse_ones(self):
+        self.check_setting(COARSE)
 
     def test_what_changes_something_is_at_no_socket_for_all(self):
         daemon = self.started(config="[access]\nread_only_for_all = true\n")

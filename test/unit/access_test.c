@@ -40,7 +40,7 @@ static const struct {
 /* Of every method: what it needs. A method that is missing here fails the test. */
 static const struct {
     const char *path;
-    char need; /* r: reads, f: reads figures of domains, c: changes */
+    char need; /* r: reads, f: reads figures of domains, c: changes, x: exact figures */
 } methods[] = {
     { "/virtksm.v1.Agent/Status", 'r' },
     { "/virtksm.v1.Agent/List", 'r' },
@@ -51,7 +51,7 @@ static const struct {
     { "/virtksm.v1.Agent/WorkingSet", 'f' },
     { "/virtksm.v1.Agent/WatchWorkingSet", 'f' },
     { "/virtksm.v1.Agent/Watch", 'r' },
-    { "/virtksm.v1.Agent/Trace", 'c' },
+    { "/virtksm.v1.Agent/Trace", 'x' },
     { "/virtksm.v1.Agent/Kick", 'c' },
     { "/virtksm.v1.Agent/SetMode", 'c' },
     { "/virtksm.v1.Agent/Set", 'c' },
@@ -69,14 +69,20 @@ static const struct {
     const char *when;
     bool read_only_for_all;
     Who domain_figures;
-    Who r, f, c;
+    bool is_coarse;
+    Who r, f, c, x;
 } settings[] = {
-    { "defaults", false, WHO_GROUP, WHO_GROUP, WHO_GROUP, WHO_GROUP },
-    { "open", true, WHO_GROUP, WHO_ALL, WHO_GROUP, WHO_GROUP },
-    { "open, figures as well", true, WHO_ALL, WHO_ALL, WHO_ALL, WHO_GROUP },
-    { "open, figures for root", true, WHO_ROOT, WHO_ALL, WHO_ROOT, WHO_GROUP },
-    { "closed, figures for root", false, WHO_ROOT, WHO_GROUP, WHO_ROOT, WHO_GROUP },
-    { "closed, figures for all", false, WHO_ALL, WHO_GROUP, WHO_GROUP, WHO_GROUP },
+    { "defaults", false, WHO_GROUP, false, WHO_GROUP, WHO_GROUP, WHO_GROUP, WHO_GROUP },
+    { "open", true, WHO_GROUP, false, WHO_ALL, WHO_GROUP, WHO_GROUP, WHO_GROUP },
+    { "open, figures as well", true, WHO_ALL, false, WHO_ALL, WHO_ALL, WHO_GROUP, WHO_GROUP },
+    { "open, figures for root", true, WHO_ROOT, false, WHO_ALL, WHO_ROOT, WHO_GROUP, WHO_ROOT },
+    { "closed, figures for root", false, WHO_ROOT, false, WHO_GROUP, WHO_ROOT, WHO_GROUP,
+      WHO_ROOT },
+    { "closed, figures for all", false, WHO_ALL, false, WHO_GROUP, WHO_GROUP, WHO_GROUP,
+      WHO_GROUP },
+    { "coarse figures", false, WHO_GROUP, true, WHO_GROUP, WHO_GROUP, WHO_GROUP, WHO_ROOT },
+    { "coarse figures for all", true, WHO_ALL, true, WHO_ALL, WHO_ALL, WHO_GROUP, WHO_ROOT },
+    { "coarse figures for root", true, WHO_ROOT, true, WHO_ALL, WHO_ROOT, WHO_GROUP, WHO_ROOT },
 };
 
 static const GrpcMethod *
@@ -96,9 +102,10 @@ static void
 check_cell(size_t method, size_t peer, size_t setting)
 {
     AccessRules rules = { KATA, GROUP, settings[setting].read_only_for_all,
-                          settings[setting].domain_figures };
+                          settings[setting].domain_figures, settings[setting].is_coarse };
     Who limit = methods[method].need == 'r'   ? settings[setting].r
                 : methods[method].need == 'f' ? settings[setting].f
+                : methods[method].need == 'x' ? settings[setting].x
                                               : settings[setting].c;
     GrpcStatus want = peers[peer].is <= limit ? GRPC_STATUS_OK : GRPC_STATUS_PERMISSION_DENIED;
     const char *text = NULL;
@@ -125,9 +132,35 @@ every_method_has_its_circle(void **unused)
 }
 
 static void
+a_refused_trace_says_which_setting_is_in_its_way(void **unused)
+{
+    static const struct {
+        gid_t gid;
+        Who domain_figures;
+        bool is_coarse;
+        const char *want; /* part of the text */
+    } rows[] = {
+        { GROUP, WHO_ROOT, false, "domain_figures" }, { GROUP, WHO_GROUP, true, "figure_grain" },
+        { GROUP, WHO_ROOT, true, "domain_figures" },  { NOBODY, WHO_ALL, true, "[rpc] group" },
+        { NOBODY, WHO_ALL, false, "[rpc] group" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        AccessRules rules = { "", GROUP, true, rows[i].domain_figures, rows[i].is_coarse };
+        GrpcPeer peer = { .uid = NOBODY, .gid = rows[i].gid, .listener = FULL };
+        const char *text = "";
+
+        access_check(&rules, find_method("/virtksm.v1.Agent/Trace"), &peer, &text);
+        if (!strstr(text, rows[i].want))
+            fail_msg("row %zu: %s", i, text);
+    }
+}
+
+static void
 without_a_group_only_root_changes_things(void **unused)
 {
-    AccessRules rules = { "", ACCESS_NO_GROUP, false, WHO_GROUP };
+    AccessRules rules = { "", ACCESS_NO_GROUP, false, WHO_GROUP, false };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(peers); i++) {
@@ -147,7 +180,7 @@ without_a_group_only_root_changes_things(void **unused)
 static void
 the_socket_for_kata_takes_its_call_alone(void **unused)
 {
-    AccessRules rules = { KATA, GROUP, true, WHO_ALL };
+    AccessRules rules = { KATA, GROUP, true, WHO_ALL, false };
     (void)unused;
 
     for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
@@ -171,7 +204,7 @@ the_socket_for_kata_takes_its_call_alone(void **unused)
 static void
 a_connection_that_came_through_no_socket_is_not_katas(void **unused)
 {
-    AccessRules rules = { "", GROUP, false, WHO_GROUP };
+    AccessRules rules = { "", GROUP, false, WHO_GROUP, false };
     GrpcPeer peer = { .uid = 0, .listener = "" };
     const char *text = NULL;
     (void)unused;
@@ -183,7 +216,7 @@ a_connection_that_came_through_no_socket_is_not_katas(void **unused)
 static void
 the_user_that_the_agent_runs_as_is_as_good_as_root(void **unused)
 {
-    AccessRules rules = { "", ACCESS_NO_GROUP, false, WHO_ROOT };
+    AccessRules rules = { "", ACCESS_NO_GROUP, false, WHO_ROOT, false };
     GrpcPeer peer = { .uid = geteuid(), .gid = NOBODY, .listener = FULL };
     const char *text = NULL;
     (void)unused;
@@ -197,6 +230,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_has_its_circle),
+        cmocka_unit_test(a_refused_trace_says_which_setting_is_in_its_way),
         cmocka_unit_test(without_a_group_only_root_changes_things),
         cmocka_unit_test(the_socket_for_kata_takes_its_call_alone),
         cmocka_unit_test(a_connection_that_came_through_no_socket_is_not_katas),
