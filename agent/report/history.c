@@ -17,6 +17,9 @@
  * room, then the oldest hours, then the oldest days; SQLite itself refuses a page beyond it. A disk
  * that is full, read-only or gone fails the transaction, and nothing else.
  *
+ * What is opened is the file itself: a link in its place could lead our writing anywhere, so none
+ * is followed. The folder may well be reached through links.
+ *
  * A damaged file is moved aside for whoever wants to look at it, in place of one that was moved
  * aside before, so that a failing disk cannot fill itself with them.
  */
@@ -28,6 +31,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Another program may hold the lock for a moment. */
@@ -81,14 +85,31 @@ make_file(const History *history, GError **error)
     int fd = -1;
 
     if (g_mkdir_with_parents(folder, 0700) == 0)
-        fd = open(history->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+        fd = open(history->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0600);
     if (fd < 0) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
-                    g_strerror(errno));
+                    errno == ELOOP ? "it is a symbolic link" : g_strerror(errno));
         return false;
     }
     close(fd);
     return true;
+}
+
+/* SQLite would refuse links on the way to the folder, too. */
+static bool
+open_database(History *history, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(history->path);
+    char *resolved = realpath(folder, NULL);
+    g_autofree char *path = resolved ? g_build_filename(resolved, HISTORY_FILE, NULL) : NULL;
+
+    free(resolved);
+    if (path && sqlite3_open_v2(path, &history->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW,
+                                NULL) == SQLITE_OK)
+        return true;
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
+                history->db ? sqlite3_errmsg(history->db) : g_strerror(errno));
+    return false;
 }
 
 static void
@@ -146,11 +167,8 @@ try_open(History *history, GError **error)
     outcome = schema_peek(history->path, error);
     if (outcome != SCHEMA_READY)
         return outcome;
-    if (sqlite3_open_v2(history->path, &history->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-        g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "cannot open %s: %s", history->path,
-                    history->db ? sqlite3_errmsg(history->db) : "out of memory");
-        outcome = SCHEMA_FAILED;
-    } else {
+    outcome = SCHEMA_FAILED;
+    if (open_database(history, error)) {
         sqlite3_busy_timeout(history->db, BUSY_MS);
         outcome = schema_prepare(history->db, !history->is_checked, error);
     }

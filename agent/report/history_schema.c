@@ -58,7 +58,7 @@ number_at(const unsigned char *header, size_t at)
 static ssize_t
 read_header(const char *path, unsigned char *header)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     ssize_t n;
     int reason;
 

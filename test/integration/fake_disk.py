@@ -179,6 +179,26 @@ class Traps(DiskTestCase):
                     self.assertEqual(file.read(), "precious")
                 self.assertEqual(host.settings(), FOUND)
 
+    def test_a_link_in_place_of_the_history_leads_to_no_new_or_empty_file(self):
+        for exists in False, True:
+            with self.subTest(exists=exists):
+                host = self.found_host()
+                target = host.base + "/target"
+                if exists:
+                    with open(target, "w", encoding="utf-8"):
+                        pass
+                daemon = self.daemon(host)
+                os.makedirs(daemon.state_dir)
+                path = os.path.join(daemon.state_dir, "history.db")
+                os.symlink(target, path)
+                daemon.start()
+                wait_until(lambda d=daemon, p=path: "cannot open %s: it is a symbolic link" % p
+                           in d.log(), "it is told")
+                daemon.ask("kick")
+                daemon.stop()
+                self.assertEqual(os.path.exists(target), exists)
+                self.assertEqual(exists and os.stat(target).st_size, 0)
+
     def test_a_pipe_in_place_of_the_record_holds_nobody_up(self):
         for name in "originals", "history.db":
             with self.subTest(name=name):

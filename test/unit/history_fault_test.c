@@ -134,6 +134,47 @@ a_disk_that_is_full_at_the_start_is_tried_again(void **state)
     }
 }
 
+/* A link, to nothing or to a file that anybody may have made: whose it is is not ours to say. */
+static void
+nothing_is_made_or_written_through_a_link(void **state)
+{
+    static const bool dangles[] = { true, false };
+    FakeHistory *fake = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(dangles); i++) {
+        g_autofree char *folder = g_path_get_dirname(fake->path);
+        g_autofree char *target = g_build_filename(folder, "target", NULL);
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+
+        if (!dangles[i])
+            assert_true(g_file_set_contents(target, "", 0, NULL));
+        assert_int_equal(symlink(target, fake->path), 0);
+        assert_false(history_open(fake->history, &error));
+        assert_non_null(strstr(error->message, fake->path));
+        assert_non_null(strstr(error->message, "it is a symbolic link"));
+        assert_null(history_take_note(fake->history));
+        assert_int_equal(g_file_get_contents(target, &text, NULL, NULL), !dangles[i]);
+        assert_string_equal(text ? text : "", "");
+        assert_int_equal(unlink(fake->path), 0);
+    }
+    assert_true(history_open(fake->history, NULL)); /* tried again, without it */
+}
+
+static void
+the_folder_may_be_a_link(void **state)
+{
+    FakeHistory *fake = *state;
+    g_autofree char *folder = g_path_get_dirname(fake->path);
+    g_autofree char *link = g_strconcat(folder, "/link", NULL);
+    g_autoptr(History) history = history_new(link);
+
+    assert_int_equal(symlink(folder, link), 0);
+    assert_true(history_open(history, NULL));
+    assert_true(g_file_test(fake->path, G_FILE_TEST_IS_REGULAR));
+    unlink(link);
+}
+
 /* Writes until it is told to stop by a limit of the system. */
 static void
 child_writes_against_a_limit(FakeHistory *fake)
@@ -249,6 +290,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         FAULT_TEST(a_disk_that_fails_at_any_write_loses_the_minute_at_most),
         FAULT_TEST(a_disk_that_is_full_at_the_start_is_tried_again),
+        FAULT_TEST(nothing_is_made_or_written_through_a_link),
+        FAULT_TEST(the_folder_may_be_a_link),
         FAULT_TEST(a_file_that_may_not_grow_does_no_damage),
         FAULT_TEST(sigkill_at_any_moment_loses_nothing_that_was_taken),
     };
