@@ -68,6 +68,20 @@ answer(Agent *agent, const GError *error, gpointer data)
         method_reply(wish->call, &make_answer(domain, wish)->base);
 }
 
+/* Before anything is copied: a message has room for several hundred thousand. */
+static bool
+check_number(GrpcCall *call, const Virtksm__V1__SetRequest *request)
+{
+    size_t most = libvirt_source_set_most();
+    g_autofree char *text = NULL;
+
+    if (request->n_settings <= most)
+        return true;
+    text = g_strdup_printf("expected at most %zu settings, as many as there are keys", most);
+    grpc_call_fail(call, GRPC_STATUS_INVALID_ARGUMENT, text);
+    return false;
+}
+
 /* The texts of a request as an array with an end. */
 static char **
 copy_settings(const Virtksm__V1__SetRequest *request)
@@ -88,7 +102,7 @@ set_message(GrpcCall *call, const ProtobufCMessage *data)
     SetOrder order;
     Wish *wish;
 
-    if (!method_find_domain(call, request->domain, &domain))
+    if (!check_number(call, request) || !method_find_domain(call, request->domain, &domain))
         return;
     if (!domain) {
         grpc_call_fail(call, GRPC_STATUS_INVALID_ARGUMENT, "domain: expected a name or a uuid");

@@ -11,6 +11,7 @@
 #include "agent/error.h"
 #include "agent/log_event.h"
 #include "agent/virt/domain_metadata.h"
+#include "agent/virt/domain_setting.h"
 #include "agent/virt/set.h"
 
 /* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
@@ -110,6 +111,15 @@ pending_done(const char *uuid, DomainXml *xml, const GError *error, gpointer dat
         libvirt_definition_take(uuid, xml, NULL, pending->agent);
     pending->done(pending->agent, error, pending->user);
     pending_free(pending);
+}
+
+size_t
+libvirt_source_set_most(void)
+{
+    size_t n;
+
+    domain_setting_list(&n);
+    return n;
 }
 
 bool

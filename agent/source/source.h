@@ -101,6 +101,9 @@ typedef struct {
  */
 bool libvirt_source_set(Agent *agent, const SetOrder *order, GError **error);
 
+/** libvirt_source_set_most() - settings of one order, at most: as many as there are keys */
+size_t libvirt_source_set_most(void);
+
 /** libvirt_source_reconnects() - connections after the first; 0 without libvirt */
 guint libvirt_source_reconnects(const LibvirtSource *source);
 

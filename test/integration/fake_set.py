@@ -113,7 +113,8 @@ class Set(FakeTestCase):
                                                                     "balloon.floor=16M"]),
                 ("there is no such key: expected one of ksm.weight", ["floor=16"]),
                 ("expected key=value", ["ksm.weight=50", "floor"]),
-                ("balloon.mode: expected 'off', 'observe' or 'on'", ["balloon.mode=auto"])):
+                ("balloon.mode: expected 'off', 'observe' or 'on'", ["balloon.mode=auto"]),
+                ("expected at most 9 settings, as many as there are keys", ["ksm.weight=1"] * 10)):
             with self.subTest(words=words):
                 self.assert_refused(daemon, 2, text, "test", *words)
         self.assert_refused(daemon, 3, "no running domain has the name", "nosuch", "ksm.weight=1")
