@@ -6,6 +6,7 @@
  * writable variable of the agent that does not hang on its context.
  */
 #include "agent/log.h"
+#include "agent/plain.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,18 +42,42 @@ is_wanted(GLogLevelFlags level, const GLogField *fields, gsize n)
     return false;
 }
 
+/* UTF-8 stays readable; what is not plain becomes an escape, broken bytes U+FFFD. */
+static char *
+printable(const GLogField *field)
+{
+    g_autofree char *valid = g_utf8_make_valid(field->value, field->length);
+    GString *out = g_string_new(NULL);
+
+    for (char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (plain_is(c))
+            g_string_append_unichar(out, c);
+        else
+            plain_append_escape(out, c);
+    }
+    return g_string_free(out, FALSE);
+}
+
 static GLogWriterOutput
 write_message(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
 {
+    g_autofree GLogField *plain = g_memdup2(fields, n * sizeof(*fields));
+    g_autofree char *text = NULL;
+
     if (!is_wanted(level, fields, n))
         return G_LOG_WRITER_HANDLED;
+    for (gsize i = 0; i < n && !text; i++)
+        if (g_str_equal(plain[i].key, "MESSAGE")) {
+            text = printable(&fields[i]);
+            plain[i] = (GLogField){ "MESSAGE", text, -1 };
+        }
     if (g_log_writer_is_journald(STDERR_FILENO) &&
-        g_log_writer_journald(level, fields, n, data) == G_LOG_WRITER_HANDLED)
+        g_log_writer_journald(level, plain, n, data) == G_LOG_WRITER_HANDLED)
         return G_LOG_WRITER_HANDLED;
-    for (gsize i = 0; i < n; i++) {
-        if (g_str_equal(fields[i].key, "MESSAGE"))
-            fprintf(stderr, "virtksmd: %s\n", (const char *)fields[i].value);
-    }
+    if (text)
+        fprintf(stderr, "virtksmd: %s\n", text);
     return G_LOG_WRITER_HANDLED;
 }
 
@@ -68,34 +93,14 @@ log_open(LogLevel level)
     }
 }
 
-/* UTF-8 stays readable; control characters become escapes, broken bytes U+FFFD. */
-static char *
-printable(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    GString *out = g_string_new(NULL);
-
-    for (char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-
-        if (g_unichar_iscntrl(c))
-            g_string_append_printf(out, "\\x%02x", (unsigned)c);
-        else
-            g_string_append_unichar(out, c);
-    }
-    return g_string_free(out, FALSE);
-}
-
 void
 log_message(LogLevel level, const char *id, const char *format, va_list args)
 {
-    g_autofree char *raw = NULL;
     g_autofree char *text = NULL;
 
     if ((gint)level > g_atomic_int_get(&current_level))
         return;
-    raw = g_strdup_vprintf(format, args);
-    text = printable(raw);
+    text = g_strdup_vprintf(format, args);
     if (id)
         g_log_structured(DOMAIN, glib_levels[level], "MESSAGE_ID", id, "MESSAGE", "%s", text);
     else

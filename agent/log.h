@@ -3,8 +3,9 @@
  * log.h - the only place that writes text
  *
  * To the journal where standard error is the journal's stream, otherwise to standard error. What
- * comes from outside (names of domains, texts of libvirt) may hold anything: control characters
- * are escaped, so that nobody writes lines of his own into the log.
+ * comes from outside (names of domains, texts of libvirt) may hold anything: what does not show as
+ * what it is (plain.h) is escaped, so that nobody writes lines of his own into the log, or has one
+ * read as another. So are the warnings of libraries.
  */
 #ifndef AGENT_LOG_H
 #define AGENT_LOG_H

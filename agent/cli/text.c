@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* text.c - figures as people read them: units, widths, escapes; there is no locale */
 #include "agent/cli/text.h"
+#include "agent/plain.h"
 
 #include <inttypes.h>
 
@@ -14,21 +15,6 @@ next(const char *text)
     return text + g_utf8_skip[(guchar)*text];
 }
 
-/* Format characters are invisible, and some turn the direction of what follows. */
-static bool
-is_harmless(gunichar c)
-{
-    switch (g_unichar_type(c)) {
-    case G_UNICODE_CONTROL:
-    case G_UNICODE_FORMAT:
-    case G_UNICODE_LINE_SEPARATOR:
-    case G_UNICODE_PARAGRAPH_SEPARATOR:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static void
 append_escape(GString *out, gunichar c)
 {
@@ -36,12 +22,8 @@ append_escape(GString *out, gunichar c)
         g_string_append(out, "\\n");
     else if (c == '\t')
         g_string_append(out, "\\t");
-    else if (c < 0x100)
-        g_string_append_printf(out, "\\x%02x", c);
-    else if (c < 0x10000)
-        g_string_append_printf(out, "\\u%04x", c);
     else
-        g_string_append_printf(out, "\\U%08x", c);
+        plain_append_escape(out, c);
 }
 
 const char *
@@ -64,7 +46,7 @@ text_escape(const char *text)
             append_escape(out, (guchar)*text++);
             continue;
         }
-        if (is_harmless(c))
+        if (plain_is(c))
             g_string_append_unichar(out, c);
         else
             append_escape(out, c);

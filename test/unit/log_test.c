@@ -104,6 +104,12 @@ what_comes_from_outside_stays_on_its_line(void **unused)
           "a\\x85b\\x9bc" },
         { "UTF-8 stays", "m\xc3\xbc\xc3\x9fig \xe2\x82\xac \xf0\x9f\x90\xa7",
           "m\xc3\xbc\xc3\x9fig \xe2\x82\xac \xf0\x9f\x90\xa7" },
+        { "so do other scripts", "\xd9\x85\xd8\xab\xd8\xa7\xd9\x84 \xe4\xb8\xad u\xcc\x88",
+          "\xd9\x85\xd8\xab\xd8\xa7\xd9\x84 \xe4\xb8\xad u\xcc\x88" },
+        { "the other direction", "a\xe2\x80\xae\x62\xe2\x81\xa6", "a\\u202eb\\u2066" },
+        { "other ends of a line", "a\xe2\x80\xa8\x62\xe2\x80\xa9", "a\\u2028b\\u2029" },
+        { "no width", "a\xe2\x80\x8b\xe2\x80\x8d\xef\xbb\xbf", "a\\u200b\\u200d\\ufeff" },
+        { "no meaning", "\xee\x80\x80\xef\xbf\xbe\xf3\xa0\x81\x81", "\\ue000\\ufffe\\U000e0041" },
         { "broken bytes",
           "a\xff"
           "b\xc3",
@@ -141,8 +147,10 @@ libraries_may_warn_but_not_chat(void **unused)
     g_log_structured("Library", G_LOG_LEVEL_INFO, "MESSAGE", "chat");
     g_log_structured("Library", G_LOG_LEVEL_MESSAGE, "MESSAGE", "chat");
     g_log_structured("Library", G_LOG_LEVEL_WARNING, "MESSAGE", "trouble");
+    g_log_structured("Library", G_LOG_LEVEL_CRITICAL, "MESSAGE", "%s\xe2\x80\xae",
+                     "a\nvirtksmd: b");
     heard = ear_close(&ear);
-    assert_string_equal(heard, "virtksmd: trouble\n");
+    assert_string_equal(heard, "virtksmd: trouble\nvirtksmd: a\\x0avirtksmd: b\\u202e\n");
 }
 
 static void
