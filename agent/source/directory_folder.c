@@ -20,13 +20,18 @@
  * Each folder has an inotify instance of its own: within one, two watches on the same parent would
  * be one.
  *
+ * Of a folder with more entries than we have memory for, no more are read: a look must not take
+ * long either. What was told and was not among those read is asked for by its name.
+ *
  * Source: inotify(7)
  */
 #define _GNU_SOURCE
 #include "agent/source/directory_folder.h"
+#include "agent/log.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -50,7 +55,8 @@ struct Folder {
     char *path;          /* owned */
     FolderChange change; /* who is told */
     gpointer user;       /* for change */
-    GHashTable *entries; /* owned; ids that were told: a set */
+    GHashTable *entries; /* owned; what was told: id -> name */
+    bool is_crowded;     /* it has more, which was told of */
     int fd;              /* owned; inotify; -1: there is none to be had */
     int wd;              /* watch; -1: none */
     bool is_there;       /* the watch is on the folder, not on a parent */
@@ -88,33 +94,73 @@ directory_entry_id(const char *name)
 /* --- entries ---------------------------------------------------------------------------- */
 
 static void
+note_crowd(Folder *folder, bool is_crowded)
+{
+    if (is_crowded && !folder->is_crowded)
+        log_warning("directory: %s has more than %d entries: the others are not followed",
+                    folder->path, ENTRIES_MAX);
+    folder->is_crowded = is_crowded;
+}
+
+static void
 note_entry(Folder *folder, const char *name, bool here, bool is_old)
 {
     g_autofree char *id = directory_entry_id(name);
 
     if (g_hash_table_contains(folder->entries, id) == here)
         return;
-    if (here && g_hash_table_size(folder->entries) >= ENTRIES_MAX)
+    if (here && g_hash_table_size(folder->entries) >= ENTRIES_MAX) {
+        note_crowd(folder, true);
         return;
+    }
     if (here)
-        g_hash_table_add(folder->entries, g_strdup(id));
+        g_hash_table_insert(folder->entries, g_strdup(id), g_strdup(name));
     else
         g_hash_table_remove(folder->entries, id);
     folder->change(folder, id, here, is_old, folder->user);
 }
 
-/* Entries that are not in a set of ids any more. */
+/* Those of a folder, id -> name, but no more than ENTRIES_MAX; none where there is no folder. */
+static GHashTable *
+read_entries(DIR *dir, bool *ret_more)
+{
+    GHashTable *entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    const struct dirent *entry;
+
+    *ret_more = false;
+    while (!*ret_more && dir && (entry = readdir(dir)) != NULL) {
+        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
+            continue;
+        if (g_hash_table_size(entries) >= ENTRIES_MAX)
+            *ret_more = true;
+        else
+            g_hash_table_insert(entries, directory_entry_id(entry->d_name),
+                                g_strdup(entry->d_name));
+    }
+    return entries;
+}
+
+static bool
+is_in(DIR *dir, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Entries that are not there any more: neither read nor, if there are others, in @rest. */
 static void
-drop_missing(Folder *folder, GHashTable *present)
+drop_missing(Folder *folder, GHashTable *present, DIR *rest)
 {
     GHashTableIter iter;
     gpointer key;
+    gpointer name;
 
     g_hash_table_iter_init(&iter, folder->entries);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    while (g_hash_table_iter_next(&iter, &key, &name)) {
         g_autofree char *id = g_strdup(key);
 
-        if (g_hash_table_contains(present, id))
+        if (g_hash_table_contains(present, id) || (rest && is_in(rest, name)))
             continue;
         g_hash_table_iter_remove(&iter);
         folder->change(folder, id, false, false, folder->user);
@@ -182,16 +228,16 @@ place_watch(Folder *folder)
 static void
 note_all(Folder *folder, DIR *dir, bool is_old)
 {
-    g_autoptr(GHashTable) present = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    const struct dirent *entry;
+    bool has_more;
+    g_autoptr(GHashTable) present = read_entries(dir, &has_more);
+    GHashTableIter iter;
+    gpointer name;
 
-    while (dir && (entry = readdir(dir)) != NULL) {
-        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
-            continue;
-        g_hash_table_add(present, directory_entry_id(entry->d_name));
-        note_entry(folder, entry->d_name, true, is_old);
-    }
-    drop_missing(folder, present);
+    drop_missing(folder, present, has_more ? dir : NULL); /* first: those that came need the room */
+    note_crowd(folder, has_more);
+    g_hash_table_iter_init(&iter, present);
+    while (g_hash_table_iter_next(&iter, NULL, &name))
+        note_entry(folder, name, true, is_old);
 }
 
 /* Tell what is different from what was told; without a folder, nothing is there. */
@@ -279,7 +325,7 @@ folder_new(const char *path, FolderChange change, gpointer user)
     folder->path = g_canonicalize_filename(path, "/");
     folder->change = change;
     folder->user = user;
-    folder->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    folder->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     folder->wd = -1;
     folder->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     folder->fault = folder->fd < 0 ? errno : 0;

@@ -32,6 +32,23 @@ __wrap_g_timeout_add(guint interval_ms, GSourceFunc function, gpointer data)
                                 data);
 }
 
+static guint warnings;
+static char *last_warning; /* owned */
+
+void __wrap_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+void
+__wrap_log_warning(const char *format, ...)
+{
+    va_list args;
+
+    warnings++;
+    g_free(last_warning);
+    va_start(args, format);
+    last_warning = g_strdup_vprintf(format, args);
+    va_end(args);
+}
+
 static int
 setup(void **state)
 {
@@ -48,6 +65,8 @@ static int
 teardown(void **state)
 {
     directory_source.close(*state);
+    warnings = 0;
+    g_clear_pointer(&last_warning, g_free);
     return fakeagent_teardown(state);
 }
 
@@ -319,20 +338,79 @@ a_folder_that_cannot_be_read_right_now_is_not_taken_for_an_empty_one(void **stat
     assert_int_equal(state_of(agent), SOURCE_OPEN);
 }
 
+/* As many as are followed. */
+#define MOST 4096
+
+static void
+make_many(Agent *agent, const char *folder, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        g_autofree char *path = g_strdup_printf("%s/pod%d", folder, i);
+
+        make(agent, path);
+    }
+}
+
 static void
 what_makes_entries_for_ever_gets_no_memory_for_ever(void **state)
 {
     Agent *agent = *state;
+    g_autofree char *folder = full_path(agent, SBS);
 
-    make(agent, SBS);
-    for (int i = 0; i < 4200; i++) {
-        g_autofree char *path = g_strdup_printf(SBS "/pod%d", i);
-
-        make(agent, path);
-    }
+    make_many(agent, SBS, 0, MOST);
     directory_source.open(agent);
     await_idle();
-    assert_int_equal(domain_table_size(&agent->domains), 4096);
+    assert_int_equal(domain_table_size(&agent->domains), MOST);
+    assert_int_equal(warnings, 0);
+    make_many(agent, SBS, MOST, MOST + 100);
+    await_idle();
+    assert_int_equal(domain_table_size(&agent->domains), MOST);
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(last_warning, folder));
+    assert_non_null(strstr(last_warning, "more than 4096 entries"));
+}
+
+/* Another folder in the place of the first, where @kept of the old entries are among many new. */
+static void
+replace(Agent *agent, int kept, int others)
+{
+    make(agent, "run/next");
+    make_many(agent, "run/next", 0, kept);
+    make_many(agent, "run/next", MOST, MOST + others);
+    move(agent, SBS, "run/old");
+    move(agent, "run/next", SBS);
+    fakeroot_remove(fakeagent_root(agent), "run/old");
+}
+
+static bool
+has_pod(const Agent *agent, int i)
+{
+    g_autofree char *id = g_strdup_printf("pod%d", i);
+
+    return domain_table_get(&agent->domains, id);
+}
+
+static void
+entries_beyond_those_that_are_read_are_asked_for_by_name(void **state)
+{
+    Agent *agent = *state;
+
+    make_many(agent, SBS, 0, MOST);
+    directory_source.open(agent);
+    await_idle();
+    replace(agent, 10, MOST + 500);
+    AWAIT(!has_pod(agent, 10));
+    await_idle();
+    for (int i = 0; i < MOST; i++)
+        if (has_pod(agent, i) != (i < 10))
+            fail_msg("pod%d is %s", i, i < 10 ? "gone" : "there");
+    assert_in_range(domain_table_size(&agent->domains), MOST - 10, MOST);
+    assert_int_equal(warnings, 1);
+    replace(agent, 10, 5);
+    AWAIT(domain_table_size(&agent->domains) == 15);
+    make_many(agent, SBS, MOST + 5, 2 * MOST); /* crowded once more, which is news */
+    await_idle();
+    assert_int_equal(warnings, 2);
 }
 
 static void
@@ -388,6 +466,7 @@ main(void)
         ON_HOST(what_the_queue_had_no_room_for_is_found_by_looking),
         ON_HOST(a_folder_that_cannot_be_read_right_now_is_not_taken_for_an_empty_one),
         ON_HOST(what_makes_entries_for_ever_gets_no_memory_for_ever),
+        ON_HOST(entries_beyond_those_that_are_read_are_asked_for_by_name),
         ON_HOST(without_a_setting_nothing_is_watched),
         cmocka_unit_test(any_name_of_a_file_is_an_id_of_its_own),
     };
