@@ -11,7 +11,7 @@
  *        grpc_request
  *              \                  /
  *               grpc_stream                         one HTTP/2 stream: messages in and out
- *               grpc_session, grpc_session_io       one connection: nghttp2, socket, timers, floods
+ *               grpc_session, _io, _timer           one connection: nghttp2, socket, timers, floods
  *               grpc_frame, grpc_status, grpc_timeout, grpc_limits, grpc_socket
  *
  * Source: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) and "Status codes and their use in gRPC"
@@ -96,6 +96,7 @@ typedef struct {
     uint64_t keepalive_us;           /* silence after which we ping */
     uint64_t keepalive_ack_us;       /* silence after the ping that means the peer is gone */
     uint64_t linger_us;              /* all was said, and the peer has not closed its end */
+    uint64_t turn_us;                /* of one loop turn, before others get theirs */
 } GrpcLimits;
 
 extern const GrpcLimits grpc_server_limits; /* defaults of a server, reasons in grpc_limits.c */

@@ -38,6 +38,9 @@ const GrpcLimits grpc_server_limits = {
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
     .linger_us = SECONDS(1) / 5,
+    /* The connections of one user have theirs one after the other, each with a handler that may
+     * take 5 ms longer: half a second, a sixtieth of WatchdogSec. */
+    .turn_us = SECONDS(2) / 1000,
 };
 
 const GrpcLimits grpc_client_limits = {
@@ -59,6 +62,7 @@ const GrpcLimits grpc_client_limits = {
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
     .linger_us = SECONDS(1) / 5,
+    .turn_us = 0,
 };
 
 bool

@@ -58,6 +58,7 @@ on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *head, void *user_dat
         (head->type == NGHTTP2_DATA && (head->length > 0 || head->flags & NGHTTP2_FLAG_END_STREAM));
 
     (void)h2;
+    session->payload_bytes = head->length;
     if (moves_message)
         grpc_bucket_give(&session->control, CONTROL_PER_MESSAGE_FRAME);
     else

@@ -97,12 +97,17 @@ struct GrpcSession {
     GIOCondition armed;        /* what @source polls for */
     GQueue streams;            /* of GrpcStream, open ones */
     GQueue work;               /* of GrpcStream, with callbacks due */
+    GByteArray *unread;        /* owned; bytes that wait for the next turn; NULL if none */
+    size_t unread_offset;      /* of @unread, nghttp2 has had so many */
+    size_t piece_left;         /* of the head or the payload of the frame that is being read */
+    size_t payload_bytes;      /* of the frame whose head was read last, until its payload begins */
     GByteArray *unsent;        /* owned; bytes the socket did not take; NULL if none */
     size_t unsent_offset;      /* of @unsent, already sent */
     GrpcBudget budget;         /* messages held for this connection */
     GrpcBucket control;        /* allowance of frames that move no message */
     GrpcBucket resets;         /* allowance of streams reset by the peer */
     uint64_t now_us;           /* monotonic; of this loop turn */
+    uint64_t turn_end_us;      /* monotonic; when others are to have their turn; 0 never */
     uint64_t born_us;          /* monotonic */
     uint64_t read_us;          /* monotonic; last bytes from the peer */
     uint64_t idle_us;          /* monotonic; when the last stream went */
@@ -112,6 +117,7 @@ struct GrpcSession {
     unsigned busy;             /* depth of busy sections */
     const char *why;           /* static; why it is closed, for errors */
     bool is_server;            /* which side we are */
+    bool is_turn_over;         /* what is left of input and work waits for the next turn */
     bool is_closed;            /* no more I/O; torn down when not busy */
     bool is_torn_down;         /* streams were told */
     bool is_greeted;           /* the peer's SETTINGS arrived */
@@ -194,10 +200,32 @@ void grpc_session_kick_out(GrpcSession *session, uint32_t h2_error, const char *
 void grpc_session_add_work(GrpcStream *stream);
 
 /**
+ * grpc_session_spend_turn() - a piece of work was done: see whether this turn has room for another
+ */
+void grpc_session_spend_turn(GrpcSession *session);
+
+/**
  * grpc_session_attach() - make the session read and write its socket on a context
  * @priority: of the source
  */
 void grpc_session_attach(GrpcSession *session, GMainContext *context, int priority);
+
+/**
+ * grpc_session_run_timers() - do what is due
+ */
+void grpc_session_run_timers(GrpcSession *session);
+
+/**
+ * grpc_session_set_timers() - have the source dispatched when something will be due
+ */
+void grpc_session_set_timers(GrpcSession *session);
+
+/** grpc_session_has_more() - input or work is left for the next turn, and nothing is read before */
+static inline bool
+grpc_session_has_more(const GrpcSession *session)
+{
+    return session->unread || session->work.length > 0;
+}
 
 /** grpc_source_stop() - detach a source, owned, from its context; none: nothing happens */
 static inline void

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grpc_session_io.c - one HTTP/2 connection on the main loop: socket, timers, end of life
+ * grpc_session_io.c - one HTTP/2 connection on the main loop: socket, turns, end of life
  *
  * One source per connection watches the descriptor and carries all its timers as one ready time.
- * A turn is: one bounded read, timers (so that what was read counts), the callbacks that were put
- * off, then writes until the socket is full or a bound is reached. The bounds keep a storm on one
- * connection from holding up the loop; the source also runs below the default priority.
+ * A turn is: the callbacks that were put off, one bounded read, timers (so that what was read
+ * counts), callbacks again, then writes until the socket is full or a bound is reached. The bounds
+ * keep a storm on one connection from holding up the loop; the source also runs below the default
+ * priority.
+ *
+ * Bytes say little about the time that they cost. So nghttp2 is fed frame by frame, and once the
+ * time of a turn (GrpcLimits.turn_us) is used up, what is left of the input waits as it is, and
+ * nothing more is read, until all other sources had their turn: what was asked stays in order, and
+ * a peer that asks faster than it can be answered is held up by its own socket.
  *
  * Outside a turn nothing is written: grpc_session_wake() asks for G_IO_OUT, so that a handler's
  * answer never runs callbacks under the handler's feet.
@@ -27,6 +33,8 @@
 #define FRAME_BYTES (16384 + 9 + 256)
 /* Writes in one turn before others get theirs. */
 #define WRITES_PER_TURN 8
+/* Of a frame, before its payload. */
+#define HEAD_BYTES 9
 
 typedef struct {
     GSource source;       /* base */
@@ -97,6 +105,7 @@ grpc_session_close(GrpcSession *session, const char *why)
         session->why = why;
     grpc_source_stop(&session->source);
     g_clear_pointer(&session->unsent, g_byte_array_unref);
+    g_clear_pointer(&session->unread, g_byte_array_unref);
     close(session->fd);
     session->fd = -1;
     grpc_session_leave(session);
@@ -117,12 +126,73 @@ run_work(GrpcSession *session)
 {
     GList *link;
 
-    while (!session->is_closed && (link = g_queue_pop_head_link(&session->work))) {
+    while (!session->is_closed && !session->is_turn_over &&
+           (link = g_queue_pop_head_link(&session->work))) {
         GrpcStream *stream = link->data;
 
         stream->has_work = false;
         grpc_stream_work(stream);
+        grpc_session_spend_turn(session);
     }
+}
+
+static void
+begin_turn(GrpcSession *session, uint64_t now_us)
+{
+    uint64_t turn_us = session->limits.turn_us;
+
+    session->now_us = now_us;
+    session->is_turn_over = false;
+    /* Those that had their turn before in this turn of the loop have used up time since @now_us. */
+    session->turn_end_us = turn_us > 0 ? (uint64_t)g_get_monotonic_time() + turn_us : 0;
+}
+
+void
+grpc_session_spend_turn(GrpcSession *session)
+{
+    if (session->turn_end_us > 0 && (uint64_t)g_get_monotonic_time() >= session->turn_end_us)
+        session->is_turn_over = true;
+}
+
+/*
+ * Hands bytes to nghttp2 until this turn is over; returns how many. Each piece ends with the head
+ * or the payload of a frame at the latest: one frame completes one request at most.
+ */
+static size_t
+feed(GrpcSession *session, const uint8_t *bytes, size_t len)
+{
+    size_t used = 0;
+
+    session->read_us = session->now_us;
+    while (used < len && !session->is_turn_over && !session->is_closed) {
+        size_t piece = MIN(len - used, session->piece_left);
+
+        if (nghttp2_session_mem_recv(session->h2, bytes + used, piece) < 0) {
+            grpc_session_close(session, "the peer does not speak HTTP/2");
+            break;
+        }
+        used += piece;
+        session->piece_left -= piece;
+        if (session->piece_left == 0) {
+            session->piece_left = session->payload_bytes ? session->payload_bytes : HEAD_BYTES;
+            session->payload_bytes = 0;
+        }
+        grpc_session_spend_turn(session);
+    }
+    if (nghttp2_session_get_outbound_queue_size(session->h2) > session->limits.outbound_frames)
+        grpc_session_close(session, "the peer does not read its answers");
+    return used;
+}
+
+static void
+feed_unread(GrpcSession *session)
+{
+    g_autoptr(GByteArray) unread = g_byte_array_ref(session->unread);
+
+    session->unread_offset +=
+        feed(session, unread->data + session->unread_offset, unread->len - session->unread_offset);
+    if (session->unread_offset == unread->len)
+        g_clear_pointer(&session->unread, g_byte_array_unref);
 }
 
 static void
@@ -130,6 +200,7 @@ read_some(GrpcSession *session)
 {
     uint8_t buffer[READ_BYTES];
     ssize_t len = recv(session->fd, buffer, sizeof(buffer), 0);
+    size_t used;
 
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -137,15 +208,26 @@ read_some(GrpcSession *session)
         grpc_session_close(session, "the peer closed the connection");
         return;
     }
-    session->read_us = session->now_us;
     if (session->linger_us > 0)
         return;
-    if (nghttp2_session_mem_recv(session->h2, buffer, (size_t)len) < 0) {
-        grpc_session_close(session, "the peer does not speak HTTP/2");
+    used = feed(session, buffer, (size_t)len);
+    if (used == (size_t)len || session->is_closed)
         return;
-    }
-    if (nghttp2_session_get_outbound_queue_size(session->h2) > session->limits.outbound_frames)
-        grpc_session_close(session, "the peer does not read its answers");
+    session->unread = g_byte_array_new();
+    session->unread_offset = 0;
+    g_byte_array_append(session->unread, buffer + used, (guint)((size_t)len - used));
+}
+
+/* What arrived comes after what was put off, and before what arrives now. */
+static void
+take_input(GrpcSession *session, GIOCondition ready)
+{
+    if (session->is_closed || session->is_turn_over)
+        return;
+    if (session->unread)
+        feed_unread(session);
+    else if (ready & (G_IO_IN | G_IO_HUP | G_IO_ERR))
+        read_some(session);
 }
 
 /* Returns false when the socket is full or broken. */
@@ -221,61 +303,6 @@ write_some(GrpcSession *session)
     }
 }
 
-static bool
-is_due(const GrpcSession *session, uint64_t since_us, uint64_t period_us)
-{
-    return since_us > 0 && period_us > 0 && session->now_us - since_us >= period_us;
-}
-
-static void
-run_timers(GrpcSession *session)
-{
-    const GrpcLimits *limits = &session->limits;
-
-    if (is_due(session, session->linger_us, limits->linger_us))
-        grpc_session_close(session, "the connection ended");
-    else if (!session->is_greeted && is_due(session, session->born_us, limits->handshake_us))
-        grpc_session_close(session, "the peer did not begin HTTP/2 in time");
-    else if (is_due(session, session->end_us, limits->handshake_us))
-        grpc_session_close(session, "the peer did not take its leave in time");
-    else if (is_due(session, session->ping_us, limits->keepalive_ack_us))
-        grpc_session_close(session, "the peer did not answer a keep-alive ping");
-    else if (session->streams.length == 0 && is_due(session, session->idle_us, limits->idle_us))
-        grpc_session_kick_out(session, NGHTTP2_NO_ERROR, "the connection was idle");
-    else if (session->ping_us == 0 && is_due(session, session->read_us, limits->keepalive_us)) {
-        session->ping_us = session->now_us;
-        nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, NULL);
-    }
-}
-
-static void
-earlier(int64_t *at_us, uint64_t since_us, uint64_t period_us)
-{
-    int64_t due_us = (int64_t)(since_us + period_us);
-
-    if (since_us > 0 && period_us > 0 && (*at_us < 0 || due_us < *at_us))
-        *at_us = due_us;
-}
-
-static void
-set_timers(GrpcSession *session)
-{
-    const GrpcLimits *limits = &session->limits;
-    int64_t at_us = -1;
-
-    earlier(&at_us, session->linger_us, limits->linger_us);
-    if (!session->is_greeted)
-        earlier(&at_us, session->born_us, limits->handshake_us);
-    earlier(&at_us, session->end_us, limits->handshake_us);
-    if (session->streams.length == 0 && session->end_us == 0)
-        earlier(&at_us, session->idle_us, limits->idle_us);
-    if (session->ping_us > 0)
-        earlier(&at_us, session->ping_us, limits->keepalive_ack_us);
-    else
-        earlier(&at_us, session->read_us, limits->keepalive_us);
-    g_source_set_ready_time(session->source, at_us);
-}
-
 /*
  * All was said. A peer that still writes would learn of a closed socket before it reads what was
  * sent last, so only our half is closed, until the peer closes its own, and not for long.
@@ -286,6 +313,7 @@ linger(GrpcSession *session)
     if (session->linger_us > 0)
         return;
     session->linger_us = MAX(session->now_us, 1);
+    g_clear_pointer(&session->unread, g_byte_array_unref);
     shutdown(session->fd, SHUT_WR);
 }
 
@@ -302,8 +330,8 @@ settle(GrpcSession *session)
         linger(session);
     if (session->linger_us > 0)
         wants_write = false;
-    arm(session, wants_write ? G_IO_IN | G_IO_OUT : G_IO_IN);
-    set_timers(session);
+    arm(session, (grpc_session_has_more(session) ? 0 : G_IO_IN) | (wants_write ? G_IO_OUT : 0));
+    grpc_session_set_timers(session);
 }
 
 static gboolean
@@ -314,11 +342,11 @@ dispatch(GSource *source, GSourceFunc unused, gpointer unused_data)
 
     (void)unused, (void)unused_data;
     grpc_session_enter(session);
-    session->now_us = (uint64_t)g_source_get_time(source);
-    if (ready & (G_IO_IN | G_IO_HUP | G_IO_ERR))
-        read_some(session);
+    begin_turn(session, (uint64_t)g_source_get_time(source));
+    run_work(session);
+    take_input(session, ready);
     if (!session->is_closed)
-        run_timers(session);
+        grpc_session_run_timers(session);
     run_work(session);
     write_some(session);
     run_work(session);
@@ -337,7 +365,8 @@ grpc_session_attach(GrpcSession *session, GMainContext *context, int priority)
     g_source_set_name(session->source, "grpc connection");
     g_source_set_priority(session->source, priority);
     session->armed = G_IO_IN | G_IO_OUT;
+    session->piece_left = HEAD_BYTES + (session->is_server ? NGHTTP2_CLIENT_MAGIC_LEN : 0);
     session->tag = g_source_add_unix_fd(session->source, session->fd, session->armed);
-    set_timers(session);
+    grpc_session_set_timers(session);
     g_source_attach(session->source, context);
 }

@@ -5,8 +5,8 @@
  * In. DATA is cut into messages and handed on. The connection's window is granted anew as soon as
  * bytes arrive, or one stream on hold would stall all others of its connection. The stream's own
  * window is granted only for bytes that were cut into messages: a handler that holds leaves its
- * peer with what the window had left, which waits in `held`. A message that is not complete yet is
- * counted against the peer's budget as it grows.
+ * peer with what the window had left, which waits in `held`. So does what a turn has no time for. A
+ * message that is not complete yet is counted against the peer's budget as it grows.
  *
  * Out. Messages queue as framed chunks, counted against the same budget; nghttp2 copies from the
  * queue as the peer's window allows (read_queue). An empty queue defers nghttp2's reading until the
@@ -126,17 +126,21 @@ handle_frame(GrpcStream *stream, GrpcFrameResult result, GrpcSlice message)
     }
 }
 
-/* Cuts messages from the input until it is used up or the handler wants no more. */
+/* Cuts messages from the input until it is used up, the handler wants no more, or others are to
+ * have their turn. */
 static void
 cut_messages(GrpcStream *stream, GrpcSlice *input)
 {
-    while (input->len > 0 && !stream->on_hold && !stream->in_stop) {
+    GrpcSession *session = stream->session;
+
+    while (input->len > 0 && !stream->on_hold && !stream->in_stop && !session->is_turn_over) {
         GrpcSlice message = { NULL, 0 };
         GrpcFrameResult result = grpc_frame_feed(&stream->parser, input, &message);
 
         handle_frame(stream, result, message);
         if (!stream->in_stop)
             charge_parser(stream);
+        grpc_session_spend_turn(session);
     }
     if (stream->in_stop)
         *input = (GrpcSlice){ NULL, 0 };
@@ -153,6 +157,8 @@ keep_for_later(GrpcStream *stream, GrpcSlice input)
     if (!stream->held)
         stream->held = g_byte_array_new();
     g_byte_array_append(stream->held, input.data, (guint)input.len);
+    if (!stream->on_hold)
+        grpc_session_add_work(stream);
 }
 
 static void
@@ -196,7 +202,7 @@ grpc_stream_hold(GrpcStream *stream, bool hold)
         grpc_session_add_work(stream);
 }
 
-/* Cutting may put the stream on hold again; what is left then stays held. */
+/* Cutting may end early again; what is left then stays held. */
 static void
 process_held(GrpcStream *stream)
 {

@@ -9,7 +9,7 @@ add_library(test_echo STATIC ${echo_sources} ${CMAKE_CURRENT_LIST_DIR}/../suppor
 target_link_libraries(test_echo PUBLIC proto PkgConfig::NGHTTP2)
 
 foreach(module call call_ops client frame limits request server server_end session session_io
-               socket status stream timeout unpack)
+               socket status stream timeout turn unpack)
   virtksm_test(NAME grpc_${module} SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_${module}_test.c
                LIBS test_echo)
 endforeach()

@@ -70,6 +70,34 @@ a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped(void **unused)
     h2_line_free(&line);
 }
 
+/* Its answer to the ping may wait behind what it has asked for. */
+static void
+a_peer_that_writes_is_not_taken_for_gone(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) ping = h2_peer_frames(NGHTTP2_PING, 0, 8, 1);
+    gint64 pinged_us;
+    H2Line line;
+    char byte;
+
+    (void)unused;
+    limits.keepalive_us = 30000;
+    limits.keepalive_ack_us = 30000;
+    line = h2_line_new(&limits);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    AWAIT(recv(line.peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1); /* the server's ping */
+    pinged_us = g_get_monotonic_time();
+    while (g_get_monotonic_time() - pinged_us < 100000) {
+        h2_peer_send_raw(line.peer, ping->data, ping->len);
+        g_main_context_iteration(NULL, FALSE); /* it is read before a timer is looked at */
+        g_usleep(1000);
+    }
+    assert_int_equal(grpc_server_stats(line.echo->server).connections, 1);
+    line.peer->does_not_read = false;
+    h2_line_free(&line);
+}
+
 /* A peer with open windows that does not read, and a server that has filled the socket. */
 static H2Line
 stuffed_line(const GrpcLimits *limits, int32_t *ret_id)
@@ -221,6 +249,7 @@ main(void)
         cmocka_unit_test(a_connection_that_never_begins_is_closed_in_time),
         cmocka_unit_test(an_idle_connection_is_told_to_go_and_a_busy_one_is_not),
         cmocka_unit_test(a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped),
+        cmocka_unit_test(a_peer_that_writes_is_not_taken_for_gone),
         cmocka_unit_test(what_the_socket_does_not_take_goes_out_later),
         cmocka_unit_test(a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time),
         cmocka_unit_test(a_peer_that_still_writes_reads_what_was_said_last),
