@@ -3,9 +3,8 @@
  * reflection.c - server reflection: the .proto files of what is served, for tools that have none
  *
  * The files are part of the program, as the compiler of .proto files describes them. They are
- * unpacked for each question and forgotten with the answer: questions are rare, the unpacking is
- * far below a millisecond, and many callers that hold their streams open hold no memory. The
- * messages of v1 and v1alpha are the same bytes, so one handler serves both.
+ * unpacked for the first question, once for all callers: a stream may ask a thousand questions in
+ * one read. The messages of v1 and v1alpha are the same bytes, so one handler serves both.
  *
  * Symbols are services, methods, messages and enumerations. There are no extensions.
  */
@@ -239,18 +238,27 @@ set_answer(Answer *answer, const Question *question, const FileSet *set)
     }
 }
 
+static const FileSet *
+served_files(void)
+{
+    static const FileSet *set; /* as constant as the bytes that it is made of */
+    size_t length;
+    const uint8_t *bytes = proto_descriptors(&length);
+
+    if (!set)
+        set = google__protobuf__file_descriptor_set__unpack(NULL, length, bytes);
+    g_assert(set); /* part of the program */
+    return set;
+}
+
 static void
 reflection_message(GrpcCall *call, const ProtobufCMessage *data)
 {
     const Question *question = (const Question *)data;
-    size_t length;
-    const uint8_t *bytes = proto_descriptors(&length);
-    FileSet *set = google__protobuf__file_descriptor_set__unpack(NULL, length, bytes);
     Answer *answer = g_new(Answer, 1);
 
-    g_assert(set); /* part of the program */
     grpc__reflection__v1__server_reflection_response__init(answer);
-    set_answer(answer, question, set);
+    set_answer(answer, question, served_files());
     answer->valid_host = question->host;
     answer->original_request = (Question *)(uintptr_t)question; /* only read */
     if (!grpc_call_send(call, &answer->base))
@@ -260,7 +268,6 @@ reflection_message(GrpcCall *call, const ProtobufCMessage *data)
     answer->valid_host = NULL;
     answer->original_request = NULL;
     grpc__reflection__v1__server_reflection_response__free_unpacked(answer, NULL);
-    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
 }
 
 static void

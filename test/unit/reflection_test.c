@@ -17,11 +17,29 @@
 #define V1           "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 #define V1ALPHA      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
+typedef Google__Protobuf__FileDescriptorSet FileSet;
 typedef Grpc__Reflection__V1__ServerReflectionRequest Question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Answer;
 
 #define ASK(word)    GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##word
 #define ANSWER(word) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##word
+
+/* The linker's words: how often all files were unpacked. */
+
+static unsigned unpacked;
+
+FileSet *__real_google__protobuf__file_descriptor_set__unpack(ProtobufCAllocator *allocator,
+                                                              size_t length, const uint8_t *data);
+FileSet *__wrap_google__protobuf__file_descriptor_set__unpack(ProtobufCAllocator *allocator,
+                                                              size_t length, const uint8_t *data);
+
+FileSet *
+__wrap_google__protobuf__file_descriptor_set__unpack(ProtobufCAllocator *allocator, size_t length,
+                                                     const uint8_t *data)
+{
+    unpacked++;
+    return __real_google__protobuf__file_descriptor_set__unpack(allocator, length, data);
+}
 
 static FakeStream *
 open_stream(FakeRpc *rpc, const char *path)
@@ -217,6 +235,7 @@ questions_wait_for_a_client_that_does_not_read(void **state)
     grpc_client_call_half_close(stream->call);
     assert_int_equal(fakerpc_wait_end(stream), GRPC_STATUS_OK);
     assert_int_equal(stream->answers.length, n);
+    assert_int_equal(unpacked, 1); /* by any test of this program */
 }
 
 int
