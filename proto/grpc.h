@@ -74,11 +74,12 @@ typedef enum {
 } GrpcKind;
 
 /*
- * What one peer, and all peers together, may cost us. Zero in a time means "never"; every other
- * field must be set. Start from grpc_server_limits or grpc_client_limits.
+ * What one peer, and all peers together, may cost us. Those of read-only sockets count apart from
+ * others, and so does root. Zero in a time means "never"; every other field must be set. Start from
+ * grpc_server_limits or grpc_client_limits.
  */
 typedef struct {
-    unsigned connections;            /* at the same time, for read-only sockets and for others */
+    unsigned connections;            /* at the same time */
     unsigned connections_per_uid;    /* of these, by one user */
     uint32_t streams_per_connection; /* calls open at the same time on one connection */
     uint32_t header_list_bytes;      /* of one call, counted as HTTP/2 does: name + value + 32 */
@@ -90,7 +91,8 @@ typedef struct {
     size_t message_bytes;            /* largest message that is accepted */
     size_t unpack_bytes;             /* memory that decoding one request may take; server only */
     size_t peer_bytes;               /* messages of one connection held here, both directions */
-    size_t total_bytes;              /* the same for all, for read-only sockets and for others */
+    size_t user_bytes;               /* the same of one user who is not root */
+    size_t total_bytes;              /* the same of all */
     uint64_t handshake_us;           /* from connect to the peer's first HTTP/2 SETTINGS */
     uint64_t idle_us;                /* a connection without calls is told to go away */
     uint64_t keepalive_us;           /* silence after which we ping */

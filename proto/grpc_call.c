@@ -276,7 +276,7 @@ grpc_call_reply(GrpcCall *call, const ProtobufCMessage *message)
         grpc_call_finish(call);
     else
         grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                       "earlier answers on this connection have not been read");
+                       "earlier answers to you have not been read");
 }
 
 void

@@ -161,7 +161,7 @@ op_message(GrpcStream *stream, GrpcSlice message)
         op_fault(stream, GRPC_STATUS_UNIMPLEMENTED, "this method takes a single request message");
     else if (!grpc_stream_charge(stream, message.len))
         op_fault(stream, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                 "too much data of this connection waits to be processed");
+                 "too much of what you have sent waits to be processed");
     else
         call->single = g_bytes_new(message.data, message.len);
 }

@@ -78,9 +78,9 @@ grpc_client_forget(GrpcSession *session)
 }
 
 void
-grpc_client_release(gpointer owner)
+grpc_client_release(GrpcSession *session)
 {
-    client_unref(owner);
+    client_unref(session->owner);
 }
 
 static GrpcSession *

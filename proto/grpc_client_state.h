@@ -55,6 +55,6 @@ void grpc_client_forget(GrpcSession *session);
 /**
  * grpc_client_release() - a session of this client was freed: drop its reference
  */
-void grpc_client_release(gpointer owner);
+void grpc_client_release(GrpcSession *session);
 
 #endif

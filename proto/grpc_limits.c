@@ -32,6 +32,7 @@ const GrpcLimits grpc_server_limits = {
     /* protobuf-c spends up to 40 bytes per field on tiny fields; ours are far from that. */
     .unpack_bytes = MIB(16),
     .peer_bytes = MIB(8),
+    .user_bytes = MIB(8),
     .total_bytes = MIB(32),
     .handshake_us = SECONDS(5),
     .idle_us = SECONDS(300),
@@ -56,6 +57,7 @@ const GrpcLimits grpc_client_limits = {
     .message_bytes = MIB(64), /* a report of thousands of domains */
     .unpack_bytes = MIB(512),
     .peer_bytes = MIB(128),
+    .user_bytes = MIB(128),
     .total_bytes = MIB(128),
     .handshake_us = SECONDS(30),
     .idle_us = 0,
@@ -84,6 +86,53 @@ grpc_budget_refund(GrpcBudget *budget, size_t bytes)
         assert(bytes <= b->used_bytes);
         b->used_bytes -= bytes;
     }
+}
+
+typedef struct {
+    GrpcBudget budget;      /* of all its connections */
+    unsigned n_connections; /* gone at 0 */
+} User;
+
+void
+grpc_user_budgets_init(GrpcUserBudgets *budgets, const GrpcLimits *limits)
+{
+    *budgets = (GrpcUserBudgets){
+        .all = { .limit_bytes = limits->total_bytes },
+        .root = { .limit_bytes = limits->total_bytes },
+        .users = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+        .user_bytes = limits->user_bytes,
+    };
+}
+
+void
+grpc_user_budgets_clear(GrpcUserBudgets *budgets)
+{
+    g_clear_pointer(&budgets->users, g_hash_table_unref);
+}
+
+GrpcBudget *
+grpc_user_budgets_join(GrpcUserBudgets *budgets, uid_t uid)
+{
+    User *user = g_hash_table_lookup(budgets->users, GUINT_TO_POINTER(uid));
+
+    if (uid == 0)
+        return &budgets->root;
+    if (!user) {
+        user = g_new0(User, 1);
+        user->budget = (GrpcBudget){ 0, budgets->user_bytes, &budgets->all };
+        g_hash_table_insert(budgets->users, GUINT_TO_POINTER(uid), user);
+    }
+    user->n_connections++;
+    return &user->budget;
+}
+
+void
+grpc_user_budgets_leave(GrpcUserBudgets *budgets, uid_t uid)
+{
+    User *user = g_hash_table_lookup(budgets->users, GUINT_TO_POINTER(uid));
+
+    if (user && --user->n_connections == 0)
+        g_hash_table_remove(budgets->users, GUINT_TO_POINTER(uid));
 }
 
 /* A token is a million parts: at rate r per second, r parts come back each microsecond. */

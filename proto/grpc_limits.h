@@ -7,6 +7,8 @@
 
 #include "proto/grpc.h"
 
+#include <sys/types.h>
+
 /* Bytes in use against a limit, within a larger budget. */
 typedef struct GrpcBudget {
     size_t used_bytes;         /* at most @limit_bytes */
@@ -24,6 +26,35 @@ bool grpc_budget_charge(GrpcBudget *budget, size_t bytes);
  * grpc_budget_refund() - give bytes back that were charged
  */
 void grpc_budget_refund(GrpcBudget *budget, size_t bytes);
+
+/* Budgets of the users of one kind of socket: nobody takes all of it, and nobody root's. */
+typedef struct {
+    GrpcBudget all;    /* of all users but root */
+    GrpcBudget root;   /* root's, apart */
+    GHashTable *users; /* owned; uid -> budget of a user who is not root and has connections */
+    size_t user_bytes; /* limit of one of them */
+} GrpcUserBudgets;
+
+/**
+ * grpc_user_budgets_init() - budgets without users; end with grpc_user_budgets_clear()
+ */
+void grpc_user_budgets_init(GrpcUserBudgets *budgets, const GrpcLimits *limits);
+
+/**
+ * grpc_user_budgets_clear() - the counterpart; nobody has a budget any more
+ */
+void grpc_user_budgets_clear(GrpcUserBudgets *budgets);
+
+/**
+ * grpc_user_budgets_join() - the budget that one more connection of a user shares
+ * Return: borrowed, until the last grpc_user_budgets_leave() of that user
+ */
+GrpcBudget *grpc_user_budgets_join(GrpcUserBudgets *budgets, uid_t uid);
+
+/**
+ * grpc_user_budgets_leave() - a connection of a user is gone
+ */
+void grpc_user_budgets_leave(GrpcUserBudgets *budgets, uid_t uid);
 
 /* Token bucket: a burst that comes back at a steady rate. */
 typedef struct {

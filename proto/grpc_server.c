@@ -8,7 +8,8 @@
  *
  * Read-only sockets may be open to every local user, the others are for root and its friends. So
  * the two have connections, memory and priority of their own: what strangers do costs the others
- * nothing.
+ * nothing. On either, a user has a part of that, and root has connections and memory apart, so that
+ * nobody can lock another one out.
  *
  * Calls hold sessions and sessions hold the server, so that a call which a handler kept is safe to
  * touch after grpc_server_free().
@@ -68,7 +69,7 @@ grpc_server_new(const GrpcLimits *limits)
     server->methods = g_hash_table_new(g_str_hash, g_str_equal);
     server->listeners = g_ptr_array_new_with_free_func(listener_free);
     for (size_t i = 0; i < G_N_ELEMENTS(server->budgets); i++)
-        server->budgets[i].limit_bytes = server->limits.total_bytes;
+        grpc_user_budgets_init(&server->budgets[i], &server->limits);
     return server;
 }
 
@@ -80,15 +81,20 @@ server_unref(GrpcServer *server)
     if (server->destroy)
         server->destroy(server->data);
     g_ptr_array_unref(server->listeners);
+    for (size_t i = 0; i < G_N_ELEMENTS(server->budgets); i++)
+        grpc_user_budgets_clear(&server->budgets[i]);
     g_hash_table_unref(server->methods);
     g_main_context_unref(server->context);
     g_free(server);
 }
 
 void
-grpc_server_release(gpointer owner)
+grpc_server_release(GrpcSession *session)
 {
-    server_unref(owner);
+    GrpcServer *server = session->owner;
+
+    grpc_user_budgets_leave(&server->budgets[session->peer.read_only], session->peer.uid);
+    server_unref(server);
 }
 
 /* Closing may run callbacks that close others, hence from the head each time. */
@@ -159,7 +165,7 @@ has_room_for(const GrpcServer *server, const GrpcPeer *peer)
     for (const GList *link = server->sessions.head; link; link = link->next) {
         const GrpcPeer *other = &((const GrpcSession *)link->data)->peer;
 
-        n_all += other->read_only == peer->read_only;
+        n_all += other->read_only == peer->read_only && (other->uid == 0) == (peer->uid == 0);
         n_own += other->read_only == peer->read_only && other->uid == peer->uid;
     }
     return n_all < server->limits.connections && n_own < server->limits.connections_per_uid;
@@ -176,7 +182,7 @@ add_session(GrpcServer *server, int fd, GrpcPeer *peer)
         .limits = &server->limits,
         .ops = &grpc_call_ops,
         .owner = server,
-        .budget = &server->budgets[peer->read_only],
+        .budget = grpc_user_budgets_join(&server->budgets[peer->read_only], peer->uid),
         .priority = GRPC_SOURCE_PRIORITY + peer->read_only,
         .peer = *peer,
     };
@@ -351,6 +357,7 @@ grpc_server_stats(const GrpcServer *server)
     GrpcServerStats stats = server->stats;
 
     stats.connections = server->sessions.length;
-    stats.held_bytes = server->budgets[false].used_bytes + server->budgets[true].used_bytes;
+    for (size_t i = 0; i < G_N_ELEMENTS(server->budgets); i++)
+        stats.held_bytes += server->budgets[i].all.used_bytes + server->budgets[i].root.used_bytes;
     return stats;
 }

@@ -284,8 +284,8 @@ void grpc_call_accept(GrpcCall *call);
  * @call:    the call
  * @message: of the method's response type; packed before this returns, still the caller's
  *
- * Return: false if it was not queued: the call is over, or the peer's share of memory
- * (GrpcLimits.peer_bytes) is used up because it does not read.
+ * Return: false if it was not queued: the call is over, or the share of memory of the peer or of
+ * its user (GrpcLimits) is used up because it does not read.
  */
 bool grpc_call_send(GrpcCall *call, const ProtobufCMessage *message);
 

@@ -291,8 +291,7 @@ grpc_session_unref(GrpcSession *session)
     if (session->fd >= 0)
         close(session->fd);
     g_free(session->peer.groups);
-    if (session->ops->release)
-        session->ops->release(session->owner);
+    session->ops->release(session);
     g_free(session);
 }
 

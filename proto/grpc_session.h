@@ -52,8 +52,8 @@ typedef struct {
     void (*close)(GrpcStream *stream, uint32_t code);
     /* The session is closed and has no streams. */
     void (*gone)(GrpcSession *session);
-    /* The session's memory goes; @owner is not used any more. May be NULL. */
-    void (*release)(gpointer owner);
+    /* The session's memory goes; owner and parent of the budget are not used any more. */
+    void (*release)(GrpcSession *session);
 } GrpcSessionOps;
 
 struct GrpcStream {

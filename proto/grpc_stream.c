@@ -97,7 +97,7 @@ charge_parser(GrpcStream *stream)
         grpc_stream_refund(stream, stream->parser_charged - held);
     else if (!grpc_stream_charge(stream, held - stream->parser_charged)) {
         fault(stream, GRPC_STATUS_RESOURCE_EXHAUSTED,
-              "too much data of this connection waits to be processed");
+              "too much of what you have sent waits to be processed");
         return;
     }
     stream->parser_charged = held;
@@ -151,7 +151,7 @@ keep_for_later(GrpcStream *stream, GrpcSlice input)
 {
     if (!grpc_stream_charge(stream, input.len)) {
         fault(stream, GRPC_STATUS_RESOURCE_EXHAUSTED,
-              "too much data of this connection waits to be processed");
+              "too much of what you have sent waits to be processed");
         return;
     }
     if (!stream->held)

@@ -42,7 +42,7 @@ watch_message(GrpcCall *call, const ProtobufCMessage *data)
     message.status = is_served((const Request *)data) ? STATUS(SERVING) : STATUS(SERVICE_UNKNOWN);
     if (!grpc_call_send(call, &message.base))
         grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                       "earlier answers on this connection have not been read");
+                       "earlier answers to you have not been read");
 }
 
 const GrpcHandler health_watch_handler = { .message = watch_message };

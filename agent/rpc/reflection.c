@@ -263,7 +263,7 @@ reflection_message(GrpcCall *call, const ProtobufCMessage *data)
     answer->original_request = (Question *)(uintptr_t)question; /* only read */
     if (!grpc_call_send(call, &answer->base))
         grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                       "earlier answers on this connection have not been read");
+                       "earlier answers to you have not been read");
     grpc_call_hold(call, grpc_call_queued_bytes(call) > QUEUE_BYTES_MAX);
     answer->valid_host = NULL;
     answer->original_request = NULL;

@@ -306,6 +306,19 @@ h2_peer_frames(uint8_t type, uint32_t id, uint8_t len, unsigned n)
     return bytes;
 }
 
+int
+h2_peer_unfinished(H2Peer *peer)
+{
+    static const uint8_t prefix[] = { 0, 0, 15, 66, 64 }; /* 1000000 bytes follow */
+    int32_t id = h2_peer_request(peer, H2_HEADERS("Chat"), NULL);
+    g_autoptr(GByteArray) frames = h2_peer_frames(NGHTTP2_DATA, (uint32_t)id, 250, 200);
+
+    memcpy(frames->data + 9, prefix, sizeof(prefix)); /* behind the head of the first */
+    h2_peer_send_raw(peer, frames->data, frames->len);
+    h2_peer_run(peer, H2_QUIET_MS);
+    return h2_peer_answer(peer, id)->grpc_status;
+}
+
 H2Line
 h2_line_new(const GrpcLimits *limits)
 {

@@ -52,6 +52,12 @@ typedef struct {
 #define H2_QUIET_MS 5
 
 /**
+ * h2_peer_unfinished() - make a call that has sent 50000 bytes of a message of a million
+ * Return: the status that it has got; -1: the rest is awaited
+ */
+int h2_peer_unfinished(H2Peer *peer);
+
+/**
  * h2_line_new() - a server with @limits (NULL: the defaults), and a peer connected to it
  */
 H2Line h2_line_new(const GrpcLimits *limits);

@@ -15,3 +15,5 @@ foreach(module call call_ops client frame limits request server server_end sessi
 endforeach()
 virtksm_test(NAME grpc_socket_race SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_socket_race_test.c
              LIBS test_echo WRAP unlink bind chmod listen)
+virtksm_test(NAME grpc_user SOURCES ${CMAKE_CURRENT_LIST_DIR}/grpc_user_test.c LIBS test_echo
+             WRAP grpc_socket_peer)

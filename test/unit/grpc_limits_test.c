@@ -29,6 +29,37 @@ a_charge_counts_in_all_budgets_or_in_none(void **unused)
     assert_true(grpc_budget_charge(&one, 60));
 }
 
+static void
+nobody_takes_all_and_nobody_what_is_roots(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    GrpcUserBudgets budgets;
+    GrpcBudget *one, *two, *root;
+
+    (void)unused;
+    limits.user_bytes = 60;
+    limits.total_bytes = 100;
+    grpc_user_budgets_init(&budgets, &limits);
+    one = grpc_user_budgets_join(&budgets, 1);
+    two = grpc_user_budgets_join(&budgets, 2);
+    root = grpc_user_budgets_join(&budgets, 0);
+    assert_ptr_equal(grpc_user_budgets_join(&budgets, 1), one);
+    assert_false(grpc_budget_charge(one, 61));
+    assert_true(grpc_budget_charge(one, 60));
+    assert_false(grpc_budget_charge(two, 41));
+    assert_true(grpc_budget_charge(two, 40));
+    assert_true(grpc_budget_charge(root, 100));
+    assert_false(grpc_budget_charge(root, 1));
+    grpc_user_budgets_leave(&budgets, 1);
+    assert_false(grpc_budget_charge(one, 1)); /* the other connection is still there */
+    grpc_budget_refund(one, 60);
+    grpc_user_budgets_leave(&budgets, 1);
+    grpc_user_budgets_leave(&budgets, 0);
+    assert_int_equal(g_hash_table_size(budgets.users), 1);
+    assert_int_equal(budgets.all.used_bytes, 40);
+    grpc_user_budgets_clear(&budgets);
+}
+
 static unsigned
 take_all(GrpcBucket *bucket, uint64_t now_us)
 {
@@ -87,6 +118,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_charge_counts_in_all_budgets_or_in_none),
+        cmocka_unit_test(nobody_takes_all_and_nobody_what_is_roots),
         cmocka_unit_test(a_bucket_gives_its_burst_and_then_its_rate),
         cmocka_unit_test(tokens_given_back_count_up_to_the_burst),
     };

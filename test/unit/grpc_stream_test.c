@@ -140,21 +140,6 @@ unfinished_messages_count_against_the_peer(void **unused)
     h2_line_free(&line);
 }
 
-/* A call that has sent 50000 bytes of a million, and what it has come to; -1: the rest is awaited.
- */
-static int
-status_of_unfinished_call(H2Peer *peer)
-{
-    static const uint8_t prefix[] = { 0, 0, 15, 66, 64 }; /* 1000000 bytes follow */
-    int32_t id = h2_peer_request(peer, H2_HEADERS("Chat"), NULL);
-    g_autoptr(GByteArray) frames = h2_peer_frames(NGHTTP2_DATA, (uint32_t)id, 250, 200);
-
-    memcpy(frames->data + 9, prefix, sizeof(prefix)); /* behind the head of the first */
-    h2_peer_send_raw(peer, frames->data, frames->len);
-    h2_peer_run(peer, H2_QUIET_MS);
-    return h2_peer_answer(peer, id)->grpc_status;
-}
-
 static void
 strangers_share_memory_and_leave_that_of_the_others_alone(void **unused)
 {
@@ -167,9 +152,9 @@ strangers_share_memory_and_leave_that_of_the_others_alone(void **unused)
     line = h2_line_new(&limits);
     for (size_t i = 0; i < G_N_ELEMENTS(strangers); i++)
         strangers[i] = h2_peer_new(line.echo->server, true);
-    assert_int_equal(status_of_unfinished_call(strangers[0]), -1);
-    assert_int_equal(status_of_unfinished_call(strangers[1]), GRPC_STATUS_RESOURCE_EXHAUSTED);
-    assert_int_equal(status_of_unfinished_call(line.peer), -1);
+    assert_int_equal(h2_peer_unfinished(strangers[0]), -1);
+    assert_int_equal(h2_peer_unfinished(strangers[1]), GRPC_STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(h2_peer_unfinished(line.peer), -1);
     for (size_t i = 0; i < G_N_ELEMENTS(strangers); i++)
         h2_peer_free(strangers[i]);
     h2_line_free(&line);
