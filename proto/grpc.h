@@ -10,7 +10,7 @@
  *        grpc_call             grpc_client_call     one call: its headers, messages and status
  *        grpc_request
  *              \                  /
- *               grpc_stream                         one HTTP/2 stream: messages in and out
+ *               grpc_stream, grpc_stream_out        one HTTP/2 stream: messages in and out
  *               grpc_session, _io, _timer           one connection: nghttp2, socket, timers, floods
  *               grpc_frame, grpc_status, grpc_timeout, grpc_limits, grpc_socket
  *
@@ -98,6 +98,7 @@ typedef struct {
     uint64_t keepalive_us;           /* silence after which we ping */
     uint64_t keepalive_ack_us;       /* silence after the ping that means the peer is gone */
     uint64_t linger_us;              /* all was said, and the peer has not closed its end */
+    uint64_t request_us;             /* from the begin of a request message to its end */
     uint64_t turn_us;                /* of one loop turn, before others get theirs */
 } GrpcLimits;
 

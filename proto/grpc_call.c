@@ -90,6 +90,15 @@ submit_trailers_only(GrpcCall *call)
     grpc_session_wake(call->session);
 }
 
+static void
+drop_single(GrpcCall *call)
+{
+    if (!call->single)
+        return;
+    grpc_stream_refund(&call->stream, g_bytes_get_size(call->single));
+    g_clear_pointer(&call->single, g_bytes_unref);
+}
+
 void
 grpc_call_conclude(GrpcCall *call, GrpcStatus status, const char *text)
 {
@@ -99,6 +108,7 @@ grpc_call_conclude(GrpcCall *call, GrpcStatus status, const char *text)
     call->status = status;
     call->text = status == GRPC_STATUS_OK ? NULL : grpc_status_encode(text ? text : "");
     grpc_stream_stop(&call->stream);
+    drop_single(call);
     if (!call->is_headers_sent)
         submit_trailers_only(call);
     else

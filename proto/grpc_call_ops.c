@@ -89,6 +89,8 @@ start(GrpcCall *call)
     server_of(call)->stats.calls_started++;
     call->is_started = true;
     grpc_call_start_deadline(call);
+    if (is_single_request(call))
+        grpc_stream_expect_single(&call->stream);
     if (handler->start)
         handler->start(call);
 }

@@ -39,6 +39,8 @@ const GrpcLimits grpc_server_limits = {
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
     .linger_us = SECONDS(1) / 5,
+    /* A client that has a message sends it at once, and 4 MiB take no second. */
+    .request_us = SECONDS(60),
     /* The connections of one user have theirs one after the other, each with a handler that may
      * take 5 ms longer: half a second, a sixtieth of WatchdogSec. */
     .turn_us = SECONDS(2) / 1000,
@@ -64,6 +66,7 @@ const GrpcLimits grpc_client_limits = {
     .keepalive_us = SECONDS(60),
     .keepalive_ack_us = SECONDS(20),
     .linger_us = SECONDS(1) / 5,
+    .request_us = 0,
     .turn_us = 0,
 };
 

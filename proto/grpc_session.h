@@ -60,6 +60,8 @@ struct GrpcStream {
     GrpcSession *session;   /* borrowed; NULL once closed */
     GList link;             /* in session->streams */
     GList work_link;        /* in session->work while has_work */
+    GList unfinished_link;  /* in session->unfinished while is_unfinished */
+    uint64_t begun_us;      /* monotonic; since when is_unfinished */
     int32_t id;             /* of HTTP/2 */
     GrpcFrameParser parser; /* of incoming messages */
     GByteArray *held;       /* owned; input that waits while on_hold; NULL if none */
@@ -78,6 +80,8 @@ struct GrpcStream {
     bool out_end;           /* nothing more will be queued */
     bool is_deferred;       /* nghttp2 waits for us to resume its reading */
     bool has_work;          /* in session->work */
+    bool is_single;         /* the peer has to finish its half, not only the message it has begun */
+    bool is_unfinished;     /* the peer owes the rest of what it has begun */
     bool was_drained;       /* the queue ran empty; drained is to be called */
 };
 
@@ -97,6 +101,7 @@ struct GrpcSession {
     GIOCondition armed;        /* what @source polls for */
     GQueue streams;            /* of GrpcStream, open ones */
     GQueue work;               /* of GrpcStream, with callbacks due */
+    GQueue unfinished;         /* of GrpcStream, whose peer owes something; the oldest first */
     GByteArray *unread;        /* owned; bytes that wait for the next turn; NULL if none */
     size_t unread_offset;      /* of @unread, nghttp2 has had so many */
     size_t piece_left;         /* of the head or the payload of the frame that is being read */

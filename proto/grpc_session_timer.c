@@ -7,10 +7,22 @@
  */
 #include "proto/grpc_session.h"
 
+#include "proto/grpc_stream.h"
+
 static bool
 is_due(const GrpcSession *session, uint64_t since_us, uint64_t period_us)
 {
     return since_us > 0 && period_us > 0 && session->now_us - since_us >= period_us;
+}
+
+static void
+end_unfinished(GrpcSession *session)
+{
+    GrpcStream *oldest;
+
+    while ((oldest = g_queue_peek_head(&session->unfinished)) &&
+           is_due(session, oldest->begun_us, session->limits.request_us))
+        grpc_stream_give_up(oldest);
 }
 
 void
@@ -18,6 +30,7 @@ grpc_session_run_timers(GrpcSession *session)
 {
     const GrpcLimits *limits = &session->limits;
 
+    end_unfinished(session);
     if (is_due(session, session->linger_us, limits->linger_us))
         grpc_session_close(session, "the connection ended");
     else if (!session->is_greeted && is_due(session, session->born_us, limits->handshake_us))
@@ -49,6 +62,7 @@ void
 grpc_session_set_timers(GrpcSession *session)
 {
     const GrpcLimits *limits = &session->limits;
+    const GrpcStream *oldest = g_queue_peek_head(&session->unfinished);
     int64_t at_us = -1;
 
     if (grpc_session_has_more(session))
@@ -57,6 +71,8 @@ grpc_session_set_timers(GrpcSession *session)
     if (!session->is_greeted)
         earlier(&at_us, session->born_us, limits->handshake_us);
     earlier(&at_us, session->end_us, limits->handshake_us);
+    if (oldest)
+        earlier(&at_us, oldest->begun_us, limits->request_us);
     if (session->streams.length == 0 && session->end_us == 0)
         earlier(&at_us, session->idle_us, limits->idle_us);
     if (session->ping_us > 0)

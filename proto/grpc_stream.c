@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * grpc_stream.c - messages in and out of one HTTP/2 stream
+ * grpc_stream.c - messages into one HTTP/2 stream
  *
- * In. DATA is cut into messages and handed on. The connection's window is granted anew as soon as
+ * DATA is cut into messages and handed on. The connection's window is granted anew as soon as
  * bytes arrive, or one stream on hold would stall all others of its connection. The stream's own
  * window is granted only for bytes that were cut into messages: a handler that holds leaves its
  * peer with what the window had left, which waits in `held`. So does what a turn has no time for. A
- * message that is not complete yet is counted against the peer's budget as it grows.
- *
- * Out. Messages queue as framed chunks, counted against the same budget; nghttp2 copies from the
- * queue as the peer's window allows (read_queue). An empty queue defers nghttp2's reading until the
- * next push or the end. The end of a server's stream is its trailers, submitted with the last DATA.
+ * message that is not complete yet is counted against the peer's budget as it grows, and has to be
+ * complete in time, or it would be held as long as the peer likes. A stream without one may be as
+ * old as it likes.
  */
 #include "proto/grpc_stream.h"
-
-#include <string.h>
-
-/* A framed message in a queue. */
-struct GrpcChunk {
-    GrpcChunk *next; /* owned */
-    size_t len;      /* of @bytes */
-    uint8_t bytes[]; /* prefix and packed message */
-};
 
 void
 grpc_stream_init(GrpcStream *stream, GrpcSession *session, int32_t id)
@@ -31,9 +20,35 @@ grpc_stream_init(GrpcStream *stream, GrpcSession *session, int32_t id)
         .id = id,
         .link = { .data = stream },
         .work_link = { .data = stream },
+        .unfinished_link = { .data = stream },
         .parser = { .limit_bytes = session->limits.message_bytes },
     };
     g_queue_push_tail_link(&session->streams, &stream->link);
+}
+
+static void
+forget_unfinished(GrpcStream *stream)
+{
+    if (stream->is_unfinished)
+        g_queue_unlink(&stream->session->unfinished, &stream->unfinished_link);
+    stream->is_unfinished = false;
+}
+
+/* Begins or ends the time in which the peer has to finish what it has begun. While input waits here
+ * it owes nothing. */
+static void
+watch_unfinished(GrpcStream *stream)
+{
+    bool owes = !stream->in_end && !stream->in_stop && !stream->held &&
+                (stream->is_single || !grpc_frame_is_between(&stream->parser));
+
+    if (!owes)
+        forget_unfinished(stream);
+    if (!owes || stream->is_unfinished)
+        return;
+    stream->is_unfinished = true;
+    stream->begun_us = stream->session->now_us;
+    g_queue_push_tail_link(&stream->session->unfinished, &stream->unfinished_link);
 }
 
 void
@@ -50,6 +65,7 @@ grpc_stream_detach(GrpcStream *stream)
     g_queue_unlink(&session->streams, &stream->link);
     if (stream->has_work)
         g_queue_unlink(&session->work, &stream->work_link);
+    forget_unfinished(stream);
     if (session->streams.length == 0)
         session->idle_us = session->now_us;
     stream->session = NULL;
@@ -71,6 +87,7 @@ grpc_stream_refund(GrpcStream *stream, size_t bytes)
     stream->charged_bytes -= bytes;
 }
 
+/* A message that is being handed out right now stays until the parser is fed again. */
 void
 grpc_stream_stop(GrpcStream *stream)
 {
@@ -79,6 +96,12 @@ grpc_stream_stop(GrpcStream *stream)
         grpc_stream_refund(stream, stream->held->len);
         g_clear_pointer(&stream->held, g_byte_array_unref);
     }
+    if (!grpc_frame_is_between(&stream->parser)) {
+        grpc_frame_clear(&stream->parser);
+        grpc_stream_refund(stream, stream->parser_charged);
+        stream->parser_charged = 0;
+    }
+    forget_unfinished(stream);
 }
 
 static void
@@ -86,6 +109,19 @@ fault(GrpcStream *stream, GrpcStatus status, const char *text)
 {
     grpc_stream_stop(stream);
     stream->session->ops->fault(stream, status, text);
+}
+
+void
+grpc_stream_expect_single(GrpcStream *stream)
+{
+    stream->is_single = true;
+    watch_unfinished(stream);
+}
+
+void
+grpc_stream_give_up(GrpcStream *stream)
+{
+    fault(stream, GRPC_STATUS_DEADLINE_EXCEEDED, "the request was not complete in time");
 }
 
 static void
@@ -108,6 +144,7 @@ handle_frame(GrpcStream *stream, GrpcFrameResult result, GrpcSlice message)
 {
     switch (result) {
     case GRPC_FRAME_MESSAGE:
+        forget_unfinished(stream);
         stream->session->ops->message(stream, message);
         break;
     case GRPC_FRAME_COMPRESSED:
@@ -185,12 +222,14 @@ grpc_stream_receive(GrpcStream *stream, GrpcSlice input)
     if (input.len > 0 && !stream->in_stop)
         keep_for_later(stream, input);
     nghttp2_session_consume_stream(h2, stream->id, len - input.len);
+    watch_unfinished(stream);
 }
 
 void
 grpc_stream_receive_end(GrpcStream *stream)
 {
     stream->in_end = true;
+    forget_unfinished(stream);
     tell_end(stream);
 }
 
@@ -216,6 +255,7 @@ process_held(GrpcStream *stream)
     if (input.len > 0)
         keep_for_later(stream, input);
     nghttp2_session_consume_stream(stream->session->h2, stream->id, used);
+    watch_unfinished(stream);
     tell_end(stream);
 }
 
@@ -228,129 +268,4 @@ grpc_stream_work(GrpcStream *stream)
     }
     if (stream->held && !stream->on_hold)
         process_held(stream);
-}
-
-static void
-resume(GrpcStream *stream)
-{
-    if (stream->is_deferred) {
-        stream->is_deferred = false;
-        nghttp2_session_resume_data(stream->session->h2, stream->id);
-    }
-    grpc_session_wake(stream->session);
-}
-
-bool
-grpc_stream_push(GrpcStream *stream, const ProtobufCMessage *message)
-{
-    size_t body_len = protobuf_c_message_get_packed_size(message);
-    size_t len = GRPC_FRAME_PREFIX_BYTES + body_len;
-    GrpcChunk *chunk;
-
-    if (!stream->session || stream->session->is_closed || stream->out_end ||
-        body_len > UINT32_MAX || !grpc_stream_charge(stream, len))
-        return false;
-    chunk = g_malloc(sizeof(*chunk) + len);
-    chunk->next = NULL;
-    chunk->len = len;
-    grpc_frame_write_prefix(chunk->bytes, body_len);
-    protobuf_c_message_pack(message, chunk->bytes + GRPC_FRAME_PREFIX_BYTES);
-    if (stream->out_tail)
-        stream->out_tail->next = chunk;
-    else
-        stream->out_head = chunk;
-    stream->out_tail = chunk; /* the queue owns it from here */
-    stream->out_bytes += len;
-    resume(stream);
-    return true;
-}
-
-static void
-drop_head(GrpcStream *stream)
-{
-    GrpcChunk *chunk = stream->out_head;
-
-    stream->out_head = chunk->next;
-    if (!stream->out_head)
-        stream->out_tail = NULL;
-    stream->out_bytes -= chunk->len - stream->out_offset;
-    stream->out_offset = 0;
-    grpc_stream_refund(stream, chunk->len);
-    g_free(chunk);
-}
-
-void
-grpc_stream_discard(GrpcStream *stream)
-{
-    while (stream->out_head)
-        drop_head(stream);
-}
-
-void
-grpc_stream_end(GrpcStream *stream)
-{
-    stream->out_end = true;
-    resume(stream);
-}
-
-void
-grpc_stream_reset(GrpcStream *stream, uint32_t h2_error)
-{
-    grpc_stream_stop(stream);
-    grpc_stream_discard(stream);
-    stream->out_end = true;
-    nghttp2_submit_rst_stream(stream->session->h2, NGHTTP2_FLAG_NONE, stream->id, h2_error);
-    grpc_session_wake(stream->session);
-}
-
-static size_t
-take_from_queue(GrpcStream *stream, uint8_t *to, size_t room)
-{
-    size_t taken = 0;
-
-    while (stream->out_head && taken < room) {
-        GrpcChunk *chunk = stream->out_head;
-        size_t len = MIN(room - taken, chunk->len - stream->out_offset);
-
-        memcpy(to + taken, chunk->bytes + stream->out_offset, len);
-        taken += len;
-        stream->out_offset += len;
-        stream->out_bytes -= len;
-        if (stream->out_offset == chunk->len)
-            drop_head(stream);
-    }
-    return taken;
-}
-
-static ssize_t
-read_queue(nghttp2_session *h2, int32_t id, uint8_t *to, size_t room, uint32_t *flags,
-           nghttp2_data_source *source, void *unused)
-{
-    GrpcStream *stream = source->ptr;
-    size_t len = take_from_queue(stream, to, room);
-
-    (void)h2, (void)id, (void)unused;
-    if (stream->out_head)
-        return (ssize_t)len;
-    if (len > 0) {
-        stream->was_drained = true;
-        grpc_session_add_work(stream);
-    }
-    if (stream->out_end) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (stream->session->ops->trailers) {
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            stream->session->ops->trailers(stream);
-        }
-    } else if (len == 0) {
-        stream->is_deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    return (ssize_t)len;
-}
-
-nghttp2_data_provider
-grpc_stream_source(GrpcStream *stream)
-{
-    return (nghttp2_data_provider){ .source.ptr = stream, .read_callback = read_queue };
 }

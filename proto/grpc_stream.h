@@ -28,6 +28,16 @@ void grpc_stream_receive(GrpcStream *stream, GrpcSlice input);
 void grpc_stream_receive_end(GrpcStream *stream);
 
 /**
+ * grpc_stream_expect_single() - the peer is to send one message and finish its half, in time
+ */
+void grpc_stream_expect_single(GrpcStream *stream);
+
+/**
+ * grpc_stream_give_up() - the peer did not finish in time what it has begun
+ */
+void grpc_stream_give_up(GrpcStream *stream);
+
+/**
  * grpc_stream_hold() - stop or resume delivery of messages
  */
 void grpc_stream_hold(GrpcStream *stream, bool hold);

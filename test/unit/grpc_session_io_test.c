@@ -132,6 +132,30 @@ what_the_socket_does_not_take_goes_out_later(void **unused)
     h2_line_free(&line);
 }
 
+/* Its status cannot be sent, so that the call stays. */
+static void
+what_is_not_finished_in_time_is_forgotten_though_the_peer_does_not_read(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) request = NULL;
+    size_t before_bytes;
+    int32_t id = 0;
+    H2Line line;
+
+    (void)unused;
+    limits.request_us = 200000;
+    line = stuffed_line(&limits, &id);
+    before_bytes = grpc_server_stats(line.echo->server).held_bytes;
+    h2_peer_unfinished(line.peer);
+    id = h2_peer_request(line.peer, H2_HEADERS("Unary"), NULL);
+    request = h2_peer_frames(NGHTTP2_DATA, (uint32_t)id, 205, 1);
+    request->data[9 + 4] = 200; /* all of it, but for the end of the stream */
+    h2_peer_send_raw(line.peer, request->data, request->len);
+    AWAIT(line.echo->closed[GRPC_CLOSE_BAD_REQUEST] == 2);
+    assert_int_equal(grpc_server_stats(line.echo->server).held_bytes, before_bytes);
+    h2_line_free(&line);
+}
+
 static void
 a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time(void **unused)
 {
@@ -251,6 +275,7 @@ main(void)
         cmocka_unit_test(a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped),
         cmocka_unit_test(a_peer_that_writes_is_not_taken_for_gone),
         cmocka_unit_test(what_the_socket_does_not_take_goes_out_later),
+        cmocka_unit_test(what_is_not_finished_in_time_is_forgotten_though_the_peer_does_not_read),
         cmocka_unit_test(a_peer_that_is_sent_away_and_does_not_read_is_closed_in_time),
         cmocka_unit_test(a_peer_that_still_writes_reads_what_was_said_last),
         cmocka_unit_test(a_peer_that_stays_is_closed_soon_after_the_end),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/await.h"
 #include "test/support/echo_server.h"
 #include "test/support/h2_peer.h"
 
@@ -160,6 +161,104 @@ strangers_share_memory_and_leave_that_of_the_others_alone(void **unused)
     h2_line_free(&line);
 }
 
+/* A stream with so many zeros of DATA: each five are an empty message. */
+static int32_t
+send_zeros(H2Peer *peer, const char *lines, uint8_t n)
+{
+    int32_t id = h2_peer_request(peer, lines, NULL);
+    g_autoptr(GByteArray) frames = h2_peer_frames(NGHTTP2_DATA, (uint32_t)id, n, n > 0);
+
+    h2_peer_send_raw(peer, frames->data, frames->len);
+    h2_peer_run(peer, 1);
+    return id;
+}
+
+static void
+what_is_begun_has_to_be_finished_in_time(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *lines;
+        uint8_t n_bytes; /* zeros */
+        int want;        /* -1: it goes on */
+    } rows[] = {
+        { "a stream without a message", H2_HEADERS("Chat"), 0, -1 },
+        { "a stream between two messages", H2_HEADERS("Chat"), 5, -1 },
+        { "no request", H2_HEADERS("Unary"), 0, GRPC_STATUS_DEADLINE_EXCEEDED },
+        { "part of a request", H2_HEADERS("Unary"), 3, GRPC_STATUS_DEADLINE_EXCEEDED },
+        { "a request without an end", H2_HEADERS("Unary"), 5, GRPC_STATUS_DEADLINE_EXCEEDED },
+        { "likewise, with many answers", H2_HEADERS("Split"), 5, GRPC_STATUS_DEADLINE_EXCEEDED },
+        { "part of a message", H2_HEADERS("Chat"), 4, GRPC_STATUS_DEADLINE_EXCEEDED },
+        { "part of the next message", H2_HEADERS("Join"), 8, GRPC_STATUS_DEADLINE_EXCEEDED },
+    };
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) hang = h2_peer_message(ECHO_HANG, 0, 0);
+    int32_t ids[G_N_ELEMENTS(rows)], hanging;
+    H2Line line;
+
+    (void)unused;
+    limits.request_us = 20000;
+    line = h2_line_new(&limits);
+    hanging = h2_peer_request(line.peer, H2_HEADERS("Unary"), hang);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        ids[i] = send_zeros(line.peer, rows[i].lines, rows[i].n_bytes);
+    AWAIT(line.echo->closed[GRPC_CLOSE_BAD_REQUEST] == 6);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (h2_peer_answer(line.peer, ids[i])->grpc_status != rows[i].want)
+            fail_msg("%s: status %d", rows[i].when, h2_peer_answer(line.peer, ids[i])->grpc_status);
+    }
+    assert_false(h2_peer_answer(line.peer, hanging)->is_closed); /* the server's turn */
+    assert_true(h2_line_still_serves(&line));
+    h2_line_free(&line);
+}
+
+static void
+the_time_begins_anew_with_each_message(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    g_autoptr(GByteArray) step = NULL;
+    gint64 begin_us;
+    H2Line line;
+    int32_t id;
+
+    (void)unused;
+    limits.request_us = 50000;
+    line = h2_line_new(&limits);
+    begin_us = g_get_monotonic_time();
+    id = send_zeros(line.peer, H2_HEADERS("Chat"), 3);
+    step = h2_peer_frames(NGHTTP2_DATA, (uint32_t)id, 5, 1);
+    while (g_get_monotonic_time() - begin_us < 200000) {
+        h2_peer_send_raw(line.peer, step->data, step->len); /* one ends, the next begins */
+        g_main_context_iteration(NULL, FALSE); /* that is read before a timer is looked at */
+        g_usleep(1000);
+    }
+    assert_int_equal(line.echo->closed[GRPC_CLOSE_BAD_REQUEST], 0);
+    h2_line_free(&line);
+}
+
+static void
+what_waits_for_a_handler_on_hold_is_not_late(void **unused)
+{
+    GrpcLimits limits = grpc_server_limits;
+    int32_t waiting, late;
+    H2Line line;
+
+    (void)unused;
+    limits.request_us = 20000;
+    line = h2_line_new(&limits);
+    line.echo->holds = true;
+    waiting = send_zeros(line.peer, H2_HEADERS("Join"), 8);
+    late = send_zeros(line.peer, H2_HEADERS("Chat"), 3);
+    AWAIT(line.echo->closed[GRPC_CLOSE_BAD_REQUEST] == 1);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    assert_int_equal(h2_peer_answer(line.peer, late)->grpc_status, GRPC_STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(h2_peer_answer(line.peer, waiting)->grpc_status, -1);
+    grpc_call_hold(line.echo->kept, false);
+    AWAIT(line.echo->closed[GRPC_CLOSE_BAD_REQUEST] == 2); /* from now on it is */
+    h2_line_free(&line);
+}
+
 int
 main(void)
 {
@@ -170,6 +269,9 @@ main(void)
         cmocka_unit_test(what_waits_for_a_handler_on_hold_counts_against_the_peer),
         cmocka_unit_test(unfinished_messages_count_against_the_peer),
         cmocka_unit_test(strangers_share_memory_and_leave_that_of_the_others_alone),
+        cmocka_unit_test(what_is_begun_has_to_be_finished_in_time),
+        cmocka_unit_test(the_time_begins_anew_with_each_message),
+        cmocka_unit_test(what_waits_for_a_handler_on_hold_is_not_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
