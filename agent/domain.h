@@ -62,6 +62,9 @@ typedef struct {
     DomainXml xml;            /* owned; definition of the running domain */
     char *unread;             /* owned; why libvirt's present definition is not understood, so that
                                  xml, if there is one, is an older one; NULL: it is understood */
+    bool is_xml_wanted;       /* there is one that libvirt has not answered with yet */
+    unsigned xml_asks;        /* questions since its last answer */
+    uint64_t xml_asked_us;    /* CLOCK_MONOTONIC of the last; 0: none */
     bool has_group;           /* group was found for the definition in force */
     char *group;              /* owned; trust group; NULL: none */
     uint64_t group_number;    /* the same for all of its group; 0: none */

@@ -118,7 +118,7 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
     event_post(self->agent, &out);
     note_state(self, uuid, life.kind);
     if (life.kind == LIFECYCLE_STARTED)
-        ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
+        libvirt_definition_ask(self->agent, self->conn, uuid);
     return 0;
 }
 
@@ -140,7 +140,7 @@ post_redefinition(LibvirtSource *self, virDomainPtr dom, const char *detail, boo
 
     post_change(self, dom, (Event){ .detail = detail, .scan = scan });
     if (virDomainGetUUIDString(dom, uuid) == 0)
-        ask_xml(self->conn, uuid, libvirt_definition_take, self->agent);
+        libvirt_definition_ask(self->agent, self->conn, uuid);
 }
 
 /* NULL: it is in no table yet. */
@@ -310,7 +310,7 @@ post_found(LibvirtSource *self, const VirtListed *listed)
     libvirt_starts_begin(&self->starts, listed->uuid, listed->id);
     if (!known || known->id != listed->id)
         event_post(self->agent, &event);
-    ask_xml(self->conn, listed->uuid, libvirt_definition_take, self->agent);
+    libvirt_definition_ask(self->agent, self->conn, listed->uuid);
 }
 
 /* Another source may have told of a start since. */
@@ -341,20 +341,6 @@ post_lost(LibvirtSource *self)
     }
 }
 
-/* Those that started before the connection was up could not be asked about then. */
-static void
-ask_missing_definitions(LibvirtSource *self)
-{
-    g_autoptr(GPtrArray) known = domain_table_sorted(&self->agent->domains);
-
-    for (guint i = 0; i < known->len; i++) {
-        const Domain *domain = g_ptr_array_index(known, i);
-
-        if (domain->is_libvirts && !domain->has_xml)
-            ask_xml(self->conn, domain->uuid, libvirt_definition_take, self->agent);
-    }
-}
-
 static void
 source_up(gpointer user, const GArray *domains)
 {
@@ -366,7 +352,7 @@ source_up(gpointer user, const GArray *domains)
         post_found(self, &g_array_index(domains, VirtListed, i));
     post_lost(self);
     self->has_listed = true;
-    ask_missing_definitions(self);
+    libvirt_definition_ask_again(self->agent, self->conn);
     g_hash_table_remove_all(self->ended);
     g_clear_pointer(&self->told, g_free);
 }
@@ -413,7 +399,10 @@ libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer 
 {
     g_autoptr(GHashTable) job_uuids = NULL;
 
-    if (!source || source->asking >= ASKING_MAX)
+    if (!source)
+        return false;
+    libvirt_definition_ask_again(source->agent, source->conn);
+    if (source->asking >= ASKING_MAX)
         return false;
     /* A second question only goes round one that hangs; behind it, it would hang as well. */
     if (source->asking > 0 && !virt_conn_is_hanging(source->conn))
@@ -492,7 +481,7 @@ libvirt_source_conn(const LibvirtSource *source)
 bool
 libvirt_source_define(LibvirtSource *source, const char *uuid)
 {
-    return source && ask_xml(source->conn, uuid, libvirt_definition_take, source->agent);
+    return source && libvirt_definition_ask(source->agent, source->conn, uuid);
 }
 
 guint

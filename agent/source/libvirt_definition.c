@@ -13,6 +13,14 @@
 #include "agent/virt/domain_metadata.h"
 #include "agent/virt/domain_setting.h"
 #include "agent/virt/set.h"
+#include "policy/tenancy.h"
+
+/* An answer takes milliseconds. Each question without one doubles the time to the next, as it may
+ * wait in the queue of a libvirt that hangs. */
+#define ASK_GAP_US        UINT64_C(2500000)
+#define ASK_GAP_DOUBLINGS 7
+/* So many questions without an answer are worth a line in the log. */
+#define ASKS_BEFORE_WARNING 2
 
 /* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
  * read again whenever anything in it changes. */
@@ -30,6 +38,13 @@ warn_of_policy(const Domain *domain, const DomainXmlPolicy *policy)
         log_event(LOG_EVENT_METADATA, "%s: metadata: %s", domain->name, policy->fault);
 }
 
+static const char *
+without_definition(const Agent *agent)
+{
+    return tenancy_is_enforced(&agent->conf->policy) ? "so nothing is scanned while it runs"
+                                                     : "assuming it can merge";
+}
+
 /* One that is not understood stays so until it is changed: it is told of once. */
 static void
 note_unread(Agent *agent, Domain *domain, const char *reason)
@@ -38,7 +53,7 @@ note_unread(Agent *agent, Domain *domain, const char *reason)
         return;
     log_warning("%s: definition not understood, %s: %s", domain->name,
                 domain->has_xml ? "so it is in no group now and reclaim leaves it alone"
-                                : "assuming it can merge",
+                                : without_definition(agent),
                 reason);
     g_free(domain->unread);
     domain->unread = g_strdup(reason);
@@ -46,16 +61,22 @@ note_unread(Agent *agent, Domain *domain, const char *reason)
     tick_want(agent, 0);
 }
 
-/* Where libvirt fails, nothing is known of a change, and it is asked again when it is back. */
+/* Where libvirt fails, nothing is known of a change, and it is asked again. A libvirt that goes
+ * away fails all questions that wait, so one answer is no news. */
 static void
 note_failure(Agent *agent, Domain *domain, const GError *error)
 {
-    if (error->domain == DOMAIN_XML_ERROR)
+    if (error->domain == DOMAIN_XML_ERROR) {
+        domain->is_xml_wanted = false;
+        domain->xml_asks = 0;
         note_unread(agent, domain, error->message);
-    else if (!g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE))
+    } else if (g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE)) {
+        domain->is_xml_wanted = false;
+    } else if (domain->xml_asks == ASKS_BEFORE_WARNING) {
         log_warning("%s: definition not read, %s: %s", domain->name,
-                    domain->has_xml ? "keeping the one before" : "assuming it can merge",
+                    domain->has_xml ? "keeping the one before" : without_definition(agent),
                     error->message);
+    }
 }
 
 void
@@ -72,6 +93,8 @@ libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, g
             domain_xml_clear(&domain->xml);
         domain->xml = *xml; /* the domain owns what it points to from here */
         domain->has_xml = true;
+        domain->is_xml_wanted = false;
+        domain->xml_asks = 0;
         g_clear_pointer(&domain->unread, g_free);
         domain->has_group = false;
         tick_want(agent, 0);
@@ -79,6 +102,48 @@ libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, g
         domain_xml_clear(xml);
     }
     g_free(xml);
+}
+
+bool
+libvirt_definition_ask(Agent *agent, VirtConn *conn, const char *uuid)
+{
+    Domain *domain = domain_table_get(&agent->domains, uuid);
+
+    if (!domain || !conn)
+        return false;
+    domain->is_xml_wanted = true;
+    domain->xml_asks++;
+    domain->xml_asked_us = (uint64_t)g_get_monotonic_time();
+    return ask_xml(conn, uuid, libvirt_definition_take, agent);
+}
+
+/* Whether an answer is overdue; @now_us: CLOCK_MONOTONIC */
+static bool
+is_due(const Domain *domain, uint64_t now_us)
+{
+    uint64_t gap_us = ASK_GAP_US << MIN(domain->xml_asks, ASK_GAP_DOUBLINGS);
+
+    if (!domain->is_libvirts || (!domain->is_xml_wanted && (domain->has_xml || domain->unread)))
+        return false;
+    return domain->xml_asked_us == 0 || sat_sub(now_us, domain->xml_asked_us) >= gap_us;
+}
+
+void
+libvirt_definition_ask_again(Agent *agent, VirtConn *conn)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!conn || !virt_conn_is_up(conn))
+        return;
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Domain *domain = value;
+
+        if (is_due(domain, now_us))
+            libvirt_definition_ask(agent, conn, domain->uuid);
+    }
 }
 
 /* --- changes ---------------------------------------------------------------------------- */

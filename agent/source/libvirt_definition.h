@@ -18,6 +18,24 @@
 void libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, gpointer data);
 
 /**
+ * libvirt_definition_ask() - have a domain's definition read
+ * @conn: NULL: libvirt is not used
+ *
+ * Until libvirt has answered, libvirt_definition_ask_again() asks again.
+ * Return: whether it is asked now; also false for a domain that is not in the table.
+ */
+bool libvirt_definition_ask(Agent *agent, VirtConn *conn, const char *uuid);
+
+/**
+ * libvirt_definition_ask_again() - ask for the definitions that are missing, each more seldom
+ * @conn: NULL: libvirt is not used
+ *
+ * Those are the ones that libvirt could not be asked for when they were wanted, or did not give,
+ * and of domains that only the hook has told of.
+ */
+void libvirt_definition_ask_again(Agent *agent, VirtConn *conn);
+
+/**
  * libvirt_definition_set() - as libvirt_source_set(), over a connection
  * @conn: NULL: libvirt is not used
  */

@@ -55,7 +55,8 @@ extern const Source libvirt_source;
 bool libvirt_source_has_listed(const LibvirtSource *source);
 
 /**
- * libvirt_source_ask() - have libvirt's figures put into the table of domains
+ * libvirt_source_ask() - have libvirt's figures put into the table of domains, and definitions that
+ * are still missing
  * @source: NULL: no libvirt
  * @done:   called on the loop when the figures are in, or could not be had
  * @user:   for @done

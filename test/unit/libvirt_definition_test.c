@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libvirt_definition_test.c - a definition that is understood no more, and what becomes of the old
+/*
+ * libvirt_definition_test.c - a definition that is understood no more, and what becomes of the old;
+ * one that libvirt does not give
  */
 #include "agent/source/libvirt_definition.h"
 
@@ -37,6 +39,32 @@ __wrap_log_warning(const char *format, ...)
     va_start(args, format);
     last_warning = g_strdup_vprintf(format, args);
     va_end(args);
+}
+
+/* The connection: whether it is up, and how often it was asked. */
+static int connection;
+#define CONN ((VirtConn *)&connection)
+static bool is_up = true;
+static unsigned asked;
+
+bool __wrap_virt_conn_is_up(const VirtConn *self);
+bool __wrap_ask_xml(VirtConn *self, const char *uuid, AskedXml done, gpointer user);
+
+bool
+__wrap_virt_conn_is_up(const VirtConn *self)
+{
+    assert_ptr_equal(self, CONN);
+    return is_up;
+}
+
+bool
+__wrap_ask_xml(VirtConn *self, const char *uuid, AskedXml done, gpointer user)
+{
+    assert_ptr_equal(self, CONN);
+    assert_string_equal(uuid, UUID);
+    (void)done, (void)user;
+    asked++;
+    return true;
 }
 
 static Domain *
@@ -146,13 +174,14 @@ what_libvirt_cannot_tell_changes_nothing(void **state)
     g_autoptr(GError) away = g_error_new_literal(AGENT_ERROR, AGENT_ERROR_VIRT, "away");
     g_autoptr(GError) gone = g_error_new_literal(AGENT_ERROR, AGENT_ERROR_GONE, "gone");
     Agent *agent = *state;
-    const Domain *domain = add(agent);
+    Domain *domain = add(agent);
 
     take(agent, DEFINITION("blue"));
     libvirt_definition_take(UUID, NULL, gone, agent);
     assert_int_equal(warnings, 0);
-    libvirt_definition_take(UUID, NULL, away, agent);
-    assert_int_equal(warnings, 1);
+    for (domain->xml_asks = 1; domain->xml_asks < 5; domain->xml_asks++)
+        libvirt_definition_take(UUID, NULL, away, agent);
+    assert_int_equal(warnings, 1); /* a libvirt that goes away is told of elsewhere */
     assert_non_null(strstr(last_warning, "web: definition not read, keeping the one before: away"));
     assert_int_equal(fill(agent).balloon_mode, MECHANISM_ON);
     assert_string_equal(domain->group, "blue");
@@ -166,6 +195,73 @@ teardown_group(void **unused)
     return 0;
 }
 
+/* As if the last question had been so long ago. Return: how often libvirt is asked now. */
+static unsigned
+ask_after(Agent *agent, Domain *domain, uint64_t seconds)
+{
+    if (domain->xml_asked_us > 0)
+        domain->xml_asked_us = (uint64_t)g_get_monotonic_time() - seconds * 1000000;
+    asked = 0;
+    libvirt_definition_ask_again(agent, CONN);
+    return asked;
+}
+
+static void
+libvirt_is_asked_until_it_has_answered(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add(agent);
+
+    assert_int_equal(ask_after(agent, domain, 0), 1); /* the hook has told of it */
+    assert_int_equal(ask_after(agent, domain, 4), 0);
+    assert_int_equal(ask_after(agent, domain, 5), 1);
+    assert_int_equal(ask_after(agent, domain, 9), 0); /* it does not answer */
+    is_up = false;
+    assert_int_equal(ask_after(agent, domain, 10), 0);
+    is_up = true;
+    assert_int_equal(ask_after(agent, domain, 10), 1);
+    take(agent, DEFINITION("blue"));
+    assert_int_equal(ask_after(agent, domain, 86400), 0);
+
+    libvirt_definition_ask(agent, CONN, UUID); /* it has changed */
+    assert_int_equal(ask_after(agent, domain, 4), 0);
+    assert_int_equal(ask_after(agent, domain, 5), 1);
+    take(agent, "<");
+    assert_int_equal(ask_after(agent, domain, 86400), 0); /* the answer would be the same */
+
+    for (unsigned i = 0; i < 40; i++)
+        libvirt_definition_ask(agent, CONN, UUID);
+    assert_int_equal(ask_after(agent, domain, 319), 0);
+    assert_int_equal(ask_after(agent, domain, 320), 1);
+    assert_false(libvirt_definition_ask(agent, CONN, "nobody"));
+    assert_false(libvirt_definition_ask(agent, NULL, UUID));
+}
+
+static void
+one_that_is_no_libvirts_is_not_asked_for(void **state)
+{
+    Agent *agent = *state;
+    Domain *domain = add(agent);
+
+    domain->is_libvirts = false;
+    assert_int_equal(ask_after(agent, domain, 86400), 0);
+}
+
+static void
+what_is_assumed_without_a_definition_is_said(void **state)
+{
+    static const char *const wants[] = { "assuming it can merge",
+                                         "so nothing is scanned while it runs" };
+    Agent *agent = *state;
+
+    add(agent);
+    for (unsigned enforce = 0; enforce < 2; enforce++) {
+        agent->conf->policy.tenancy_enforce = enforce ? TENANCY_ENFORCE_YES : TENANCY_ENFORCE_NO;
+        take(agent, enforce ? "<x/>" : "<");
+        assert_non_null(strstr(last_warning, wants[enforce]));
+    }
+}
+
 int
 main(void)
 {
@@ -174,6 +270,9 @@ main(void)
         ON_AGENT(who_does_not_want_to_be_merged_is_not),
         ON_AGENT(it_is_told_of_once_and_by_name),
         ON_AGENT(what_libvirt_cannot_tell_changes_nothing),
+        ON_AGENT(libvirt_is_asked_until_it_has_answered),
+        ON_AGENT(one_that_is_no_libvirts_is_not_asked_for),
+        ON_AGENT(what_is_assumed_without_a_definition_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, teardown_group);
