@@ -66,6 +66,7 @@ struct VirtConn {
     guint timer;              /* GSource of the next attempt; 0: none */
     guint backoff_ms;         /* before the next attempt */
     guint ups;                /* times it came up */
+    bool is_ending; /* virt_conn_free() drains what is under way; nobody is told any more */
 };
 
 static void open_start(VirtConn *self);
@@ -325,20 +326,35 @@ lost(VirtConn *self)
 
 /* --- open, on the loop ------------------------------------------------------------------ */
 
+/* The connection is ours from here, with what is registered on it. */
+static void
+take_over(VirtConn *self, OpenOutput *output)
+{
+    self->conn = g_steal_pointer(&output->conn);
+    self->registered = output->registered;
+    self->watch = output->watch;
+    self->watch->self = self;
+}
+
 static void
 open_done(gpointer data, const GError *error, gpointer user)
 {
     VirtConn *self = user;
     OpenOutput *output = data;
 
+    if (self->is_ending) {
+        if (output) {
+            take_over(self, output);
+            close_start(self);
+            open_output_free(output);
+        }
+        return;
+    }
     if (!output) {
         wait_and_retry(self, error->message);
         return;
     }
-    self->conn = g_steal_pointer(&output->conn); /* ours from here, with what is registered on it */
-    self->registered = output->registered;
-    self->watch = output->watch;
-    self->watch->self = self;
+    take_over(self, output);
     self->backoff_ms = BACKOFF_MIN_MS;
     self->ups++;
     g_clear_pointer(&self->error, g_free);
@@ -399,6 +415,7 @@ virt_conn_free(VirtConn *conn)
 
     if (!conn)
         return true;
+    conn->is_ending = true;
     g_clear_handle_id(&conn->timer, g_source_remove);
     if (conn->conn)
         close_start(conn);

@@ -120,6 +120,19 @@ one_that_is_idle_is_let_go_before_the_end(void **state)
 }
 
 static void
+one_that_comes_up_at_the_end_is_let_go_and_tells_nobody(void **state)
+{
+    Fixture *fixture = *state;
+
+    assert_true(virt_conn_free(fixture->conn));
+    fixture->is_up = false;
+    fixture->down = 0;
+    assert_true(virt_conn_free(virt_conn_new(&target, &ops, fixture)));
+    assert_false(fixture->is_up);
+    assert_int_equal(g_atomic_int_get(&fixture->down), 1);
+}
+
+static void
 one_whose_thread_hangs_is_let_go_when_it_comes_back(void **state)
 {
     Fixture *fixture = *state;
@@ -140,6 +153,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_that_is_idle_is_let_go_before_the_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_comes_up_at_the_end_is_let_go_and_tells_nobody,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(one_whose_thread_hangs_is_let_go_when_it_comes_back, setup,
                                         teardown),
     };
