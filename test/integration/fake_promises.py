@@ -10,20 +10,24 @@ import random
 import signal
 import socket
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, SEED, Reclaim  # noqa: E402
-from fakecase import FakeTestCase, main, wait_until, with_systemd  # noqa: E402
+from fake_metrics import MetricsTestCase, fetch, figures  # noqa: E402
+from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, RECLAIM, SEED, Reclaim  # noqa: E402
+from fakecase import (FakeTestCase, main, wait_until, with_microhttpd,  # noqa: E402
+                      with_systemd)
 from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, write_host  # noqa: E402
-from processes import is_stopped  # noqa: E402
+from traced import Traced  # noqa: E402
 
 FLOOR_MIB = MAXIMUM_MIB * 5 // 100  # as ON has it
 FOUND = (0, 123, 45)
 IMPATIENT = "[libvirt]\nkeepalive_s = 1\nkeepalive_count = 1\n"
 # How long libvirtd would wait for a hook before anybody minds; it reads for a second at most.
 HOOK_SECONDS = 8
+HEARTBEAT = "virtksm_heartbeat_timestamp_seconds"
+# Of the watchdog, that pass by.
+PERIODS = 20
 
 
 class Restored(Reclaim):
@@ -210,19 +214,45 @@ class Inputs(Reclaim):
             daemon.ask(command)
         daemon.stop()
 
+    def assert_kept(self, daemon, figures, what):
+        """Over several decisions; what waits for an answer of libvirt comes with a later one."""
+        for _ in range(4):
+            self.decide(daemon)
+            self.assertEqual(figures(), what)
+
     def test_no_plan_makes_it_write_outside_the_bounds(self):
         for mib in 0, 1, FLOOR_MIB - 1, MAXIMUM_MIB + 1, 2 ** 43:
             with self.subTest(mib=mib):
                 daemon = self.running()  # one that has refused something waits for minutes
                 self.script(balloon=mib, limit=mib, lease=LONG_MS)
                 wait_until(lambda d=daemon: "is not set: only" in d.log(), "it is refused")
-                self.assertEqual(self.balloon_mib(), FOUND_MIB)
-                self.assertTrue(self.limit() is None or self.limit() >= FLOOR_MIB, self.limit())
+                if mib < FLOOR_MIB:
+                    wait_until(lambda d=daemon: "is not applied" in d.log(), "the limit too")
+                # There is no limit that is too high: the domain's group holds QEMU as well.
+                self.assert_kept(daemon, lambda: (self.balloon_mib(),
+                                                  (self.limit() or FLOOR_MIB) < FLOOR_MIB),
+                                 (FOUND_MIB, False))
                 self.script()
                 daemon.stop()
 
+    def test_no_plan_makes_it_give_ksm_what_it_must_not_have(self):
+        daemon = self.running(mode="fixed")
+        for setting in (2, 1000, 20), (1, 0, 20), (1, 2 ** 32, 20), (1, 1000, 2 ** 32):
+            with self.subTest(setting=setting):
+                lines = daemon.log().count("is not written: only")
+                self.script(ksm=setting)
+                wait_until(lambda n=lines: daemon.log().count("is not written: only") > n,
+                           "it is refused")
+                self.assert_kept(daemon, self.fake.settings, FIXED)
 
-class Silence(FakeTestCase):
+    def test_no_plan_makes_it_reclaim_below_the_floor(self):
+        daemon = self.running()
+        self.script(reclaim=16, used=FLOOR_MIB + 15)
+        wait_until(lambda: "reclaiming of 16 MiB is not applied" in daemon.log(), "it is refused")
+        self.assert_kept(daemon, lambda: self.fake.read(RECLAIM), "")
+
+
+class Silence(MetricsTestCase):
     """See fake_explain, fake_metrics, fake_start.Notifications."""
 
     def test_every_decision_has_a_reason_that_explain_prints(self):
@@ -242,30 +272,66 @@ class Silence(FakeTestCase):
                 for what in "balloon_reason", "high_reason":
                     self.assertTrue(domain[what], "%s: %s" % (mode, domain))
 
-    @with_systemd
-    def test_a_watchdog_covers_the_agent_itself(self):
+    def watched(self):
+        """A daemon that runs, and the socket of its service manager."""
         daemon = self.daemon(self.host())
         notify = self.manager(daemon)
         notify.setblocking(False)
+        return daemon.start(), notify
 
-        def signs():
-            """Signs of life since the last look."""
-            count = 0
-            try:
-                while True:
-                    count += b"WATCHDOG=1" in notify.recv(4096)
-            except BlockingIOError:
-                return count
+    @staticmethod
+    def signs(notify):
+        """Signs of life since the last look."""
+        count = 0
+        try:
+            while True:
+                count += b"WATCHDOG=1" in notify.recv(4096)
+        except BlockingIOError:
+            return count
 
-        daemon.start()
-        wait_until(signs, "a sign of life")
-        daemon.send(signal.SIGSTOP)
-        wait_until(lambda: is_stopped(daemon.process.pid), "it is stopped")
-        signs()
-        time.sleep(1)
-        self.assertEqual(signs(), 0, "one that stands still gives signs of life")
-        daemon.send(signal.SIGCONT)
-        wait_until(signs, "it goes on")
+    @with_systemd
+    def test_a_watchdog_covers_the_agent_itself(self):
+        """Also if nothing but its loop stands still. The clock is the watchdog of another one."""
+        daemon, notify = self.watched()
+        clock = self.watched()[1]
+        wait_until(lambda: self.signs(notify), "a sign of life")
+        traced = Traced(self, daemon.process.pid)
+        traced.stand_still()
+        self.signs(notify)
+        self.signs(clock)
+        seen = [0]
+
+        def has_time_passed():
+            seen[0] += self.signs(clock)
+            return seen[0] > PERIODS
+
+        wait_until(has_time_passed, "the other one's signs of life")
+        self.assertEqual(self.signs(notify), 0, "one that stands still gives signs of life")
+        traced.let_go()
+        wait_until(lambda: self.signs(notify), "it goes on")
+
+    @with_microhttpd
+    def test_a_heartbeat_metric_covers_the_agent_itself(self):
+        """Whose loop stands still is scraped as before, and its heartbeat stands still too."""
+        daemon, port = self.scraped()
+        other, clock = self.scraped()
+
+        def heartbeat(place):
+            return figures(fetch(place))[HEARTBEAT]
+
+        def has_passed(mine, place, since, seconds):
+            mine.client("kick")
+            return heartbeat(place) > since + seconds
+
+        before = heartbeat(port)
+        wait_until(lambda: has_passed(daemon, port, before, 0), "it beats")
+        traced = Traced(self, daemon.process.pid)
+        traced.stand_still()
+        still, now = heartbeat(port), heartbeat(clock)
+        wait_until(lambda: has_passed(other, clock, now, 2), "the other one's heart beats on")
+        self.assertEqual(heartbeat(port), still, "one that stands still has a heartbeat")
+        traced.let_go()
+        wait_until(lambda: has_passed(daemon, port, still, 2), "it goes on")
 
 
 if __name__ == "__main__":

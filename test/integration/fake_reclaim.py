@@ -51,12 +51,16 @@ class Reclaim(FakeTestCase):
         self.script_path = self.fake.base + "/script"
         self.script()
 
-    def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none"):
-        """What the daemon is to want of the domain from its next decision on."""
-        used_mib = MAXIMUM_MIB if limit == "-" else limit
-        self.fake.write(CURRENT, "%d\n" % (used_mib << 20))
+    def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none", used=None,
+               ksm=None):
+        """What the daemon is to want of the domain, and of KSM, from its next decision on."""
+        if used is None:
+            used = MAXIMUM_MIB if limit == "-" else limit
+        self.fake.write(CURRENT, "%d\n" % (used << 20))
         with open(self.script_path + ".new", "w", encoding="utf-8") as file:
             file.write("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force))
+            if ksm:
+                file.write("ksm %d %d %d\n" % ksm)
         os.rename(self.script_path + ".new", self.script_path)
 
     def scripted(self, config=ON, mode="off"):

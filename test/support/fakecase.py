@@ -60,6 +60,9 @@ def wait_until(condition, what, seconds=30):
 # Of a test whose subject is the service manager.
 with_systemd = unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1",
                                    "built without libsystemd")
+# Of one that scrapes.
+with_microhttpd = unittest.skipUnless(os.environ.get("VIRTKSM_MICROHTTPD", "1") == "1",
+                                      "built without libmicrohttpd")
 
 
 class Done:

@@ -29,4 +29,4 @@ def is_running(pid):
 
 def is_stopped(pid):
     fields = _fields(pid)
-    return fields is not None and fields[0] == "T"
+    return fields is not None and fields[0] in "Tt"

@@ -9,9 +9,14 @@
  * cannot know.
  *
  *     <balloon or -> <limit, none or -> <lease> <reclaim> <in force or none>
+ *
+ * A last line may have the settings of KSM, in the place of those that policy wants:
+ *
+ *     ksm <run> <pages_to_scan> <sleep_millisecs>
  */
 #include "policy/policy.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +70,14 @@ play_line(const char *line, DomainSample *sample, uint64_t now_us, DomainPlan *p
     plan->high_apply = true;
 }
 
+/* Return: whether it is a line about KSM. */
+static bool
+play_ksm(const char *line, KsmKnobs *knobs)
+{
+    return sscanf(line, "ksm %" SCNu64 " %" SCNu64 " %" SCNu64, &knobs->run, &knobs->pages_to_scan,
+                  &knobs->sleep_ms) == 3;
+}
+
 void
 __wrap_policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *state, Plan *plan)
 {
@@ -74,9 +87,10 @@ __wrap_policy_decide(const PolicyConf *conf, const Sample *sample, PolicyState *
 
     __real_policy_decide(conf, sample, state, plan);
     plan->next_tick_us = 50000;
-    for (size_t i = 0; script && i < sample->n && fgets(line, sizeof(line), script); i++)
-        play_line(line, (DomainSample *)(uintptr_t)&sample->domains[i], sample->host.now_us,
-                  &plan->domains[i]);
+    for (size_t i = 0; script && fgets(line, sizeof(line), script); i++)
+        if (!play_ksm(line, &plan->ksm.knobs) && i < sample->n)
+            play_line(line, (DomainSample *)(uintptr_t)&sample->domains[i], sample->host.now_us,
+                      &plan->domains[i]);
     if (script)
         fclose(script);
 }
