@@ -6,12 +6,19 @@
  * in the way is a state with a sentence for the operator, and each state but ready means that
  * nothing is written. What was found before the first write of the first run is on disk before
  * that write (originals.c), and goes back at the end (ksm_restore.c).
+ *
+ * Two agents with a state directory each would take each other's settings for what was found. So
+ * KSM's own directory is locked from the first wish until all is as found: who comes later yields.
  */
+#define _GNU_SOURCE
 #include "agent/actuator/ksm_internal.h"
 
+#include "agent/actuator/state_dir.h"
 #include "policy/arith.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 const KsmKnobs ksm_nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
                                VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
@@ -40,6 +47,7 @@ ksm_actuator_init(KsmActuator *actuator, int root_fd, Originals *originals,
 {
     *actuator = (KsmActuator){
         .root_fd = root_fd,
+        .claim_fd = -1,
         .originals = originals,
         .options = *options,
         .text = g_strdup("not looked at yet"),
@@ -48,9 +56,40 @@ ksm_actuator_init(KsmActuator *actuator, int root_fd, Originals *originals,
     };
 }
 
+bool
+ksm_claim(KsmActuator *actuator, GError **error)
+{
+    g_autoptr(GError) fault = NULL;
+    int dir_fd;
+
+    if (actuator->claim_fd >= 0)
+        return true;
+    dir_fd = openat(actuator->root_fd, KSM_KNOB_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return true;
+    if (state_dir_lock(dir_fd, "/" KSM_KNOB_DIR, "stop it", &fault)) {
+        actuator->claim_fd = dir_fd; /* the actuator owns it from here */
+        return true;
+    }
+    close(dir_fd);
+    if (!g_error_matches(fault, G_FILE_ERROR, G_FILE_ERROR_AGAIN))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&fault));
+    return false;
+}
+
+void
+ksm_unclaim(KsmActuator *actuator)
+{
+    if (actuator->claim_fd >= 0)
+        close(actuator->claim_fd);
+    actuator->claim_fd = -1;
+}
+
 void
 ksm_actuator_done(KsmActuator *actuator)
 {
+    ksm_unclaim(actuator);
     g_clear_pointer(&actuator->text, g_free);
     g_clear_pointer(&actuator->foreign.who, g_free);
 }

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     /* private: use the functions below */
     int root_fd;          /* borrowed; what sys/ and proc/ are below */
+    int claim_fd;         /* owned; KSM's directory, locked; -1: it is not ours */
     Originals *originals; /* borrowed; shared by all actuators */
     KsmActuatorOptions options;
     KsmActuatorState state;

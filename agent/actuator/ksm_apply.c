@@ -349,6 +349,20 @@ is_as_left(const KsmActuator *actuator, const KsmKnobs *sampled)
            is_known(sampled->sleep_ms) && is_known(sampled->pages_to_scan);
 }
 
+/* Looks for another agent. Return: whether we may go on. */
+static bool
+claim(KsmActuator *actuator)
+{
+    g_autoptr(GError) fault = NULL;
+
+    if (ksm_claim(actuator, &fault))
+        return true;
+    ksm_enter(actuator, KSM_ACTUATOR_YIELDED,
+              "%s. virtksmd writes nothing until it is told to take over then: virtksm mode auto",
+              fault->message);
+    return false;
+}
+
 ApplyResult
 ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs *sampled,
                    GError **error)
@@ -367,6 +381,8 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
         return APPLY_REFUSED;
     if (actuator->options.dry_run)
         return APPLY_UNCHANGED;
+    if (!is_nothing(&target) && !claim(actuator))
+        return refuse(actuator, error);
     if (is_in_force(actuator, &target, sampled) &&
         find_foreign(actuator, sampled) == KSM_KNOB_COUNT)
         return APPLY_UNCHANGED;

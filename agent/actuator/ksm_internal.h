@@ -43,6 +43,24 @@ KsmActuatorState ksm_enter_ready(KsmActuator *actuator);
 KsmActuatorState ksm_enter_unwritable(KsmActuator *actuator, const GError *fault);
 
 /**
+ * ksm_claim() - have KSM for oneself among agents
+ * @actuator: ours from here to ksm_unclaim(), or to its end
+ * @error:    set, with the pid if that can be seen, if another agent drives KSM
+ *
+ * Where there is nothing to lock, or no locks, nobody else is seen: whoever writes then is noticed
+ * as any other program is.
+ *
+ * Return: whether no other agent drives KSM.
+ */
+bool ksm_claim(KsmActuator *actuator, GError **error);
+
+/**
+ * ksm_unclaim() - KSM is as found: another agent may drive it
+ * @actuator: changed
+ */
+void ksm_unclaim(KsmActuator *actuator);
+
+/**
  * ksm_move() - write the settings that differ
  * @actuator: its held and touched are kept up to date
  * @target:   VALUE_UNKNOWN members are left alone; the rest has been checked

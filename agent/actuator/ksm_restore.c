@@ -180,7 +180,7 @@ restore_recorded(KsmActuator *actuator, GString *note, GError **error)
         g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, actuator->text);
         return false;
     }
-    if (!restore_knobs(actuator, note, error)) {
+    if (!ksm_claim(actuator, error) || !restore_knobs(actuator, note, error)) {
         g_prefix_error(error, "KSM is not as it was found; try virtksmd --restore: ");
         return false;
     }
@@ -208,6 +208,7 @@ ksm_actuator_restore(KsmActuator *actuator, char **ret_note, GError **error)
     for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++)
         actuator->touched[knob] = false;
     actuator->held = ksm_nothing;
+    ksm_unclaim(actuator);
     *ret_note = note->len > 0 ? g_strdup(note->str) : NULL;
     return true;
 }

@@ -60,8 +60,8 @@ find_holder(int dir_fd)
     return 0;
 }
 
-static bool
-lock_dir(int dir_fd, const char *dir, GError **error)
+bool
+state_dir_lock(int dir_fd, const char *dir, const char *advice, GError **error)
 {
     g_autofree char *who = NULL;
     long pid;
@@ -72,9 +72,8 @@ lock_dir(int dir_fd, const char *dir, GError **error)
         return state_dir_fail("lock", dir, error);
     pid = find_holder(dir_fd);
     who = pid > 0 ? g_strdup_printf(" (pid %ld)", pid) : g_strdup("");
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
-                "another virtksmd%s is using %s: stop it, or choose another state directory", who,
-                dir);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN, "another virtksmd%s is using %s: %s", who,
+                dir, advice);
     return false;
 }
 
@@ -94,7 +93,7 @@ state_dir_open(const char *dir, GError **error)
     }
     if (!procfile_may(dir_fd, ".", W_OK))
         state_dir_fail("write in state directory", dir, error);
-    else if (lock_dir(dir_fd, dir, error))
+    else if (state_dir_lock(dir_fd, dir, "stop it, or choose another state directory", error))
         return dir_fd;
     close(dir_fd);
     return -1;

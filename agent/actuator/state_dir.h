@@ -20,6 +20,17 @@
 int state_dir_open(const char *dir, GError **error);
 
 /**
+ * state_dir_lock() - have a directory for oneself
+ * @dir_fd: open directory (borrowed); the lock ends when nobody has this descriptor open
+ * @dir:    its name, for people
+ * @advice: what to do if another agent has it: "stop it"
+ * @error:  G_FILE_ERROR_AGAIN: another process has it; others: it cannot be locked
+ *
+ * Return: whether it is ours.
+ */
+bool state_dir_lock(int dir_fd, const char *dir, const char *advice, GError **error);
+
+/**
  * state_dir_fail() - what errno says, as an error
  * @what:  could not be done: "open"
  * @path:  to what

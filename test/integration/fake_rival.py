@@ -172,5 +172,75 @@ class Rival(FakeTestCase):
         self.assertEqual(host.ksm("advisor_mode"), "scan-time")
 
 
+class Second(FakeTestCase):
+    """Two agents drive one KSM; neither state nor sockets are shared."""
+
+    FOUND = (0, 123, 45)
+
+    def setUp(self):
+        super().setUp()
+        self.fake = self.host(run=0, pages=123, sleep=45)
+
+    def another(self, *arguments):
+        daemon = self.daemon(self.fake, *arguments)
+        daemon.runtime_dir += "2"
+        daemon.state_dir += "2"
+        daemon.record = daemon.state_dir + "/originals"
+        return daemon
+
+    def assert_yielded(self, second, first):
+        """Whatever either is asked to do."""
+        for daemon in first, second, first, second:
+            daemon.ask("kick")
+            self.assertEqual(self.fake.settings(), FIXED)
+        status = second.ask("status")
+        self.assertEqual(status["actuator"], "yielded", status)
+        self.assertIn("another virtksmd (pid %d)" % first.process.pid, status["actuator_detail"])
+        self.assertEqual(second.log().count("another virtksmd (pid"), 1)
+        self.assertEqual(first.ask("status")["actuator"], "ready")
+
+    def test_the_later_one_yields_whoever_ends_first(self):
+        for is_first_gone_first in True, False:
+            with self.subTest(is_first_gone_first):
+                first = self.started("--mode", "fixed", host=self.fake)
+                second = self.another().start()
+                self.assert_yielded(second, first)
+                second.ask("mode", "classic")
+                self.assertEqual(self.fake.settings(), FIXED, "it takes nothing over")
+                (first if is_first_gone_first else second).stop()
+                if is_first_gone_first:
+                    self.assertEqual(self.fake.settings(), self.FOUND)
+                    second.ask("mode", "fixed")
+                    self.assertEqual(second.ask("status")["actuator"], "ready")
+                self.assertEqual(self.fake.settings(), FIXED)
+                first.stop()
+                second.stop()
+                self.assertEqual(self.fake.settings(), self.FOUND)
+
+    def test_one_that_is_off_or_observes_is_in_nobodys_way(self):
+        for mode in "off", "observe":
+            with self.subTest(mode):
+                first = self.started("--mode", "fixed", host=self.fake)
+                first.ask("mode", mode)
+                second = self.another("--mode", "fixed").start()
+                self.assertEqual(self.fake.settings(), FIXED)
+                self.assertEqual(second.ask("status")["actuator"], "ready")
+                first.stop()
+                second.stop()
+                self.assertEqual(self.fake.settings(), self.FOUND)
+
+    def test_what_a_dead_one_has_left_is_not_put_back_under_one_that_lives(self):
+        dead = self.another().start()
+        dead.ask("kick")
+        dead.kill()
+        first = self.started("--mode", "fixed", host=self.fake)
+        self.assert_done(dead.run("--restore"), 1, "another virtksmd (pid %d)" % first.process.pid)
+        self.assertEqual(self.fake.settings(), FIXED)
+        self.assertEqual(first.ask("status")["actuator"], "ready")
+        first.stop()
+        self.assert_done(dead.run("--restore"), 0, "KSM is as it was found")
+        self.assertEqual(self.fake.settings(), self.FOUND)
+
+
 if __name__ == "__main__":
     main()
