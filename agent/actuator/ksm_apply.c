@@ -258,46 +258,6 @@ is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs 
     return is_nothing(&by_sample) && is_nothing(&by_memory);
 }
 
-/* Takes the knobs of @added out of the record again: they did not reach the disk. */
-static void
-forget_originals(KsmActuator *actuator, const KsmKnobs *added)
-{
-    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
-        if (is_known(ksm_knob_of(added, knob)))
-            originals_drop(actuator->originals, ksm_actuator.name, ksm_knob_name(knob));
-    }
-}
-
-/* Makes sure that the way back is on disk; @now is what the files show before the first write. The
- * state is ready, so the record has been prepared. A knob that the record of an earlier run lacks
- * is one that no run has written, so what the file shows is its original, and it is added. */
-static bool
-keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
-{
-    const char *group = ksm_actuator.name;
-    KsmKnobs initial =
-        originals_has_group(actuator->originals, group) ? actuator->initial : ksm_nothing;
-    KsmKnobs added = ksm_nothing;
-
-    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
-        uint64_t value = ksm_knob_of(now, knob);
-
-        if (is_known(value) && !is_known(ksm_knob_of(&initial, knob))) {
-            g_autofree char *text = ksm_knob_text(knob, value);
-
-            originals_set(actuator->originals, group, ksm_knob_name(knob), text);
-            ksm_knob_put(&added, knob, value);
-            ksm_knob_put(&initial, knob, value);
-        }
-    }
-    if (!originals_save(actuator->originals, error)) {
-        forget_originals(actuator, &added);
-        return false;
-    }
-    actuator->initial = initial;
-    return true;
-}
-
 /* Moves what is @missing of @target. When the advisor goes off it resets a setting that was right
  * before, so then all of it is gone through. */
 static ApplyResult
@@ -313,6 +273,7 @@ static ApplyResult
 write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GError **error)
 {
     GError *fault = NULL;
+    ApplyResult kept;
     KsmKnobs missing;
 
     settle(target, now);
@@ -321,12 +282,15 @@ write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GErro
         hold(actuator, target);
         return APPLY_UNCHANGED;
     }
-    if (!keep_originals(actuator, now, &fault)) {
+    kept = ksm_keep_originals(actuator, now, &fault);
+    if (kept == APPLY_REFUSED)
         ksm_enter_unwritable(actuator, fault);
+    else
+        ksm_enter_ready(actuator);
+    if (kept != APPLY_UNCHANGED) {
         g_propagate_error(error, fault);
         return APPLY_RETRY;
     }
-    ksm_enter_ready(actuator);
     return move_missing(actuator, target, &missing, error);
 }
 

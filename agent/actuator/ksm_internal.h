@@ -96,6 +96,21 @@ bool ksm_step_aside(KsmActuator *actuator, const KsmKnobs *now, GError **error);
 bool ksm_load_originals(KsmActuator *actuator, GError **error);
 
 /**
+ * ksm_keep_originals() - make sure that the way back is on disk
+ * @actuator: ready, so that its record has been prepared; its initial is kept up to date
+ * @now:      what the files show before the first write
+ * @error:    set unless all is well
+ *
+ * A knob that the record of an earlier run lacks is one that no run has written, so what the file
+ * shows is its original, and it is added. The disk takes its time, so what has been recorded is
+ * compared with the files once more: what somebody has set meanwhile is what we have found.
+ *
+ * Return: APPLY_UNCHANGED if it is; APPLY_RETRY if somebody has just set something: nothing is on
+ * record that was not before; APPLY_REFUSED if the record cannot be saved.
+ */
+ApplyResult ksm_keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error);
+
+/**
  * ksm_is_telling() - whether the value of @knob says anything about other writers
  * @now:  settings in force
  * @knob: below KSM_KNOB_COUNT

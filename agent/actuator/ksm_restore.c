@@ -19,6 +19,8 @@
 
 #include "policy/arith.h"
 
+#include <string.h>
+
 /* Busy kernel files are asked again this often: at a stop there is no next tick. */
 #define ATTEMPTS 3
 
@@ -56,6 +58,80 @@ ksm_load_originals(KsmActuator *actuator, GError **error)
             return false;
     }
     return true;
+}
+
+/* Puts on record what it lacks of @now. Return: what that is. */
+static KsmKnobs
+add_originals(KsmActuator *actuator, const KsmKnobs *now)
+{
+    const char *group = ksm_actuator.name;
+    KsmKnobs added = ksm_nothing;
+
+    if (!originals_has_group(actuator->originals, group))
+        actuator->initial = ksm_nothing;
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t value = ksm_knob_of(now, knob);
+
+        if (is_known(value) && !is_known(ksm_knob_of(&actuator->initial, knob))) {
+            g_autofree char *text = ksm_knob_text(knob, value);
+
+            originals_set(actuator->originals, group, ksm_knob_name(knob), text);
+            ksm_knob_put(&added, knob, value);
+            ksm_knob_put(&actuator->initial, knob, value);
+        }
+    }
+    return added;
+}
+
+/* Takes the knobs of @added out of the record again. */
+static void
+forget_originals(KsmActuator *actuator, const KsmKnobs *added)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (is_known(ksm_knob_of(added, knob)))
+            originals_drop(actuator->originals, ksm_actuator.name, ksm_knob_name(knob));
+    }
+}
+
+/* Whether the files still show @now. */
+static bool
+is_still(const KsmActuator *actuator, const KsmKnobs *now, GError **error)
+{
+    KsmKnobs later;
+
+    if (ksm_knobs_read(actuator->root_fd, &later, error) != APPLY_UNCHANGED)
+        return false;
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        uint64_t value = ksm_knob_of(&later, knob);
+        g_autofree char *text = NULL;
+
+        if (value == ksm_knob_of(now, knob) || !is_known(value) || !ksm_is_telling(now, knob))
+            continue;
+        text = ksm_knob_text(knob, value);
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                    "another program has set %s to %s just now: that counts as found",
+                    ksm_knob_name(knob), text);
+        return false;
+    }
+    return true;
+}
+
+ApplyResult
+ksm_keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
+{
+    KsmKnobs before = actuator->initial;
+    KsmKnobs added = add_originals(actuator, now);
+    bool is_saved = originals_save(actuator->originals, error);
+
+    if (is_saved &&
+        (memcmp(&added, &ksm_nothing, sizeof(added)) == 0 || is_still(actuator, now, error)))
+        return APPLY_UNCHANGED;
+    forget_originals(actuator, &added);
+    actuator->initial = before;
+    if (!is_saved)
+        return APPLY_REFUSED;
+    originals_save(actuator->originals, NULL); /* if not now, with the next record */
+    return APPLY_RETRY;
 }
 
 /* Whether somebody else has set @knob after us, to something that is not the original either. */

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """fake_rival.py - another program writes KSM's settings: it is noticed, named and not fought"""
 import os
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
-from fakehost import BURST, FIXED  # noqa: E402
+from fakehost import BURST, FIXED, KNOBS, KSM  # noqa: E402
+from traced import Traced, start_traced  # noqa: E402
 
 RIVALS = (("ksmtuned", "ksmtuned"), ("momd", "MOM"), ("mom-vdsm", "MOM"), ("vdsmd", "VDSM"),
           ("ksm-throttler", "Kata"), ("kata-ksm-throttler", "Kata"), ("tuned", "tuned"))
@@ -170,6 +172,117 @@ class Rival(FakeTestCase):
                    lambda: "yielded: %s" % daemon.ask("status"), 5)
         self.assertIn("the kernel's advisor", daemon.ask("status")["actuator_detail"])
         self.assertEqual(host.ksm("advisor_mode"), "scan-time")
+
+
+class Moments(FakeTestCase):
+    """Somebody writes at a moment that the agent cannot choose: it stands right before a write."""
+
+    FOUND = (0, 123, 45)
+    FOREIGN = {"run": 2, "pages_to_scan": 777, "sleep_millisecs": 99, "use_zero_pages": 1,
+               "smart_scan": 0}
+
+    def setUp(self):
+        super().setUp()
+        self.fake = self.host(run=0, pages=123, sleep=45)
+        self.folder = self.fake.path(KSM)
+        self.found = self.fake.knobs()
+
+    def begun(self, daemon, *arguments):
+        """The daemon, or another run of its program, from its first instruction on."""
+        def start(wrapper):
+            daemon.wrapper = wrapper
+            daemon.args += arguments
+            daemon.start(wait=False)
+            return daemon.process
+
+        self.addCleanup(setattr, daemon, "wrapper", [])
+        return start_traced(self, start, self.fake.base + "/go")
+
+    def assert_left(self, **foreign):
+        self.assertEqual(self.fake.knobs(), {**self.found, **foreign})
+
+    def put_back(self):
+        for name, value in self.found.items():
+            if name != "advisor_mode":
+                self.fake.echo(name, value)
+
+    def set_while_saving(self, name, end):
+        value = self.FOREIGN[name]
+        self.put_back()
+        daemon = self.daemon(self.fake, "--mode", "fixed")
+        traced = self.begun(daemon)
+        traced.next_write(daemon.state_dir)
+        self.assert_left()
+        self.fake.echo(name, value)
+        traced.let_go()
+        said = "another program has set %s to %d" % (name, value)
+        wait_until(lambda: said in daemon.log(), "it is named")
+        wait_until(daemon.is_listening, "it listens")
+        daemon.ask("kick")
+        self.assertEqual(self.fake.settings(), FIXED)
+        if end == "stop":
+            daemon.stop()
+        else:
+            daemon.kill()
+            self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
+        self.assert_left(**{name: value})
+        self.assertFalse(os.path.exists(daemon.record))
+
+    def test_what_is_set_while_the_record_is_saved_counts_as_found(self):
+        for name, end in (("run", "stop"), ("pages_to_scan", "kill"), ("smart_scan", "stop")):
+            with self.subTest(name, end=end):
+                self.set_while_saving(name, end)
+
+    def test_what_is_set_between_two_writes_of_the_start_stays(self):
+        daemon = self.daemon(self.fake, "--mode", "fixed")
+        traced = self.begun(daemon)
+        name = traced.next_write(self.folder)
+        traced.next_write(self.folder)
+        self.fake.echo(name, self.FOREIGN[name])
+        traced.let_go()
+        wait_until(daemon.is_listening, "it listens")
+        daemon.ask("kick")
+        self.assertIn("another program drives KSM", daemon.log())
+        self.assertIn("%s is %d" % (name, self.FOREIGN[name]), daemon.log())
+        daemon.stop()
+        self.assertIn("%s stays at %d" % (name, self.FOREIGN[name]), daemon.log())
+        self.assert_left(**{name: self.FOREIGN[name]})
+
+    def test_what_is_set_as_it_is_told_to_end_stays(self):
+        for name, value in self.FOREIGN.items():
+            with self.subTest(name):
+                self.put_back()
+                daemon = self.started("--mode", "fixed", host=self.fake)
+                traced = Traced(self, daemon.process.pid)
+                traced.stand_still()
+                daemon.send(signal.SIGTERM)
+                self.fake.echo(name, value)
+                traced.let_go()
+                daemon.stop()
+                self.assert_left(**{name: value})
+                if name in KNOBS[:3]:
+                    self.assertIn("%s stays at %d: another program has set it" % (name, value),
+                                  daemon.log())
+
+    def assert_last_word(self, traced, end):
+        """Of somebody who writes after it has put the first setting back, and before the second."""
+        name = traced.next_write(self.folder)
+        traced.next_write(self.folder)
+        self.fake.echo(name, self.FOREIGN[name])
+        traced.let_go()
+        end()
+        self.assert_left(**{name: self.FOREIGN[name]})
+
+    def test_what_is_set_while_it_puts_back_stays(self):
+        daemon = self.started("--mode", "fixed", host=self.fake)
+        traced = Traced(self, daemon.process.pid)
+        daemon.send(signal.SIGTERM)
+        self.assert_last_word(traced, daemon.stop)
+
+    def test_what_is_set_during_restore_stays(self):
+        daemon = self.started("--mode", "fixed", host=self.fake)
+        daemon.kill()
+        self.assert_last_word(self.begun(daemon, "--restore"), daemon.wait_end)
 
 
 class Second(FakeTestCase):

@@ -25,8 +25,3 @@ def children(pid):
 def is_running(pid):
     fields = _fields(pid)
     return fields is not None and fields[0] != "Z"
-
-
-def is_stopped(pid):
-    fields = _fields(pid)
-    return fields is not None and fields[0] in "Tt"
