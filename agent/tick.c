@@ -183,6 +183,8 @@ measure_ksmd(Agent *agent)
     CpuMark *marks = agent->cpu_marks;
 
     if (!is_known(now.cpu_us)) {
+        if (agent->ksmd_cpu_percent >= 0)
+            log_warning("ksmd is not to be seen any more: what scanning costs is not known");
         agent->ksmd_cpu_percent = -1;
         return;
     }

@@ -130,6 +130,7 @@ class Ksmd(OutageTestCase):
             return daemon.ask("status")["ksmd_cpu_percent"] is not None
 
         wait_until(measured, "the new one is found")
+        self.assertEqual(daemon.log().count("ksmd is not to be seen any more"), 1)
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
 
