@@ -8,14 +8,15 @@ whatever has become of the disk since.
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from fake_reclaim import LONG_MS, ON, Reclaim  # noqa: E402
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
 from fakehost import BURST, FIXED  # noqa: E402
+from fakelibvirt import TEST_NAME  # noqa: E402
 
 FOUND = (0, 123, 45)
 SETTINGS = "[history]\nenable = false\n"
@@ -25,10 +26,6 @@ DISK = "mount -t tmpfs -o size=64k,mode=700 none \"$0\" && "
 FILL = "(cat /dev/zero > \"$0/fill\" 2> /dev/null; true) && "
 READ_ONLY = "mount -o remount,ro none \"$0\" && "
 RUN = "exec \"$@\""
-
-
-def in_its_mounts(daemon, *command):
-    subprocess.run(["nsenter", "-t", str(daemon.process.pid), "-m", *command], check=True)
 
 
 class DiskTestCase(FakeTestCase):
@@ -63,7 +60,7 @@ class Disk(DiskTestCase):
         host, daemon = self.on_disk(FILL)
         daemon.start()
         self.assert_refused(host, daemon, "No space left")
-        in_its_mounts(daemon, "rm", daemon.state_dir + "/fill")
+        daemon.in_its_mounts("rm", daemon.state_dir + "/fill")
         daemon.ask("kick")
         self.assertEqual(host.settings(), BURST)
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
@@ -74,8 +71,8 @@ class Disk(DiskTestCase):
         host, daemon = self.on_disk("", "--mode", "fixed")
         daemon.start()
         self.assertEqual(host.settings(), FIXED)
-        in_its_mounts(daemon, "sh", "-c", "cat /dev/zero > \"$0/fill\" 2> /dev/null; true",
-                      daemon.state_dir)
+        daemon.in_its_mounts("sh", "-c", "cat /dev/zero > \"$0/fill\" 2> /dev/null; true",
+                             daemon.state_dir)
         daemon.ask("mode", "classic")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
         daemon.stop()
@@ -85,7 +82,7 @@ class Disk(DiskTestCase):
         host, daemon = self.on_disk(READ_ONLY)
         daemon.start()
         self.assert_refused(host, daemon, "Read-only")
-        in_its_mounts(daemon, "mount", "-o", "remount,rw", "none", daemon.state_dir)
+        daemon.in_its_mounts("mount", "-o", "remount,rw", "none", daemon.state_dir)
         daemon.ask("kick")
         self.assertEqual(host.settings(), BURST)
         daemon.stop()
@@ -94,12 +91,41 @@ class Disk(DiskTestCase):
     def test_a_disk_that_becomes_read_only_keeps_nothing_from_going_back(self):
         host, daemon = self.on_disk("", "--mode", "fixed")
         daemon.start()
-        in_its_mounts(daemon, "mount", "-o", "remount,ro", "none", daemon.state_dir)
+        daemon.in_its_mounts("mount", "-o", "remount,ro", "none", daemon.state_dir)
         daemon.ask("mode", "classic")
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
         self.assertIn("KSM is as it was found, but its record stays: cannot remove", daemon.log())
         self.assertIn("Read-only", daemon.log())
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can mount a disk")
+class Domains(Reclaim):
+    """Balloon, limit and the period of statistics; for merging real_tenancy has the domains."""
+
+    def figures(self):
+        return self.balloon_mib(), self.limit(), self.libvirtd.period_s(TEST_NAME)
+
+    def test_on_a_full_disk_no_domain_is_changed_until_there_is_room(self):
+        self.libvirtd.virsh("dommemstat %s --period 0 --live" % TEST_NAME)
+        found = self.figures()
+        daemon = self.scripted(config=ON + SETTINGS)
+        os.makedirs(daemon.state_dir)
+        daemon.wrapper = ["unshare", "-m", "sh", "-c", DISK + FILL + RUN, daemon.state_dir]
+        daemon.start()
+        wait_until(lambda: daemon.names() == [TEST_NAME], "the domain is known")
+        self.script(balloon=1024, limit=700, lease=LONG_MS)
+        wait_until(lambda: "No space left" in daemon.log(), "it is said")
+        for _ in range(5):
+            self.decide(daemon)
+            self.assertEqual(self.figures(), found)
+        daemon.in_its_mounts("rm", daemon.state_dir + "/fill")
+        self.await_balloon(1024, "there is room")
+        self.await_limit(700, "there is room")
+        wait_until(lambda: self.libvirtd.period_s(TEST_NAME) > 0, "guests are asked")
+        self.script()
+        daemon.stop()
+        self.assertEqual(self.figures(), found)
 
 
 class Vanished(DiskTestCase):

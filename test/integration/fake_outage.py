@@ -21,6 +21,7 @@ from fakecase import PATIENCE, VALGRIND, FakeTestCase, main, wait_until  # noqa:
 from fakehost import BURST, FIXED, KNOBS, KSM, KSMD_PID, stat_line  # noqa: E402
 from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID  # noqa: E402
 from seed import seed  # noqa: E402
+from vktest.wait import wait_until as wait_with_pauses  # noqa: E402
 
 NOBODY = 65534
 FOUND = (0, 123, 45)
@@ -29,6 +30,11 @@ SEED = seed()
 
 # Whatever is read or written at the beginning of this file fails with EIO: nothing is mapped there.
 BROKEN = "for file in %s; do mount --bind /proc/$$/mem \"$0/$file\" || exit 9; done && exec \"$@\""
+
+
+# What may happen to a file of a process: nothing can be written to it; or as above.
+READ_ONLY = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\""
+FAILING = "mount --bind \"/proc/$1/mem\" \"$0\""
 
 
 class OutageTestCase(FakeTestCase):
@@ -53,6 +59,7 @@ class KsmFiles(OutageTestCase):
         shutil.rmtree(host.path(KSM))
         daemon.ask("kick")
         self.assertEqual(set(daemon.ask("status")["ksm"].values()), {None})
+        self.assertIn("KSM: off: this kernel has no KSM", daemon.log())
         os.rename(host.path("sys/kernel/mm/new"), host.path(KSM))
         host.set_knobs(*FOUND)
         daemon.ask("mode", "auto")
@@ -82,6 +89,49 @@ class KsmFiles(OutageTestCase):
                     self.assertIn("Input/output error", status["actuator_detail"])
                     self.assertIn("Input/output error", daemon.log())
                 daemon.stop()
+                self.assertEqual(host.settings(), FOUND)
+
+    def failing(self, script):
+        """A daemon that drove KSM until this happened to the files of it."""
+        host = self.found_host()
+        daemon = self.daemon(host, "--mode", "fixed")
+        daemon.wrapper = ["unshare", "-m"]
+        daemon.start()
+        self.assertEqual(host.settings(), FIXED)
+        for name in KNOBS[:3]:
+            daemon.in_its_mounts("sh", "-c", script, host.path(KSM + name),
+                                 str(daemon.process.pid))
+        return host, daemon
+
+    FAILURES = ((READ_ONLY, "Read-only file system"), (FAILING, "Input/output error"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make a mount")
+    def test_files_that_fail_while_it_runs_are_left_until_they_work(self):
+        for script, text in self.FAILURES:
+            with self.subTest(text):
+                host, daemon = self.failing(script)
+                daemon.ask("mode", "classic")
+                self.assertEqual(daemon.ask("explain")["applied"], "refused")
+                self.assertIn(text, daemon.log())
+                self.assertEqual(host.settings(), FIXED)
+                for name in KNOBS[:3]:
+                    daemon.in_its_mounts("umount", host.path(KSM + name))
+                daemon.ask("kick")
+                self.assertNotEqual(host.settings(), FIXED)
+                daemon.stop()
+                self.assertEqual(host.settings(), FOUND)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make a mount")
+    def test_files_that_fail_at_the_end_are_put_back_by_restore(self):
+        for script, text in self.FAILURES:
+            with self.subTest(text):
+                host, daemon = self.failing(script)
+                daemon.stop()
+                self.assertEqual(host.settings(), FIXED)
+                for said in "KSM is not as it was found; try virtksmd --restore", text:
+                    self.assertIn(said, daemon.log())
+                daemon.wrapper = []
+                self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
                 self.assertEqual(host.settings(), FOUND)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can start a daemon that may not write")
@@ -199,6 +249,27 @@ class Agent(OutageTestCase):
         self.assertEqual(daemon.names(), [TEST_NAME, "web"])
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        daemon.stop()
+        self.assertEqual(host.settings(), FOUND)
+
+    def test_a_libvirtd_that_stands_still_for_a_minute_is_done_without(self):
+        """With the keep-alive that is shipped. Nobody is busy meanwhile."""
+        host, libvirtd, daemon = self.with_libvirtd()
+        libvirtd.define("web")
+        began_ms = daemon.ask("status")["uptime_ms"]
+        libvirtd.send(signal.SIGSTOP)
+        wait_with_pauses(lambda: daemon.ask("status")["uptime_ms"] - began_ms > 60000, "a minute",
+                         90, pause=2)
+        self.assertFalse(daemon.ask("status")["libvirt"]["connected"])
+        self.assertEqual(daemon.names(), [TEST_NAME], "it goes on with what it knows")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertEqual(daemon.log().count("not connected, going on with what is known"), 1)
+        libvirtd.send(signal.SIGCONT)
+        libvirtd.virsh("destroy test", "start web")
+        daemon.wait_connected()
+        libvirtd.wait_known(daemon)
+        self.assertEqual(daemon.names(), ["web"])
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
 

@@ -33,12 +33,9 @@ PERIODS = 20
 class Restored(Reclaim):
     """See fake_originals, fake_disk, fake_reclaim; real_crash."""
 
-    def period_s(self):
-        xml = self.libvirtd.virsh("dumpxml " + TEST_NAME)
-        return int(xml.split("<stats period='", 1)[1].split("'")[0]) if "<stats" in xml else 0
-
     def everything(self):
-        return self.fake.settings(), self.balloon_mib(), self.limit(), self.period_s()
+        return (self.fake.settings(), self.balloon_mib(), self.limit(),
+                self.libvirtd.period_s(TEST_NAME))
 
     def move_everything(self):
         daemon = self.running(mode="fixed")
@@ -47,7 +44,7 @@ class Restored(Reclaim):
         self.await_limit(700, "wanted")
         self.play_kernel(700)
         self.script(balloon=1024, limit=700, lease=LONG_MS, in_force=700)
-        wait_until(lambda: self.period_s() > 0, "guests are asked")
+        wait_until(lambda: self.libvirtd.period_s(TEST_NAME) > 0, "guests are asked")
         self.assertEqual(self.fake.settings(), FIXED)
         return daemon
 
@@ -240,14 +237,14 @@ class Inputs(Reclaim):
         for setting in (2, 1000, 20), (1, 0, 20), (1, 2 ** 32, 20), (1, 1000, 2 ** 32):
             with self.subTest(setting=setting):
                 lines = daemon.log().count("is not written: only")
-                self.script(ksm=setting)
+                self.write_script("ksm %d %d %d\n" % setting)
                 wait_until(lambda n=lines: daemon.log().count("is not written: only") > n,
                            "it is refused")
                 self.assert_kept(daemon, self.fake.settings, FIXED)
 
     def test_no_plan_makes_it_reclaim_below_the_floor(self):
         daemon = self.running()
-        self.script(reclaim=16, used=FLOOR_MIB + 15)
+        self.write_script("- - 0 16 none\n", FLOOR_MIB + 15)
         wait_until(lambda: "reclaiming of 16 MiB is not applied" in daemon.log(), "it is refused")
         self.assert_kept(daemon, lambda: self.fake.read(RECLAIM), "")
 

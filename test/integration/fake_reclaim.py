@@ -26,8 +26,8 @@ SCOPE = "/machine.slice/machine-qemu\\x2d1\\x2dtest.scope"
 HIGH = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.high"
 CURRENT = "sys/fs/cgroup" + SCOPE + "/libvirt/memory.current"
 RECLAIM = "sys/fs/cgroup" + SCOPE + "/memory.reclaim"
-FAST = "[libvirt]\nstats_period_ms = 100\n"
-ON = FAST + "[balloon]\nenable = yes\nfloor = 5\n[memory_high]\nenable = yes\n"
+ON = "[libvirt]\nstats_period_ms = 100\n[balloon]\nenable = yes\nfloor = 5\n" \
+     "[memory_high]\nenable = yes\n"
 STANDS_SECONDS = 1  # before it is moved for the first time
 # A limit that is set outlasts this only if nobody lifts it.
 LONG_MS = 60000
@@ -48,25 +48,21 @@ class Reclaim(FakeTestCase):
         self.fake.write("proc/%d/cgroup" % process.pid, "0::%s/libvirt/emulator\n" % SCOPE)
         self.fake.write(HIGH, "max\n")
         self.fake.write(RECLAIM, "")
-        self.script_path = self.fake.base + "/script"
         self.script()
 
-    def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none", used=None,
-               ksm=None):
-        """What the daemon is to want of the domain, and of KSM, from its next decision on."""
-        if used is None:
-            used = MAXIMUM_MIB if limit == "-" else limit
-        self.fake.write(CURRENT, "%d\n" % (used << 20))
-        with open(self.script_path + ".new", "w", encoding="utf-8") as file:
-            file.write("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force))
-            if ksm:
-                file.write("ksm %d %d %d\n" % ksm)
-        os.rename(self.script_path + ".new", self.script_path)
+    def script(self, balloon="-", limit="-", lease=0, reclaim=0, in_force="none"):
+        """What the daemon is to want of the domain from its next decision on."""
+        self.write_script("%s %s %d %d %s\n" % (balloon, limit, lease, reclaim, in_force),
+                          MAXIMUM_MIB if limit == "-" else limit)
+
+    def write_script(self, text, used_mib=MAXIMUM_MIB):
+        self.fake.write(CURRENT, "%d\n" % (used_mib << 20))
+        self.fake.write("../script", text)
 
     def scripted(self, config=ON, mode="off"):
         daemon = self.daemon(self.fake, "--mode", mode, config=config,
                              connect=self.libvirtd.uri, program="VIRTKSM_SCRIPTED")
-        daemon.environment["VIRTKSM_SCRIPT"] = self.script_path
+        daemon.environment["VIRTKSM_SCRIPT"] = self.fake.base + "/script"
         return daemon
 
     def running(self, **options):

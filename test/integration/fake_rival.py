@@ -276,6 +276,7 @@ class Moments(FakeTestCase):
     def test_what_is_set_while_it_puts_back_stays(self):
         daemon = self.started("--mode", "fixed", host=self.fake)
         traced = Traced(self, daemon.process.pid)
+        traced.stand_still()
         daemon.send(signal.SIGTERM)
         self.assert_last_word(traced, daemon.stop)
 

@@ -19,6 +19,8 @@ from vktest.host import RUN_DIR, URI, domain_names, program_of  # noqa: E402
 
 QUICK = "[ksm]\nsettle_ms = 500\n"
 CRASHES = 10
+# Where libvirtd of the system keeps what managedsave has saved.
+SAVE_DIR = "/var/lib/libvirt/qemu/save/"
 HEADER_BYTES = 4096
 SLOW_SECONDS = 8
 
@@ -62,7 +64,9 @@ class Faults(RealTestCase):
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: program_of(pid) != "virtlogd", "virtlogd is gone")
         daemon.ask("kick")
-        virsh("start", two.name, check=False)  # libvirt may refuse it, or find a way
+        # libvirt may refuse it, or find a way.
+        has_started = virsh("start", two.name, check=False) is not None
+        self.assertEqual(two.name in domain_names(running_only=True), has_started)
         self.assert_same(daemon)
         self.assert_saved_adds_up(daemon)
         self.assertIsNotNone(self.row(daemon, one))
@@ -100,16 +104,16 @@ class Faults(RealTestCase):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(ksm.knobs(), found)
 
-    def test_a_domain_that_is_saved_to_a_slow_file_holds_up_neither_agent_nor_others(self):
+    def save_slowly(self, name, path, *command):
+        """What holds while virsh saves a domain to a file that takes its time."""
         daemon = self.quick()
         live = self.domain("live", content={"common": 8}).start()
-        saved = self.domain("saved", content={"common": 32}).define().start()
+        saved = self.domain(name, content={"common": 32}).define().start()
         wait_until(lambda: all(row["stats_age_ms"] is not None
                                for row in daemon.ask("report")["domains"]), "figures")
-        path = RUN_DIR + "/slow"
         os.mkfifo(path)
         self.addCleanup(os.unlink, path)
-        with subprocess.Popen(["virsh", "-q", "-c", URI, "save", saved.name, path],
+        with subprocess.Popen(["virsh", "-q", "-c", URI, *command],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as saving, open(path, "rb") as file:
             file.read(HEADER_BYTES)
@@ -129,6 +133,13 @@ class Faults(RealTestCase):
             saving.wait(60)
         self.assert_same(daemon)  # a pipe is no good place: libvirt may have gone back to running
         self.assertEqual(daemon.stop(), 0)
+
+    def test_a_domain_that_is_saved_to_a_slow_file_holds_up_neither_agent_nor_others(self):
+        path = RUN_DIR + "/slow"
+        self.save_slowly("saved", path, "save", "vktest-saved", path)
+
+    def test_nor_does_one_that_libvirt_keeps_the_file_of(self):
+        self.save_slowly("kept", SAVE_DIR + "vktest-kept.save", "managedsave", "vktest-kept")
 
 
 if __name__ == "__main__":

@@ -182,6 +182,10 @@ class FakeDaemon:
     def send(self, number):
         self.process.send_signal(number)
 
+    def in_its_mounts(self, *command):
+        """Where its wrapper has given it mounts of its own."""
+        subprocess.run(["nsenter", "-t", str(self.process.pid), "-m", *command], check=True)
+
     def kill(self):
         """Ends it without a chance to clean up."""
         self.killed = True

@@ -109,7 +109,9 @@ class FakeLibvirtd:
 
     def hold(self):
         """Keeps a connection open until close(), so that the domains outlive all others."""
-        self.holder = subprocess.Popen(["virsh", "-q", "-c", self.uri], stdin=subprocess.PIPE,
+        # It never gives up, however long libvirtd stands still.
+        self.holder = subprocess.Popen(["virsh", "-q", "-k", "0", "-c", self.uri],
+                                       stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.holder.stdin.write("list --all --name\n")
         self.holder.stdin.flush()
@@ -157,6 +159,11 @@ class FakeLibvirtd:
             if words and words[0] == "soft_limit":
                 return int(words[2]) // 1024 if words[2].isdigit() and int(words[2]) else None
         raise AssertionError("virsh memtune has no soft limit")
+
+    def period_s(self, name):
+        """How often the guest is asked for figures; 0: never."""
+        xml = self.virsh("dumpxml " + name)
+        return int(xml.split("<stats period='", 1)[1].split("'")[0]) if "<stats" in xml else 0
 
     def define(self, *names):
         """Definitions of domains that virsh can start."""

@@ -10,13 +10,12 @@
  *
  *     <balloon or -> <limit, none or -> <lease> <reclaim> <in force or none>
  *
- * A last line may have the settings of KSM, in the place of those that policy wants:
+ * A line may have the settings of KSM, in the place of those that policy wants:
  *
  *     ksm <run> <pages_to_scan> <sleep_millisecs>
  */
 #include "policy/policy.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +73,16 @@ play_line(const char *line, DomainSample *sample, uint64_t now_us, DomainPlan *p
 static bool
 play_ksm(const char *line, KsmKnobs *knobs)
 {
-    return sscanf(line, "ksm %" SCNu64 " %" SCNu64 " %" SCNu64, &knobs->run, &knobs->pages_to_scan,
-                  &knobs->sleep_ms) == 3;
+    char run[32];
+    char pages[32];
+    char sleep[32];
+
+    if (sscanf(line, "ksm %31s %31s %31s", run, pages, sleep) != 3)
+        return false;
+    knobs->run = strtoull(run, NULL, 10);
+    knobs->pages_to_scan = strtoull(pages, NULL, 10);
+    knobs->sleep_ms = strtoull(sleep, NULL, 10);
+    return true;
 }
 
 void

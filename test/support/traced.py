@@ -35,6 +35,7 @@ class Traced:
         self.pid = pid
         self.is_held = True
         self.stands = False
+        self.signal = 0  # for which it stands, and which it gets when it goes on
         self._ptrace(SEIZE, 0, SYSGOOD)
         test.addCleanup(self.let_go)
 
@@ -46,12 +47,14 @@ class Traced:
         return result
 
     def _await_stop(self):
-        """Waits until it stands. Returns the signal, or SYSCALL_STOP, or more for a stop of ptrace's."""
+        """Returns why it stands: a signal, SYSCALL_STOP, or more for another stop of ptrace's."""
         _, status = os.waitpid(self.pid, WALL)
         self.stands = self.is_held = os.WIFSTOPPED(status)
         if not self.stands:
             raise AssertionError("it has ended with status %#x" % status)
-        return status >> 8
+        why = status >> 8
+        self.signal = why if why < SYSCALL_STOP else 0
+        return why
 
     def stand_still(self):
         self._ptrace(INTERRUPT)
@@ -64,7 +67,7 @@ class Traced:
         if not self.stands:
             self.stand_still()
         self.is_held = False
-        self._ptrace(DETACH)
+        self._ptrace(DETACH, 0, self.signal)
 
     def next_write(self, folder):
         """Lets it run until it is about to write to, or to sync, what is in this folder.
@@ -72,15 +75,11 @@ class Traced:
         Returns the name there.
         """
         name = None
-        deliver = 0
         if not self.stands:
             self.stand_still()
         while not name:
-            self._ptrace(SYSCALL, 0, deliver)
-            why = self._await_stop()
-            # A signal is for it, unless the stop is one of ours.
-            deliver = why if why < SYSCALL_STOP else 0
-            name = self._written(folder) if why == SYSCALL_STOP else None
+            self._ptrace(SYSCALL, 0, self.signal)
+            name = self._written(folder) if self._await_stop() == SYSCALL_STOP else None
         return name
 
     def _written(self, folder):
