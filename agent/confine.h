@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * confine.h - what a running agent gives up, so that who takes it over gets little
+ * confine.h - what a running agent gives up: all that it does not need itself
  */
 #ifndef AGENT_CONFINE_H
 #define AGENT_CONFINE_H

@@ -89,9 +89,9 @@ def is_below(path, folder):
 
 def is_writable(path, unit):
     """The unit makes all of /sys read-only but what it lists, and leaves cgroups alone."""
-    listed = re.search(r"^ReadWritePaths=(.*)$", unit, re.M)
+    listed = re.findall(r"^ReadWritePaths=(.*)$", unit, re.M)
     return not is_below(path, "/sys") or is_below(path, "/sys/fs/cgroup") or any(
-        is_below(path, p.lstrip("-")) for p in (listed.group(1).split() if listed else ()))
+        is_below(path, p.lstrip("-")) for p in " ".join(listed).split())
 
 
 def check_needs(tree, verdict):
