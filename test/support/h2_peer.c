@@ -245,17 +245,18 @@ h2_peer_send_raw(H2Peer *peer, const void *bytes, size_t len)
 void
 h2_peer_run(H2Peer *peer, unsigned quiet_ms)
 {
+    unsigned quiet = 0;
+
     /* Turns are counted, not time: on a busy machine time can pass without any. */
-    for (unsigned quiet = 0; quiet < 2 * quiet_ms; quiet++) {
+    do {
         bool any = send_pending(peer);
 
         any |= g_main_context_iteration(NULL, FALSE);
         any |= receive_pending(peer);
-        if (any)
-            quiet = 0;
-        else
+        quiet = any ? 0 : quiet + 1;
+        if (!any && quiet < 2 * quiet_ms)
             g_usleep(500);
-    }
+    } while (quiet == 0 || quiet < 2 * quiet_ms);
 }
 
 void

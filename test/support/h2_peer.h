@@ -101,7 +101,7 @@ int32_t h2_peer_request(H2Peer *peer, const char *lines, const GByteArray *body)
 void h2_peer_send_raw(H2Peer *peer, const void *bytes, size_t len);
 
 /**
- * h2_peer_run() - turn both sides until nothing more happens for @quiet_ms
+ * h2_peer_run() - turn both sides until nothing more happens for @quiet_ms; 0: at the first turn
  */
 void h2_peer_run(H2Peer *peer, unsigned quiet_ms);
 
