@@ -139,6 +139,16 @@ note_events(KsmAuto *a, const HostSample *host, uint64_t ended)
         a->cleanup_us = 0;
 }
 
+/* Where nothing can be scanned, passes that an event alone wants are not waited for. */
+static void
+drop_forced(KsmAuto *a, const HostSample *host, const Debt *debt)
+{
+    if (debt->open_value > 0 || !pass_is_hindered(host, &a->pass))
+        return;
+    a->forced = 0;
+    a->trigger_us = 0;
+}
+
 /* CPU time that may be spent now, so that what is under way then does not exceed the budget. */
 static uint64_t
 budget_left_us(const CpuWindow *window, uint64_t budget_bp)
@@ -362,6 +372,7 @@ ksm_auto_step(const PolicyConf *conf, const Sample *sample, PolicyState *state, 
     price_update(host, debt, a);
     measure_cost(a, host);
     note_events(a, host, outlook.ended);
+    drop_forced(a, host, debt);
     choose_phase(conf, sample, a, debt);
     price_defer(conf, host, state, debt, boot_wait);
     outlook.left = price_left(conf, host, state, debt);

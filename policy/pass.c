@@ -134,6 +134,13 @@ is_stopped(const HostSample *host)
     return is_known(host->knobs.run) && host->knobs.run != KSM_RUN_MERGE;
 }
 
+bool
+pass_is_hindered(const HostSample *host, const Pass *pass)
+{
+    return pass_is_running(pass) && is_stopped(host) &&
+           sat_sub(host->now_us, pass->began_us) >= STALL_US;
+}
+
 /* While ksmd is not to scan, it cannot show that there is nothing to scan. */
 static void
 note_idle(const HostSample *host, Pass *pass)

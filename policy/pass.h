@@ -34,6 +34,9 @@ void pass_expect(Pass *pass, uint64_t pages, bool chained);
 /** pass_is_running() - whether ksmd is on its way */
 bool pass_is_running(const Pass *pass);
 
+/** pass_is_hindered() - whether it has waited in vain for ksmd to be let go */
+bool pass_is_hindered(const HostSample *host, const Pass *pass);
+
 /** pass_lose() - ksmd may be anywhere from now on */
 void pass_lose(Pass *pass);
 

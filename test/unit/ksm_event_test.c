@@ -236,6 +236,36 @@ records_of_a_domain_are_dropped_whenever_it_ends(void **unused)
     }
 }
 
+/* A rule holds merging, or nothing is to be written. */
+static void
+a_start_is_not_waited_for_where_nothing_can_be_scanned(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t resident;
+        bool waits;
+    } rows[] = {
+        { "nothing is owed", 0, false },
+        { "memory waits", UINT64_C(1) << 30, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        One one;
+
+        one_init(&one);
+        one.domain.resident_bytes = rows[i].resident;
+        one.sample.host.triggers = 1;
+        for (unsigned second = 0; second < 60; second++) {
+            decide(&one, 1);
+            one.sample.host.triggers = 0;
+            one.sample.host.now_us += S;
+        }
+        if ((one.plan.ksm.phase == KSM_PHASE_BURST) != rows[i].waits)
+            fail_msg("%s: phase %d", rows[i].when, one.plan.ksm.phase);
+    }
+}
+
 static void
 ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans(void **unused)
 {
@@ -291,6 +321,7 @@ main(void)
         cmocka_unit_test(starts_that_follow_each_other_do_not_put_off_what_the_first_one_wants),
         cmocka_unit_test(what_goes_with_a_domain_says_nothing_of_the_pass),
         cmocka_unit_test(records_of_a_domain_are_dropped_whenever_it_ends),
+        cmocka_unit_test(a_start_is_not_waited_for_where_nothing_can_be_scanned),
         cmocka_unit_test(ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans),
         cmocka_unit_test(a_guest_that_comes_up_is_looked_at_twice_a_second),
     };
