@@ -29,7 +29,8 @@ PACKAGES = os.environ.get("VIRTKSM_PACKAGES", "")
 PACKAGING = HERE + "/../../packaging/"
 # Whether the daemon may write there.
 WRITABLE = (
-    (KSM + "run", True), ("/sys/fs/cgroup", True), ("/sys/kernel/debug/lru_gen", True),
+    (KSM + "run", True), ("/sys/kernel/mm/transparent_hugepage/enabled", False),
+    ("/sys/fs/cgroup", True), ("/sys/kernel/debug/lru_gen", True),
     ("/proc/pressure/memory", True), ("/var/lib/virtksm", True), ("/run/virtksm", True),
     ("/etc", False), ("/usr/bin", False), ("/var/lib/libvirt", False), ("/root", False),
     ("/run/libvirt", False), ("/proc/sys/vm/swappiness", False), ("/sys/class", False),
@@ -206,6 +207,10 @@ class Package(unittest.TestCase):
         for path, wanted in WRITABLE:
             done = run("nsenter", "-m", "-t", str(main_pid()), "test", "-w", path)
             self.assertEqual(done.returncode == 0, wanted, path + " " + done.stdout)
+        # Whoever may read everything finds an empty file in its place.
+        self.assertEqual(run("test", "-s", "/etc/shadow").returncode, 0)
+        done = run("nsenter", "-m", "-t", str(main_pid()), "test", "-s", "/etc/shadow")
+        self.assertNotEqual(done.returncode, 0, "/etc/shadow is in sight")
         status = read("/proc/%d/status" % main_pid())
         self.assertRegex(status, r"(?m)^Uid:\s%d\s" % pwd.getpwnam("virtksm").pw_uid)
         self.assertRegex(status, r"(?m)^NoNewPrivs:\s1$")
