@@ -12,6 +12,10 @@
 #include "agent/reclaim.h"
 #include "agent/tenant.h"
 
+#include <string.h>
+
+/* Where libvirt is a user's own, its pid files may be elsewhere. */
+#define SESSION "/session"
 /* How long a process that was not found is not looked for again: the search reads all of /proc. */
 #define SEARCH_GAP_US 2000000
 /* How many domains there are that only clients know is up to clients, and most have no QEMU that
@@ -51,14 +55,13 @@ take_search(Agent *agent, Domain *domain, uint64_t now_us)
 static void
 find_process(Agent *agent, Domain *domain, uint64_t now_us)
 {
+    ProcessWanted wanted = { domain->name, domain->uuid,
+                             domain->is_libvirts && !strstr(agent->conf->uri, SESSION) };
     g_autoptr(GError) error = NULL;
 
     if (!take_search(agent, domain, now_us))
         return;
-    domain->has_process = process_find(agent->root_fd,
-                                       &(ProcessWanted){ domain->name, domain->uuid,
-                                                         .is_libvirts = domain->is_libvirts },
-                                       &domain->process, &error);
+    domain->has_process = process_find(agent->root_fd, &wanted, &domain->process, &error);
     if (!domain->has_process)
         log_debug("%s: no QEMU process: %s", domain->name, error->message);
 }

@@ -2,8 +2,8 @@
 /*
  * log.c - messages through GLib's structured log, which knows the journal
  *
- * The level is a process-wide setting by nature, like standard error itself: it is the one
- * writable variable of the agent that does not hang on its context.
+ * The level is a process-wide setting by nature, like standard error itself: it does
+ * not hang on the agent's context.
  */
 #include "agent/log.h"
 #include "agent/plain.h"

@@ -146,6 +146,7 @@ drop_forced(KsmAuto *a, const HostSample *host, const Debt *debt)
     if (debt->open_value > 0 || !pass_is_hindered(host, &a->pass))
         return;
     a->forced = 0;
+    a->kicked = false;
     a->trigger_us = 0;
 }
 
@@ -251,7 +252,7 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
 
     if (a->cleanup_us > 0)
         probe_cleanup(host, &a->probe);
-    if (probe_advance(conf, host, ended, a)) {
+    if (probe_advance(conf, host, ended, a) && !pass_is_hindered(host, &a->pass)) {
         pass_begin(sample, state, 0, !a->probe.cleanup);
         plan_pass(conf, host, state, a->probe.cleanup ? REASON_CLEANUP : REASON_PROBE, plan);
         plan->next_tick_us =
@@ -261,14 +262,16 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
     pass_park(&a->pass, plan);
     plan->ksm.reason = reason;
     plan->next_tick_us =
-        clamp_u64(probe_due_us(host, &a->probe), TICK_BURST_MIN_US, TICK_MAINTAIN_US);
+        pass_is_hindered(host, &a->pass)
+            ? TICK_MAINTAIN_US
+            : clamp_u64(probe_due_us(host, &a->probe), TICK_BURST_MIN_US, TICK_MAINTAIN_US);
 }
 
 /* Nothing can be merged: stop. */
 static void
 plan_rest(const HostSample *host, KsmAuto *a, Reason reason, Plan *plan)
 {
-    bool is_scanning = pass_is_running(&a->pass);
+    bool is_scanning = pass_is_running(&a->pass) || a->cleanup_us > 0;
 
     if (sat_sub(host->now_us, max_u64(a->cleanup_us, a->phase_since_us)) >= CLEANUP_US)
         a->cleanup_us = 0;

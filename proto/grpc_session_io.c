@@ -10,8 +10,8 @@
  *
  * Bytes say little about the time that they cost. So nghttp2 is fed frame by frame, and once the
  * time of a turn (GrpcLimits.turn_us) is used up, what is left of the input waits as it is, and
- * nothing more is read, until all other sources had their turn: what was asked stays in order, and
- * a peer that asks faster than it can be answered is held up by its own socket.
+ * nothing more is read, until other sources of no lower priority had their turn: what was asked
+ * stays in order, and a peer that asks faster than it can be answered is held up by its own socket.
  *
  * Outside a turn nothing is written: grpc_session_wake() asks for G_IO_OUT, so that a handler's
  * answer never runs callbacks under the handler's feet.

@@ -7,8 +7,8 @@
  * window is granted only for bytes that were cut into messages: a handler that holds leaves its
  * peer with what the window had left, which waits in `held`. So does what a turn has no time for. A
  * message that is not complete yet is counted against the peer's budget as it grows, and has to be
- * complete in time, or it would be held as long as the peer likes. A stream without one may be as
- * old as it likes.
+ * complete in time, or it would be held as long as the peer likes. A stream of requests without one
+ * may be as old as it likes.
  */
 #include "proto/grpc_stream.h"
 
@@ -62,6 +62,7 @@ grpc_stream_detach(GrpcStream *stream)
     grpc_frame_clear(&stream->parser);
     g_clear_pointer(&stream->held, g_byte_array_unref);
     grpc_stream_refund(stream, stream->charged_bytes);
+    stream->parser_charged = 0;
     g_queue_unlink(&session->streams, &stream->link);
     if (stream->has_work)
         g_queue_unlink(&session->work, &stream->work_link);
@@ -87,7 +88,7 @@ grpc_stream_refund(GrpcStream *stream, size_t bytes)
     stream->charged_bytes -= bytes;
 }
 
-/* A message that is being handed out right now stays until the parser is fed again. */
+/* A message that is being handed out right now stays until its handler has returned. */
 void
 grpc_stream_stop(GrpcStream *stream)
 {
@@ -175,7 +176,10 @@ cut_messages(GrpcStream *stream, GrpcSlice *input)
         GrpcFrameResult result = grpc_frame_feed(&stream->parser, input, &message);
 
         handle_frame(stream, result, message);
-        if (!stream->in_stop)
+        /* A stream that stays open may never be fed again. */
+        if (result == GRPC_FRAME_MESSAGE)
+            grpc_frame_clear(&stream->parser);
+        if (!stream->in_stop || stream->parser_charged > 0)
             charge_parser(stream);
         grpc_session_spend_turn(session);
     }

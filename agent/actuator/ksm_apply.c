@@ -313,18 +313,22 @@ is_as_left(const KsmActuator *actuator, const KsmKnobs *sampled)
            is_known(sampled->sleep_ms) && is_known(sampled->pages_to_scan);
 }
 
-/* Looks for another agent. Return: whether we may go on. */
-static bool
-claim(KsmActuator *actuator)
+/* Looks for another agent; who is to take over waits for its end. */
+static ApplyResult
+claim(KsmActuator *actuator, GError **error)
 {
     g_autoptr(GError) fault = NULL;
 
     if (ksm_claim(actuator, &fault))
-        return true;
+        return APPLY_UNCHANGED;
+    if (actuator->options.take_over) {
+        g_propagate_error(error, g_steal_pointer(&fault));
+        return APPLY_RETRY;
+    }
     ksm_enter(actuator, KSM_ACTUATOR_YIELDED,
               "%s. virtksmd writes nothing until it is told to take over then: virtksm mode auto",
               fault->message);
-    return false;
+    return refuse(actuator, error);
 }
 
 ApplyResult
@@ -345,8 +349,9 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
         return APPLY_REFUSED;
     if (actuator->options.dry_run)
         return APPLY_UNCHANGED;
-    if (!is_nothing(&target) && !claim(actuator))
-        return refuse(actuator, error);
+    result = is_nothing(&target) ? APPLY_UNCHANGED : claim(actuator, error);
+    if (result != APPLY_UNCHANGED)
+        return result;
     if (is_in_force(actuator, &target, sampled) &&
         find_foreign(actuator, sampled) == KSM_KNOB_COUNT)
         return APPLY_UNCHANGED;

@@ -47,8 +47,9 @@ KsmActuatorState ksm_enter_unwritable(KsmActuator *actuator, const GError *fault
  * @actuator: ours from here to ksm_unclaim(), or to its end
  * @error:    set, with the pid if that can be seen, if another agent drives KSM
  *
- * Where there is nothing to lock, or no locks, nobody else is seen: whoever writes then is noticed
- * as any other program is.
+ * Where there is nothing to lock, or no locks, nobody else is seen, nor through the sysfs of
+ * another network namespace, which has locks of its own: who writes then is noticed as any other
+ * program is.
  *
  * Return: whether no other agent drives KSM.
  */

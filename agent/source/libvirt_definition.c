@@ -70,9 +70,11 @@ note_failure(Agent *agent, Domain *domain, const GError *error)
         domain->is_xml_wanted = false;
         domain->xml_asks = 0;
         note_unread(agent, domain, error->message);
-    } else if (g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE)) {
-        domain->is_xml_wanted = false;
-    } else if (domain->xml_asks == ASKS_BEFORE_WARNING) {
+        return;
+    }
+    /* An older question may have been answered meanwhile. */
+    domain->is_xml_wanted = !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE);
+    if (domain->is_xml_wanted && domain->xml_asks == ASKS_BEFORE_WARNING) {
         log_warning("%s: definition not read, %s: %s", domain->name,
                     domain->has_xml ? "keeping the one before" : without_definition(agent),
                     error->message);
@@ -108,13 +110,15 @@ bool
 libvirt_definition_ask(Agent *agent, VirtConn *conn, const char *uuid)
 {
     Domain *domain = domain_table_get(&agent->domains, uuid);
+    bool asked;
 
     if (!domain || !conn)
         return false;
     domain->is_xml_wanted = true;
-    domain->xml_asks++;
     domain->xml_asked_us = (uint64_t)g_get_monotonic_time();
-    return ask_xml(conn, uuid, libvirt_definition_take, agent);
+    asked = ask_xml(conn, uuid, libvirt_definition_take, agent);
+    domain->xml_asks += asked;
+    return asked;
 }
 
 /* Whether an answer is overdue; @now_us: CLOCK_MONOTONIC */

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proto/grpc_server_state.h"
 #include "test/support/await.h"
 #include "test/support/echo_server.h"
 #include "test/support/h2_peer.h"
@@ -32,6 +33,29 @@ a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue(void **
     assert_int_equal(h2_peer_answer(line.peer, id)->grpc_status, GRPC_STATUS_OK);
     assert_in_range(h2_peer_answer(line.peer, id)->data_bytes, 10000000, 10200000);
     assert_in_range(line.echo->queue_max_bytes, 60000, 70000);
+    h2_line_free(&line);
+}
+
+/* A message that came in pieces was put together; what answers it may stay open for days. */
+static void
+a_message_is_not_kept_behind_its_handler(void **unused)
+{
+    H2Line line = h2_line_new(NULL);
+    g_autofree char *text = g_strnfill(40000, 'x');
+    g_autoptr(GByteArray) body = h2_peer_message(text, 10000, 1000);
+    const GrpcSession *session;
+    const GrpcStream *stream;
+
+    (void)unused;
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    line.peer->does_not_read = true;
+    h2_peer_request(line.peer, H2_HEADERS("Split"), body);
+    h2_peer_run(line.peer, H2_QUIET_MS);
+    session = line.echo->server->sessions.head->data;
+    assert_int_equal(session->streams.length, 1);
+    stream = session->streams.head->data;
+    assert_null(stream->parser.body);
+    assert_int_equal(stream->parser_charged, 0);
     h2_line_free(&line);
 }
 
@@ -264,6 +288,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_that_grants_no_window_holds_back_only_what_its_stream_may_queue),
+        cmocka_unit_test(a_message_is_not_kept_behind_its_handler),
         cmocka_unit_test(a_handler_on_hold_stops_its_client_and_others_go_on),
         cmocka_unit_test(what_was_held_is_given_back_when_the_call_fails),
         cmocka_unit_test(what_waits_for_a_handler_on_hold_counts_against_the_peer),

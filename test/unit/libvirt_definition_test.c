@@ -209,6 +209,7 @@ ask_after(Agent *agent, Domain *domain, uint64_t seconds)
 static void
 libvirt_is_asked_until_it_has_answered(void **state)
 {
+    g_autoptr(GError) away = g_error_new_literal(AGENT_ERROR, AGENT_ERROR_VIRT, "away");
     Agent *agent = *state;
     Domain *domain = add(agent);
 
@@ -228,6 +229,14 @@ libvirt_is_asked_until_it_has_answered(void **state)
     assert_int_equal(ask_after(agent, domain, 5), 1);
     take(agent, "<");
     assert_int_equal(ask_after(agent, domain, 86400), 0); /* the answer would be the same */
+
+    take(agent, DEFINITION("blue"));
+    libvirt_definition_ask(agent, CONN, UUID);
+    libvirt_definition_ask(agent, CONN, UUID); /* it has changed again */
+    take(agent, DEFINITION("blue"));
+    libvirt_definition_take(UUID, NULL, away, agent);
+    assert_int_equal(ask_after(agent, domain, 5), 1); /* for what the first could not know */
+    take(agent, DEFINITION("red"));
 
     for (unsigned i = 0; i < 40; i++)
         libvirt_definition_ask(agent, CONN, UUID);
