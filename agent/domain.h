@@ -64,6 +64,7 @@ typedef struct {
                                  xml, if there is one, is an older one; NULL: it is understood */
     bool is_xml_wanted;       /* there is one that libvirt has not answered with yet */
     unsigned xml_asks;        /* questions since its last answer */
+    unsigned xml_failures;    /* of these, those that libvirt said no to */
     uint64_t xml_asked_us;    /* CLOCK_MONOTONIC of the last; 0: none */
     bool has_group;           /* group was found for the definition in force */
     char *group;              /* owned; trust group; NULL: none */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* Where libvirt is a user's own, its pid files may be elsewhere. */
+/* Of a libvirt that is a user's own. */
 #define SESSION "/session"
 /* How long a process that was not found is not looked for again: the search reads all of /proc. */
 #define SEARCH_GAP_US 2000000

@@ -249,10 +249,11 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
 {
     const HostSample *host = &sample->host;
     KsmAuto *a = &state->ksm_auto;
+    bool is_hindered = pass_is_hindered(host, &a->pass);
 
     if (a->cleanup_us > 0)
         probe_cleanup(host, &a->probe);
-    if (probe_advance(conf, host, ended, a) && !pass_is_hindered(host, &a->pass)) {
+    if (!is_hindered && probe_advance(conf, host, ended, a)) {
         pass_begin(sample, state, 0, !a->probe.cleanup);
         plan_pass(conf, host, state, a->probe.cleanup ? REASON_CLEANUP : REASON_PROBE, plan);
         plan->next_tick_us =
@@ -262,9 +263,8 @@ plan_probes(const PolicyConf *conf, const Sample *sample, PolicyState *state, ui
     pass_park(&a->pass, plan);
     plan->ksm.reason = reason;
     plan->next_tick_us =
-        pass_is_hindered(host, &a->pass)
-            ? TICK_MAINTAIN_US
-            : clamp_u64(probe_due_us(host, &a->probe), TICK_BURST_MIN_US, TICK_MAINTAIN_US);
+        is_hindered ? TICK_MAINTAIN_US
+                    : clamp_u64(probe_due_us(host, &a->probe), TICK_BURST_MIN_US, TICK_MAINTAIN_US);
 }
 
 /* Nothing can be merged: stop. */

@@ -8,7 +8,8 @@
  * that write (originals.c), and goes back at the end (ksm_restore.c).
  *
  * Two agents with a state directory each would take each other's settings for what was found. So
- * KSM's own directory is locked from the first wish until all is as found: who comes later yields.
+ * KSM's own directory is locked from the first wish until its settings are as found, and who comes
+ * later yields. What nodes.c holds has no lock.
  */
 #define _GNU_SOURCE
 #include "agent/actuator/ksm_internal.h"
@@ -22,6 +23,16 @@
 
 const KsmKnobs ksm_nothing = { VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN,
                                VALUE_UNKNOWN, VALUE_UNKNOWN, VALUE_UNKNOWN };
+
+bool
+ksm_is_nothing(const KsmKnobs *knobs)
+{
+    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
+        if (is_known(ksm_knob_of(knobs, knob)))
+            return false;
+    }
+    return true;
+}
 
 static const char *const state_names[] = {
     [KSM_ACTUATOR_READY] = "ready",

@@ -234,16 +234,6 @@ difference(const KsmKnobs *target, const KsmKnobs *now)
     return result;
 }
 
-static bool
-is_nothing(const KsmKnobs *knobs)
-{
-    for (KsmKnob knob = 0; knob < KSM_KNOB_COUNT; knob++) {
-        if (is_known(ksm_knob_of(knobs, knob)))
-            return false;
-    }
-    return true;
-}
-
 /* Whether @wanted is in force by all we know: in the sample, and by our own last write. */
 static bool
 is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs *sampled)
@@ -255,7 +245,7 @@ is_in_force(const KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs 
     settle(&target, sampled);
     by_sample = difference(&target, sampled);
     by_memory = difference(&target, &actuator->held);
-    return is_nothing(&by_sample) && is_nothing(&by_memory);
+    return ksm_is_nothing(&by_sample) && ksm_is_nothing(&by_memory);
 }
 
 /* Moves what is @missing of @target. When the advisor goes off it resets a setting that was right
@@ -278,7 +268,7 @@ write_target(KsmActuator *actuator, KsmKnobs *target, const KsmKnobs *now, GErro
 
     settle(target, now);
     missing = difference(target, now);
-    if (is_nothing(&missing)) {
+    if (ksm_is_nothing(&missing)) {
         hold(actuator, target);
         return APPLY_UNCHANGED;
     }
@@ -349,7 +339,7 @@ ksm_actuator_apply(KsmActuator *actuator, const KsmKnobs *wanted, const KsmKnobs
         return APPLY_REFUSED;
     if (actuator->options.dry_run)
         return APPLY_UNCHANGED;
-    result = is_nothing(&target) ? APPLY_UNCHANGED : claim(actuator, error);
+    result = ksm_is_nothing(&target) ? APPLY_UNCHANGED : claim(actuator, error);
     if (result != APPLY_UNCHANGED)
         return result;
     if (is_in_force(actuator, &target, sampled) &&

@@ -61,6 +61,9 @@ bool ksm_claim(KsmActuator *actuator, GError **error);
  */
 void ksm_unclaim(KsmActuator *actuator);
 
+/** ksm_is_nothing() - whether nothing is asked for, or known */
+bool ksm_is_nothing(const KsmKnobs *knobs);
+
 /**
  * ksm_move() - write the settings that differ
  * @actuator: its held and touched are kept up to date

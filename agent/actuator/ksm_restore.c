@@ -19,8 +19,6 @@
 
 #include "policy/arith.h"
 
-#include <string.h>
-
 /* Busy kernel files are asked again this often: at a stop there is no next tick. */
 #define ATTEMPTS 3
 
@@ -123,8 +121,7 @@ ksm_keep_originals(KsmActuator *actuator, const KsmKnobs *now, GError **error)
     KsmKnobs added = add_originals(actuator, now);
     bool is_saved = originals_save(actuator->originals, error);
 
-    if (is_saved &&
-        (memcmp(&added, &ksm_nothing, sizeof(added)) == 0 || is_still(actuator, now, error)))
+    if (is_saved && (ksm_is_nothing(&added) || is_still(actuator, now, error)))
         return APPLY_UNCHANGED;
     forget_originals(actuator, &added);
     actuator->initial = before;

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     const char *name; /* of the domain; only tells where to look, any text will do */
     const char *uuid; /* of the domain, in the form 8-4-4-4-12 */
-    bool is_libvirts; /* libvirt runs it, or its hook says so */
+    bool is_systems;  /* the libvirt of the system runs it, or its hook says so */
 } ProcessWanted;
 
 /**
@@ -52,12 +52,13 @@ typedef struct {
  *
  * Tries the pid file of the system daemon, run/libvirt/qemu/NAME.pid, that of a session daemon,
  * $XDG_RUNTIME_DIR/libvirt/qemu/run/NAME.pid, both below the root, and then every process; but
- * not for a domain of libvirt's that has no file in such a directory: it has no QEMU yet. One
- * counts only if its command line has the argument -uuid followed by the uuid. The last step costs
- * a few microseconds for each process of the host: do not repeat a search that fails in haste.
+ * not for a domain of the system's libvirt where that has a directory without its file: it has no
+ * QEMU yet. One counts only if its command line has the argument -uuid followed by the uuid. The
+ * last step costs a few microseconds for each process of the host: do not repeat a search that
+ * fails in haste.
  *
  * Source: libvirt, virPidFileBuildPath() and the state directories of the QEMU driver (verified
- * with 9.0), virGetUserRuntimeDirectory()
+ * with 9.0)
  * Return: whether one was found.
  */
 bool process_find(int root_fd, const ProcessWanted *whose, Process *ret_process, GError **error);

@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include "agent/facts/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <limits.h>
@@ -25,6 +26,8 @@
 #define CMDLINE_BYTES (64 * 1024)
 /* One number; a longer file is none of libvirt's. */
 #define PID_FILE_BYTES 64
+/* Where the libvirt of the system writes them. */
+#define SYSTEM_DIR "run/libvirt/qemu"
 
 /* What a search is after. */
 typedef struct {
@@ -72,64 +75,60 @@ is_wanted(int dir_fd, void *data)
     return has_uuid(wanted->cmdline, length, wanted->uuid);
 }
 
-/* The process of that number, if it is the wanted one: its directory, or -1. */
+/* The process that a pid file names, if it is the wanted one: its directory, or -1. */
 static int
-open_wanted(int root_fd, uint64_t pid, Wanted *wanted)
+open_by_pid_file(int root_fd, const char *path, Wanted *wanted, pid_t *ret_pid)
 {
-    int dir_fd = pid <= INT_MAX ? procfile_open_pid(root_fd, (pid_t)pid) : -1;
+    char text[PID_FILE_BYTES];
+    uint64_t pid;
+    int dir_fd;
 
-    if (dir_fd >= 0 && !is_wanted(dir_fd, wanted)) {
+    if (procfile_read_text(root_fd, path, text, sizeof(text)) != PROCFILE_READ ||
+        !procfile_parse_u64(text, &pid) || pid > INT_MAX)
+        return -1;
+    dir_fd = procfile_open_pid(root_fd, (pid_t)pid);
+    if (dir_fd < 0)
+        return -1;
+    if (!is_wanted(dir_fd, wanted)) {
         close(dir_fd);
-        dir_fd = -1;
+        return -1;
+    }
+    *ret_pid = (pid_t)pid;
+    return dir_fd;
+}
+
+/* Tries the pid file of the system daemon, then that of a session daemon. */
+static int
+open_by_name(int root_fd, const char *name, Wanted *wanted, pid_t *ret_pid)
+{
+    const char *session = g_getenv("XDG_RUNTIME_DIR");
+    const char *const prefixes[] = { "/" SYSTEM_DIR, session };
+    const char *const suffixes[] = { "", "/libvirt/qemu/run" };
+    int dir_fd = -1;
+
+    /* With a slash it would not be a name in these directories; libvirt allows none either. */
+    if (strchr(name, '/'))
+        return -1;
+    for (size_t i = 0; i < G_N_ELEMENTS(prefixes) && dir_fd < 0; i++) {
+        const char *below_root = prefixes[i] ? g_path_skip_root(prefixes[i]) : NULL;
+        g_autofree char *path = NULL;
+
+        if (!below_root)
+            continue;
+        path = g_strconcat(below_root, suffixes[i], "/", name, ".pid", NULL);
+        dir_fd = open_by_pid_file(root_fd, path, wanted, ret_pid);
     }
     return dir_fd;
 }
 
-/* What the pid files of a domain say. */
-typedef struct {
-    int dir_fd;    /* of the process; -1: they name none that is the wanted one */
-    pid_t pid;     /* of it */
-    bool has_dir;  /* a directory of libvirt's for them is there */
-    bool has_file; /* there is one of the domain, whatever it says */
-} Named;
-
-/* @dir: where pid files are; NULL or no path from the root: nowhere */
-static void
-look_in(int root_fd, const char *dir, const char *name, Wanted *wanted, Named *named)
+/* Whether libvirt has begun no QEMU for it: the directory is there, and no file of that name. */
+static bool
+is_to_come(int root_fd, const char *name)
 {
-    const char *below_root = dir ? g_path_skip_root(dir) : NULL;
-    g_autofree char *path = NULL;
-    char text[PID_FILE_BYTES];
-    ProcfileResult result;
-    uint64_t pid;
+    g_autofree char *path = g_strconcat(SYSTEM_DIR "/", name, ".pid", NULL);
 
-    if (!below_root || faccessat(root_fd, below_root, F_OK, 0) < 0)
-        return;
-    path = g_strconcat(below_root, "/", name, ".pid", NULL);
-    result = procfile_read_text(root_fd, path, text, sizeof(text));
-    named->has_dir = true;
-    named->has_file = named->has_file || result != PROCFILE_ABSENT;
-    if (result != PROCFILE_READ || !procfile_parse_u64(text, &pid))
-        return;
-    named->dir_fd = open_wanted(root_fd, pid, wanted);
-    named->pid = (pid_t)pid;
-}
-/* Tries the directory of the system daemon, then that of a session daemon. */
-static Named
-look_for_name(int root_fd, const char *name, Wanted *wanted)
-{
-    const char *runtime = g_getenv("XDG_RUNTIME_DIR");
-    g_autofree char *session =
-        g_strconcat(runtime ? runtime : g_get_user_cache_dir(), "/libvirt/qemu/run", NULL);
-    const char *const dirs[] = { "/run/libvirt/qemu", session };
-    Named named = { .dir_fd = -1 };
-
-    /* With a slash it would not be a name in these directories; libvirt allows none either. */
-    if (strchr(name, '/'))
-        return named;
-    for (size_t i = 0; i < G_N_ELEMENTS(dirs) && named.dir_fd < 0; i++)
-        look_in(root_fd, dirs[i], name, wanted, &named);
-    return named;
+    return faccessat(root_fd, SYSTEM_DIR, F_OK, 0) == 0 && faccessat(root_fd, path, F_OK, 0) < 0 &&
+           errno == ENOENT;
 }
 
 bool
@@ -137,27 +136,27 @@ process_find(int root_fd, const ProcessWanted *whose, Process *ret_process, GErr
 {
     g_autofree char *cmdline = g_malloc(CMDLINE_BYTES);
     Wanted wanted = { whose->uuid, cmdline };
-    Named named;
+    pid_t pid = 0;
+    int dir_fd;
 
     if (!g_uuid_string_is_valid(whose->uuid)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' is not a uuid",
                     whose->uuid);
         return false;
     }
-    named = look_for_name(root_fd, whose->name, &wanted);
-    if (named.dir_fd < 0 && whose->is_libvirts && named.has_dir && !named.has_file) {
+    if (whose->is_systems && is_to_come(root_fd, whose->name)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "libvirt has no pid file of %s yet",
                     whose->name);
         return false;
     }
-    if (named.dir_fd < 0)
-        named.dir_fd = procfile_find_pid(root_fd, is_wanted, &wanted, &named.pid);
-    if (named.dir_fd < 0) {
+    dir_fd = open_by_name(root_fd, whose->name, &wanted, &pid);
+    if (dir_fd < 0)
+        dir_fd = procfile_find_pid(root_fd, is_wanted, &wanted, &pid);
+    if (dir_fd < 0) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "no process was started with -uuid %s",
                     whose->uuid);
         return false;
     }
-    /* the caller owns it from here */
-    *ret_process = (Process){ .pid = named.pid, .dir_fd = named.dir_fd };
+    *ret_process = (Process){ .pid = pid, .dir_fd = dir_fd }; /* the caller owns it from here */
     return true;
 }

@@ -347,8 +347,9 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
 
 static const DoctorCheck checks[] = {
     { { "definition-unknown", DOCTOR_WARNING, "domain XML",
-        "Its definition could not be read: it is in no group, counts as mergeable as far as is "
-        "known, and reclaim leaves it alone.",
+        "Its definition could not be read: it is in no group, and reclaim leaves it alone. If "
+        "there "
+        "never was one, [tenancy] enforce = yes scans nothing, and else it counts as mergeable.",
         "See what the log of virtksmd says of it; let it run under libvirt if it does not." },
       find_undefined },
     { { "confidential-guest", DOCTOR_WARNING, "<launchSecurity>",

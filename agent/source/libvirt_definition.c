@@ -19,8 +19,8 @@
  * wait in the queue of a libvirt that hangs. */
 #define ASK_GAP_US        UINT64_C(2500000)
 #define ASK_GAP_DOUBLINGS 7
-/* So many questions without an answer are worth a line in the log. */
-#define ASKS_BEFORE_WARNING 2
+/* A libvirt that goes away fails all questions that wait: one failure is no news. */
+#define FAILURES_BEFORE_WARNING 2
 
 /* Says what is wrong in a domain's metadata, once for as long as it stays the same: a definition is
  * read again whenever anything in it changes. */
@@ -61,24 +61,31 @@ note_unread(Agent *agent, Domain *domain, const char *reason)
     tick_want(agent, 0);
 }
 
-/* Where libvirt fails, nothing is known of a change, and it is asked again. A libvirt that goes
- * away fails all questions that wait, so one answer is no news. */
+static void
+note_answer(Domain *domain)
+{
+    domain->is_xml_wanted = false;
+    domain->xml_asks = domain->xml_failures = 0;
+}
+
+/* Where libvirt fails, nothing is known of a change, and it is asked again. */
 static void
 note_failure(Agent *agent, Domain *domain, const GError *error)
 {
     if (error->domain == DOMAIN_XML_ERROR) {
-        domain->is_xml_wanted = false;
-        domain->xml_asks = 0;
+        note_answer(domain);
         note_unread(agent, domain, error->message);
         return;
     }
-    /* An older question may have been answered meanwhile. */
-    domain->is_xml_wanted = !g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE);
-    if (domain->is_xml_wanted && domain->xml_asks == ASKS_BEFORE_WARNING) {
+    if (g_error_matches(error, AGENT_ERROR, AGENT_ERROR_GONE)) {
+        note_answer(domain);
+        return;
+    }
+    domain->is_xml_wanted = true; /* also where an older question was answered meanwhile */
+    if (++domain->xml_failures == FAILURES_BEFORE_WARNING)
         log_warning("%s: definition not read, %s: %s", domain->name,
                     domain->has_xml ? "keeping the one before" : without_definition(agent),
                     error->message);
-    }
 }
 
 void
@@ -95,8 +102,7 @@ libvirt_definition_take(const char *uuid, DomainXml *xml, const GError *error, g
             domain_xml_clear(&domain->xml);
         domain->xml = *xml; /* the domain owns what it points to from here */
         domain->has_xml = true;
-        domain->is_xml_wanted = false;
-        domain->xml_asks = 0;
+        note_answer(domain);
         g_clear_pointer(&domain->unread, g_free);
         domain->has_group = false;
         tick_want(agent, 0);

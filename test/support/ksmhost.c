@@ -18,6 +18,9 @@ const KsmActuatorOptions dry = { .dry_run = true, .take_over = false };
 const KsmActuatorOptions greedy = { .dry_run = false, .take_over = true };
 const KsmKnobs burst = { 1, 4000, 0, U, U, U };
 const KsmKnobs rest = { 0, 4000, 0, U, U, U };
+const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
+const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
+const KsmKnobs asleep = { 1, U, 3600000, U, U, U };
 
 /* The host that the wrapped calls belong to; borrowed; NULL between tests. */
 static KsmHost *wired;

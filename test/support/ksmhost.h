@@ -40,6 +40,11 @@ extern const KsmActuatorOptions greedy;
 /* As policy asks for it: run, pages_to_scan, sleep_ms; no word of the rest. */
 extern const KsmKnobs burst;
 extern const KsmKnobs rest;
+/* As burst, and no page is skipped; and with the zero page. */
+extern const KsmKnobs thorough;
+extern const KsmKnobs with_zeros;
+/* What is said while ksmd sleeps. */
+extern const KsmKnobs asleep;
 
 /** ksmhost_setup() - cmocka fixture: run 0, 100 pages, 20 ms, advisor none, smart_scan 1,
  *                   use_zero_pages 0 */

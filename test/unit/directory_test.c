@@ -16,6 +16,7 @@
 #include "agent/source/directory_folder.h"
 #include "test/support/await.h"
 #include "test/support/fakeagent.h"
+#include "test/support/warned.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define SBS           "run/vc/sbs"
@@ -30,23 +31,6 @@ __wrap_g_timeout_add(guint interval_ms, GSourceFunc function, gpointer data)
 {
     return __real_g_timeout_add(interval_ms >= 1000 ? interval_ms / HASTE : interval_ms, function,
                                 data);
-}
-
-static guint warnings;
-static char *last_warning; /* owned */
-
-void __wrap_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
-
-void
-__wrap_log_warning(const char *format, ...)
-{
-    va_list args;
-
-    warnings++;
-    g_free(last_warning);
-    va_start(args, format);
-    last_warning = g_strdup_vprintf(format, args);
-    va_end(args);
 }
 
 static int

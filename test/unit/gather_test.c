@@ -13,6 +13,7 @@
 
 #include "test/support/await.h"
 #include "test/support/fakeagent.h"
+#include "test/support/fakehost.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, fakeagent_setup_web, fakeagent_teardown)
 #define U             VALUE_UNKNOWN
@@ -261,6 +262,40 @@ a_limit_around_all_domains_counts_only_if_reclaim_is_configured(void **state)
     assert_int_equal(agent->host.mem_total_bytes, total);
 }
 
+/* The directory of the system's pid files is there, without one of "web". */
+static void
+a_process_is_searched_for_unless_the_libvirt_of_the_system_would_name_it(void **unused)
+{
+    static const struct {
+        const char *uri;
+        bool is_libvirts;
+        bool want;
+    } rows[] = {
+        { "qemu:///system", true, false },
+        { "qemu:///system", false, true },
+        { "qemu:///session", true, true },
+        { "qemu+unix:///session?socket=/run/user/1000/libvirt/libvirt-sock", true, true },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        void *state;
+        Agent *agent;
+
+        fakeagent_setup(&state);
+        agent = state;
+        fakehost_add_qemu(fakeagent_root(agent));
+        fakeroot_write(fakeagent_root(agent), "run/libvirt/qemu/other.pid", "7");
+        conf_set(agent->conf, "libvirt", "uri", rows[i].uri, NULL);
+        domain_table_add(&agent->domains, FAKEHOST_QEMU_UUID, "web", 1, 0)->is_libvirts =
+            rows[i].is_libvirts;
+        gather_all(agent);
+        if (fakeagent_web(agent)->has_process != rows[i].want)
+            fail_msg("%s, %d: %d", rows[i].uri, rows[i].is_libvirts, !rows[i].want);
+        fakeagent_teardown(&state);
+    }
+}
+
 static void
 a_cgroup_that_is_gone_is_looked_for_again(void **state)
 {
@@ -413,6 +448,7 @@ main(void)
         ON_HOST(cgroups_are_read_only_if_reclaim_is_configured),
         ON_HOST(figures_of_the_cgroup_are_told_one_by_one),
         ON_HOST(a_limit_around_all_domains_counts_only_if_reclaim_is_configured),
+        cmocka_unit_test(a_process_is_searched_for_unless_the_libvirt_of_the_system_would_name_it),
         ON_HOST(a_cgroup_that_is_gone_is_looked_for_again),
         ON_HOST(an_alarm_is_decided_upon_with_fresh_figures_of_cgroups),
         ON_HOST(alarms_that_come_in_a_storm_are_few_decisions_on_the_worst),

@@ -73,7 +73,7 @@ a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know(void **s
         { "before 6.7, and a wrong sample", NULL, 1 },
         { "a kernel to come", "2\n", U },
     };
-    static const KsmKnobs thorough = { 1, 200, 20, U, 0, U };
+    static const KsmKnobs as_found = { 1, 200, 20, U, 0, U };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         KsmHost *host = *state;
@@ -85,11 +85,11 @@ a_wish_for_smart_scan_is_ignored_where_the_kernel_has_none_that_we_know(void **s
         sampled = ksmhost_knobs(host);
         sampled.smart_scan = rows[i].sampled;
         if (ksmhost_start(host, &plain) != KSM_ACTUATOR_READY ||
-            ksm_actuator_apply(&host->actuator, &thorough, &sampled, NULL) != APPLY_DONE)
+            ksm_actuator_apply(&host->actuator, &as_found, &sampled, NULL) != APPLY_DONE)
             fail_msg("%s: %s", rows[i].when, ksm_actuator_text(&host->actuator));
         assert_wrote(host, "pages_to_scan=200 run=1 ");
-        if (ksm_actuator_apply(&host->actuator, &thorough, &sampled, NULL) == APPLY_GONE ||
-            ksmhost_apply(host, &thorough) != APPLY_UNCHANGED)
+        if (ksm_actuator_apply(&host->actuator, &as_found, &sampled, NULL) == APPLY_GONE ||
+            ksmhost_apply(host, &as_found) != APPLY_UNCHANGED)
             fail_msg("%s: not settled", rows[i].when);
         assert_restores(host, NULL);
         assert_wrote(host, "pages_to_scan=100 run=0 ");

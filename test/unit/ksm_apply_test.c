@@ -16,9 +16,6 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
-/* As burst, and no page is skipped. */
-static const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
-
 static void
 what_differs_is_written_in_the_order_that_works_after_the_originals(void **state)
 {
@@ -187,7 +184,6 @@ smart_scan_is_set_before_scanning_and_left_alone_without_a_wish(void **state)
 static void
 zero_pages_are_switched_before_scanning_and_left_alone_without_a_wish(void **state)
 {
-    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
     KsmHost *host = *state;
 
     ksmhost_start(host, &plain);

@@ -267,7 +267,68 @@ a_start_is_not_waited_for_where_nothing_can_be_scanned(void **unused)
 }
 
 static void
-ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans(void **unused)
+a_kick_that_could_not_be_scanned_for_is_not_kept_for_the_next_start(void **unused)
+{
+    One one;
+    (void)unused;
+
+    one_init(&one);
+    one.sample.host.triggers = 1;
+    for (unsigned second = 0; second < 10; second++) {
+        one.sample.host.kicks = second == 2; /* while the pass of the start is held */
+        decide(&one, 1);
+        one.sample.host.triggers = second == 1;
+        one.sample.host.now_us += S;
+    }
+    assert_int_not_equal(one.plan.ksm.phase, KSM_PHASE_BURST);
+    assert_false(one.state.ksm_auto.kicked);
+}
+
+/* All is covered, and a probe has begun. */
+static void
+begin_probe(One *one)
+{
+    one_init(one);
+    one->domain.resident_bytes = UINT64_C(1) << 30;
+    one->sample.host.ksm.pages_sharing = 1000000;
+    decide(one, 1);
+    while (one->plan.ksm.reason != REASON_PROBE && one->sample.host.now_us < 3600 * S) {
+        scan(one);
+        decide(one, 1);
+    }
+    assert_true(pass_is_running(&one->state.ksm_auto.pass));
+}
+
+static void
+a_probe_that_cannot_go_on_is_looked_at_seldom_until_it_can(void **unused)
+{
+    HostSample *host;
+    One one;
+    (void)unused;
+
+    begin_probe(&one);
+    host = &one.sample.host;
+    host->knobs.run = KSM_RUN_STOP;
+    host->now_us += 60 * S;
+    decide(&one, 1);
+    assert_true(one.plan.ksm.knobs.sleep_ms >= 3600000);
+    assert_int_equal(one.plan.next_tick_us, 10 * S);
+    host->knobs.run = KSM_RUN_MERGE;
+    decide(&one, 1);
+    assert_int_equal(one.plan.ksm.reason, REASON_PROBE);
+}
+
+/* What is known of the only domain is gone. */
+static void
+forget_domain(One *one)
+{
+    one->domain = domain_sample_unknown();
+    one->domain.key = 1;
+    one->domain.mergeable_bp = BP_ONE;
+}
+
+static void
+ksmd_is_parked_after_a_cleanup_where_nothing_is_known(void **unused)
 {
     HostSample *host;
     One one;
@@ -275,17 +336,29 @@ ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans(void **unused)
 
     one_init(&one);
     host = &one.sample.host;
-    one.domain.resident_bytes = UINT64_C(1) << 30;
-    host->ksm.pages_sharing = 1000000;
+    forget_domain(&one);
     decide(&one, 1);
-    while (one.plan.ksm.reason != REASON_PROBE && host->now_us < 3600 * S) {
-        scan(&one);
-        decide(&one, 1);
-    }
-    assert_true(pass_is_running(&one.state.ksm_auto.pass));
-    one.domain = domain_sample_unknown();
-    one.domain.key = 1;
-    one.domain.mergeable_bp = BP_ONE;
+    host->departures = 1;
+    host->now_us += S;
+    decide(&one, 1);
+    host->departures = 0;
+    assert_int_equal(one.plan.ksm.knobs.sleep_ms, 20);
+    host->now_us += 10 * S;
+    decide(&one, 1);
+    assert_int_equal(one.plan.ksm.reason, REASON_FACT_MISSING);
+    assert_true(is_known(one.plan.ksm.knobs.sleep_ms) && one.plan.ksm.knobs.sleep_ms >= 3600000);
+}
+
+static void
+ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans(void **unused)
+{
+    HostSample *host;
+    One one;
+    (void)unused;
+
+    begin_probe(&one);
+    host = &one.sample.host;
+    forget_domain(&one);
     host->knobs = one.plan.ksm.knobs;
     host->now_us += S / 100;
     decide(&one, 1);
@@ -322,6 +395,9 @@ main(void)
         cmocka_unit_test(what_goes_with_a_domain_says_nothing_of_the_pass),
         cmocka_unit_test(records_of_a_domain_are_dropped_whenever_it_ends),
         cmocka_unit_test(a_start_is_not_waited_for_where_nothing_can_be_scanned),
+        cmocka_unit_test(a_kick_that_could_not_be_scanned_for_is_not_kept_for_the_next_start),
+        cmocka_unit_test(a_probe_that_cannot_go_on_is_looked_at_seldom_until_it_can),
+        cmocka_unit_test(ksmd_is_parked_after_a_cleanup_where_nothing_is_known),
         cmocka_unit_test(ksmd_is_parked_when_nothing_is_known_any_more_of_what_it_scans),
         cmocka_unit_test(a_guest_that_comes_up_is_looked_at_twice_a_second),
     };

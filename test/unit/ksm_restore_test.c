@@ -17,9 +17,6 @@
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
 
-/* As burst, and no page is skipped. */
-static const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
-
 static void
 a_clean_stop_puts_everything_back_and_twice_is_harmless(void **state)
 {
@@ -372,7 +369,6 @@ leave_an_older_record(KsmHost *host)
 static void
 a_record_of_a_version_that_knew_fewer_settings_is_completed_before_they_are_written(void **state)
 {
-    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
     KsmHost *host = *state;
 
     leave_an_older_record(host);
@@ -403,7 +399,6 @@ a_record_of_a_version_that_knew_fewer_settings_restores_those(void **state)
 static void
 an_older_record_that_cannot_be_completed_stays_and_nothing_is_written(void **state)
 {
-    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
     KsmHost *host = *state;
     g_autofree char *aside = g_strconcat(host->state_dir, "-aside", NULL);
 

@@ -4,10 +4,12 @@
 #include "agent/actuator/ksm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,9 +17,6 @@
 #include "test/support/ksmhost.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, ksmhost_setup, ksmhost_teardown)
-
-/* As burst, and no page is skipped. */
-static const KsmKnobs thorough = { 1, 4000, 0, U, 0, U };
 
 static void
 another_writer_is_noticed_named_and_yielded_to(void **state)
@@ -175,15 +174,14 @@ what_a_plan_says_nothing_of_is_watched_all_the_same(void **state)
 static void
 what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields(void **state)
 {
-    static const KsmKnobs parked = { 1, U, 3600000, U, U, U };
     KsmHost *host = *state;
 
     ksmhost_start(host, &greedy);
     ksmhost_apply(host, &burst);
-    ksmhost_apply(host, &parked);
+    ksmhost_apply(host, &asleep);
     fakeroot_write(host->root, KSM "pages_to_scan", "1000\n");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ksmhost_apply(host, &parked), APPLY_UNCHANGED);
+        assert_int_equal(ksmhost_apply(host, &asleep), APPLY_UNCHANGED);
     assert_int_equal(ksm_actuator_foreign(&host->actuator)->count, 1);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
     assert_in_force(host, 1, 4000, 0, 0);
@@ -208,17 +206,44 @@ what_the_advisor_resets_as_it_goes_off_is_no_foreign_value(void **state)
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
 }
 
+static void
+another_agent_is_waited_for_by_who_never_yields(void **state)
+{
+    KsmHost *host = *state;
+    int other_fd = openat(fakeroot_fd(host->root), KSM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(other_fd >= 0 && flock(other_fd, LOCK_EX) == 0);
+    ksmhost_start(host, &greedy);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_RETRY);
+    assert_wrote(host, "");
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
+    close(other_fd);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_DONE);
+}
+
+static void
+another_agent_is_yielded_to(void **state)
+{
+    KsmHost *host = *state;
+    int other_fd = openat(fakeroot_fd(host->root), KSM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(other_fd >= 0 && flock(other_fd, LOCK_EX) == 0);
+    ksmhost_start(host, &plain);
+    assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
+    assert_wrote(host, "");
+    assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
+    close(other_fd);
+}
+
 /* Drives KSM until ksmd is asleep, and another program writes one setting. */
 static void
 yield_asleep(KsmHost *host, const char *file, const char *value)
 {
-    static const KsmKnobs parked = { 1, U, 3600000, U, U, U };
-
     ksmhost_start(host, &plain);
     ksmhost_apply(host, &thorough);
-    ksmhost_apply(host, &parked);
+    ksmhost_apply(host, &asleep);
     fakeroot_write(host->root, file, "%s\n", value);
-    assert_int_equal(ksmhost_apply(host, &parked), APPLY_REFUSED);
+    assert_int_equal(ksmhost_apply(host, &asleep), APPLY_REFUSED);
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_YIELDED);
     assert_true(ksmhost_has_record(host));
 }
@@ -348,7 +373,6 @@ who_is_told_never_to_yield_does_not_but_counts(void **state)
 static void
 zero_pages_switched_by_another_program_are_noticed(void **state)
 {
-    static const KsmKnobs with_zeros = { 1, 4000, 0, U, 0, 1 };
     KsmHost *host = *state;
     const KsmForeign *foreign;
 
@@ -384,6 +408,8 @@ main(void)
         ON_HOST(another_writer_is_noticed_named_and_yielded_to),
         ON_HOST(what_a_plan_says_nothing_of_is_watched_all_the_same),
         ON_HOST(what_a_plan_says_nothing_of_is_counted_once_by_who_never_yields),
+        ON_HOST(another_agent_is_waited_for_by_who_never_yields),
+        ON_HOST(another_agent_is_yielded_to),
         ON_HOST(what_the_advisor_resets_as_it_goes_off_is_no_foreign_value),
         ON_HOST(who_is_yielded_to_finds_ksmd_awake_and_its_own_setting_and_run_as_they_were),
         ON_HOST(the_advisor_that_somebody_has_switched_on_is_left_to_its_work),

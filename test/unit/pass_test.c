@@ -266,6 +266,16 @@ a_pass_that_the_next_one_follows_at_once_may_run_over_its_end(void **unused)
     assert_int_equal(one.plan.next_tick_us, 50 * MS); /* it may be over at any moment */
 }
 
+/* In three seconds from now in which ksmd does nothing the pass is over. */
+static void
+assert_stalls(One *one)
+{
+    one->sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one->sample, &one->state), 0);
+    one->sample.host.now_us += 2 * S;
+    assert_int_equal(pass_follow(&one->sample, &one->state), 2);
+}
+
 static void
 a_pass_in_which_ksmd_does_nothing_ends(void **unused)
 {
@@ -275,10 +285,7 @@ a_pass_in_which_ksmd_does_nothing_ends(void **unused)
     one_init(&one);
     pass_begin(&one.sample, &one.state, 25600, false);
     plan_now(&one);
-    one.sample.host.now_us += 2 * S;
-    assert_int_equal(pass_follow(&one.sample, &one.state), 0);
-    one.sample.host.now_us += 2 * S;
-    assert_int_equal(pass_follow(&one.sample, &one.state), 2);
+    assert_stalls(&one);
     assert_int_equal(one.track.twice_bytes, 100 * MIB);
 }
 
@@ -313,10 +320,7 @@ where_ksmd_may_not_scan_it_has_not_seen_that_there_is_nothing(void **unused)
         assert_int_equal(one.track.twice_bytes, 0);
         host->knobs.run = KSM_RUN_MERGE;
         plan_now(&one);
-        host->now_us += 2 * S;
-        assert_int_equal(pass_follow(&one.sample, &one.state), 0);
-        host->now_us += 2 * S;
-        assert_int_equal(pass_follow(&one.sample, &one.state), 2);
+        assert_stalls(&one);
     }
 }
 
@@ -347,10 +351,7 @@ where_ksmd_is_out_of_sight_its_counter_tells_that_it_does_nothing(void **unused)
     one.sample.host.ksm.pages_scanned = 777;
     pass_begin(&one.sample, &one.state, 25600, false);
     plan_now(&one);
-    one.sample.host.now_us += 2 * S;
-    assert_int_equal(pass_follow(&one.sample, &one.state), 0);
-    one.sample.host.now_us += 2 * S;
-    assert_int_equal(pass_follow(&one.sample, &one.state), 2);
+    assert_stalls(&one);
 }
 
 static void
