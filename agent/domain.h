@@ -85,6 +85,8 @@ typedef struct {
     uint64_t redefined_us;    /* CLOCK_MONOTONIC of our last change of that period after which xml
                                  was asked for again; 0: none so far */
     bool has_job;             /* libvirt: it is being migrated or saved */
+    uint64_t silent_us;       /* CLOCK_MONOTONIC since when its QEMU has not answered libvirt;
+                                 0: it answers */
     uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC when its guest last rebooted; 0: it did not */
 

@@ -337,11 +337,16 @@ find_libvirt_stale(const DoctorHost *host, const Domain *domain, Finding *findin
 {
     uint64_t since_us = domain->stats_us > 0 ? domain->stats_us : domain->seen_us;
     uint64_t age_s = sat_sub(host->now_us, since_us) / US_PER_S;
+    uint64_t silent_s = sat_sub(host->now_us, domain->silent_us) / US_PER_S;
+    bool is_silent = domain->silent_us != 0;
 
-    if (!host->libvirt_open || !domain->is_libvirts || age_s <= STALE_S)
+    if (!host->libvirt_open || !domain->is_libvirts || (age_s <= STALE_S && !is_silent))
         return false;
-    doctor_say(&finding->value,
-               domain->stats_us > 0 ? "%" PRIu64 " s old" : "none in %" PRIu64 " s", age_s);
+    if (is_silent)
+        doctor_say(&finding->value, "QEMU silent for %" PRIu64 " s", silent_s);
+    else
+        doctor_say(&finding->value,
+                   domain->stats_us > 0 ? "%" PRIu64 " s old" : "none in %" PRIu64 " s", age_s);
     return true;
 }
 
@@ -473,8 +478,8 @@ static const DoctorCheck checks[] = {
       find_foreign },
     { { "libvirt-statistics-stale", DOCTOR_WARNING, "virsh domstats",
         "libvirt has given no fresh figures of it.",
-        "See whether its QEMU answers (virsh qemu-monitor-command), or a job holds it "
-        "(virsh domjobinfo)." },
+        "See whether its QEMU answers (virsh domcontrol), and what a QEMU that does not waits "
+        "for." },
       find_libvirt_stale },
 };
 

@@ -2,7 +2,13 @@
 /* libvirt_figures.c - libvirt's figures, put into the table of domains */
 #include "agent/source/libvirt_figures.h"
 
+#include "agent/log.h"
 #include "agent/virt/stats.h"
+
+#include <inttypes.h>
+
+/* A busy host keeps a QEMU from answering for a moment. */
+#define SILENT_MS 10000
 
 /* A busy domain is not asked; what its guest said before is what there is, and ages. */
 static void
@@ -19,6 +25,20 @@ take_guest(Domain *domain, const VirtStats *stats)
 }
 
 static void
+take_silence(Domain *domain, uint64_t silent_ms, uint64_t now_us)
+{
+    bool was_silent = domain->silent_us != 0;
+
+    domain->silent_us = silent_ms >= SILENT_MS ? sat_sub(now_us, silent_ms * US_PER_MS) : 0;
+    if (!was_silent && domain->silent_us != 0)
+        log_warning("%s: its QEMU has not answered libvirt for %" PRIu64 " s, so what is known of "
+                    "the domain is old: see 'virsh domcontrol'",
+                    domain->name, silent_ms / 1000);
+    else if (was_silent && domain->silent_us == 0)
+        log_info("%s: its QEMU answers libvirt again", domain->name);
+}
+
+static void
 take_one(Domain *domain, const VirtStats *stats, uint64_t now_us)
 {
     domain->maximum_bytes = stats->maximum_bytes;
@@ -26,6 +46,7 @@ take_one(Domain *domain, const VirtStats *stats, uint64_t now_us)
     take_guest(domain, stats);
     domain->has_job = domain->has_job && !stats->job_over;
     domain->stats_us = now_us;
+    take_silence(domain, stats->silent_ms, now_us);
     if (domain->state != DOMAIN_STOPPING)
         domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
 }

@@ -66,7 +66,7 @@ virt_stats_guest(const virTypedParameter *params, int n, GuestStats *guest)
     };
 }
 
-/* A domain that cannot be asked has ended, or its driver knows no jobs. */
+/* Waits for QEMU. A domain that cannot be asked has ended, or its driver knows no jobs. */
 static bool
 is_job_over(virDomainPtr domain)
 {
@@ -88,6 +88,17 @@ read_info(virDomainPtr domain, VirtStats *stats)
     stats->balloon_bytes = bytes_from_kib(info.memory);
 }
 
+/* Of a domain that was not asked: a job keeps it busy, or a QEMU that does not answer. */
+static uint64_t
+find_silence_ms(virDomainPtr domain)
+{
+    virDomainControlInfo info;
+
+    if (virDomainGetControlInfo(domain, &info, 0) < 0 || info.state != VIR_DOMAIN_CONTROL_OCCUPIED)
+        return 0;
+    return info.stateTime;
+}
+
 static void
 add_record(const virDomainStatsRecord *record, GHashTable *job_uuids, GArray *all)
 {
@@ -102,10 +113,13 @@ add_record(const virDomainStatsRecord *record, GHashTable *job_uuids, GArray *al
         return;
     virTypedParamsGetInt(record->params, record->nparams, "state.state", &state);
     stats.paused = state == VIR_DOMAIN_PAUSED || state == VIR_DOMAIN_PMSUSPENDED;
-    stats.job_over = g_hash_table_contains(job_uuids, stats.uuid) && is_job_over(record->dom);
     virt_stats_guest(params, n, &stats.guest);
     if (!is_known(stats.balloon_bytes))
         read_info(record->dom, &stats);
+    else if (!is_known(stats.guest_stats_s))
+        stats.silent_ms = find_silence_ms(record->dom);
+    stats.job_over = stats.silent_ms == 0 && g_hash_table_contains(job_uuids, stats.uuid) &&
+                     is_job_over(record->dom);
     g_array_append_val(all, stats);
 }
 

@@ -18,6 +18,8 @@ typedef struct {
     GuestStats guest;                  /* what these say */
     bool paused;                       /* its processors stand still */
     bool job_over;                     /* its job was asked about, and is over */
+    uint64_t silent_ms;                /* its QEMU has left libvirt without an answer for so long;
+                                          0: it has not, or that is not known */
 } VirtStats;
 
 /**
@@ -33,7 +35,8 @@ typedef struct {
  *
  * Source: virConnectGetAllDomainStats() in libvirt's API reference: balloon.current and
  * balloon.maximum are KiB, as are the guest's own; VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
- * virDomainGetJobInfo(): type is none without a job.
+ * virDomainGetJobInfo(): type is none without a job. virDomainGetControlInfo(): occupied while QEMU
+ * has a command of its monitor to answer; does not ask QEMU, unlike the former.
  * Return: array of VirtStats, owned by the caller; NULL with @error set. Blocks.
  */
 GArray *virt_stats_read(virConnectPtr conn, GHashTable *job_uuids, GError **error);

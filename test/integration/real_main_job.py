@@ -165,6 +165,11 @@ class MainJob(RealTestCase):
 
         try:
             wait_until(figures_of_live_are_fresh, "fresh figures of the other domain", 25)
+            wait_until(lambda: "%s: its QEMU has not answered" % hung.name in daemon.log(),
+                       "a line in the log", 25)
+            self.assertNotIn("%s: its QEMU" % live.name, daemon.log())
+            self.assertIn("QEMU silent for", daemon.client("doctor", hung.name).stdout)
+            self.assertNotIn("QEMU silent for", daemon.client("doctor", live.name).stdout)
             started = time.monotonic()
             report = daemon.ask("report")
             self.assertLess(time.monotonic() - started, 1)
@@ -172,6 +177,8 @@ class MainJob(RealTestCase):
             self.assertEqual(ksm.read("run"), 1)
         finally:
             os.kill(hung.pid, 18)
+        wait_until(lambda: "%s: its QEMU answers libvirt again" % hung.name in daemon.log(),
+                   "a line that it is over", 25)
 
     def test_domains_that_vanish_at_once_do_no_harm(self):
         daemon = self.daemon(config=QUICK).start()

@@ -144,6 +144,7 @@ static void foreign_limit(Patient *p) { p->domain.limit_foreign = true; }
 static void both_foreign(Patient *p) { foreign_balloon(p); foreign_limit(p); }
 static void stale(Patient *p) { p->domain.stats_us = 1939 * US_PER_S - 1; }
 static void fresh(Patient *p) { p->domain.stats_us = 1940 * US_PER_S; }
+static void hung(Patient *p) { fresh(p); p->domain.silent_us = 1988 * US_PER_S; }
 static void never(Patient *p) { p->domain.stats_us = 0; }
 static void somebodys(Patient *p) { never(p); p->domain.is_libvirts = false; }
 /* clang-format on */
@@ -282,6 +283,7 @@ static const Row domain_rows[] = {
     { "both", both_foreign, "reclaim-foreign warning balloon, memory.high" },
     { "old figures", stale, "libvirt-statistics-stale warning 61 s old" },
     { "fresh figures", fresh, "" },
+    { "a QEMU that hangs", hung, "libvirt-statistics-stale warning QEMU silent for 12 s" },
     { "no figures", never, "libvirt-statistics-stale warning none in 1000 s" },
     { "not libvirt's", somebodys, "" },
 };

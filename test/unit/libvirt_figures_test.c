@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/virt/stats.h"
+#include "test/support/warned.h"
 
 #define UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define U    VALUE_UNKNOWN
@@ -125,6 +126,29 @@ a_domain_on_its_way_out_stays_so(void **state)
     assert_int_equal(fixture->domain->state, DOMAIN_STOPPING);
 }
 
+static void
+a_silent_qemu_is_told_of_once(void **state)
+{
+    Fixture *fixture = *state;
+    VirtStats stats = record(100, 7);
+    guint before = warnings;
+
+    stats.silent_ms = 9999; /* a busy host */
+    take(fixture, stats);
+    assert_int_equal(fixture->domain->silent_us, 0);
+    assert_int_equal(warnings, before);
+    stats.silent_ms = 10000;
+    take(fixture, stats);
+    assert_int_not_equal(fixture->domain->silent_us, 0);
+    stats.silent_ms = 15000;
+    take(fixture, stats);
+    assert_int_equal(warnings, before + 1);
+    assert_string_equal(last_warning, "web: its QEMU has not answered libvirt for 10 s, so what is "
+                                      "known of the domain is old: see 'virsh domcontrol'");
+    take(fixture, record(101, 7));
+    assert_int_equal(fixture->domain->silent_us, 0);
+}
+
 #define ON_DOMAIN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -135,6 +159,7 @@ main(void)
         ON_DOMAIN(without_a_balloon_there_is_nothing_to_keep),
         ON_DOMAIN(a_job_is_over_when_libvirt_says_so),
         ON_DOMAIN(a_domain_on_its_way_out_stays_so),
+        ON_DOMAIN(a_silent_qemu_is_told_of_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
