@@ -100,7 +100,7 @@ set_use(Mapping *mapping, const char *rights, const char *inode, const char *nam
 static bool
 parse_line(char *line, Mapping *ret_mapping)
 {
-    char *fields[FIELD_NAME];
+    char *fields[FIELD_NAME] = { NULL };
     Mapping mapping = { 0 };
 
     for (size_t i = 0; i < FIELD_NAME; i++) {

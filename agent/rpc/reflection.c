@@ -140,8 +140,12 @@ collect(const FileSet *set, const File *file, GPtrArray *files)
 {
     if (g_ptr_array_find(files, file, NULL))
         return;
-    for (size_t i = 0; i < file->n_dependency; i++)
-        collect(set, find_file(set, has_name, file->dependency[i]), files);
+    for (size_t i = 0; i < file->n_dependency; i++) {
+        const File *import = find_file(set, has_name, file->dependency[i]);
+
+        g_assert(import);
+        collect(set, import, files);
+    }
     g_ptr_array_add(files, (gpointer)(uintptr_t)file);
 }
 
