@@ -207,6 +207,14 @@ take_head(TraceReader *reader, const Virtksm__V1__TraceResponse *message, GError
 /* --- values ------------------------------------------------------------------------------- */
 
 static bool
+set_out_of_bounds(const TraceReader *reader, TraceStruct which, const TraceField *field,
+                  uint64_t value, GError **error)
+{
+    return set_bad(reader, error, "%s.%s is %" PRIu64 ": expected %" PRIu64 " to %" PRIu64,
+                   trace_table(which)->name, field->name, value, field->least, field->most);
+}
+
+static bool
 take_values(TraceReader *reader, TraceStruct which, const Virtksm__V1__TraceValues *values,
             void *to, GError **error)
 {
@@ -225,9 +233,20 @@ take_values(TraceReader *reader, TraceStruct which, const Virtksm__V1__TraceValu
                            values->numbers[i], kind, numbers->len);
         field = g_array_index(numbers, const TraceField *, values->numbers[i]);
         if (field && !trace_set(field, to, value))
-            return set_bad(reader, error, "%s.%s is %" PRIu64 ": expected %" PRIu64 " to %" PRIu64,
-                           kind, field->name, value, field->least, field->most);
+            return set_out_of_bounds(reader, which, field, value, error);
     }
+    return true;
+}
+
+/* A complete message leaves out what is 0, and 0 is no value of some. */
+static bool
+check_zeros(const TraceReader *reader, TraceStruct which, const void *values, GError **error)
+{
+    const TraceTable *table = trace_table(which);
+
+    for (size_t i = 0; i < table->n; i++)
+        if (trace_get(&table->fields[i], values) < table->fields[i].least)
+            return set_out_of_bounds(reader, which, &table->fields[i], 0, error);
     return true;
 }
 
@@ -328,8 +347,9 @@ take_message(TraceReader *reader, const Virtksm__V1__TraceResponse *message, GEr
         !take_domain_values(reader, TRACE_DOMAIN_PLAN, offsetof(Known, plan), message->domain_plans,
                             message->n_domain_plans, error))
         return false;
-    if (reader->sample.host.cpus == 0 || reader->sample.host.page_bytes == 0)
-        return set_bad(reader, error, "host.cpus and host.page_bytes are expected to be known");
+    if (message->has_version && (!check_zeros(reader, TRACE_CONF, &reader->conf, error) ||
+                                 !check_zeros(reader, TRACE_HOST, &reader->sample.host, error)))
+        return false;
     line_up(reader, message);
     return true;
 }

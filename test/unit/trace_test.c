@@ -208,6 +208,25 @@ spoil_bound(Virtksm__V1__TraceResponse *message)
 }
 
 static void
+leave_out(Virtksm__V1__TraceValues *values)
+{
+    values->n_numbers = 0;
+    values->n_values = 0;
+}
+
+static void
+spoil_conf(Virtksm__V1__TraceResponse *message)
+{
+    leave_out(message->conf);
+}
+
+static void
+spoil_host(Virtksm__V1__TraceResponse *message)
+{
+    leave_out(message->host);
+}
+
+static void
 spoil_plan(Virtksm__V1__TraceResponse *message)
 {
     message->plan->numbers[0] = 0; /* phase */
@@ -260,6 +279,8 @@ nonsense_is_refused_with_its_place_and_reason(void **unused)
           "domain of domain 77, which is not listed" },
         { "a domain with another key", spoil_identity, "domain 1 calls itself 4710" },
         { "a host without a CPU", spoil_bound, "host.cpus is 0: expected 1 to 4294967295" },
+        { "settings left out", spoil_conf, "conf.cpu_idle is 0: expected 1 to 10000" },
+        { "a host left out", spoil_host, "host.cpus is 0: expected 1 to" },
         { "a phase that there is not", spoil_plan, "plan.ksm.phase is 999: expected 0 to" },
     };
     (void)unused;
