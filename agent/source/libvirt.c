@@ -23,20 +23,15 @@
 #include "agent/virt/ask.h"
 #include "agent/virt/lifecycle.h"
 
-/* One question may hang on a QEMU that does not answer; one more goes round it. */
-#define ASKING_MAX 2
-
 struct LibvirtSource {
-    Agent *agent;                      /* borrowed */
-    VirtConn *conn;                    /* owned */
-    GHashTable *ended;                 /* owned; uuids that ended while not up: a set */
-    LibvirtStarts starts;              /* what it has told of domains */
-    uint64_t down_us;                  /* CLOCK_MONOTONIC since when it is not up */
-    char *told;                        /* owned; the last reason that was logged */
-    bool has_listed;                   /* it has been up, and told which domains run */
-    guint asking;                      /* questions for figures under way */
-    void (*stats_done)(gpointer user); /* who waits for figures; NULL: nobody */
-    gpointer stats_user;               /* for stats_done */
+    Agent *agent;           /* borrowed */
+    VirtConn *conn;         /* owned */
+    GHashTable *ended;      /* owned; uuids that ended while not up: a set */
+    LibvirtStarts starts;   /* what it has told of domains */
+    uint64_t down_us;       /* CLOCK_MONOTONIC since when it is not up */
+    char *told;             /* owned; the last reason that was logged */
+    bool has_listed;        /* it has been up, and told which domains run */
+    LibvirtFigures figures; /* that were asked for */
 };
 
 static const struct {
@@ -375,18 +370,7 @@ source_down(gpointer user, const char *why)
 
 static const VirtConnOps conn_ops = { source_setup, source_teardown, source_up, source_down };
 
-/* --- figures ---------------------------------------------------------------------------- */
-
-static void
-take_all_stats(const GArray *stats, gpointer user)
-{
-    LibvirtSource *self = user;
-
-    self->asking--;
-    if (stats)
-        libvirt_figures_take(&self->agent->domains, stats);
-    self->stats_done(self->stats_user);
-}
+/* --- for others ------------------------------------------------------------------------- */
 
 bool
 libvirt_source_has_listed(const LibvirtSource *source)
@@ -397,23 +381,10 @@ libvirt_source_has_listed(const LibvirtSource *source)
 bool
 libvirt_source_ask(LibvirtSource *source, void (*done)(gpointer user), gpointer user)
 {
-    g_autoptr(GHashTable) job_uuids = NULL;
-
     if (!source)
         return false;
     libvirt_definition_ask_again(source->agent, source->conn);
-    if (source->asking >= ASKING_MAX)
-        return false;
-    /* A second question only goes round one that hangs; behind it, it would hang as well. */
-    if (source->asking > 0 && !virt_conn_is_hanging(source->conn))
-        return false;
-    source->stats_done = done;
-    source->stats_user = user;
-    job_uuids = domain_table_with_jobs(&source->agent->domains);
-    if (!ask_stats(source->conn, job_uuids, take_all_stats, source))
-        return false;
-    source->asking++;
-    return true;
+    return libvirt_figures_ask(&source->figures, source->conn, done, user);
 }
 
 bool
@@ -438,6 +409,7 @@ source_open(Agent *agent)
     virt_prepare();
     self = g_new0(LibvirtSource, 1);
     self->agent = agent;
+    self->figures.domains = &agent->domains;
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     libvirt_starts_init(&self->starts);
     self->down_us = (uint64_t)g_get_monotonic_time();

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libvirt_figures.c - libvirt's figures, put into the table of domains */
+/* libvirt_figures.c - libvirt's figures, asked for and put into the table of domains */
 #include "agent/source/libvirt_figures.h"
 
 #include "agent/log.h"
+#include "agent/virt/ask.h"
 #include "agent/virt/stats.h"
 
 #include <inttypes.h>
 
+/* One question may hang on a QEMU that does not answer; one more goes round it. */
+#define ASKING_MAX 2
 /* A busy host keeps a QEMU from answering for a moment. */
 #define SILENT_MS 10000
 
@@ -39,28 +42,75 @@ take_silence(Domain *domain, uint64_t silent_ms, uint64_t now_us)
 }
 
 static void
-take_one(Domain *domain, const VirtStats *stats, uint64_t now_us)
+take_one(Domain *domain, const VirtStats *stats, uint64_t asked_us)
 {
     domain->maximum_bytes = stats->maximum_bytes;
     domain_set_balloon(domain, stats->balloon_bytes);
     take_guest(domain, stats);
     domain->has_job = domain->has_job && !stats->job_over;
-    domain->stats_us = now_us;
-    take_silence(domain, stats->silent_ms, now_us);
+    domain->stats_us = asked_us;
+    take_silence(domain, stats->silent_ms, asked_us);
     if (domain->state != DOMAIN_STOPPING)
         domain->state = stats->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
 }
 
 void
-libvirt_figures_take(const DomainTable *domains, const GArray *stats)
+libvirt_figures_take(const DomainTable *domains, const GArray *stats, uint64_t asked_us)
 {
-    uint64_t now_us = (uint64_t)g_get_monotonic_time();
-
     for (guint i = 0; i < stats->len; i++) {
         const VirtStats *one = &g_array_index(stats, VirtStats, i);
         Domain *domain = domain_table_get(domains, one->uuid);
 
-        if (domain)
-            take_one(domain, one, now_us);
+        if (domain && asked_us >= max_u64(domain->stats_us, domain->seen_us))
+            take_one(domain, one, asked_us);
     }
+}
+
+static void
+take_answer(const GArray *stats, uint64_t asked_us, gpointer user)
+{
+    LibvirtFigures *self = user;
+
+    self->asking--;
+    if (self->is_stuck)
+        log_info("libvirt: a question for figures has been answered again");
+    self->is_stuck = false;
+    if (stats)
+        libvirt_figures_take(self->domains, stats, asked_us);
+    self->done(self->user);
+}
+
+static void
+tell_if_stuck(LibvirtFigures *figures, uint64_t now_us)
+{
+    if (figures->is_stuck || now_us - figures->asked_us < SILENT_MS * US_PER_MS)
+        return;
+    figures->is_stuck = true;
+    log_warning("libvirt: no question for figures has been answered for %d s, as while libvirtd or "
+                "several QEMUs hang: the figures of all domains get old",
+                SILENT_MS / 1000);
+}
+
+bool
+libvirt_figures_ask(LibvirtFigures *figures, VirtConn *conn, void (*done)(gpointer user),
+                    gpointer user)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    g_autoptr(GHashTable) job_uuids = NULL;
+
+    if (figures->asking >= ASKING_MAX) {
+        tell_if_stuck(figures, now_us);
+        return false;
+    }
+    /* A second question only goes round one that hangs; behind it, it would hang as well. */
+    if (figures->asking > 0 && !virt_conn_is_hanging(conn))
+        return false;
+    figures->done = done;
+    figures->user = user;
+    job_uuids = domain_table_with_jobs(figures->domains);
+    if (!ask_stats(conn, job_uuids, take_answer, figures))
+        return false;
+    figures->asking++;
+    figures->asked_us = now_us;
+    return true;
 }

@@ -148,7 +148,8 @@ class MainJob(RealTestCase):
         print("%d samples, all add up" % samples[0])
 
     def test_a_hung_qemu_hangs_neither_the_agent_nor_the_figures_of_others(self):
-        daemon = self.daemon(config=QUICK).start()
+        # With reclaim libvirt is asked for figures every second.
+        daemon = self.daemon(config=QUICK + "[balloon]\nenable = observe\n").start()
         hung = self.domain("hung", content={"common": 8}).start()
         live = self.domain("live", content={"common": 8}).start()
         wait_until(lambda: all(row["stats_age_ms"] is not None
@@ -170,12 +171,16 @@ class MainJob(RealTestCase):
             self.assertNotIn("%s: its QEMU" % live.name, daemon.log())
             self.assertIn("QEMU silent for", daemon.client("doctor", hung.name).stdout)
             self.assertNotIn("QEMU silent for", daemon.client("doctor", live.name).stdout)
+            os.kill(live.pid, 19)
+            wait_until(lambda: "no question for figures has been answered" in daemon.log(),
+                       "a line of the second", 30)
             started = time.monotonic()
             report = daemon.ask("report")
             self.assertLess(time.monotonic() - started, 1)
             self.assertIsNotNone(row_of(report, hung)["merging_pages"])
             self.assertEqual(ksm.read("run"), 1)
         finally:
+            os.kill(live.pid, 18)
             os.kill(hung.pid, 18)
         wait_until(lambda: "%s: its QEMU answers libvirt again" % hung.name in daemon.log(),
                    "a line that it is over", 25)

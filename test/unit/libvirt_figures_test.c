@@ -58,7 +58,7 @@ record(uint64_t told_s, uint64_t usable_bytes)
 }
 
 static void
-take(const Fixture *fixture, VirtStats stats)
+take_asked(const Fixture *fixture, VirtStats stats, uint64_t asked_us)
 {
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(VirtStats));
     VirtStats stranger = record(1, 1);
@@ -66,7 +66,13 @@ take(const Fixture *fixture, VirtStats stats)
     strcpy(stranger.uuid, "00000000-0000-4000-8000-000000000000");
     g_array_append_val(all, stranger);
     g_array_append_val(all, stats);
-    libvirt_figures_take(&fixture->table, all);
+    libvirt_figures_take(&fixture->table, all, asked_us);
+}
+
+static void
+take(const Fixture *fixture, VirtStats stats)
+{
+    take_asked(fixture, stats, 20 * US_PER_S);
 }
 
 static void
@@ -127,6 +133,20 @@ a_domain_on_its_way_out_stays_so(void **state)
 }
 
 static void
+an_answer_that_hung_does_not_overwrite_a_younger_one(void **state)
+{
+    Fixture *fixture = *state;
+    VirtStats old = record(100, 7);
+
+    take_asked(fixture, record(110, 8), 2000);
+    old.balloon_bytes = 4096;
+    take_asked(fixture, old, 1999);
+    assert_int_equal(fixture->domain->balloon_bytes, 2048);
+    assert_int_equal(fixture->domain->guest_stats_s, 110);
+    assert_int_equal(fixture->domain->stats_us, 2000);
+}
+
+static void
 a_silent_qemu_is_told_of_once(void **state)
 {
     Fixture *fixture = *state;
@@ -159,6 +179,7 @@ main(void)
         ON_DOMAIN(without_a_balloon_there_is_nothing_to_keep),
         ON_DOMAIN(a_job_is_over_when_libvirt_says_so),
         ON_DOMAIN(a_domain_on_its_way_out_stays_so),
+        ON_DOMAIN(an_answer_that_hung_does_not_overwrite_a_younger_one),
         ON_DOMAIN(a_silent_qemu_is_told_of_once),
     };
 
