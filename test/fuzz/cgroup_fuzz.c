@@ -12,21 +12,30 @@
 
 #include "agent/facts/cgroup.h"
 #include "agent/facts/host.h"
+#include "agent/facts/partition.h"
 #include "test/fuzz/kept_root.h"
 #include "test/support/fakehost.h"
 
-#define GROUP   "/machine/qemu-1-web.libvirt-qemu/"
-#define GROUP_1 "sys/fs/cgroup/memory" GROUP
-#define GROUP_2 "sys/fs/cgroup" GROUP
+#define GROUP   "/machine/qemu-1-web.libvirt-qemu"
+#define GROUP_1 "sys/fs/cgroup/memory" GROUP "/"
+#define GROUP_2 "sys/fs/cgroup" GROUP "/"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const FakeFile files[] = {
-    { GROUP_2 "memory.stat", "" }, { GROUP_2 "memory.current", "1\n" },
-    { GROUP_2 "memory.high", "" }, { GROUP_2 "memory.pressure", "" },
-    { GROUP_1 "memory.stat", "" }, { GROUP_1 "memory.usage_in_bytes", "1\n" },
-    { "proc/42/cgroup", "" },      { "proc/meminfo", "" },
+    { GROUP_2 "memory.stat", "" },
+    { GROUP_2 "memory.current", "1\n" },
+    { GROUP_2 "memory.high", "" },
+    { GROUP_2 "memory.pressure", "" },
+    { GROUP_1 "memory.stat", "" },
+    { GROUP_1 "memory.usage_in_bytes", "1\n" },
+    { "proc/42/cgroup", "" },
+    { "proc/meminfo", "" },
     { "proc/vmstat", "" },
+    { GROUP_2 "memory.events", "" },
+    { GROUP_2 "memory.max", "max\n" },
+    { GROUP_1 "memory.limit_in_bytes", "9223372036854771712\n" },
+    { GROUP_1 "memory.kmem.usage_in_bytes", "0\n" },
 };
 
 static FakeRoot *root; /* see kept_root() */
@@ -68,6 +77,31 @@ try_version(const char *path, CgroupVersion version)
     cgroup_close(&cgroup);
 }
 
+/* As if all domains lived there. */
+static void
+try_partition(CgroupVersion version)
+{
+    Partition partition = { .version = version, .path = g_strdup(GROUP) };
+    HostSample sample = host_sample_unknown();
+
+    sample.mem_total_bytes = INT64_MAX;
+    sample.mem_available_bytes = INT64_MAX / 2;
+    partition_bound(&partition, fakeroot_fd(root), &sample);
+    assert(sample.mem_total_bytes <= INT64_MAX && sample.mem_available_bytes <= INT64_MAX / 2);
+    assert(!partition.bound_path || partition.limit_bytes == sample.mem_total_bytes);
+    partition_clear(&partition);
+}
+
+static void
+try_zswap(void)
+{
+    CgroupZswap zswap;
+
+    cgroup_read_zswap(fakeroot_fd(root), GROUP, &zswap);
+    check_bytes(zswap.zswap_bytes);
+    check_bytes(zswap.zswapped_bytes);
+}
+
 static void
 try_path(void)
 {
@@ -104,6 +138,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fakeroot_write_bytes(root, files[data[0] % G_N_ELEMENTS(files)].path, data + 1, size - 1);
     try_version(GROUP_2, CGROUP_V2);
     try_version(GROUP_1, CGROUP_V1);
+    try_partition(CGROUP_V2);
+    try_partition(CGROUP_V1);
+    try_zswap();
     try_path();
     try_host();
     return 0;

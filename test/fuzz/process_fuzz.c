@@ -8,8 +8,10 @@
 #define _GNU_SOURCE
 #include <assert.h>
 
+#include "agent/facts/merging.h"
 #include "agent/facts/overhead.h"
 #include "agent/facts/process.h"
+#include "agent/facts/working_set_nodes.h"
 #include "policy/arith.h"
 #include "test/fuzz/kept_root.h"
 #include "test/support/fakehost.h"
@@ -30,6 +32,8 @@ static const FakeFile files[] = {
     { QEMU "cmdline", "" },
     { QEMU "task/42/schedstat", "900000 3000000 21\n" },
     { "run/libvirt/qemu/web.pid", "42" },
+    { QEMU "smaps", "200000-204000 rw-p 00000000 00:00 0 \nRss: 16 kB\nVmFlags: rd wr mg\n" },
+    { QEMU "numa_maps", "200000 default anon=4 dirty=4 N0=3 N1=1 kernelpagesize_kB=4\n" },
 };
 
 /* Of the guest in "maps". */
@@ -80,6 +84,28 @@ try_overhead(const Process *process)
         assert(error);
 }
 
+static void
+try_merging(const Process *process)
+{
+    g_autoptr(GError) error = NULL;
+    bool any;
+
+    if (!merging_read(process->dir_fd, backends, G_N_ELEMENTS(backends), &any, &error))
+        assert(error);
+}
+
+static void
+try_nodes(const Process *process)
+{
+    WorkingSetShares shares = working_set_shares_read(process->dir_fd);
+
+    assert(shares.n <= WORKING_SET_NODES_MAX);
+    for (uint32_t i = 0; i < shares.n; i++) {
+        assert(shares.node[i] >= 0);
+        check_bytes(shares.bytes[i]);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -97,6 +123,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(process.pid == FAKEHOST_QEMU_PID);
         try_figures(&process);
         try_overhead(&process);
+        try_merging(&process);
+        try_nodes(&process);
     } else {
         assert(error && process.pid == 0);
     }
