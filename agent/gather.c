@@ -279,6 +279,7 @@ gather_sample(const Agent *agent, const Domain *domain, uint64_t wall_us)
     sample.latency_critical = domain_is_latency_critical(domain);
     sample.wait_us = domain->wait_us;
     sample.has_balloon = domain_has_balloon(domain);
+    sample.has_virtio_mem = domain->has_xml && domain->xml.virtio_mem_devices > 0;
     sample.reports_free = domain->has_xml && domain->xml.balloon_reports_free;
     sample.is_fixed = domain_is_fixed(domain);
     sample.is_still = domain_is_still(domain);

@@ -13,6 +13,8 @@ balloon_why_not(const PolicyConf *conf, const HostSample *host, const DomainSamp
         return REASON_MECHANISM_OFF;
     if (!domain->has_balloon)
         return REASON_NO_BALLOON;
+    if (domain->has_virtio_mem)
+        return REASON_VIRTIO_MEM;
     if (domain->is_fixed)
         return REASON_FIXED_MEMORY;
     if (domain->balloon_foreign)

@@ -112,6 +112,10 @@ static const ReasonWords reason_words[] = {
                               NULL },
     [REASON_NO_BALLOON] = { "no-balloon", "it has no balloon device",
                             "a balloon device in its definition", NULL },
+    [REASON_VIRTIO_MEM] = { "virtio-mem",
+                            "its virtio-mem devices change its memory, and a balloon cannot move "
+                            "theirs",
+                            "a definition without them", NULL },
     [REASON_STATS_STALE] = { "stats-stale", "the guest has told nothing of its memory lately",
                              "a balloon driver in the guest, and a statistics period", NULL },
     [REASON_STATS_ABSURD] = { "stats-absurd", "what the guest tells of its memory cannot be true",

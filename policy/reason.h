@@ -37,6 +37,7 @@ typedef enum {
     REASON_HOLD_STILL,        /* migration, restore, snapshot, pause, a job: nothing may move */
     REASON_FIXED_MEMORY,      /* passthrough, locked, huge or confidential memory */
     REASON_NO_BALLOON,        /* it has no balloon device */
+    REASON_VIRTIO_MEM,        /* it has memory that its balloon cannot move */
     REASON_STATS_STALE,       /* the guest has told nothing of its memory lately */
     REASON_STATS_ABSURD,      /* what the guest tells of its memory cannot be true */
     REASON_FOREIGN,           /* somebody else changed it */

@@ -140,6 +140,7 @@ typedef struct {
     uint64_t hard_limit_bytes; /* of its cgroup, from its definition; 0: none */
 
     bool has_balloon;     /* it has a balloon device that is not of model none */
+    bool has_virtio_mem;  /* it has memory that its balloon cannot move, counted in its maximum */
     bool reports_free;    /* its guest may give back what is free by itself: free page reporting */
     bool is_fixed;        /* its memory must stay: passthrough, locked, huge, confidential */
     bool is_still;        /* nothing of it may move now: migration, restore, snapshot, another

@@ -92,6 +92,7 @@ static const TraceField domain_fields[] = {
     ANY(DomainSample, unshare_pages),
     ANY(DomainSample, hard_limit_bytes),
     FLAG(DomainSample, has_balloon),
+    FLAG(DomainSample, has_virtio_mem),
     FLAG(DomainSample, reports_free),
     FLAG(DomainSample, is_fixed),
     FLAG(DomainSample, is_still),

@@ -68,12 +68,15 @@ static void
 open_memory_device(DomainReading *reading, const DomainElement *element, const GArray *attributes)
 {
     const char *model = domain_element_attribute(attributes, "model");
-    bool is_ram = g_strcmp0(model, "dimm") == 0 || g_strcmp0(model, "virtio-mem") == 0;
+    bool is_virtio_mem = g_strcmp0(model, "virtio-mem") == 0;
+    bool is_ram = is_virtio_mem || g_strcmp0(model, "dimm") == 0;
     MemoryBlock device = { .kind = is_ram ? BLOCK_DEVICE_RAM : BLOCK_DEVICE };
 
     device.access =
         domain_element_access(reading, element, domain_element_attribute(attributes, "access"));
     g_array_append_val(reading->memory.blocks, device);
+    if (is_virtio_mem)
+        reading->xml.virtio_mem_devices++;
 }
 
 static void

@@ -123,6 +123,7 @@ typedef struct {
 
     uint32_t pinning_devices;    /* devices that pin all guest RAM; see domain_devices.c */
     uint32_t mediated_devices;   /* mdev: pin what their driver asks for, up to all */
+    uint32_t virtio_mem_devices; /* memory devices that grow and shrink while it runs */
     uint32_t vhost_user_devices; /* served by another process: need shared memory */
 
     DomainBalloon balloon;     /* <memballoon model=> */

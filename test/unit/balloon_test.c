@@ -35,6 +35,12 @@ bend_no_balloon(MemCase *one)
 }
 
 static void
+bend_virtio_mem(MemCase *one)
+{
+    one->domains[0].has_virtio_mem = true;
+}
+
+static void
 bend_foreign(MemCase *one)
 {
     one->domains[0].balloon_foreign = true;
@@ -151,6 +157,7 @@ whoever_is_not_asked_has_a_reason(void **unused)
         { "off for it", bend_mode_off, U, REASON_MECHANISM_OFF },
         { "on for it only", bend_mode_on_where_all_is_off, U, REASON_MECHANISM_OFF },
         { "no device", bend_no_balloon, U, REASON_NO_BALLOON },
+        { "resized by other means", bend_virtio_mem, U, REASON_VIRTIO_MEM },
         { "passthrough", memcase_bend_fixed, U, REASON_FIXED_MEMORY },
         { "set by others", bend_foreign, U, REASON_FOREIGN },
         { "migrating", memcase_bend_still, U, REASON_HOLD_STILL },

@@ -22,6 +22,9 @@
 /* On CLOCK_MONOTONIC. */
 #define LONG_AGO 1
 
+#define VIRTIO_MEM                                                                                 \
+    "<memory model='virtio-mem'><target><size unit='KiB'>32768</size></target></memory>"
+
 static void
 define(Domain *domain, const char *memory, const char *devices)
 {
@@ -52,18 +55,21 @@ memory_that_must_stay_and_balloons_come_from_the_definition(void **state)
         const char *devices;
         bool is_fixed;
         bool has_balloon;
+        bool has_virtio_mem;
     } rows[] = {
-        { "plain", "", "", false, false },
-        { "balloon", "", "<memballoon model='virtio'/>", false, true },
-        { "balloon none", "", "<memballoon model='none'/>", false, false },
-        { "passthrough", "", hostdev, true, false },
-        { "mediated device", "", mediated, true, false },
-        { "locked", "<memoryBacking><locked/></memoryBacking>", "", true, false },
-        { "huge pages", "<memoryBacking><hugepages/></memoryBacking>", "", true, false },
-        { "confidential", "<launchSecurity type='sev'/>", "", true, false },
+        { "plain", "", "", false, false, false },
+        { "balloon", "", "<memballoon model='virtio'/>", false, true, false },
+        { "balloon none", "", "<memballoon model='none'/>", false, false, false },
+        { "passthrough", "", hostdev, true, false, false },
+        { "mediated device", "", mediated, true, false, false },
+        { "locked", "<memoryBacking><locked/></memoryBacking>", "", true, false, false },
+        { "huge pages", "<memoryBacking><hugepages/></memoryBacking>", "", true, false, false },
+        { "confidential", "<launchSecurity type='sev'/>", "", true, false, false },
         { "shared memory", "<memoryBacking><access mode='shared'/></memoryBacking>", "", false,
+          false, false },
+        { "not to be merged", "<memoryBacking><nosharepages/></memoryBacking>", "", false, false,
           false },
-        { "not to be merged", "<memoryBacking><nosharepages/></memoryBacking>", "", false, false },
+        { "virtio-mem", "", "<memballoon model='virtio'/>" VIRTIO_MEM, false, true, true },
     };
     Agent *agent = *state;
 
@@ -73,8 +79,10 @@ memory_that_must_stay_and_balloons_come_from_the_definition(void **state)
 
         define(fakeagent_web(agent), rows[i].memory, rows[i].devices);
         sample = sample_of(agent);
-        if (sample.is_fixed != rows[i].is_fixed || sample.has_balloon != rows[i].has_balloon)
-            fail_msg("%s: fixed %d, balloon %d", rows[i].when, sample.is_fixed, sample.has_balloon);
+        if (sample.is_fixed != rows[i].is_fixed || sample.has_balloon != rows[i].has_balloon ||
+            sample.has_virtio_mem != rows[i].has_virtio_mem)
+            fail_msg("%s: fixed %d, balloon %d, virtio-mem %d", rows[i].when, sample.is_fixed,
+                     sample.has_balloon, sample.has_virtio_mem);
     }
 }
 
