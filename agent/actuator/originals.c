@@ -35,6 +35,7 @@
 #include "agent/actuator/originals_file.h"
 #include "agent/actuator/state_dir.h"
 #include "agent/actuator/sysfile.h"
+#include "agent/log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -346,6 +347,9 @@ move_in(Originals *originals, GError **error)
 
     if (dir_fd < 0)
         return false;
+    log_warning("%s was removed or replaced while it was in use: the settings to restore are "
+                "recorded anew, in the one that is there now",
+                originals->dir);
     close(originals->dir_fd);
     originals->dir_fd = dir_fd; /* the record owns it from here */
     originals->dirty = true;

@@ -164,7 +164,7 @@ bool originals_is_dirty(const Originals *originals);
  *
  * When it returns true, file and directory have been synced. Costs two calls if nothing changed.
  * Without an entry left the file is removed. A state directory that is gone, or another one by
- * now, is made and taken anew.
+ * now, is made and taken anew, and that is logged.
  *
  * Return: whether the file says what the entries say.
  */

@@ -20,6 +20,8 @@ from fakelibvirt import TEST_NAME  # noqa: E402
 
 FOUND = (0, 123, 45)
 SETTINGS = "[history]\nenable = false\n"
+# Told of what was taken away from under the daemon.
+GONE = " was removed or replaced while it was in use"
 
 # Runs the daemon with a disk of its own in place of the state directory.
 DISK = "mount -t tmpfs -o size=64k,mode=700 none \"$0\" && "
@@ -143,6 +145,8 @@ class Vanished(DiskTestCase):
         daemon.ask("kick")
         self.assertEqual(host.settings(), BURST)
         self.assertTrue(os.path.exists(daemon.record), "no way back")
+        daemon.ask("mode", "classic")
+        self.assertEqual(daemon.log().count(daemon.state_dir + GONE), 1, daemon.log())
         daemon.kill()
         self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
         self.assertEqual(host.settings(), FOUND)
