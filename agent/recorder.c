@@ -44,7 +44,7 @@ struct Recorder {
     bool is_writing;     /* a job is under way */
     bool is_recording;   /* the last job could write */
     char *failure;       /* owned; of the last job; NULL: none */
-    char *note;          /* owned; last damage found; NULL: none */
+    char *note;          /* owned; what was last found damaged or gone; NULL: nothing */
     uint64_t size_bytes; /* of the database after the last job */
     uint64_t lost;       /* minutes dropped */
     uint64_t written_us; /* CLOCK_MONOTONIC of the last minute written; 0: none */
@@ -63,7 +63,7 @@ typedef struct {
     GQueue *left;        /* owned; of HistoryBatch: what could not be written */
     guint written;       /* minutes that were */
     char *failure;       /* owned; NULL: none */
-    char *note;          /* owned; damage that was found; NULL: none */
+    char *note;          /* owned; what was found damaged or gone; NULL: nothing */
     uint64_t size_bytes; /* of the database; 0: it is not open */
 } Written;
 

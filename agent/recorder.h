@@ -13,7 +13,7 @@ typedef struct Recorder Recorder;
 /* How the history is. */
 typedef struct {
     bool is_recording;   /* what is measured is written */
-    const char *detail;  /* borrowed; why not, or what was found damaged; NULL: nothing to tell */
+    const char *detail;  /* borrowed; why not, or what was found damaged or gone; NULL: nothing */
     uint64_t size_bytes; /* of the database; VALUE_UNKNOWN: it is not open */
     uint64_t waiting;    /* minutes that are not written yet */
     uint64_t lost;       /* minutes that could not be written for so long that they were dropped */

@@ -20,6 +20,12 @@
  * What is opened is the file itself: a link in its place could lead our writing anywhere, so none
  * is followed. The folder may well be reached through links.
  *
+ * Somebody may remove the file while it is open, or the folder, or put another one in its place.
+ * The kernel would let us go on writing into what nobody can find any more. So before each use it
+ * is looked whether what is open is still what has the name; if not, the history goes on in what
+ * has it now. The old file may only have been renamed: it gets all that is in its log, and the log
+ * goes, which would do damage beside another database.
+ *
  * A damaged file is moved aside for whoever wants to look at it, in place of one that was moved
  * aside before, so that a failing disk cannot fill itself with them.
  */
@@ -32,6 +38,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Another program may hold the lock for a moment. */
@@ -43,6 +50,7 @@ history_new(const char *dir)
     History *history = g_new0(History, 1);
 
     history->path = g_build_filename(dir, HISTORY_FILE, NULL);
+    history->log_path = g_strconcat(history->path, "-wal", NULL);
     return history;
 }
 
@@ -59,6 +67,7 @@ history_free(History *history)
         return;
     close_database(history);
     g_free(history->path);
+    g_free(history->log_path);
     g_free(history->note);
     g_free(history);
 }
@@ -75,6 +84,35 @@ history_size_bytes(const History *history)
     GStatBuf st;
 
     return history->db && g_stat(history->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Takes what there is to tell; what was there before is told, too. */
+static void
+add_note(History *history, char *note)
+{
+    g_autofree char *earlier = g_steal_pointer(&history->note);
+    g_autofree char *later = note;
+
+    history->note = earlier ? g_strdup_printf("%s; %s", earlier, later) : g_steal_pointer(&later);
+}
+
+/* What has this name now; nothing: zeros. */
+static FileId
+find_file(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0)
+        return (FileId){ 0, 0 };
+    return (FileId){ status.st_dev, status.st_ino };
+}
+
+static bool
+is_file(const FileId *id, const char *path)
+{
+    FileId found = find_file(path);
+
+    return found.device == id->device && found.inode == id->inode;
 }
 
 /* What single domains save is not for everybody: the file is ours alone from the beginning. */
@@ -135,13 +173,12 @@ move_aside(History *history, const GError *why, GError **error)
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
     g_autofree char *aside = g_strdup_printf("%s.corrupt-%s", history->path, time);
-    g_autofree char *log = g_strconcat(history->path, "-wal", NULL);
     g_autofree char *log_aside = g_strconcat(aside, "-wal", NULL);
 
     close_database(history);
     history->is_checked = false;
     remove_older(history);
-    if (g_rename(log, log_aside) != 0 && errno != ENOENT) {
+    if (g_rename(history->log_path, log_aside) != 0 && errno != ENOENT) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_STATE, "%s; and it cannot be moved aside: %s",
                     why->message, g_strerror(errno));
         return false;
@@ -151,9 +188,9 @@ move_aside(History *history, const GError *why, GError **error)
                     why->message, g_strerror(errno));
         return false;
     }
-    g_free(history->note);
-    history->note = g_strdup_printf(
-        "the history was damaged (%s): it is now %s, and a new one has begun", why->message, aside);
+    add_note(history,
+             g_strdup_printf("the history was damaged (%s): it is now %s, and a new one has begun",
+                             why->message, aside));
     return true;
 }
 
@@ -168,13 +205,46 @@ try_open(History *history, GError **error)
     if (outcome != SCHEMA_READY)
         return outcome;
     outcome = SCHEMA_FAILED;
+    /* Not after it is open: then one that is put in its place meanwhile would not be noticed. */
+    history->database_id = find_file(history->path);
     if (open_database(history, error)) {
         sqlite3_busy_timeout(history->db, BUSY_MS);
         outcome = schema_prepare(history->db, !history->is_checked, error);
     }
     if (outcome != SCHEMA_READY)
         close_database(history);
+    else
+        history->log_id = find_file(history->log_path);
     return outcome;
+}
+
+/* Closes a database that is elsewhere, or is in place and has lost its log: in closing that one,
+ * SQLite puts all of the log into it. */
+static void
+leave(History *history, bool is_in_place)
+{
+    add_note(history, g_strdup_printf("%s was removed or replaced while it was in use: the history "
+                                      "goes on in what is there now",
+                                      is_in_place ? history->log_path : history->path));
+    if (!is_in_place) {
+        sql_run(history->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+        /* Else it could remove a log that has come with what is there now. */
+        sqlite3_db_config(history->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    }
+    close_database(history);
+    if (!is_in_place && is_file(&history->log_id, history->log_path))
+        g_unlink(history->log_path);
+    history->is_checked = false;
+}
+
+/* Lets go of a database that others do not find. */
+static void
+check_place(History *history)
+{
+    bool is_in_place = is_file(&history->database_id, history->path);
+
+    if (!is_in_place || !is_file(&history->log_id, history->log_path))
+        leave(history, is_in_place);
 }
 
 bool
@@ -183,6 +253,8 @@ history_open(History *history, GError **error)
     g_autoptr(GError) damage = NULL;
     SchemaOutcome outcome;
 
+    if (history->db)
+        check_place(history);
     if (history->db)
         return true;
     outcome = try_open(history, &damage);

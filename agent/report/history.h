@@ -62,15 +62,17 @@ void history_free(History *history);
 
 /**
  * history_open() - open the database, or begin one
- * @history: nothing happens if it is open
+ * @history: nothing happens if it is open, and what is open is still there
  * @error:   AGENT_ERROR_STATE: why there is none
  *
- * A damaged database is moved aside, and a new one begun: history_take_note() tells. One of a newer
+ * A damaged database is moved aside, and a new one begun; one that was removed or replaced since it
+ * was opened is let go, and what is there now is opened: history_take_note() tells. One of a newer
  * version is not touched. Return: whether it is open.
  */
 bool history_open(History *history, GError **error);
 
-/** history_take_note() - what was found damaged since the last call; owned by the caller; NULL */
+/** history_take_note() - what was found damaged or gone since the last call; owned by the caller;
+ * NULL: nothing */
 char *history_take_note(History *history);
 
 /** history_size_bytes() - of the database file; 0 while it is not open */

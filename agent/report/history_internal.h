@@ -6,14 +6,24 @@
 #include "agent/report/history.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
 
+/* What tells a file from another one that has got its name; zeros: there is none. */
+typedef struct {
+    dev_t device; /* what it is on */
+    ino_t inode;  /* its number there */
+} FileId;
+
 struct History {
-    char *path;      /* owned; of the database */
-    sqlite3 *db;     /* owned; NULL: not open */
-    bool is_checked; /* every page was read once in this run, and was right */
-    char *note;      /* owned; not taken yet; NULL: nothing to tell */
+    char *path;         /* owned; of the database */
+    char *log_path;     /* owned; of its log */
+    sqlite3 *db;        /* owned; NULL: not open */
+    FileId database_id; /* of what is open */
+    FileId log_id;      /* likewise */
+    bool is_checked;    /* every page was read once in this run, and was right */
+    char *note;         /* owned; not taken yet; NULL: nothing to tell */
 };
 
 /* What is done in a transaction; false sets @error. */

@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fake_reclaim import LONG_MS, ON, Reclaim  # noqa: E402
-from fakecase import FakeTestCase, main, wait_until  # noqa: E402
+from fakecase import FakeTestCase, main, wait_until, with_sqlite  # noqa: E402
 from fakehost import BURST, FIXED  # noqa: E402
 from fakelibvirt import TEST_NAME  # noqa: E402
 
@@ -132,9 +132,9 @@ class Domains(Reclaim):
 
 class Vanished(DiskTestCase):
 
-    def driven(self):
+    def driven(self, config=SETTINGS):
         host = self.found_host()
-        daemon = self.started("--mode", "fixed", host=host, config=SETTINGS)
+        daemon = self.started("--mode", "fixed", host=host, config=config)
         self.assertEqual(host.settings(), FIXED)
         return host, daemon
 
@@ -150,6 +150,19 @@ class Vanished(DiskTestCase):
         daemon.kill()
         self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
         self.assertEqual(host.settings(), FOUND)
+
+    @with_sqlite
+    def test_the_history_begins_anew_where_the_next_run_finds_it(self):
+        _, daemon = self.driven(config="")
+        wait_until(lambda: daemon.ask("status")["history"]["recording"], "the history is open")
+        shutil.rmtree(daemon.state_dir)
+        daemon.stop()
+        path = daemon.state_dir + "/history.db"
+        self.assertEqual(daemon.log().count(path + GONE), 1, daemon.log())
+        self.assertTrue(os.path.exists(path), "no history")
+        daemon.start()
+        self.assertGreater(daemon.ask("history")["host"]["running_s"], 0)
+        self.assertEqual(daemon.log().count(path + GONE), 1, daemon.log())
 
     def test_a_stop_puts_ksm_back_without_it(self):
         host, daemon = self.driven()

@@ -63,6 +63,9 @@ with_systemd = unittest.skipUnless(os.environ.get("VIRTKSM_SYSTEMD", "1") == "1"
 # Of one that scrapes.
 with_microhttpd = unittest.skipUnless(os.environ.get("VIRTKSM_MICROHTTPD", "1") == "1",
                                       "built without libmicrohttpd")
+# Of one that needs a history.
+with_sqlite = unittest.skipUnless(os.environ.get("VIRTKSM_SQLITE", "1") == "1",
+                                  "built without SQLite")
 
 
 class Done:

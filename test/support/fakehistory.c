@@ -141,3 +141,17 @@ fakehistory_files(const FakeHistory *fake, const char *prefix)
         found += g_str_has_prefix(name, prefix) ? 1 : 0;
     return found;
 }
+
+void
+fakehistory_expect(FakeHistory *fake, unsigned minutes, const char *when)
+{
+    for (HistoryStep step = 0; step < HISTORY_STEP_COUNT; step++) {
+        g_autoptr(HistoryAnswer) answer = fakehistory_ask(
+            fake, NULL, step, FAKEHISTORY_DAY_S, FAKEHISTORY_DAY_S + 90000 * history_step_s(step));
+        double seconds = minutes > 0 ? fakehistory_figure(&answer->host, "running_s") : 0;
+
+        if (seconds != minutes * 60.0)
+            fail_msg("%s: %s: %.0f minutes, want %u", when, history_step_name(step), seconds / 60,
+                     minutes);
+    }
+}

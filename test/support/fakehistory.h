@@ -54,6 +54,12 @@ HistoryAnswer *fakehistory_ask(FakeHistory *fake, const char *domain, HistorySte
 /** fakehistory_figure() - of a column, by its field's name; fails the test where it is unknown */
 double fakehistory_figure(const HistorySums *sums, const char *field);
 
+/**
+ * fakehistory_expect() - so many minutes since FAKEHISTORY_DAY_S are in all three tables, no others
+ * @when: told where it is not so
+ */
+void fakehistory_expect(FakeHistory *fake, unsigned minutes, const char *when);
+
 /** fakehistory_column() - index of a column, by its field's name */
 size_t fakehistory_column(const char *field);
 

@@ -61,21 +61,6 @@ teardown(void **state)
     return fakehistory_teardown(state);
 }
 
-/* Every minute that was taken is in all three tables, and no other. */
-static void
-expect_whole(FakeHistory *fake, unsigned minutes, const char *when)
-{
-    for (HistoryStep step = 0; step < HISTORY_STEP_COUNT; step++) {
-        g_autoptr(HistoryAnswer) answer =
-            fakehistory_ask(fake, NULL, step, DAY, DAY + 90000 * history_step_s(step));
-        double seconds = minutes > 0 ? fakehistory_figure(&answer->host, "running_s") : 0;
-
-        if (seconds != minutes * 60.0)
-            fail_msg("%s: %s: %.0f minutes, want %u", when, history_step_name(step), seconds / 60,
-                     minutes);
-    }
-}
-
 static bool
 try_minute(FakeHistory *fake, int64_t minute, unsigned domains)
 {
@@ -107,7 +92,7 @@ a_disk_that_fails_at_any_write_loses_the_minute_at_most(void **state)
             minutes += taken ? 1 : 0;
             failures += taken ? 0 : 1;
             set_disk(-1, 0);
-            expect_whole(fake, minutes, when);
+            fakehistory_expect(fake, minutes, when);
             note = history_take_note(fake->history);
             if (note)
                 fail_msg("%s: %s", when, note);
@@ -116,7 +101,7 @@ a_disk_that_fails_at_any_write_loses_the_minute_at_most(void **state)
     assert_in_range(failures, 20, 159);
     /* The same minutes are there for the next run. */
     fakehistory_reopen(fake);
-    expect_whole(fake, minutes, "after all");
+    fakehistory_expect(fake, minutes, "after all");
 }
 
 static void

@@ -294,6 +294,26 @@ damage_is_told(void **state)
     assert_non_null(strstr(recorder_status(agent->recorder).detail, ".corrupt-"));
 }
 
+static void
+a_database_that_is_removed_is_told_and_begun_anew(void **state)
+{
+    Agent *agent = *state;
+    g_autofree char *path = g_build_filename(state_dir, HISTORY_FILE, NULL);
+
+    agent->recorder = recorder_open(agent);
+    AWAIT(is_recording(agent));
+    assert_null(recorder_status(agent->recorder).detail);
+    assert_int_equal(g_unlink(path), 0);
+    pass_minutes(1);
+    AWAIT(has_written(agent));
+    assert_non_null(recorder_status(agent->recorder).detail);
+    assert_non_null(strstr(recorder_status(agent->recorder).detail, "was removed or replaced"));
+    assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
+    recorder_close(agent->recorder);
+    agent->recorder = recorder_open(agent);
+    assert_in_range((uintmax_t)running_s(agent), 59, 60);
+}
+
 int
 main(void)
 {
@@ -305,6 +325,7 @@ main(void)
         RECORDER_TEST(what_waits_for_more_than_an_hour_is_dropped_and_counted),
         RECORDER_TEST(a_disk_that_hangs_stops_neither_the_loop_nor_the_end),
         RECORDER_TEST(damage_is_told),
+        RECORDER_TEST(a_database_that_is_removed_is_told_and_begun_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
