@@ -11,8 +11,9 @@
  *           |  anonymous  |  remnants  |  cache of files  |
  *                         |----------------- available ----------------|
  *
- * Groups around that one may have limits, too: whichever leaves least counts. A limit of something
- * that only some of the domains live in does not bind the others and is not looked at.
+ * Groups around that one may have limits, too, and those are larger as a rule: whichever leaves
+ * least counts, with its limit, whatever the limits of the others are. A limit of something that
+ * only some of the domains live in does not bind the others and is not looked at.
  */
 #define _GNU_SOURCE
 
@@ -73,29 +74,42 @@ read_limit(const Cgroup *level)
                    cgroup_limit(level->dir_fd, "memory.high"));
 }
 
-static void
-bound_by(Partition *partition, const Cgroup *level, const char *path, HostSample *sample)
+/* Bytes that a group leaves to those in it; VALUE_UNKNOWN: it has no limit below the host's memory,
+ * or does not tell what it uses. */
+static uint64_t
+read_room(const Cgroup *level, uint64_t limit_bytes, uint64_t host_bytes)
 {
-    uint64_t limit_bytes = read_limit(level);
     uint64_t room_bytes;
     CgroupSample used;
 
-    if (limit_bytes >= sample->mem_total_bytes || limit_bytes == LIMIT_NONE ||
-        !cgroup_read(level, &used) || !is_known(used.bytes))
-        return;
+    if (limit_bytes >= host_bytes || limit_bytes == LIMIT_NONE || !cgroup_read(level, &used) ||
+        !is_known(used.bytes))
+        return VALUE_UNKNOWN;
     room_bytes = sat_add(sat_sub(limit_bytes, used.bytes), known_or(used.file_bytes, 0));
-    room_bytes = sat_add(room_bytes, known_or(cgroup_remnants(level, used.bytes), 0));
-    sample->mem_total_bytes = limit_bytes;
-    sample->mem_available_bytes = min_u64(sample->mem_available_bytes, room_bytes);
+    return sat_add(room_bytes, known_or(cgroup_remnants(level, used.bytes), 0));
+}
+
+/* The inner one of two groups that leave the same. Return: what the tightest so far leaves. */
+static uint64_t
+bound_by(Partition *partition, const Cgroup *level, const char *path, uint64_t host_bytes,
+         uint64_t least_bytes)
+{
+    uint64_t limit_bytes = read_limit(level);
+    uint64_t room_bytes = read_room(level, limit_bytes, host_bytes);
+
+    if (room_bytes >= least_bytes)
+        return least_bytes;
     g_free(partition->bound_path);
     partition->bound_path = g_strdup(path);
     partition->limit_bytes = limit_bytes;
+    return room_bytes;
 }
 
 void
 partition_bound(Partition *partition, int root_fd, HostSample *sample)
 {
     g_autofree char *path = g_strdup(partition->path);
+    uint64_t least_bytes = VALUE_UNKNOWN;
 
     g_clear_pointer(&partition->bound_path, g_free);
     for (char *end = path ? strrchr(path, '/') : NULL; end; end = strrchr(path, '/')) {
@@ -103,9 +117,13 @@ partition_bound(Partition *partition, int root_fd, HostSample *sample)
                          .dir_fd = cgroup_open_path(root_fd, partition->version, path) };
 
         if (level.dir_fd >= 0) {
-            bound_by(partition, &level, path, sample);
+            least_bytes = bound_by(partition, &level, path, sample->mem_total_bytes, least_bytes);
             close(level.dir_fd);
         }
         *end = '\0';
     }
+    if (!partition->bound_path)
+        return;
+    sample->mem_total_bytes = partition->limit_bytes;
+    sample->mem_available_bytes = min_u64(sample->mem_available_bytes, least_bytes);
 }

@@ -10,7 +10,7 @@
 typedef struct {
     CgroupVersion version; /* CGROUP_NONE: no domain so far */
     char *path;            /* owned; of the innermost group that all are in; "": they share none */
-    char *bound_path;     /* owned; of the group whose limit counts; NULL: the host's memory does */
+    char *bound_path; /* owned; of the group that leaves least; NULL: the host's memory counts */
     uint64_t limit_bytes; /* its limit, if there is one */
 } Partition;
 
@@ -28,8 +28,9 @@ void partition_join(Partition *partition, const Cgroup *cgroup);
  * partition_bound() - the memory that counts for domains
  * @partition: which limit counted is noted in it
  * @root_fd:   "/" or a test's fake root (borrowed)
- * @sample:    from host_read(); @mem_total_bytes and @mem_available_bytes are lowered to what the
- *             groups around the domains allow, and left alone where none has a limit below them
+ * @sample:    from host_read(). Where groups around the domains have a limit below its
+ *             @mem_total_bytes, that becomes the limit of the one that leaves least, and
+ *             @mem_available_bytes what it leaves, if that is less
  *
  * Costs one small file for each level of the path (two in version 2), and those of cgroup_read()
  * for a level that has a limit.

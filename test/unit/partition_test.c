@@ -165,31 +165,72 @@ the_least_of_limit_and_host_counts_in_version_2(void **state)
 }
 
 static void
-each_level_of_the_path_may_bound(void **state)
+whichever_level_leaves_least_bounds(void **unused)
 {
-    static const FakeFile files[] = {
-        { MOUNT "/a/memory.current", "3900\n" },
-        { MOUNT "/a/memory.max", "4000\n" },
-        { MOUNT "/a/b/memory.current", "500\n" },
-        { MOUNT "/a/b/memory.max", "2000\n" },
+    static const struct {
+        const char *when;
+        const char *used; /* by the outer group; the inner one uses 500 */
+        const char *outer;
+        const char *inner;
+        HostSample want;
+        const char *path;
+    } rows[] = {
+        { "inside",
+          "600",
+          "4000",
+          "2000",
+          { .mem_total_bytes = 2000, .mem_available_bytes = 1500 },
+          "/a/b" },
+        { "outside, with the larger limit",
+          "3900",
+          "4000",
+          "2000",
+          { .mem_total_bytes = 4000, .mem_available_bytes = 100 },
+          "/a" },
+        { "outside, with the smaller limit",
+          "3900",
+          "800",
+          "2000",
+          { .mem_total_bytes = 800, .mem_available_bytes = 0 },
+          "/a" },
+        { "outside, and no limit inside",
+          "3900",
+          "4000",
+          "max",
+          { .mem_total_bytes = 4000, .mem_available_bytes = 100 },
+          "/a" },
+        { "both leave the same",
+          "2500",
+          "4000",
+          "2000",
+          { .mem_total_bytes = 2000, .mem_available_bytes = 1500 },
+          "/a/b" },
+        { "outside, as much as the host has",
+          "9999",
+          "10000",
+          "2000",
+          { .mem_total_bytes = 2000, .mem_available_bytes = 1500 },
+          "/a/b" },
     };
-    static const HostSample want = { .mem_total_bytes = 2000, .mem_available_bytes = 1500 };
-    static const HostSample tighter = { .mem_total_bytes = 800, .mem_available_bytes = 0 };
-    HostSample sample = { .mem_total_bytes = 10000, .mem_available_bytes = 5000 };
-    Partition partition = { 0 };
-    FakeRoot *root = *state;
+    (void)unused;
 
-    fakeroot_write_table(root, files, G_N_ELEMENTS(files));
-    fakeroot_write(root, MOUNT "/a/memory.stat", "\n");
-    fakeroot_write(root, MOUNT "/a/b/memory.stat", "\n");
-    join(&partition, CGROUP_V2, "/a/b");
-    partition_bound(&partition, fakeroot_fd(root), &sample);
-    assert_bound("inside", &partition, &sample, &want, "/a/b");
-    fakeroot_write(root, MOUNT "/a/memory.max", "800\n");
-    partition_bound(&partition, fakeroot_fd(root), &sample);
-    assert_bound("outside", &partition, &sample, &tighter, "/a");
-    assert_int_equal(partition.limit_bytes, 800);
-    partition_clear(&partition);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        HostSample sample = { .mem_total_bytes = 10000, .mem_available_bytes = 5000 };
+        g_autoptr(FakeRoot) root = fakeroot_new();
+        Partition partition = { 0 };
+
+        fakeroot_write(root, MOUNT "/a/memory.current", "%s\n", rows[i].used);
+        fakeroot_write(root, MOUNT "/a/memory.max", "%s\n", rows[i].outer);
+        fakeroot_write(root, MOUNT "/a/memory.stat", "\n");
+        fakeroot_write(root, MOUNT "/a/b/memory.current", "500\n");
+        fakeroot_write(root, MOUNT "/a/b/memory.max", "%s\n", rows[i].inner);
+        fakeroot_write(root, MOUNT "/a/b/memory.stat", "\n");
+        join(&partition, CGROUP_V2, "/a/b");
+        partition_bound(&partition, fakeroot_fd(root), &sample);
+        assert_bound(rows[i].when, &partition, &sample, &rows[i].want, rows[i].path);
+        assert_int_equal(partition.limit_bytes, rows[i].want.mem_total_bytes);
+        partition_clear(&partition);
+    }
 }
 
 static void
@@ -288,7 +329,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_all_domains_are_in_is_found_in_whole_names),
         cmocka_unit_test(the_least_of_limit_and_host_counts_in_version_2),
-        FAKEROOT_TEST(each_level_of_the_path_may_bound),
+        cmocka_unit_test(whichever_level_leaves_least_bounds),
         FAKEROOT_TEST(version_1_has_a_limit_of_its_own_kind),
         cmocka_unit_test(remnants_of_huge_pages_are_available),
         FAKEROOT_TEST(nobody_is_bound_by_what_cannot_be_read),
