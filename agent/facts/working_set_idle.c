@@ -14,10 +14,15 @@
  *
  * A page that was found in use has been used between two looks; its age is between those. A huge
  * page has its bit at its first frame, which kpageflags tells; several samples may be in it, which
- * follow each other, and are answered by one look. Pages that KSM shares are in use if
- * any of their domains uses them.
+ * follow each other, and are answered by one look.
+ *
+ * A page that KSM shares has one frame for all places of all domains that share it. A look takes
+ * the traces of use that all of them have left, and the next look, a moment later, at another place
+ * or for another domain, finds nothing but its mark. So such a page counts as used at each look,
+ * and is not marked. Which frames are KSM's, kpageflags tells.
  *
  * Source: Documentation/admin-guide/mm/idle_page_tracking.rst and pagemap.rst
+ * ("KSM"); mm/page_idle.c, page_idle_clear_pte_refs(), which asks all that have mapped a frame
  */
 /* needs: write /sys/kernel/mm/page_idle/bitmap */
 #define _GNU_SOURCE
@@ -40,6 +45,7 @@
 #define FRAME_MASK   ((UINT64_C(1) << 55) - 1)
 #define FLAG_HEAD    (UINT64_C(1) << 15)
 #define FLAG_TAIL    (UINT64_C(1) << 16)
+#define FLAG_KSM     (UINT64_C(1) << 21)
 /* A page of 2^18 pages (1 GiB) is the largest there is. */
 #define ORDER_MAX 18
 
@@ -126,18 +132,25 @@ choose_samples(const GArray *mappings, uint64_t page_bytes)
     return samples;
 }
 
-/* The first frame of the page that a frame belongs to. */
+/* As kpageflags has it; 0: it does not tell. */
 static uint64_t
-first_frame(const Look *look, uint64_t frame)
+flags_of(const Look *look, uint64_t frame)
 {
     uint64_t flags;
 
-    if (look->flags_fd < 0 || !read_word(look->flags_fd, frame, &flags) || !(flags & FLAG_TAIL))
+    return look->flags_fd >= 0 && read_word(look->flags_fd, frame, &flags) ? flags : 0;
+}
+
+/* The first frame of the page that a frame with these flags belongs to. */
+static uint64_t
+first_frame(const Look *look, uint64_t frame, uint64_t flags)
+{
+    if (!(flags & FLAG_TAIL))
         return frame;
     for (unsigned order = 1; order <= ORDER_MAX; order++) {
         uint64_t head = frame & ~((UINT64_C(1) << order) - 1);
 
-        if (head != frame && read_word(look->flags_fd, head, &flags) && (flags & FLAG_HEAD))
+        if (head != frame && (flags_of(look, head) & FLAG_HEAD))
             return head;
     }
     return frame;
@@ -148,13 +161,20 @@ first_frame(const Look *look, uint64_t frame)
 static bool
 look_at(const Look *look, uint64_t frame, Glance *last)
 {
-    uint64_t bit = UINT64_C(1) << (frame % 64);
+    uint64_t flags = flags_of(look, frame);
+    uint64_t bit;
     uint64_t word;
 
+    frame = first_frame(look, frame, flags);
     if (frame == last->frame)
         return true;
+    if (flags & FLAG_KSM) {
+        *last = (Glance){ frame, true };
+        return true;
+    }
     if (!read_word(look->bitmap_fd, frame / 64, &word))
         return false;
+    bit = UINT64_C(1) << (frame % 64);
     *last = (Glance){ frame, (word & bit) == 0 };
     return working_set_write_word(look->bitmap_fd, frame / 64 * sizeof(word), bit);
 }
@@ -176,7 +196,7 @@ look_at_all(Look *look, uint64_t now_us, GError **error)
         if ((word & FRAME_MASK) == 0)
             return working_set_fail(error, "its pagemap does not tell page frames: that takes "
                                            "CAP_SYS_ADMIN");
-        if (!look_at(look, first_frame(look, word & FRAME_MASK), &last))
+        if (!look_at(look, word & FRAME_MASK, &last))
             return working_set_fail(error, "%s cannot be used any more", BITMAP_FILE);
         if (!last.is_used || look->first_us == 0)
             continue;

@@ -23,6 +23,7 @@
 #define PRESENT     (UINT64_C(1) << 63)
 #define HEAD        (UINT64_C(1) << 15)
 #define TAIL        (UINT64_C(1) << 16)
+#define KSM         (UINT64_C(1) << 21)
 
 #define WORDS       (FIRST_FRAME / 64 + PAGES)
 
@@ -222,6 +223,37 @@ what_is_found_of_a_huge_page_holds_for_all_of_it(void **unused)
     working_set_idle.close(state, &fake->target);
 }
 
+/* The first and third of its pages are one frame, which another domain has, too. */
+static void
+a_page_that_ksm_shares_counts_as_used_and_is_not_marked(void **unused)
+{
+    static const uint64_t young[4] = { 200, 0, 0, 200 };
+    g_autoptr(FakeTarget) fake = kernel_with_idle_tracking();
+    uint64_t flags[WORDS * 64] = { 0 };
+    uint64_t words[PAGES] = { PRESENT | frame_of(0), PRESENT | frame_of(1), PRESENT | frame_of(0),
+                              PRESENT | frame_of(3) };
+    WorkingSetReading readings[3] = { 0 };
+    gpointer states[2] = { NULL };
+    (void)unused;
+
+    flags[frame_of(0)] = KSM;
+    write_pagemap(fake, words);
+    fakeroot_write_bytes(fake->root, "proc/kpageflags", flags, sizeof(flags));
+    for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
+        assert_true(working_set_idle.open(&fake->target, &states[i], NULL));
+        assert_true(working_set_idle.step(states[i], &fake->target, 5 * S, &readings[i], NULL));
+    }
+    assert_false(is_marked(fake, frame_of(0)));
+    assert_true(is_marked(fake, frame_of(1)));
+    assert_true(working_set_idle.step(states[0], &fake->target, 6 * S, &readings[2], NULL));
+    faketarget_expect_bins("one of them", &readings[2], 0, young);
+    readings[2] = (WorkingSetReading){ 0 };
+    assert_true(working_set_idle.step(states[1], &fake->target, 6 * S, &readings[2], NULL));
+    faketarget_expect_bins("the other", &readings[2], 0, young);
+    for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+        working_set_idle.close(states[i], &fake->target);
+}
+
 static void
 says_why_it_cannot_be_used(void **unused)
 {
@@ -271,6 +303,7 @@ main(void)
         cmocka_unit_test(pages_that_are_not_there_do_not_count),
         cmocka_unit_test(a_huge_page_is_marked_at_its_first_frame),
         cmocka_unit_test(what_is_found_of_a_huge_page_holds_for_all_of_it),
+        cmocka_unit_test(a_page_that_ksm_shares_counts_as_used_and_is_not_marked),
         cmocka_unit_test(says_why_it_cannot_be_used),
         cmocka_unit_test(hidden_frames_end_it),
     };
