@@ -137,7 +137,9 @@ static const Knob rows[] = {
     ROW_UINT(fixed_sleep_ms, "milliseconds", 0, 3600000, "20",
              "Mode fixed: pause between batches."),
     ROW_OF("agent", "memory_tight", KNOB_PERCENT, memory_tight_bp, "percent of memory", 1, 9000,
-           "10", "While less memory than this is available, domains are asked for memory."),
+           "10",
+           "While less memory than this is available, domains are asked for memory. A pool of huge "
+           "pages is not counted: what it holds is never available."),
     ROW_OF("agent", "memory_critical", KNOB_PERCENT, memory_critical_bp, "percent of memory", 1,
            9000, "4",
            "While less memory than this is available, domains are asked for half their headroom "

@@ -2,9 +2,9 @@
 /*
  * memory.c - how short of memory the host is: calm, tight or critical
  *
- * Available memory is the first witness. It is compared with two marks, shares of all memory; to
- * fall back a level it has to be a quarter above the mark, for calm_s, one level at a time. It
- * rises at once:
+ * Available memory is the first witness. It is compared with two marks, shares of all memory but
+ * the pool of huge pages, which is never available; to fall back a level it has to be a quarter
+ * above the mark, for calm_s, one level at a time. It rises at once:
  *
  *     available   ........ relief ........
  *                     \                /      calm again after calm_s here

@@ -91,7 +91,7 @@ typedef struct {
     uint64_t now_us;              /* CLOCK_MONOTONIC at the moment of the sample */
     uint32_t cpus;                /* online processors; at least 1 */
     uint32_t page_bytes;          /* size of a page; at least 1 */
-    uint64_t mem_total_bytes;     /* MemTotal */
+    uint64_t mem_total_bytes;     /* MemTotal without the pool of huge pages */
     uint64_t mem_available_bytes; /* MemAvailable */
     uint64_t anon_bytes;          /* AnonPages */
     uint64_t swap_total_bytes;    /* SwapTotal; 0: there is no swap */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/facts/procfile.h"
+#include "agent/facts/vm.h"
 #include "policy/arith.h"
 
 /* "0-3,8-11": holds more separate ranges than any host was seen with. */
@@ -110,7 +111,8 @@ read_memory(HostFacts *facts, HostSample *sample)
     if (heldfile_read_text(&facts->memory, facts->root_fd, "proc/meminfo", meminfo,
                            sizeof(meminfo)) != PROCFILE_READ)
         meminfo[0] = '\0';
-    sample->mem_total_bytes = procfile_key_bytes(meminfo, "MemTotal");
+    sample->mem_total_bytes =
+        sat_sub(procfile_key_bytes(meminfo, "MemTotal"), known_or(vm_huge_pool_bytes(meminfo), 0));
     sample->mem_available_bytes = procfile_key_bytes(meminfo, "MemAvailable");
     sample->anon_bytes = procfile_key_bytes(meminfo, "AnonPages");
     sample->swap_total_bytes = procfile_key_bytes(meminfo, "SwapTotal");

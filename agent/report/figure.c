@@ -79,7 +79,9 @@ static const Figure domain_figures[] = {
 };
 
 static const Figure host_figures[] = {
-    { "total_bytes", "Memory of the host." },
+    { "total_bytes", "Memory of the host, the pool of huge pages included." },
+    { "huge_pool_bytes", "Of it, the pool of huge pages, in use or not. It is never available, and "
+                         "[agent] memory_tight is a share of the rest." },
     { "available_bytes", "What could be had without swapping, as the kernel estimates it." },
     { "swapped_bytes", "Swap in use, zswap included." },
     { "zswapped_bytes",

@@ -129,7 +129,7 @@ fill_host(Ledger *ledger, const HostSample *host, const HostMerged *merged)
                                       ? merged->ksm_zero_pages > 0
                                       : host->knobs.use_zero_pages == 1;
     ledger->profit_bytes = ksm->general_profit;
-    ledger->total_bytes = host->mem_total_bytes;
+    ledger->total_bytes = sat_add(host->mem_total_bytes, known_or(ledger->vm.huge_pool_bytes, 0));
     ledger->available_bytes = host->mem_available_bytes;
     ledger->ksmd_cpu_us = host->ksmd_cpu_us;
     ledger->full_scans = ksm->full_scans;
@@ -171,8 +171,8 @@ ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger)
     ledger->page_bytes = host.page_bytes;
     if (is_known(after.pages_shared) && is_known(after.pages_sharing))
         divide(ledger, &after);
-    fill_host(ledger, &host, &after);
     vm_read(facts->root_fd, &ledger->vm);
+    fill_host(ledger, &host, &after);
     ledger->has_cgroup_v2 = cgroup_is_v2(facts->root_fd);
     fill_rows(facts->root_fd, ledger);
 }

@@ -58,7 +58,7 @@ typedef struct {
     uint64_t metadata_bytes;  /* KSM's records of all processes */
     uint64_t profit_bytes;    /* the kernel's saving less records, signed */
     uint64_t unshare_bytes;   /* needed if all sharing broke */
-    uint64_t total_bytes;     /* memory of the host */
+    uint64_t total_bytes;     /* memory of the host, the pool of huge pages included */
     uint64_t available_bytes; /* of it, what could be had without swapping */
     uint64_t ksmd_cpu_us;     /* since boot */
     uint64_t full_scans;      /* since boot */

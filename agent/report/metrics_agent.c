@@ -465,8 +465,8 @@ static const HostMetric rows[] = {
     { "virtksm_domains", METRIC_GAUGE, "", "Domains that run, as far as the agent knows.",
       get_domains, NULL },
     { "virtksm_host_memory_bytes", METRIC_GAUGE, "bytes",
-      "Memory of the host (MemTotal), or the limit that all domains have in common, if that is "
-      "less and reclaim is configured.",
+      "Memory of the host (MemTotal) without the pool of huge pages, or the limit that all domains "
+      "have in common, if that is less and reclaim is configured.",
       get_total, NULL },
     { "virtksm_host_available_bytes", METRIC_GAUGE, "bytes",
       "Of that, what can be had without swapping (MemAvailable, or what the limit leaves), at the "

@@ -99,6 +99,12 @@ get_zswap(const MetricsView *view)
 }
 
 static double
+get_huge_pool(const MetricsView *view)
+{
+    return metrics_known(view->ledger->vm.huge_pool_bytes);
+}
+
+static double
 get_broken(const MetricsView *view)
 {
     return metrics_known(view->ledger->vm.cow_ksm);
@@ -144,6 +150,9 @@ static const HostMetric host_rows[] = {
     { "virtksm_host_swapped_bytes", METRIC_GAUGE, "bytes", NULL, get_swapped, NULL },
     { "virtksm_host_zswapped_bytes", METRIC_GAUGE, "bytes", NULL, get_zswapped, NULL },
     { "virtksm_host_zswap_bytes", METRIC_GAUGE, "bytes", NULL, get_zswap, NULL },
+    { "virtksm_host_huge_pool_bytes", METRIC_GAUGE, "bytes",
+      "The pool of huge pages, in use or not, which virtksm_host_memory_bytes has not.",
+      get_huge_pool, NULL },
     { "virtksm_host_merges_broken_total", METRIC_COUNTER, "",
       "Merged pages that were copied because somebody wrote to them (the kernel's cow_ksm), since "
       "the host booted. Absent before Linux 5.18.",

@@ -127,6 +127,7 @@ describe_host(const Agent *agent, const Ledger *ledger)
     SET_SIGNED(message, profit_bytes, ledger->profit_bytes);
     MESSAGE_SET_KNOWN(message, unshare_bytes, ledger->unshare_bytes);
     MESSAGE_SET_KNOWN(message, total_bytes, ledger->total_bytes);
+    MESSAGE_SET_KNOWN(message, huge_pool_bytes, ledger->vm.huge_pool_bytes);
     MESSAGE_SET_KNOWN(message, available_bytes, ledger->available_bytes);
     MESSAGE_SET_KNOWN(message, swapped_bytes, ledger->vm.swapped_bytes);
     MESSAGE_SET_KNOWN(message, zswapped_bytes, ledger->vm.zswapped_bytes);

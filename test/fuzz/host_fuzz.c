@@ -31,7 +31,8 @@ static const FakeFile files[] = {
     { "proc/pressure/cpu", "some avg10=5.65 avg60=6.68 avg300=5.71 total=2145663694\n" },
     { "proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234567\n" },
     { "proc/stat", "cpu  444802 84403 310574 2632935 12005 0 5116 744 0 0\nbtime 1700000000\n" },
-    { "proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 50 kB\nSwapTotal: 9 kB\nSwapFree: 4 kB\n" },
+    { "proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 50 kB\nSwapTotal: 9 kB\nSwapFree: 4 kB\n"
+                      "HugePages_Total: 2\nHugepagesize: 4 kB\nHugetlb: 12 kB\n" },
     { "proc/vmstat", "cow_ksm 77\n" },
     { "proc/cpuinfo", "flags : fpu hypervisor\n" },
     { "proc/1/comm", "init\n" },
@@ -88,6 +89,7 @@ try_setup(void)
     vm_read(fakeroot_fd(root), &vm);
     check_at_most(vm.swapped_bytes, INT64_MAX);
     check_at_most(vm.zswap_bytes, INT64_MAX);
+    check_at_most(vm.huge_pool_bytes, INT64_MAX);
     setup_read(fakeroot_fd(root), &setup);
     assert(memchr(setup.thp, '\0', sizeof(setup.thp)));
     assert(memchr(setup.product, '\0', sizeof(setup.product)));

@@ -160,7 +160,7 @@ class FakeHost:
 
     def _write_proc(self, anon_kib):
         self.write("proc/meminfo", "MemTotal: 24684084 kB\nMemFree: 18472432 kB\n"
-                   "MemAvailable: 18402780 kB\nAnonPages: %d kB\nHugePages_Total: 0\n"
+                   "MemAvailable: 18402780 kB\nAnonPages: %d kB\nHugePages_Total: 0\nHugetlb: 0 kB\n"
                    "SwapTotal: 1000 kB\nSwapFree: 400 kB\n%s" % (
                        anon_kib, "" if self.kernel == "5.10" else "Zswap: 50 kB\nZswapped: 200 kB\n"))
         self.write("proc/vmstat", "pswpin 3\n" + ("" if self.kernel == "5.10" else "cow_ksm 77\n"))

@@ -311,6 +311,39 @@ does_without_memory_figures_that_make_no_sense(void **unused)
 }
 
 static void
+the_pool_of_huge_pages_is_no_memory_that_may_become_available(void **unused)
+{
+    static const struct {
+        const char *when;
+        const char *meminfo;
+        uint64_t total_bytes;
+    } rows[] = {
+        { "two sizes",
+          "MemTotal: 9000 kB\nHugePages_Total: 1\nHugepagesize: 2048 kB\nHugetlb: 8000 kB\n",
+          1000 * 1024 },
+        { "an old kernel", "MemTotal: 9000 kB\nHugePages_Total: 2\nHugepagesize: 2048 kB\n",
+          (9000 - 4096) * 1024 },
+        { "an empty pool", "MemTotal: 9000 kB\nHugePages_Total: 0\nHugetlb: 0 kB\n", 9000 * 1024 },
+        { "no pool", "MemTotal: 9000 kB\n", 9000 * 1024 },
+        { "pages of no size", "MemTotal: 9000 kB\nHugePages_Total: 2\n", 9000 * 1024 },
+        { "as much as there is", "MemTotal: 9000 kB\nHugetlb: 9000 kB\n", 9000 * 1024 },
+        { "more than a number holds",
+          "MemTotal: 9000 kB\nHugePages_Total: 18446744073709551614\nHugepagesize: 2048 kB\n",
+          9000 * 1024 },
+        { "minus one", "MemTotal: 9000 kB\nHugetlb: 18446744073709551615 kB\n", 9000 * 1024 },
+        { "no total", "HugePages_Total: 2\nHugepagesize: 2048 kB\nHugetlb: 4096 kB\n",
+          VALUE_UNKNOWN },
+    };
+    g_autoptr(FakeRoot) root = fakehost_new(FAKEHOST_LINUX_6_18);
+    (void)unused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        fakeroot_write(root, "proc/meminfo", "%s", rows[i].meminfo);
+        assert_value(rows[i].when, "total", sample_of(root).mem_total_bytes, rows[i].total_bytes);
+    }
+}
+
+static void
 always_has_a_number_of_processors(void **unused)
 {
     uint64_t real = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -442,6 +475,7 @@ main(void)
         cmocka_unit_test(notices_ksm_coming_and_going),
         cmocka_unit_test(reads_the_three_counters_of_the_saving_alone),
         cmocka_unit_test(does_without_memory_figures_that_make_no_sense),
+        cmocka_unit_test(the_pool_of_huge_pages_is_no_memory_that_may_become_available),
         cmocka_unit_test(always_has_a_number_of_processors),
         cmocka_unit_test(gives_back_every_descriptor),
         cmocka_unit_test(reads_the_host_it_runs_on),

@@ -281,6 +281,20 @@ zero_pages_that_are_made_but_not_counted_are_in_no_figure(void **state)
 }
 
 static void
+the_pool_of_huge_pages_is_memory_of_the_host(void **state)
+{
+    Books *books = *state;
+    g_auto(Ledger) ledger;
+
+    fakeroot_write(books->root, "proc/meminfo",
+                   "MemTotal: 9000 kB\nMemAvailable: 500 kB\nHugetlb: 8000 kB\n");
+    ledger_read(&books->facts, &books->domains, &ledger);
+    assert_int_equal(ledger.total_bytes, 9000 * 1024);
+    assert_int_equal(ledger.vm.huge_pool_bytes, 8000 * 1024);
+    assert_int_equal(ledger.available_bytes, 500 * 1024);
+}
+
+static void
 without_ksm_nothing_is_known(void **state)
 {
     Books *books = *state;
@@ -398,6 +412,7 @@ main(void)
         ON_BOOKS(without_domains_everything_is_the_others),
         ON_BOOKS(a_kernel_without_zero_pages_saves_what_is_shared),
         ON_BOOKS(zero_pages_that_are_made_but_not_counted_are_in_no_figure),
+        ON_BOOKS(the_pool_of_huge_pages_is_memory_of_the_host),
         ON_BOOKS(without_ksm_nothing_is_known),
         ON_BOOKS(without_the_hosts_figures_no_domain_is_said_to_save_nothing),
         ON_BOOKS(figures_that_moved_are_read_again_as_a_whole),

@@ -27,22 +27,27 @@ each_kernel_tells_what_it_has(void **unused)
         { "5.10",
           "MemTotal: 9 kB\nSwapTotal: 100 kB\nSwapFree: 40 kB\n",
           "nr_free_pages 5\n",
-          { 60 * 1024, U, U, U } },
+          { U, 60 * 1024, U, U, U } },
         { "6.1",
           "SwapTotal:      100 kB\nSwapFree:        40 kB\nZswap:  5 kB\nZswapped:  20 kB\n",
           "pswpin 0\ncow_ksm 77\nzswpin 3\n",
-          { 60 * 1024, 20 * 1024, 5 * 1024, 77 } },
+          { U, 60 * 1024, 20 * 1024, 5 * 1024, 77 } },
         { "no swap",
           "SwapTotal: 0 kB\nSwapFree: 0 kB\nZswap: 0 kB\nZswapped: 0 kB\n",
           "cow_ksm 0\n",
-          { 0, 0, 0, 0 } },
-        { "more free than there is", "SwapTotal: 10 kB\nSwapFree: 40 kB\n", "", { U, U, U, U } },
+          { U, 0, 0, 0, 0 } },
+        { "more free than there is", "SwapTotal: 10 kB\nSwapFree: 40 kB\n", "", { U, U, U, U, U } },
         { "minus one",
           "SwapTotal: -1 kB\nSwapFree: 0 kB\nZswapped: 18446744073709551615 kB\n",
           "cow_ksm 18446744073709551615\n",
-          { U, U, U, U } },
-        { "half", "SwapTotal: 10 kB\n", "cow_ksm\n", { U, U, U, U } },
-        { "no files", NULL, NULL, { U, U, U, U } },
+          { U, U, U, U, U } },
+        { "half", "SwapTotal: 10 kB\n", "cow_ksm\n", { U, U, U, U, U } },
+        { "a pool of huge pages",
+          "MemTotal: 9000 kB\nHugePages_Total: 1\nHugepagesize: 2048 kB\nHugetlb: 8000 kB\n",
+          "",
+          { 8000 * 1024, U, U, U, U } },
+        { "an empty one", "MemTotal: 9 kB\nHugetlb: 0 kB\n", "", { 0, U, U, U, U } },
+        { "no files", NULL, NULL, { U, U, U, U, U } },
     };
     (void)unused;
 
@@ -56,11 +61,13 @@ each_kernel_tells_what_it_has(void **unused)
         if (rows[i].vmstat)
             fakeroot_write(root, "proc/vmstat", "%s", rows[i].vmstat);
         vm_read(fakeroot_fd(root), &vm);
-        if (vm.swapped_bytes != want->swapped_bytes || vm.zswapped_bytes != want->zswapped_bytes ||
+        if (vm.huge_pool_bytes != want->huge_pool_bytes ||
+            vm.swapped_bytes != want->swapped_bytes || vm.zswapped_bytes != want->zswapped_bytes ||
             vm.zswap_bytes != want->zswap_bytes || vm.cow_ksm != want->cow_ksm)
-            fail_msg("%s: swapped %" PRIu64 ", zswapped %" PRIu64 ", zswap %" PRIu64
-                     ", cow_ksm %" PRIu64,
-                     rows[i].when, vm.swapped_bytes, vm.zswapped_bytes, vm.zswap_bytes, vm.cow_ksm);
+            fail_msg("%s: huge %" PRIu64 ", swapped %" PRIu64 ", zswapped %" PRIu64
+                     ", zswap %" PRIu64 ", cow_ksm %" PRIu64,
+                     rows[i].when, vm.huge_pool_bytes, vm.swapped_bytes, vm.zswapped_bytes,
+                     vm.zswap_bytes, vm.cow_ksm);
     }
 }
 
