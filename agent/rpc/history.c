@@ -171,7 +171,8 @@ answered(HistoryAnswer *given, const GError *error, gpointer user)
     if (answer || (is_unknown && pending->is_running))
         reply(pending, answer);
     else
-        grpc_call_fail(pending->call, is_unknown ? GRPC_STATUS_NOT_FOUND : GRPC_STATUS_UNAVAILABLE,
+        grpc_call_fail(pending->call,
+                       is_unknown ? GRPC_STATUS_NOT_FOUND : GRPC_STATUS_FAILED_PRECONDITION,
                        error->message);
     pending_free(pending);
 }

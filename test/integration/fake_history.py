@@ -150,7 +150,8 @@ class History(FakeTestCase):
         status = wait_until(lambda: daemon.ask("status")["history"]["detail"], "it is told")
         self.assertIn("newer virtksmd", status)
         self.assertFalse(daemon.ask("status")["history"]["recording"])
-        self.assert_done(daemon.client("history"), 1, "newer virtksmd")
+        self.assert_done(daemon.client("history"), 1, "newer virtksmd",
+                         "virtksmd at %s failed: " % daemon.socket)
         daemon.stop()
         self.assertEqual(daemon.log().count("no history is written for now"), 1)
         self.assertEqual(self.stamp(daemon), before)
