@@ -144,10 +144,10 @@ read_time(const char *option, const char *text, protobuf_c_boolean *has, int64_t
     *has = text != NULL;
     if (!text || when_parse(text, g_get_real_time() / 1000000, ret_s))
         return true;
-    g_set_error(
-        error, CLI_ERROR, CLI_USAGE,
-        "--%s %s: expected a length of time such as 24h or 7d, or a date such as 2026-01-31",
-        option, text);
+    g_set_error(error, CLI_ERROR, CLI_USAGE,
+                "--%s %s: expected a length of time such as 24h or 7d, or a moment such as "
+                "2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00+01:00",
+                option, text);
     return false;
 }
 

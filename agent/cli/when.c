@@ -35,16 +35,32 @@ parse_length(const char *text, int64_t *ret_s)
     return false;
 }
 
-/* ISO 8601 as GLib reads it wants hours, minutes and seconds; people leave them out from the end.
+/* The longest date, YYYY-MM-DD; a '-' within it begins no zone. */
+#define DATE_LENGTH 10
+
+/* Where the zone begins: Z, +hh:mm and the like; the end of @text if there is none. */
+static const char *
+find_zone(const char *text)
+{
+    const char *time = text + MIN(strlen(text), DATE_LENGTH);
+
+    return time + strcspn(time, "Z+-");
+}
+
+/*
+ * ISO 8601 as GLib reads it wants hours, minutes and seconds before the zone; people leave them out
+ * from the end.
  */
 static bool
 parse_date(const char *text, int64_t *ret_s)
 {
     static const char *const rests[] = { "", ":00", "T00:00:00" };
     g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    const char *zone = find_zone(text);
+    g_autofree char *local = g_strndup(text, (gsize)(zone - text));
 
     for (size_t i = 0; i < G_N_ELEMENTS(rests); i++) {
-        g_autofree char *whole = g_strconcat(text, rests[i], NULL);
+        g_autofree char *whole = g_strconcat(local, rests[i], zone, NULL);
         g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(whole, utc);
 
         if (time) {

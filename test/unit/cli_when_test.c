@@ -32,6 +32,13 @@ lengths_of_time_and_dates_are_moments(void **unused)
         { "2026-01-31 11:59:59", NOW - 1 },
         { "2026-01-31T12:00:00Z", NOW },
         { "2026-01-31T12:00:00+01:00", NOW - 3600 },
+        { "2026-01-31T12:00Z", NOW },
+        { "2026-01-31T12:00+01:00", NOW - 3600 },
+        { "2026-01-31 12:00-01:00", NOW + 3600 },
+        { "2026-01-31T12:00-01", NOW + 3600 },
+        { "2026-01-31T12:00+0130", NOW - 5400 },
+        { "2026-01-31+01:00", NOW - 43200 - 3600 },
+        { "2026-01-31-01:00", NOW - 43200 + 3600 },
         { "2024-02-29", INT64_C(1709164800) },
         { "1970-01-01", 0 },
     };
@@ -48,6 +55,18 @@ lengths_of_time_and_dates_are_moments(void **unused)
 }
 
 static void
+expect_refused(const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t is_s = -1;
+
+        if (when_parse(texts[i], NOW, &is_s))
+            fail_msg("\"%s\" is taken as %" G_GINT64_FORMAT, texts[i], (gint64)is_s);
+        assert_int_equal(is_s, -1);
+    }
+}
+
+static void
 anything_else_is_refused(void **unused)
 {
     static const char *const texts[] = {
@@ -58,13 +77,25 @@ anything_else_is_refused(void **unused)
     };
 
     (void)unused;
-    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-        int64_t is_s = -1;
+    expect_refused(texts, G_N_ELEMENTS(texts));
+}
 
-        if (when_parse(texts[i], NOW, &is_s))
-            fail_msg("\"%s\" is taken as %" G_GINT64_FORMAT, texts[i], (gint64)is_s);
-        assert_int_equal(is_s, -1);
-    }
+static void
+zones_that_are_none_are_refused(void **unused)
+{
+    static const char *const texts[] = {
+        "Z",
+        "+01:00",
+        "2026-01-31T12:00+",
+        "2026-01-31T12:00ZZ",
+        "2026-01-31T12:00+25:00",
+        "2026-01-31T12:00Z+01:00",
+        "2026-01-31T12:00 +01:00",
+        "1970-01-01T00:00+01:00",
+    };
+
+    (void)unused;
+    expect_refused(texts, G_N_ELEMENTS(texts));
 }
 
 int
@@ -73,6 +104,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lengths_of_time_and_dates_are_moments),
         cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(zones_that_are_none_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
