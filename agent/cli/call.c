@@ -75,14 +75,19 @@ set_unavailable(GError **error, const char *socket, const char *text)
                     lost ? lost : text);
 }
 
+/* A socket that may not be opened says nothing for itself; the daemon says why it refuses. */
 static void
 set_denied(GError **error, const char *socket, const char *text)
 {
     const char *refused = behind(text, "cannot connect to ", socket, ": ");
-    g_autofree char *hint = who_may(socket);
+    g_autofree char *hint = refused ? who_may(socket) : NULL;
 
-    g_set_error(error, CLI_ERROR, CLI_FAILED, "not permitted to use %s: %s; %s", socket,
-                refused ? refused : text, hint);
+    if (refused)
+        g_set_error(error, CLI_ERROR, CLI_FAILED, "not permitted to use %s: %s; %s", socket,
+                    refused, hint);
+    else
+        g_set_error(error, CLI_ERROR, CLI_FAILED, "not permitted by virtksmd at %s: %s", socket,
+                    text);
 }
 
 void
@@ -119,18 +124,26 @@ call_fail(GError **error, const char *socket, const GError *reason)
 }
 
 ProtobufCMessage *
+call_at(const char *socket, const CallMethod *method, const ProtobufCMessage *request,
+        GError **reason)
+{
+    const GrpcRpc rpc = { method->path, method->response, CALL_TIMEOUT_S * 1000 };
+    g_autoptr(GrpcClient) client = grpc_client_new(socket, NULL);
+    ProtobufCMessage *response = NULL;
+
+    grpc_client_unary(client, &rpc, request, &response, reason);
+    return response;
+}
+
+ProtobufCMessage *
 call_unary(const Cli *cli, const CallMethod *method, const ProtobufCMessage *request,
            GError **error)
 {
-    const GrpcRpc rpc = { method->path, method->response, CALL_TIMEOUT_S * 1000 };
     g_autofree char *socket = call_socket(cli, method);
-    g_autoptr(GrpcClient) client = grpc_client_new(socket, NULL);
     g_autoptr(GError) reason = NULL;
-    ProtobufCMessage *response = NULL;
+    ProtobufCMessage *response = call_at(socket, method, request, &reason);
 
-    if (!grpc_client_unary(client, &rpc, request, &response, &reason)) {
+    if (!response)
         call_fail(error, socket, reason);
-        return NULL;
-    }
     return response;
 }

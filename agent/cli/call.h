@@ -43,7 +43,19 @@ char *call_socket(const Cli *cli, const CallMethod *method);
 void call_fail(GError **error, const char *socket, const GError *reason);
 
 /**
- * call_unary() - ask, and wait for the answer
+ * call_at() - ask at a socket, and wait for the answer
+ * @socket:  of the daemon, as call_socket() chooses it
+ * @method:  what to ask
+ * @request: of the method's request type; borrowed
+ * @reason:  why it failed, in GRPC_ERROR; call_fail() says it for people
+ *
+ * Return: of the method's response type, owned by the caller; NULL on failure
+ */
+ProtobufCMessage *call_at(const char *socket, const CallMethod *method,
+                          const ProtobufCMessage *request, GError **reason);
+
+/**
+ * call_unary() - choose the socket, ask, and wait for the answer
  * @cli:     names the socket
  * @method:  what to ask
  * @request: of the method's request type; borrowed

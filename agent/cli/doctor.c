@@ -161,38 +161,48 @@ static const ResultPrinter printer = { append_table, append_csv };
 
 /* What is seen from here goes to standard output; the failure itself stays the error. */
 static void
-tell_local(const Cli *cli, GError *failure)
+tell_local(const Cli *cli, const char *socket, const GError *reason, GError *failure)
 {
     Virtksm__V1__DoctorResponse *doctor = g_new(Virtksm__V1__DoctorResponse, 1);
     g_autoptr(ProtobufCMessage) message = &doctor->base;
 
     virtksm__v1__doctor_response__init(doctor);
     doctor->findings = g_new(Virtksm__V1__Finding *, 1);
-    doctor->findings[0] = doctor_local_look(cli->socket, failure->message);
+    doctor->findings[0] = doctor_local_look(socket, reason, failure->message);
     doctor->n_findings = 1;
     failure->code = CLI_NOT_ASKED;
     result_print(cli, message, &printer, NULL); /* that asking failed is the worse news */
 }
 
+static ProtobufCMessage *
+ask(const Cli *cli, GError **error)
+{
+    Virtksm__V1__DoctorRequest request = VIRTKSM__V1__DOCTOR_REQUEST__INIT;
+    g_autofree char *socket = call_socket(cli, &doctor_method);
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(GError) failure = NULL;
+    ProtobufCMessage *response;
+
+    request.domain = cli->argument;
+    response = call_at(socket, &doctor_method, &request.base, &reason);
+    if (response)
+        return response;
+    call_fail(&failure, socket, reason);
+    if (failure->code == CLI_FAILED)
+        tell_local(cli, socket, reason, failure);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return NULL;
+}
+
 bool
 doctor_run(const Cli *cli, GError **error)
 {
-    Virtksm__V1__DoctorRequest request = VIRTKSM__V1__DOCTOR_REQUEST__INIT;
-    g_autoptr(ProtobufCMessage) response = NULL;
-    g_autoptr(GError) failure = NULL;
+    g_autoptr(ProtobufCMessage) response = ask(cli, error);
     g_autofree char *errors = NULL;
     g_autofree char *warnings = NULL;
     const Virtksm__V1__DoctorResponse *doctor;
 
-    request.domain = cli->argument;
-    response = call_unary(cli, &doctor_method, &request.base, &failure);
-    if (!response) {
-        if (failure->code == CLI_FAILED)
-            tell_local(cli, failure);
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return false;
-    }
-    if (!result_print(cli, response, &printer, error))
+    if (!response || !result_print(cli, response, &printer, error))
         return false;
     doctor = (const Virtksm__V1__DoctorResponse *)response;
     if (doctor->errors + doctor->warnings == 0)

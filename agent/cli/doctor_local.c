@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * doctor_local.c - four ways in which a daemon cannot be asked, told apart without it
+ * doctor_local.c - five ways in which a daemon cannot be asked, told apart without it
  *
  * Source: unix(7): connecting needs write permission on the file and search permission on its
  * folders; a socket whose listener has ended refuses connections.
@@ -8,8 +8,9 @@
 #define _GNU_SOURCE
 #include "agent/cli/doctor_local.h"
 
+#include "proto/grpc.h"
+
 #include <errno.h>
-#include <glib.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +41,11 @@ static const Text not_listening = {
     "agent-not-listening",
     "The virtksmd whose socket this is has ended, and not cleaned up.",
     "Start virtksmd again; it puts back what was left, and its log tells why the last one ended.",
+};
+static const Text refused = {
+    "agent-refused",
+    "virtksmd is there, and refuses to tell you this.",
+    "Ask as root, or as one of those whom [access] domain_figures and read_only_for_all let.",
 };
 static const Text not_answering = {
     "agent-not-answering",
@@ -106,12 +112,16 @@ describe_permission(const char *socket)
 }
 
 static const Text *
-look(const char *socket, const char *text, char **ret_value)
+look(const char *socket, const GError *reason, const char *text, char **ret_value)
 {
     int code = try_connect(socket);
 
     switch (code) {
     case 0:
+        if (reason->code == GRPC_STATUS_PERMISSION_DENIED) {
+            *ret_value = g_strdup(reason->message);
+            return &refused;
+        }
         *ret_value = g_strdup(text);
         return &not_answering;
     case EACCES:
@@ -128,13 +138,13 @@ look(const char *socket, const char *text, char **ret_value)
 }
 
 Virtksm__V1__Finding *
-doctor_local_look(const char *socket, const char *text)
+doctor_local_look(const char *socket, const GError *reason, const char *text)
 {
     Virtksm__V1__Finding *finding = g_new(Virtksm__V1__Finding, 1);
     const Text *found;
 
     virtksm__v1__finding__init(finding);
-    found = look(socket, text, &finding->value);
+    found = look(socket, reason, text, &finding->value);
     finding->id = g_strdup(found->id);
     finding->severity = g_strdup("error");
     finding->subject = g_strdup("host");

@@ -5,15 +5,18 @@
 
 #include "proto/virtksm.pb-c.h"
 
+#include <glib.h>
+
 /**
  * doctor_local_look() - why a daemon could not be asked
- * @socket: path of its socket
- * @text:   how asking has failed
+ * @socket: path of the socket where it was asked
+ * @reason: how asking has failed, in GRPC_ERROR
+ * @text:   the same for people
  *
  * Looks at the socket and its folder, tries it, and looks for a process called virtksmd.
  *
  * Return: a finding of the host, owned by the caller; free it with the functions of protobuf-c.
  */
-Virtksm__V1__Finding *doctor_local_look(const char *socket, const char *text);
+Virtksm__V1__Finding *doctor_local_look(const char *socket, const GError *reason, const char *text);
 
 #endif

@@ -274,16 +274,34 @@ class NotAsked(DoctorTestCase):
         finally:
             daemon.send(signal.SIGCONT)
 
+    @staticmethod
+    def doctor_as_nobody(daemon, *words, group=NOBODY):
+        os.chmod(daemon.host.base, 0o755)
+        return subprocess.run(daemon.client_command(*words, "doctor"),
+                              user=NOBODY, group=group, extra_groups=[], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can call as somebody else")
     def test_somebody_who_may_not_ask(self):
-        daemon = self.started()
-        os.chmod(daemon.host.base, 0o755)
-        done = subprocess.run(daemon.client_command("doctor"),
-                              user=NOBODY, group=NOBODY, extra_groups=[], check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = self.doctor_as_nobody(self.started())
         self.assertEqual(done.returncode, NOT_ASKED, done)
         self.assertIn("agent-not-permitted", done.stdout)
         self.assertIn("mode 0660, user 0", done.stdout)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can call as somebody else")
+    def test_somebody_whom_the_daemon_does_not_tell(self):
+        daemon = self.started(config="[access]\nread_only_for_all = true\ndomain_figures = root\n")
+        why = "figures of single domains are not for you, see [access] domain_figures"
+        for group, name in ((os.getegid(), "virtksmd.sock"), (NOBODY, "virtksmd-ro.sock")):
+            with self.subTest(name):
+                path = "%s/%s" % (daemon.runtime_dir, name)
+                done = self.doctor_as_nobody(daemon, "--format", "json", group=group)
+                self.assertEqual(done.returncode, NOT_ASKED, done)
+                finding, = json.loads(done.stdout)["findings"]
+                self.assertEqual((finding["id"], finding["source"], finding["value"]),
+                                 ("agent-refused", path, why))
+                self.assertEqual(done.stderr,
+                                 "virtksm: not permitted by virtksmd at %s: %s\n" % (path, why))
 
     def test_help_tells_the_exit_codes(self):
         done = run_program([os.environ["VIRTKSM"], "doctor", "--help"])

@@ -61,7 +61,7 @@ what_the_daemon_refuses_has_the_exit_code_that_fits(void **state)
         { "wrong argument", GRPC_STATUS_INVALID_ARGUMENT, "unknown mode", 2,
           "virtksm: unknown mode\n" },
         { "older daemon", GRPC_STATUS_UNIMPLEMENTED, "what?", 1, "is it older than this program?" },
-        { "not permitted", GRPC_STATUS_PERMISSION_DENIED, "you may not", 1, ": you may not; " },
+        { "not permitted", GRPC_STATUS_PERMISSION_DENIED, "you may not", 1, ": you may not\n" },
         { "going down", GRPC_STATUS_UNAVAILABLE, "going down", 1, "went away: going down\n" },
         { "broken", GRPC_STATUS_INTERNAL, "broken", 1, " failed: broken\n" },
     };

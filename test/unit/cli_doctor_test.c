@@ -209,10 +209,12 @@ expect_local(FakeDaemon *daemon, const char *id, const char *value)
 }
 
 static void
-a_daemon_that_refuses_is_there(void **state)
+a_daemon_that_fails_is_told_from_one_that_refuses(void **state)
 {
     fakedaemon_refuse(*state, "Doctor", GRPC_STATUS_INTERNAL, "it is Monday");
     expect_local(*state, "agent-not-answering", "it is Monday");
+    fakedaemon_refuse(*state, "Doctor", GRPC_STATUS_PERMISSION_DENIED, "not on Tuesday");
+    expect_local(*state, "agent-refused", ",not on Tuesday,");
 }
 
 static void
@@ -243,7 +245,7 @@ main(void)
         FAKEDAEMON_TEST(what_is_merely_good_to_know_is_nothing_wrong),
         FAKEDAEMON_TEST(an_information_about_many_domains_is_told_once),
         FAKEDAEMON_TEST(an_unknown_domain_is_no_finding),
-        FAKEDAEMON_TEST(a_daemon_that_refuses_is_there),
+        FAKEDAEMON_TEST(a_daemon_that_fails_is_told_from_one_that_refuses),
         FAKEDAEMON_TEST(a_socket_that_is_not_there_is_told_from_one_that_is_left),
     };
 
