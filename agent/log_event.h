@@ -24,6 +24,7 @@ typedef enum {
     LOG_EVENT_GUARD_LIFTS,    /* the guard lifts limits */
     LOG_EVENT_METRICS_DOWN,   /* metrics are not served */
     LOG_EVENT_HISTORY_DOWN,   /* the history is not written */
+    LOG_EVENT_DOMAIN_FAILED,  /* a domain has ended, and nobody wanted it to */
     LOG_EVENT_COUNT,
 } LogEvent;
 

@@ -79,6 +79,14 @@ keep_number(LibvirtSource *self, LifecycleKind kind, Event *event)
         libvirt_starts_end(&self->starts, event->uuid);
 }
 
+/* Of ends that somebody wanted there are many. */
+static void
+tell_failure(const Event *event, const Lifecycle *life)
+{
+    if (life->failed)
+        log_event(LOG_EVENT_DOMAIN_FAILED, "domain %s has %s", event->name, life->detail);
+}
+
 static void
 note_state(LibvirtSource *self, const char *uuid, LifecycleKind kind)
 {
@@ -111,6 +119,7 @@ on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *
     if (life.kind == LIFECYCLE_ENDED && !virt_conn_is_up(self->conn))
         g_hash_table_add(self->ended, g_strdup(uuid));
     event_post(self->agent, &out);
+    tell_failure(&out, &life);
     note_state(self, uuid, life.kind);
     if (life.kind == LIFECYCLE_STARTED)
         libvirt_definition_ask(self->agent, self->conn, uuid);

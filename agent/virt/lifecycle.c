@@ -43,6 +43,14 @@ static const Row rows[] = {
     [VIR_DOMAIN_EVENT_CRASHED] = { LIFECYCLE_CHANGED, false, "crashed", NULL, 0 },
 };
 
+/* QEMU that is gone without a word is "failed" to libvirt, a guest that panicked "crashed". */
+static bool
+is_failure(int event, int detail)
+{
+    return event == VIR_DOMAIN_EVENT_STOPPED && (detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED ||
+                                                 detail == VIR_DOMAIN_EVENT_STOPPED_FAILED);
+}
+
 Lifecycle
 virt_lifecycle(int event, int detail)
 {
@@ -50,11 +58,12 @@ virt_lifecycle(int event, int detail)
     bool scan;
 
     if (event < 0 || event >= (int)G_N_ELEMENTS(rows))
-        return (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "" };
+        return (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "", false };
     row = &rows[event];
     /* One that was merely stopped has what it had. */
     scan = row->scan &&
            (row->kind != LIFECYCLE_RESUMED || detail != VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
     return (Lifecycle){ row->kind, scan, row->word,
-                        detail >= 0 && detail < row->detail_count ? row->details[detail] : "" };
+                        detail >= 0 && detail < row->detail_count ? row->details[detail] : "",
+                        is_failure(event, detail) };
 }

@@ -21,6 +21,7 @@ typedef struct {
     bool scan;          /* memory that KSM has not seen comes with it */
     const char *word;   /* static: "started" */
     const char *detail; /* static: "restored"; "" where it adds nothing */
+    bool failed;        /* it has ended, and nobody has asked it to */
 } Lifecycle;
 
 /**

@@ -6,6 +6,7 @@ Domains are those of libvirt's test driver, in a libvirtd of the test's own (fak
 """
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -133,6 +134,15 @@ class Lifecycle(EventTestCase):
         libvirtd.virsh("destroy web")
         self.assert_same(daemon, libvirtd)
         self.assertNotIn("web", daemon.names())
+
+    def test_a_domain_that_crashes_is_named_in_the_log_and_one_that_is_stopped_is_not(self):
+        host, libvirtd, daemon = self.pair()
+        libvirtd.define("web", "db", "gone")
+        libvirtd.virsh("start web", "start db", "start gone", "destroy gone",
+                       "dump web %s/core --crash" % host.base, "shutdown db")
+        self.assert_same(daemon, libvirtd)
+        self.assertEqual(daemon.names(), [TEST_NAME])
+        self.assertEqual(re.findall("domain (.*) has (.*)", daemon.log()), [("web", "crashed")])
 
     def test_an_orderly_shutdown_is_an_end_too(self):
         _, libvirtd, daemon = self.pair()

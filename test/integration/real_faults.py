@@ -7,6 +7,7 @@ What goes wrong with libvirtd: real_libvirtd.py, with a QEMU that hangs: real_ma
 agent itself: real_crash.py.
 """
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,6 +104,8 @@ class Faults(RealTestCase):
         steady.destroy()
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(ksm.knobs(), found)
+        named = re.findall("domain (.*) has (?:crashed|failed)", daemon.log())
+        self.assertEqual(named, [crashing.name] * CRASHES)
 
     def save_slowly(self, name, path, *command):
         """What holds while virsh saves a domain to a file that takes its time."""

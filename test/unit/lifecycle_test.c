@@ -17,8 +17,8 @@
 static void
 assert_life(const char *when, Lifecycle have, Lifecycle want)
 {
-    if (have.kind != want.kind || have.scan != want.scan || strcmp(have.word, want.word) != 0 ||
-        strcmp(have.detail, want.detail) != 0)
+    if (have.kind != want.kind || have.scan != want.scan || have.failed != want.failed ||
+        strcmp(have.word, want.word) != 0 || strcmp(have.detail, want.detail) != 0)
         fail_msg("%s: kind %d, scan %d, \"%s\" \"%s\"", when, (int)have.kind, have.scan, have.word,
                  have.detail);
 }
@@ -30,15 +30,15 @@ every_event_has_its_meaning(void **unused)
         int event;
         Lifecycle want;
     } rows[] = {
-        { VIR_DOMAIN_EVENT_DEFINED, { LIFECYCLE_IGNORED, false, "defined", "" } },
-        { VIR_DOMAIN_EVENT_UNDEFINED, { LIFECYCLE_IGNORED, false, "undefined", "" } },
-        { VIR_DOMAIN_EVENT_STARTED, { LIFECYCLE_STARTED, true, "started", "booted" } },
-        { VIR_DOMAIN_EVENT_SUSPENDED, { LIFECYCLE_SUSPENDED, false, "suspended", "" } },
-        { VIR_DOMAIN_EVENT_RESUMED, { LIFECYCLE_RESUMED, false, "resumed", "" } },
-        { VIR_DOMAIN_EVENT_STOPPED, { LIFECYCLE_ENDED, false, "stopped", "shut down" } },
-        { VIR_DOMAIN_EVENT_SHUTDOWN, { LIFECYCLE_ENDING, false, "shutdown", "" } },
-        { VIR_DOMAIN_EVENT_PMSUSPENDED, { LIFECYCLE_CHANGED, false, "pmsuspended", "" } },
-        { VIR_DOMAIN_EVENT_CRASHED, { LIFECYCLE_CHANGED, false, "crashed", "" } },
+        { VIR_DOMAIN_EVENT_DEFINED, { LIFECYCLE_IGNORED, false, "defined", "", false } },
+        { VIR_DOMAIN_EVENT_UNDEFINED, { LIFECYCLE_IGNORED, false, "undefined", "", false } },
+        { VIR_DOMAIN_EVENT_STARTED, { LIFECYCLE_STARTED, true, "started", "booted", false } },
+        { VIR_DOMAIN_EVENT_SUSPENDED, { LIFECYCLE_SUSPENDED, false, "suspended", "", false } },
+        { VIR_DOMAIN_EVENT_RESUMED, { LIFECYCLE_RESUMED, false, "resumed", "", false } },
+        { VIR_DOMAIN_EVENT_STOPPED, { LIFECYCLE_ENDED, false, "stopped", "shut down", false } },
+        { VIR_DOMAIN_EVENT_SHUTDOWN, { LIFECYCLE_ENDING, false, "shutdown", "", false } },
+        { VIR_DOMAIN_EVENT_PMSUSPENDED, { LIFECYCLE_CHANGED, false, "pmsuspended", "", false } },
+        { VIR_DOMAIN_EVENT_CRASHED, { LIFECYCLE_CHANGED, false, "crashed", "", false } },
     };
     (void)unused;
 
@@ -74,6 +74,19 @@ starts_and_stops_say_how(void **unused)
 }
 
 static void
+an_end_that_nobody_wanted_is_told_from_others(void **unused)
+{
+    (void)unused;
+
+    for (int event = -1; event < 12; event++)
+        for (int detail = -1; detail < 12; detail++)
+            assert_int_equal(virt_lifecycle(event, detail).failed,
+                             event == VIR_DOMAIN_EVENT_STOPPED &&
+                                 (detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED ||
+                                  detail == VIR_DOMAIN_EVENT_STOPPED_FAILED));
+}
+
+static void
 who_is_let_go_has_new_memory_only_if_it_came_from_elsewhere(void **unused)
 {
     static const struct {
@@ -90,7 +103,7 @@ who_is_let_go_has_new_memory_only_if_it_came_from_elsewhere(void **unused)
     for (size_t i = 0; i < ROWS(rows); i++)
         assert_life("a domain that is let go",
                     virt_lifecycle(VIR_DOMAIN_EVENT_RESUMED, rows[i].detail),
-                    (Lifecycle){ LIFECYCLE_RESUMED, rows[i].want, "resumed", "" });
+                    (Lifecycle){ LIFECYCLE_RESUMED, rows[i].want, "resumed", "", false });
 }
 
 static void
@@ -102,13 +115,13 @@ numbers_that_nobody_knows_are_ignored_or_have_no_detail(void **unused)
 
     for (size_t i = 0; i < ROWS(events); i++)
         assert_life("unknown event", virt_lifecycle(events[i], 0),
-                    (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "" });
+                    (Lifecycle){ LIFECYCLE_IGNORED, false, "unknown", "", false });
     for (size_t i = 0; i < ROWS(details); i++) {
         assert_life("unknown detail", virt_lifecycle(VIR_DOMAIN_EVENT_STARTED, details[i]),
-                    (Lifecycle){ LIFECYCLE_STARTED, true, "started", "" });
+                    (Lifecycle){ LIFECYCLE_STARTED, true, "started", "", false });
         assert_life("detail of an event without",
                     virt_lifecycle(VIR_DOMAIN_EVENT_CRASHED, details[i]),
-                    (Lifecycle){ LIFECYCLE_CHANGED, false, "crashed", "" });
+                    (Lifecycle){ LIFECYCLE_CHANGED, false, "crashed", "", false });
     }
 }
 
@@ -118,6 +131,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_event_has_its_meaning),
         cmocka_unit_test(starts_and_stops_say_how),
+        cmocka_unit_test(an_end_that_nobody_wanted_is_told_from_others),
         cmocka_unit_test(who_is_let_go_has_new_memory_only_if_it_came_from_elsewhere),
         cmocka_unit_test(numbers_that_nobody_knows_are_ignored_or_have_no_detail),
     };
