@@ -25,6 +25,7 @@ typedef enum {
     LOG_EVENT_METRICS_DOWN,   /* metrics are not served */
     LOG_EVENT_HISTORY_DOWN,   /* the history is not written */
     LOG_EVENT_DOMAIN_FAILED,  /* a domain has ended, and nobody wanted it to */
+    LOG_EVENT_STOOD_STILL,    /* the daemon did not run for a while */
     LOG_EVENT_COUNT,
 } LogEvent;
 

@@ -374,6 +374,7 @@ want_next(Agent *agent)
 static void
 tick_finish(Agent *agent)
 {
+    standstill_look(&agent->tick.standing);
     g_clear_handle_id(&agent->tick.patience, g_source_remove);
     if (agent->closing)
         return;
@@ -454,6 +455,7 @@ tick_begin(gpointer data)
     tick->timer = 0;
     if (tick->patience != 0)
         return G_SOURCE_REMOVE;
+    standstill_look(&tick->standing);
     if (now_us - tick->stats_us < gather_stats_gap_us(agent) ||
         !libvirt_source_ask(agent->libvirt, figures_came, agent)) {
         tick_finish(agent);
@@ -461,6 +463,7 @@ tick_begin(gpointer data)
     }
     tick->stats_us = now_us;
     tick->patience = g_timeout_add(PATIENCE_MS, patience_ends, agent);
+    standstill_expect(&tick->standing, PATIENCE_MS);
     return G_SOURCE_REMOVE;
 }
 
@@ -474,5 +477,6 @@ tick_want(Agent *agent, guint delay_ms)
         return;
     g_clear_handle_id(&tick->timer, g_source_remove);
     tick->due_us = due_us;
+    standstill_expect(&tick->standing, delay_ms);
     tick->timer = g_timeout_add(delay_ms, tick_begin, agent);
 }

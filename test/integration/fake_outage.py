@@ -7,6 +7,7 @@ found, and the log says what was wrong.
 """
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -239,11 +240,12 @@ class Agent(OutageTestCase):
         host, libvirtd, daemon = self.with_libvirtd()
         host.start_ksmd()
         libvirtd.define("web", "db")
-        daemon.ask("kick")
+        daemon.ask("kick")  # so that it is late nearly from the beginning
         daemon.send(signal.SIGSTOP)
         libvirtd.virsh("start web", "start db", "destroy db", "destroy test", "start test")
         host.set_counters(pages_scanned=10 ** 12, pages_shared=5, pages_sharing=10 ** 6)
-        time.sleep(2)
+        time.sleep(12)
+        self.assertNotIn("stood still", daemon.log())
         daemon.send(signal.SIGCONT)
         libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), [TEST_NAME, "web"])
@@ -251,6 +253,9 @@ class Agent(OutageTestCase):
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
+        said = re.findall(r"virtksmd has stood still for (\d+) s; ", daemon.log())
+        self.assertEqual(len(said), 1, said)
+        self.assertGreaterEqual(int(said[0]), 10)
 
     def test_a_libvirtd_that_stands_still_for_a_minute_is_done_without(self):
         """With the keep-alive that is shipped. Nobody is busy meanwhile."""
