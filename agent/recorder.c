@@ -20,6 +20,8 @@
 #include "agent/report/ledger_grain.h"
 #include "agent/virt/worker.h"
 
+#include <inttypes.h>
+
 /* Distance of the samples: an agent that is killed loses this, and the minute under way. */
 #define SAMPLE_MS 10000
 /* From the start of a domain to its first sample; its process has been found by then. */
@@ -244,6 +246,18 @@ keep(Recorder *recorder, HistoryBatch *batch)
     drop_oldest(recorder);
 }
 
+/* Records of other programs have times that do not fit then, and so does the history. */
+static void
+tell_step(const Recorder *recorder)
+{
+    int64_t step_us = history_meter_step_us(recorder->meter);
+
+    if (step_us != 0)
+        log_warning("the wall clock has jumped by %+" PRId64
+                    " s: it was set, or the host was suspended",
+                    step_us / G_USEC_PER_SEC);
+}
+
 static void
 sample(Recorder *recorder)
 {
@@ -255,6 +269,7 @@ sample(Recorder *recorder)
     ledger_coarsen(&ledger, agent->conf->grain_kib * 1024);
     recorder->now = (HistoryClock){ (uint64_t)g_get_monotonic_time(), (int64_t)g_get_real_time() };
     batch = history_meter_sample(recorder->meter, &ledger, &recorder->now);
+    tell_step(recorder);
     keep(recorder, batch);
     if (batch && !recorder->is_writing)
         push_writing(recorder, false);

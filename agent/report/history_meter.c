@@ -51,6 +51,7 @@ struct HistoryMeter {
     HistoryClock last;   /* of the last moment */
     bool has_last;       /* there was one */
     uint64_t stepped_us; /* steady clock of the last step of the wall clock, or of the start */
+    int64_t step_us;     /* by how much it was set before the last moment; 0: it was not */
 };
 
 void
@@ -289,13 +290,13 @@ minute_of(int64_t wall_us)
     return (wall_us - (into_us < 0 ? into_us + MINUTE_US : into_us)) / 1000000;
 }
 
-/* Whether the wall clock was set since the last moment. */
-static bool
-is_step(const HistoryMeter *meter, const HistoryClock *now, uint64_t time_us)
+/* By how much the wall clock was set since the last moment; 0: it was not. */
+static int64_t
+step_since(const HistoryMeter *meter, const HistoryClock *now, uint64_t time_us)
 {
     int64_t gain_us = now->wall_us - meter->last.wall_us - (int64_t)time_us;
 
-    return gain_us > SLEW_MAX_US || gain_us < -SLEW_MAX_US;
+    return gain_us > SLEW_MAX_US || gain_us < -SLEW_MAX_US ? gain_us : 0;
 }
 
 /* Of the time since the last moment, what belongs to the minute before this one. */
@@ -311,9 +312,11 @@ history_meter_sample(HistoryMeter *meter, const Ledger *ledger, const HistoryClo
     int64_t minute_s = minute_of(now->wall_us);
     uint64_t passed_us = meter->has_last ? sat_sub(now->steady_us, meter->last.steady_us) : 0;
     uint64_t time_us = passed_us <= GAP_MAX_US ? passed_us : 0;
-    bool stepped = !meter->has_last || is_step(meter, now, passed_us);
     HistoryBatch *ended = NULL;
+    bool stepped;
 
+    meter->step_us = meter->has_last ? step_since(meter, now, passed_us) : 0;
+    stepped = !meter->has_last || meter->step_us != 0;
     if (stepped)
         meter->stepped_us = now->steady_us;
     set_gauges(meter, ledger);
@@ -332,6 +335,12 @@ history_meter_sample(HistoryMeter *meter, const Ledger *ledger, const HistoryClo
     meter->last = *now;
     meter->has_last = true;
     return ended;
+}
+
+int64_t
+history_meter_step_us(const HistoryMeter *meter)
+{
+    return meter->step_us;
 }
 
 bool

@@ -67,6 +67,14 @@ HistoryBatch *history_meter_sample(HistoryMeter *meter, const Ledger *ledger,
 HistoryBatch *history_meter_end(HistoryMeter *meter);
 
 /**
+ * history_meter_step_us() - by how much the wall clock was set before the last moment
+ *
+ * Return: more than zero: it was set forward, or the host was suspended, in which the steady clock
+ * stands still; 0: it has kept pace but for a second or two.
+ */
+int64_t history_meter_step_us(const HistoryMeter *meter);
+
+/**
  * history_meter_trusts_clock() - whether the wall clock has kept pace for long
  * @now: the last moment that was sampled
  *

@@ -222,7 +222,9 @@ class Clock(OutageTestCase):
             self.assertTrue(age_ms is None or age_ms < 600000, "%d s: age %s" % (seconds, age_ms))
             self.assertLess(daemon.ask("status")["uptime_ms"], 600000)
         time.sleep(3 * PATIENCE)  # a domain is sampled two seconds after its start
+        self.jump(7200)  # another step than all before, whichever of them was sampled last
         daemon.stop()
+        self.assertRegex(daemon.log(), r"the wall clock has jumped by [+-]\d+ s: ")
         self.assertEqual(host.settings(), FOUND)
         kept = self.rows(daemon)
         self.assertGreater(kept, 0)

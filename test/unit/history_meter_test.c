@@ -400,6 +400,22 @@ a_restart_and_an_end_keep_what_was_and_do_not_reach_into_what_comes(void **state
 }
 
 static void
+a_step_of_the_clock_is_told_until_the_next_moment(void **state)
+{
+    static const int64_t steps_us[] = { 0, 2000000, -2000000, 2000001, -2000001, 3600000000 };
+    Rig *rig = *state;
+
+    moment(rig, 0, 0);
+    assert_int_equal(history_meter_step_us(rig->meter), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(steps_us); i++) {
+        moment(rig, 10 * S, steps_us[i]);
+        assert_int_equal(history_meter_step_us(rig->meter), i < 3 ? 0 : steps_us[i]);
+        moment(rig, 10 * S, 0);
+        assert_int_equal(history_meter_step_us(rig->meter), 0);
+    }
+}
+
+static void
 the_clock_is_trusted_after_an_hour_without_a_step(void **state)
 {
     Rig *rig = *state;
@@ -436,6 +452,7 @@ main(void)
         RIG_TEST(a_minute_that_the_clock_shows_twice_holds_both),
         RIG_TEST(time_in_which_nobody_looked_is_not_counted),
         RIG_TEST(a_restart_and_an_end_keep_what_was_and_do_not_reach_into_what_comes),
+        RIG_TEST(a_step_of_the_clock_is_told_until_the_next_moment),
         RIG_TEST(the_clock_is_trusted_after_an_hour_without_a_step),
     };
 
