@@ -20,6 +20,8 @@
 #include "agent/report/history_meter.h"
 #include "policy/arith.h"
 
+#include <string.h>
+
 #define MINUTE_US INT64_C(60000000)
 /* Longest time between two moments that counts; below a minute, so that it ends one at most. */
 #define GAP_MAX_US UINT64_C(59000000)
@@ -29,6 +31,8 @@
 #define TRUST_US UINT64_C(3600000000)
 /* A thread cannot have run longer than the time that passed, but the readings are not at once. */
 #define COUNTER_SLACK_US INT64_C(1000000)
+/* Most time that a counter may make up for at once; readings are several samples old at times. */
+#define COUNTER_ALLOWED_MAX_US INT64_C(60000000)
 /* The sum of two amounts in bytes, times microseconds, in a KiB-second. */
 #define TWO_BYTES_US_PER_KIB_S INT64_C(2048000000)
 
@@ -43,6 +47,7 @@ typedef struct {
     HistorySums next;                   /* of this moment */
     HistorySums sums;                   /* of the minute under way */
     int64_t carry[HISTORY_COLUMNS_MAX]; /* rests of the division, below TWO_BYTES_US_PER_KIB_S */
+    int64_t allowed_us[HISTORY_COLUMNS_MAX]; /* time that a counter has not yet grown by */
 } Gauge;
 
 struct HistoryMeter {
@@ -145,8 +150,10 @@ gauge_set(HistoryMeter *meter, const Domain *domain, const HistorySums *moment)
         g_free(gauge->name);
         gauge->name = g_strdup(name);
     }
-    if (gauge->key != key)
+    if (gauge->key != key) {
         gauge->has_last = false;
+        memset(gauge->allowed_us, 0, sizeof(gauge->allowed_us));
+    }
     gauge->key = key;
     gauge->next = *moment;
     gauge->is_present = true;
@@ -222,7 +229,8 @@ advance_all(HistoryMeter *meter, uint64_t time_us)
     }
 }
 
-/* A counter that went back has begun anew, one that leapt is not to be believed: no growth. */
+/* A counter that went back has begun anew, one that leapt is not to be believed: no growth. What
+ * is read between two ticks stands still, and grows at the next by more than one sample's time. */
 static void
 gauge_count(Gauge *gauge, uint64_t time_us)
 {
@@ -231,11 +239,17 @@ gauge_count(Gauge *gauge, uint64_t time_us)
 
     for (size_t i = 0; i < n; i++) {
         int64_t growth = gauge->next.values[i] - gauge->last.values[i];
+        int64_t *allowed_us = &gauge->allowed_us[i];
 
-        if (columns[i].kind == HISTORY_COUNTER && history_is_known(&gauge->last, i) &&
-            history_is_known(&gauge->next, i) && growth >= 0 &&
-            growth <= (int64_t)time_us + COUNTER_SLACK_US)
+        if (columns[i].kind != HISTORY_COUNTER)
+            continue;
+        *allowed_us =
+            MAX(MIN(*allowed_us + (int64_t)time_us, COUNTER_ALLOWED_MAX_US), (int64_t)time_us);
+        if (history_is_known(&gauge->last, i) && history_is_known(&gauge->next, i) && growth >= 0 &&
+            growth <= *allowed_us + COUNTER_SLACK_US) {
             history_add(&gauge->sums, i, growth);
+            *allowed_us = MAX(*allowed_us - growth, 0);
+        }
     }
 }
 

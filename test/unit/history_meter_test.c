@@ -261,8 +261,8 @@ a_counter_counts_its_growth_but_neither_a_new_beginning_nor_a_leap(void **state)
         { "grows again", 30, 510 },
         { "is not known", U, 510 },
         { "is back", 90, 510 },
-        { "leaps", 90 + 12 * S, 510 },
-        { "grows as fast as time", 90 + 22 * S, 510 + 10 * (int64_t)S },
+        { "leaps", 90 + 62 * S, 510 },
+        { "grows as fast as time", 90 + 72 * S, 510 + 10 * (int64_t)S },
         { "leaps to the end", U - 1, 510 + 10 * (int64_t)S },
     };
     Rig *rig = *state;
@@ -277,6 +277,36 @@ a_counter_counts_its_growth_but_neither_a_new_beginning_nor_a_leap(void **state)
         is_us = value(sums_of(rig, HISTORY_HOST_UUID), "ksmd_cpu_s");
         if (is_us != rows[i].want_us)
             fail_msg("%s: %" G_GINT64_FORMAT, rows[i].when, (gint64)is_us);
+    }
+}
+
+static void
+a_counter_that_is_read_seldom_counts_in_full_however_close_the_moments(void **state)
+{
+    static const struct {
+        uint64_t later_us;
+        uint64_t growth_us;
+        bool counts;
+    } rows[] = {
+        { 10 * S, 0, true },      { 1 * S, 0, true },       { 2 * S, 9 * S, true },
+        { 1 * S, 7 * S, false },  { 59 * S, 0, true },      { 59 * S, 62 * S, false },
+        { 1 * S, 60 * S, true },  { 10 * S, 11 * S, true }, { 10 * S, 12 * S, false },
+        { 10 * S, 10 * S, true }, { 90 * S, 90 * S, true },
+    };
+    Rig *rig = *state;
+    int64_t want_us = 0;
+
+    rig->ledger.ksmd_cpu_us = 0;
+    moment(rig, 0, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        int64_t is_us;
+
+        rig->ledger.ksmd_cpu_us += rows[i].growth_us;
+        moment(rig, rows[i].later_us, 0);
+        want_us += rows[i].counts ? (int64_t)rows[i].growth_us : 0;
+        is_us = value(sums_of(rig, HISTORY_HOST_UUID), "ksmd_cpu_s");
+        if (is_us != want_us)
+            fail_msg("row %zu: %" G_GINT64_FORMAT, i, (gint64)is_us);
     }
 }
 
@@ -446,6 +476,7 @@ main(void)
         RIG_TEST(a_loss_is_negative),
         RIG_TEST(figures_beyond_reason_are_not_known),
         RIG_TEST(a_counter_counts_its_growth_but_neither_a_new_beginning_nor_a_leap),
+        RIG_TEST(a_counter_that_is_read_seldom_counts_in_full_however_close_the_moments),
         RIG_TEST(a_domains_counter_begins_anew_with_its_process),
         RIG_TEST(time_is_divided_at_the_turn_of_the_minute),
         RIG_TEST(no_step_of_the_clock_loses_doubles_or_negates_time),
