@@ -8,8 +8,9 @@
  * job is under way, so a disk that hangs costs one thread, and minutes wait in memory, an hour of
  * them at most. Then the oldest are dropped, and counted.
  *
- * The database belongs to the jobs, which run one after the other. The last job frees it. If that
- * is stuck when the agent ends, it is left behind: SQLite's log makes the next start whole.
+ * The database belongs to the jobs, which run one after the other. The last job closes it, in the
+ * thread, because that waits for the disk too. If it is stuck when the agent ends, it is left
+ * behind: SQLite's log makes the next start whole.
  *
  * Each failure is logged when it is new, not every minute that it lasts.
  */
@@ -36,7 +37,7 @@
 struct Recorder {
     Agent *agent;        /* borrowed */
     Worker *worker;      /* owned */
-    History *history;    /* the jobs' own; the last of them frees it */
+    History *history;    /* the jobs' own; the last of them closes it */
     HistoryMeter *meter; /* owned */
     HistoryClock now;    /* of the last sample */
     GQueue waiting;      /* owned; of HistoryBatch, owned, oldest first */
@@ -54,7 +55,7 @@ struct Recorder {
 
 /* A job that writes: what there is to do goes in, what is left comes back. */
 typedef struct {
-    History *history;     /* borrowed; owned if is_last */
+    History *history;     /* borrowed; owned if is_last, until it is closed */
     bool is_last;         /* closes the history */
     HistoryLimits limits; /* of the whole */
     int64_t now_s;        /* for pruning; 0: the clock is not to be trusted */
@@ -144,6 +145,8 @@ write_all(gpointer input, GError **unused)
     written->failure = error ? g_strdup(error->message) : NULL;
     written->note = history_take_note(writing->history);
     written->size_bytes = history_size_bytes(writing->history);
+    if (writing->is_last)
+        g_clear_pointer(&writing->history, history_free);
     return written;
 }
 

@@ -67,6 +67,17 @@ use_slow_disk(void)
     vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)slow_pwrite);
 }
 
+/* When it closes the database, SQLite removes the log. */
+static int
+slow_unlink(const char *path)
+{
+    if (g_main_context_is_owner(NULL))
+        fail_msg("%s is removed on the loop", path);
+    g_mutex_lock(&disk);
+    g_mutex_unlock(&disk);
+    return unlink(path);
+}
+
 /* The agent's state directory, which this test's history is in. */
 static char *state_dir;
 
@@ -280,6 +291,25 @@ a_disk_that_hangs_stops_neither_the_loop_nor_the_end(void **state)
 }
 
 static void
+a_database_that_takes_long_to_close_does_not_hold_up_the_end(void **state)
+{
+    Agent *agent = *state;
+    g_autofree char *log = g_build_filename(state_dir, HISTORY_FILE "-wal", NULL);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+    agent->recorder = recorder_open(agent);
+    AWAIT(is_recording(agent));
+    pass_minutes(1);
+    AWAIT(has_written(agent));
+    vfs->xSetSystemCall(vfs, "unlink", (sqlite3_syscall_ptr)slow_unlink);
+    g_mutex_lock(&disk);
+    g_clear_pointer(&agent->recorder, recorder_close);
+    assert_true(g_file_test(log, G_FILE_TEST_EXISTS));
+    g_mutex_unlock(&disk);
+    AWAIT(!g_file_test(log, G_FILE_TEST_EXISTS));
+}
+
+static void
 damage_is_told(void **state)
 {
     Agent *agent = *state;
@@ -324,6 +354,7 @@ main(void)
         RECORDER_TEST(what_cannot_be_written_waits_until_it_can),
         RECORDER_TEST(what_waits_for_more_than_an_hour_is_dropped_and_counted),
         RECORDER_TEST(a_disk_that_hangs_stops_neither_the_loop_nor_the_end),
+        RECORDER_TEST(a_database_that_takes_long_to_close_does_not_hold_up_the_end),
         RECORDER_TEST(damage_is_told),
         RECORDER_TEST(a_database_that_is_removed_is_told_and_begun_anew),
     };
