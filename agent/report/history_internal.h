@@ -8,6 +8,10 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+/* How old the time of a domain's last sight may get, to spare most minutes the writing of it,
+ * seconds. */
+#define HISTORY_SEEN_GRAIN_S 3600
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
 
 /* What tells a file from another one that has got its name; zeros: there is none. */

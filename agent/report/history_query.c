@@ -87,10 +87,11 @@ read_rows(sqlite3 *db, const HistoryQuery *query, int64_t id, HistoryAnswer *ans
 
     g_string_append_printf(
         sql,
-        "WITH RECURSIVE ends(first, last) AS (SELECT max(?1, min(start)), min(?2, max(start) + 1) "
-        "FROM %s), slot(s) AS (SELECT first FROM ends UNION ALL SELECT s + %" G_GINT64_FORMAT
+        "WITH RECURSIVE ends(first, last) AS (SELECT max(?1, (SELECT min(start) FROM %s)), "
+        "min(?2, (SELECT max(start) FROM %s) + 1)), "
+        "slot(s) AS (SELECT first FROM ends UNION ALL SELECT s + %" G_GINT64_FORMAT
         " FROM slot, ends WHERE s + %" G_GINT64_FORMAT " < last) SELECT d.uuid, d.name, t.start, ",
-        table, (gint64)history_step_s(query->step), (gint64)history_step_s(query->step));
+        table, table, (gint64)history_step_s(query->step), (gint64)history_step_s(query->step));
     sql_append_columns(sql, "t.", "");
     g_string_append_printf(sql,
                            " FROM slot CROSS JOIN %s AS t ON t.start = slot.s AND t.domain = ?3 "
@@ -143,30 +144,35 @@ add_total(HistoryAnswer *answer, guint first)
     g_ptr_array_add(answer->totals, total);
 }
 
-/* Every domain that had the name last: a name may have been given anew. */
+/* Every domain that had the name last: a name may have been given anew. Those that were gone before
+ * the time asked for have nothing in it; a name may have had thousands of them. */
 static bool
-find_domains(sqlite3 *db, const char *word, GArray *ids, GError **error)
+find_domains(sqlite3 *db, const HistoryQuery *query, GArray *ids, GError **error)
 {
+    int64_t gone_s = first_slot(query) - HISTORY_SEEN_GRAIN_S;
     g_autoptr(sqlite3_stmt) statement = NULL;
+    bool is_known = false;
     int code;
 
     if (!sql_prepare(db,
-                     "SELECT id FROM domain WHERE id <> 0 AND (name = ?1 OR (uuid = ?1 AND "
+                     "SELECT id, seen FROM domain WHERE id <> 0 AND (name = ?1 OR (uuid = ?1 AND "
                      "NOT EXISTS (SELECT 1 FROM domain WHERE name = ?1))) ORDER BY seen DESC",
                      &statement, error))
         return false;
-    sqlite3_bind_text(statement, 1, word, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, query->domain, -1, SQLITE_STATIC);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(statement, 0);
 
-        g_array_append_val(ids, id);
+        is_known = true;
+        if (sqlite3_column_int64(statement, 1) > gone_s)
+            g_array_append_val(ids, id);
     }
     if (code != SQLITE_DONE)
         return sql_fail(db, error);
-    if (ids->len > 0)
+    if (is_known)
         return true;
     g_set_error(error, AGENT_ERROR, AGENT_ERROR_NOT_FOUND,
-                "no domain in the history has the name or uuid \"%s\"", word);
+                "no domain in the history has the name or uuid \"%s\"", query->domain);
     return false;
 }
 
@@ -175,7 +181,7 @@ answer_domain(sqlite3 *db, const HistoryQuery *query, HistoryAnswer *answer, GEr
 {
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
 
-    if (!find_domains(db, query->domain, ids, error))
+    if (!find_domains(db, query, ids, error))
         return false;
     for (guint i = 0; i < ids->len && !answer->is_cut; i++) {
         guint first = answer->rows->len;

@@ -2,9 +2,6 @@
 /* history_write.c - a minute is written, and joins its hour and its day */
 #include "agent/report/history_internal.h"
 
-/* How old the time of the last sight may get, to spare most minutes the writing of it, seconds. */
-#define SEEN_GRAIN_S 3600
-
 /* A minute to write. */
 typedef struct {
     const HistoryBatch *batch;              /* borrowed */
@@ -112,7 +109,7 @@ resolve(Writer *writer, const HistoryRecord *entry, int64_t *ret_id, GError **er
     }
     id = sqlite3_column_int64(writer->find, 0);
     age_s = writer->batch->start_s - sqlite3_column_int64(writer->find, 2);
-    is_stale = age_s >= SEEN_GRAIN_S || age_s <= -SEEN_GRAIN_S ||
+    is_stale = age_s >= HISTORY_SEEN_GRAIN_S || age_s <= -HISTORY_SEEN_GRAIN_S ||
                g_strcmp0((const char *)sqlite3_column_text(writer->find, 1), entry->name) != 0;
     sqlite3_reset(writer->find);
     if (is_stale && !update_domain(writer, entry, id, error))

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "agent/error.h"
 #include "test/support/fakehistory.h"
@@ -207,6 +208,72 @@ an_answer_has_its_bounds_and_says_so(void **state)
     assert_int_equal(forever->rows->len, 0);
 }
 
+static int
+count_step(void *steps)
+{
+    ++*(unsigned *)steps;
+    return 0;
+}
+
+/* What SQLite's machine has done, in its instructions. */
+static unsigned steps;
+
+/* Called by SQLite for each database that is opened. */
+static int
+count_steps(sqlite3 *db, const char **error, const void *api)
+{
+    (void)error;
+    (void)api;
+    sqlite3_progress_handler(db, 1, count_step, &steps);
+    return SQLITE_OK;
+}
+
+static void
+a_domain_is_looked_up_without_reading_what_others_have(void **state)
+{
+    FakeHistory *fake = *state;
+
+    sqlite3_auto_extension((void (*)(void))count_steps);
+    for (int64_t minute = 0; minute < 60; minute++)
+        fakehistory_write(fake, DAY + minute * 60, 200);
+    for (HistoryStep step = 0; step < HISTORY_DAY; step++) {
+        g_autoptr(HistoryAnswer) answer = NULL;
+
+        steps = 0;
+        answer = fakehistory_ask(fake, "d0", step, DAY, DAY + 3600);
+        assert_int_equal(answer->rows->len, 3600 / history_step_s(step));
+        assert_in_range(steps, 1, 12000); /* less than one for each row of the table */
+    }
+    sqlite3_cancel_auto_extension((void (*)(void))count_steps);
+}
+
+static void
+who_was_gone_before_costs_nothing_and_who_was_not_is_there(void **state)
+{
+    FakeHistory *fake = *state;
+    g_autoptr(HistoryBatch) batch = fakehistory_batch(DAY, 0);
+    g_autoptr(HistoryAnswer) late = NULL;
+    g_autoptr(HistoryAnswer) none = NULL;
+
+    sqlite3_auto_extension((void (*)(void))count_steps);
+    for (unsigned i = 0; i < 1000; i++) {
+        g_autofree char *uuid = g_strdup_printf("uuid-%u", i);
+
+        fakehistory_add(batch, uuid, "d0", GIB_KIB);
+    }
+    assert_true(history_write(fake->history, batch, &fake->limits, NULL));
+    /* The time of the last sight is not written again within an hour. */
+    for (int64_t minute = 180; minute < 240; minute++)
+        fakehistory_write(fake, DAY + minute * 60, 1);
+    steps = 0;
+    late = fakehistory_ask(fake, "d0", HISTORY_MINUTE, DAY + 239 * 60, DAY + 240 * 60);
+    assert_int_equal(late->rows->len, 1);
+    assert_in_range(steps, 1, 30000); /* for each of the others, less than a look for rows takes */
+    none = fakehistory_ask(fake, "d0", HISTORY_MINUTE, DAY + 86400, DAY + 2 * 86400);
+    assert_int_equal(none->rows->len, 0);
+    sqlite3_cancel_auto_extension((void (*)(void))count_steps);
+}
+
 static void
 the_file_is_for_its_owner_alone(void **state)
 {
@@ -235,6 +302,8 @@ main(void)
         HISTORY_TEST(totals_begin_with_the_largest_saving),
         HISTORY_TEST(a_domain_that_never_was_is_not_found_and_the_host_is_no_domain),
         HISTORY_TEST(an_answer_has_its_bounds_and_says_so),
+        HISTORY_TEST(a_domain_is_looked_up_without_reading_what_others_have),
+        HISTORY_TEST(who_was_gone_before_costs_nothing_and_who_was_not_is_there),
         HISTORY_TEST(the_file_is_for_its_owner_alone),
     };
 
