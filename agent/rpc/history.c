@@ -9,6 +9,9 @@
 #define TIME_MIN_S INT64_C(0)
 #define TIME_MAX_S INT64_C(253402300799)
 
+/* A time up to now has the second under way, too, and a client's "2h" is older when it arrives. */
+#define SPAN_SLACK_S 60
+
 /* Longest time for which a kind of interval is chosen, if none is asked for. */
 static const int64_t spans_s[] = {
     [HISTORY_MINUTE] = 7200,
@@ -41,7 +44,7 @@ choose_step(const Agent *agent, const HistoryQuery *query, int64_t now_s)
     HistoryLimits limits = recorder_limits(agent);
 
     for (HistoryStep step = 0; step < HISTORY_DAY; step++)
-        if (query->until_s - query->since_s <= spans_s[step] &&
+        if (query->until_s - query->since_s <= spans_s[step] + SPAN_SLACK_S &&
             now_s - query->since_s <= limits.keep_s[step])
             return step;
     return HISTORY_DAY;

@@ -108,6 +108,12 @@ class History(FakeTestCase):
         self.assert_done(done, 0, "line\\nbreak", "it's \"odd\",", "\u00fc\u4e2d", "host")
         self.assertEqual(done.out.count("\n"), len(NAMES) + 5)
 
+    def test_the_kind_of_interval_suits_the_time(self):
+        _, daemon = self.with_domains()
+        daemon.start()
+        for since, want in ("2h", "minute"), ("3h", "hour"), ("3d", "hour"), ("4d", "day"):
+            self.assertEqual(daemon.ask("history", "--since", since)["interval"], want, since)
+
     def test_a_domain_that_is_gone_is_there_and_one_that_never_was_is_not(self):
         host, daemon = self.with_domains()
         self.live(daemon)
