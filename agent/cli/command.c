@@ -137,7 +137,10 @@ static const Command commands[] = {
             "TIME is a length of time before now (90m, 24h, 7d, 4w) or a moment (2026-01-31,\n"
             "2026-01-31T12:00, with +01:00 behind it if it is not UTC). Without --since it is the "
             "last 24\n"
-            "hours. CSV tells intervals and totals apart by the column \"kind\".",
+            "hours. Intervals count as a whole: let times to charge for begin and end with a day, "
+            "or with\n"
+            "an hour or a minute while those are kept.\n"
+            "CSV tells intervals and totals apart by the column \"kind\".",
         .has_argument = true,
         .has_csv = true,
         .run = history_run,

@@ -50,15 +50,23 @@ add_figures(Table *table, const Row *row)
     }
 
 /* "2026-01-31T12:00:00Z" as "2026-01-31 12:00"; anything else as it is. */
-static void
-add_start(Table *table, const char *start)
+static char *
+minute_text(const char *time)
 {
-    g_autofree char *text = g_strdup(start);
+    char *text = g_strdup(time);
 
     if (text && strlen(text) == strlen("2026-01-31T12:00:00Z") && text[10] == 'T') {
         text[10] = ' ';
         text[16] = '\0';
     }
+    return text;
+}
+
+static void
+add_start(Table *table, const char *start)
+{
+    g_autofree char *text = minute_text(start);
+
     table_text(table, text);
 }
 
@@ -99,12 +107,38 @@ append_totals(const Virtksm__V1__HistoryResponse *history, GString *out)
     table_append_to(table, out);
 }
 
+/* How much later @time is than what was asked for by an option, seconds; 0: nothing was. */
+static int64_t
+gain_s(const char *time, const char *asked)
+{
+    int64_t now_s = g_get_real_time() / 1000000;
+    int64_t time_s, asked_s;
+
+    if (!time || !asked || !when_parse(time, now_s, &time_s) || !when_parse(asked, now_s, &asked_s))
+        return 0;
+    return time_s - asked_s;
+}
+
+/* Who adds up bills must know that two of them count the same interval. */
+static void
+append_bounds(const Cli *cli, const Virtksm__V1__HistoryResponse *history, GString *out)
+{
+    g_autofree char *since = minute_text(history->since);
+    g_autofree char *until = minute_text(history->until);
+
+    if (history->interval && since && until &&
+        (gain_s(history->since, cli_option(cli, "since")) < 0 ||
+         gain_s(history->until, cli_option(cli, "until")) > 0))
+        g_string_append_printf(out,
+                               "Note: each %s counts as a whole: this is from %s to %s (UTC).\n",
+                               history->interval, since, until);
+}
+
 static void
 append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
 {
     const Virtksm__V1__HistoryResponse *history = (const Virtksm__V1__HistoryResponse *)message;
 
-    (void)cli;
     if (history->n_rows == 0) {
         g_string_append_printf(out, "Nothing was recorded from %s to %s.\n",
                                history->since ? history->since : "?",
@@ -114,6 +148,7 @@ append_table(const Cli *cli, const ProtobufCMessage *message, GString *out)
     append_intervals(history, out);
     g_string_append_c(out, '\n');
     append_totals(history, out);
+    append_bounds(cli, history, out);
     if (history->cut)
         g_string_append(out, "Note: there is more than fits an answer: ask for a shorter time, or "
                              "for longer intervals (--by).\n");

@@ -37,6 +37,8 @@ typedef struct {
 typedef struct {
     GPtrArray *rows;   /* owned; of HistoryRecord, by domain, then by time */
     GPtrArray *totals; /* owned; of HistoryRecord, of the domains, largest saving first */
+    int64_t since_s;   /* since 1970; what was summed up begins with a whole interval */
+    int64_t until_s;   /* since 1970; and ends with one, which may still be under way */
     HistorySums host;  /* total of the host; nothing is known where a domain was asked for */
     bool is_cut;       /* there were more rows or domains than an answer holds */
 } HistoryAnswer;

@@ -67,15 +67,23 @@ read_records(sqlite3_stmt *statement, GPtrArray *records, bool *is_cut, GError *
     return code == SQLITE_DONE || sql_fail(sqlite3_db_handle(statement), error);
 }
 
+/* Begin of the interval that @time_s lies in. */
+static int64_t
+slot_of(const HistoryQuery *query, int64_t time_s)
+{
+    int64_t length_s = history_step_s(query->step);
+    int64_t into_s = time_s % length_s;
+
+    return time_s - (into_s < 0 ? into_s + length_s : into_s);
+}
+
 /* The interval that @since_s lies in, and not too many behind it. */
 static int64_t
 first_slot(const HistoryQuery *query)
 {
-    int64_t length_s = history_step_s(query->step);
-    int64_t since_s = MAX(query->since_s, query->until_s - SLOTS_MAX * length_s);
-    int64_t into_s = since_s % length_s;
+    int64_t most_s = SLOTS_MAX * history_step_s(query->step);
 
-    return since_s - (into_s < 0 ? into_s + length_s : into_s);
+    return slot_of(query, MAX(query->since_s, query->until_s - most_s));
 }
 
 static bool
@@ -221,6 +229,8 @@ history_query(History *history, const HistoryQuery *query, HistoryAnswer **ret_a
         g_propagate_error(error, g_steal_pointer(&why));
         return false;
     }
+    answer->since_s = first_slot(query);
+    answer->until_s = slot_of(query, query->until_s - 1) + history_step_s(query->step);
     *ret_answer = g_steal_pointer(&answer); /* the caller owns it from here */
     return true;
 }

@@ -37,17 +37,35 @@ pending_free(gpointer data)
     g_free(pending);
 }
 
-/* The finest kind of interval that there is still of that time, and not too many of. */
+static bool
+is_kept(const HistoryLimits *limits, HistoryStep step, const HistoryQuery *query, int64_t now_s)
+{
+    return step == HISTORY_DAY || now_s - query->since_s <= limits->keep_s[step];
+}
+
+static bool
+is_whole(HistoryStep step, const HistoryQuery *query)
+{
+    int64_t length_s = history_step_s(step);
+
+    return query->since_s % length_s == 0 && query->until_s % length_s == 0;
+}
+
+/* The finest kind of interval that there is still of that time, and not too many of; a finer one
+ * where only that begins and ends with it, so that what follows does not count the same again. */
 static HistoryStep
-choose_step(const Agent *agent, const HistoryQuery *query, int64_t now_s)
+choose_step(const Agent *agent, const HistoryQuery *query, bool has_end, int64_t now_s)
 {
     HistoryLimits limits = recorder_limits(agent);
+    int64_t span_s = query->until_s - query->since_s - SPAN_SLACK_S;
+    HistoryStep chosen = HISTORY_MINUTE;
 
-    for (HistoryStep step = 0; step < HISTORY_DAY; step++)
-        if (query->until_s - query->since_s <= spans_s[step] + SPAN_SLACK_S &&
-            now_s - query->since_s <= limits.keep_s[step])
+    while (span_s > spans_s[chosen] || !is_kept(&limits, chosen, query, now_s))
+        chosen++;
+    for (unsigned step = chosen + 1; has_end && step-- > 0;)
+        if (is_whole(step, query) && is_kept(&limits, step, query, now_s))
             return step;
-    return HISTORY_DAY;
+    return chosen;
 }
 
 static bool
@@ -77,7 +95,7 @@ read_request(const Agent *agent, const Virtksm__V1__HistoryRequest *request,
         return "since_s, until_s: expected seconds from 1970 to 9999";
     if (since_s >= until_s)
         return "the time asked for has no length: since is not before until";
-    query.step = choose_step(agent, &query, now_s);
+    query.step = choose_step(agent, &query, request->has_until_s, now_s);
     if (request->interval && *request->interval && !find_step(request->interval, &query.step))
         return "interval: expected minute, hour or day";
     if (request->domain && *request->domain)
@@ -142,15 +160,23 @@ describe_records(const GPtrArray *records, bool has_start)
     return rows;
 }
 
+/* Of what is asked for up to now, and of an interval that is under way, no more has passed. */
+static int64_t
+end_of(const HistoryQuery *query, const HistoryAnswer *answer)
+{
+    return MIN(answer->until_s, MAX(query->until_s, g_get_real_time() / 1000000));
+}
+
 static void
 reply(const Pending *pending, const HistoryAnswer *answer)
 {
+    const HistoryQuery *query = &pending->query;
     Virtksm__V1__HistoryResponse *message = g_new(Virtksm__V1__HistoryResponse, 1);
 
     virtksm__v1__history_response__init(message);
-    message->interval = g_strdup(history_step_name(pending->query.step));
-    message->since = iso_time(pending->query.since_s);
-    message->until = iso_time(pending->query.until_s);
+    message->interval = g_strdup(history_step_name(query->step));
+    message->since = iso_time(answer ? answer->since_s : query->since_s);
+    message->until = iso_time(answer ? end_of(query, answer) : query->until_s);
     MESSAGE_SET(message, cut, answer && answer->is_cut);
     if (answer) {
         message->rows = describe_records(answer->rows, true);

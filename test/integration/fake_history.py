@@ -17,6 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from fakecase import PATIENCE, FakeTestCase, main, wait_until  # noqa: E402
 from fakelibvirt import uuid_of, write_running  # noqa: E402
 
+HOUR = 3600
+DAY = 86400
 PAGE = os.sysconf("SC_PAGESIZE")
 GIB_HOUR = 2 ** 30 * 3600
 NAMES = ["web", "a b", "it's \"odd\",", "line\nbreak", "\u00fc\u4e2d"]
@@ -32,6 +34,10 @@ READ_ONLY_DISK = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" 
 
 def is_root():
     return os.geteuid() == 0
+
+
+def iso(moment):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 class History(FakeTestCase):
@@ -113,6 +119,28 @@ class History(FakeTestCase):
         daemon.start()
         for since, want in ("2h", "minute"), ("3h", "hour"), ("3d", "hour"), ("4d", "day"):
             self.assertEqual(daemon.ask("history", "--since", since)["interval"], want, since)
+
+    def test_bills_that_follow_each_other_do_not_overlap(self):
+        _, daemon = self.with_domains()
+        daemon.start()
+        wait_until(lambda: daemon.ask("status")["history"]["recording"], "the history is open")
+        now = int(time.time())
+        day = (now // DAY - 5) * DAY
+        recent = now // HOUR * HOUR - 6 * HOUR
+        for since, until, want, want_since, want_until in (
+                (day, day + 4 * DAY, "day", day, day + 4 * DAY),
+                (day + HOUR, day + 4 * DAY, "hour", day + HOUR, day + 4 * DAY),
+                (day + 60, day + 4 * DAY + 1, "day", day, day + 5 * DAY),
+                (recent + 60, recent + 5 * HOUR, "minute", recent + 60, recent + 5 * HOUR),
+                (recent + 61, recent + 5 * HOUR, "hour", recent, recent + 5 * HOUR),
+                (day - 40 * DAY + HOUR, day, "day", day - 40 * DAY, day)):
+            answer = daemon.ask("history", "--since", iso(since), "--until", iso(until))
+            self.assertEqual((answer["interval"], answer["since"], answer["until"]),
+                             (want, iso(want_since), iso(want_until)))
+        # What is under way ends now.
+        answer = daemon.ask("history", "--by", "day", "--since", iso(now))
+        self.assertEqual(answer["since"], iso(now // DAY * DAY))
+        self.assertLessEqual(answer["until"], iso(time.time() + 1))
 
     def test_a_domain_that_is_gone_is_there_and_one_that_never_was_is_not(self):
         host, daemon = self.with_domains()

@@ -152,6 +152,32 @@ an_empty_and_a_cut_answer_say_so(void **state)
 }
 
 static void
+an_answer_for_more_than_was_asked_for_says_so(void **state)
+{
+    static const struct {
+        const char *line;
+        bool has_note;
+    } rows[] = {
+        { "history", false },
+        { "history --since=2026-01-31T11:00 --until=2026-01-31T12:00", false },
+        { "history --since=2026-01-31T11:01", true },
+        { "history --since=2026-01-31T10:59", false },
+        { "history --until=2026-01-31T11:59", true },
+        { "history --until=now", false },
+    };
+    World *world = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *out = fakedaemon_output(world->daemon, rows[i].line);
+        bool has_note = strstr(out, "\nNote: each hour counts as a whole: this is from "
+                                    "2026-01-31 11:00 to 2026-01-31 12:00 (UTC).\n") != NULL;
+
+        if (has_note != rows[i].has_note)
+            fail_msg("%s: %s", rows[i].line, out);
+    }
+}
+
+static void
 a_time_that_is_none_is_refused_before_the_daemon_is_asked(void **state)
 {
     World *world = *state;
@@ -173,6 +199,7 @@ main(void)
         WORLD_TEST(a_figure_that_rounds_to_nothing_has_no_sign),
         WORLD_TEST(csv_has_a_kind_for_each_row_and_nothing_for_what_is_not_known),
         WORLD_TEST(an_empty_and_a_cut_answer_say_so),
+        WORLD_TEST(an_answer_for_more_than_was_asked_for_says_so),
         WORLD_TEST(a_time_that_is_none_is_refused_before_the_daemon_is_asked),
     };
 

@@ -66,6 +66,33 @@ only_whole_intervals_of_the_time_asked_for_are_there(void **state)
 }
 
 static void
+an_answer_tells_what_time_it_is_of(void **state)
+{
+    static const struct {
+        HistoryStep step;
+        int64_t since_s, until_s;           /* as asked for, of the day */
+        int64_t want_since_s, want_until_s; /* of the day */
+    } rows[] = {
+        { HISTORY_HOUR, 7200, 18000, 7200, 18000 },
+        { HISTORY_HOUR, 7201, 18001, 7200, 21600 },
+        { HISTORY_HOUR, 7199, 17999, 3600, 18000 },
+        { HISTORY_MINUTE, 61, 62, 60, 120 },
+        { HISTORY_DAY, -1, 1, -86400, 86400 },
+        { HISTORY_MINUTE, -100000 * 60 - 600, 0, -100000 * 60, 0 },
+    };
+    FakeHistory *fake = *state;
+
+    fakehistory_write(fake, DAY, 1);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(HistoryAnswer) answer =
+            fakehistory_ask(fake, NULL, rows[i].step, DAY + rows[i].since_s, DAY + rows[i].until_s);
+
+        assert_int_equal(answer->since_s, DAY + rows[i].want_since_s);
+        assert_int_equal(answer->until_s, DAY + rows[i].want_until_s);
+    }
+}
+
+static void
 it_is_there_after_the_next_start(void **state)
 {
     FakeHistory *fake = *state;
@@ -295,6 +322,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         HISTORY_TEST(a_minute_is_in_its_hour_and_its_day_at_once),
         HISTORY_TEST(only_whole_intervals_of_the_time_asked_for_are_there),
+        HISTORY_TEST(an_answer_tells_what_time_it_is_of),
         HISTORY_TEST(it_is_there_after_the_next_start),
         HISTORY_TEST(unknown_and_known_make_known_and_unknown_alone_stays_unknown),
         HISTORY_TEST(names_may_be_anything_and_the_last_one_counts),
