@@ -112,6 +112,7 @@ class Absent(FakeTestCase):
         host = self.host()
         daemon = self.started("--mode", "fixed", host=host)
         shutil.rmtree(host.path(KSM))
+        host.wants_found = False
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["reason"], "this kernel has no KSM")
         daemon.ask("report")
@@ -204,6 +205,7 @@ class Hostile(FakeTestCase):
             for text in HOSTILE:
                 with self.subTest(first=names[0], text=text[:30]):
                     host = self.host()
+                    host.wants_found = False
                     for name in names:
                         host.write(name, text)
                     daemon = self.started(host=host)
@@ -248,6 +250,7 @@ class Hostile(FakeTestCase):
             for kind in "folder", "link":
                 with self.subTest(knob=knob, kind=kind):
                     host = self.host()
+                    host.wants_found = False
                     host.write("elsewhere", "0\n")
                     host.remove(KSM + knob)
                     if kind == "folder":

@@ -218,6 +218,7 @@ class Damaged(FakeTestCase):
     def damaged(self, damage):
         """A host with a damaged record; its daemon; what must not change any more."""
         host = self.host(run=FOUND[0], pages=FOUND[1], sleep=FOUND[2])
+        host.wants_found = False
         daemon = self.started("--mode", "fixed", host=host)
         daemon.kill()
         with open(daemon.record, "rb") as file:

@@ -127,6 +127,7 @@ class KsmFiles(OutageTestCase):
         for script, text in self.FAILURES:
             with self.subTest(text):
                 host, daemon = self.failing(script)
+                host.wants_found = False
                 daemon.stop()
                 self.assertEqual(host.settings(), FIXED)
                 for said in "KSM is not as it was found; try virtksmd --restore", text:

@@ -294,6 +294,7 @@ class Second(FakeTestCase):
     def setUp(self):
         super().setUp()
         self.fake = self.host(run=0, pages=123, sleep=45)
+        self.fake.wants_found = False  # while one of two still drives it
 
     def another(self, *arguments):
         daemon = self.daemon(self.fake, *arguments)

@@ -262,6 +262,7 @@ class Signals(FakeTestCase):
 
     def test_restore_at_stop_false_leaves_ksm_and_the_record(self):
         host = self.host(run=0, pages=123, sleep=45)
+        host.wants_found = False
         daemon = self.started(host=host, config="[agent]\nrestore_at_stop = false\n" +
                               FIXED % (1001, 21))
         self.assert_settings(host, (1, 1001, 21), "mode fixed")

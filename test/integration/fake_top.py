@@ -17,8 +17,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakeanswers import FakeAnswers  # noqa: E402
-from fakecase import COMPLAINTS, PATIENCE, WAIT_SECONDS, FakeTestCase, main  # noqa: E402
-from fakecase import wait_until  # noqa: E402
+from fakecase import PATIENCE, WAIT_SECONDS, FakeTestCase, main, wait_until  # noqa: E402
+from vktest.ended import COMPLAINTS  # noqa: E402
 
 MIB = 1 << 20
 STATUS = {"version": "0.1.0", "mode": "auto", "phase": "maintain", "reason": "All is merged.",

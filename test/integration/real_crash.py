@@ -7,7 +7,6 @@ clean end.
 """
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -51,7 +50,7 @@ class Crash(RealTestCase):
             thread.join()
             moved += ksm.knobs() != found
             if turn % 2 == 0:
-                subprocess.run(daemon.command("--restore"), check=True, timeout=20)
+                daemon.restore()
             else:
                 daemon.start()
                 self.assertEqual(daemon.stop(), 0)

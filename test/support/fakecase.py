@@ -2,8 +2,8 @@
 """fakecase.py - the daemon and its client on a FakeHost, and the base of tests with them
 
 The programs are named in VIRTKSMD and VIRTKSM. Every daemon that a test starts must end with 0 and
-without a complaint of a sanitizer or of GLib, unless the test killed it. The log is shown when a
-test fails.
+without a complaint of a sanitizer or of GLib, unless the test killed it, and leave KSM as it was
+found; see FakeHost.wants_found. The log is shown when a test fails.
 
 The tests of a program run several at a time: nearly all they do is wait. So a test has no state
 but its own folder, and classes have no fixtures.
@@ -22,6 +22,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from fakehost import FakeHost
+from vktest.ended import check_end
 from vktest.skip import skip_line
 from vktest.wait import PATIENCE
 from vktest.wait import wait_until as wait_with_pauses
@@ -45,11 +46,6 @@ HOOK = os.path.join(os.environ.get("VIRTKSM_BUILD_DIR", ""), "hooks/virtksm-hook
 
 SUPPRESSIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lsan.supp")
 os.environ.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions=" + SUPPRESSIONS)
-
-# Of sanitizers, valgrind, the C library and GLib.
-COMPLAINTS = re.compile(r"(?:Address|Leak|Thread)Sanitizer|runtime error:|^==\d+== "
-                        r"|Assertion|assertion"
-                        r"|GLib[A-Za-z-]*-(?:CRITICAL|WARNING|ERROR)|\(process:\d+\)", re.M)
 
 
 def wait_until(condition, what, seconds=30):
@@ -163,6 +159,7 @@ class FakeDaemon:
     def start(self, wait=True):
         """Starts the daemon. It answers when this returns, and has decided once."""
         self.killed = False
+        self.host.note_found()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment)
@@ -205,18 +202,14 @@ class FakeDaemon:
 
     def stop(self, number=signal.SIGTERM):
         """Ends it in the orderly way, and says what is wrong with how it ended."""
-        if self.process and self.process.poll() is None:
+        runs = self.process and self.process.poll() is None
+        if runs:
             self.send(number)
             self.wait_end()
-        self.check()
-
-    def check(self):
-        if self.process and not self.killed and self.process.returncode != 0:
-            raise AssertionError("virtksmd has ended with %d:\n%s" % (self.process.returncode,
-                                                                      self.log()))
-        complaint = COMPLAINTS.search(self.log())
-        if complaint:
-            raise AssertionError("complaint in the log: %s\n%s" % (complaint.group(), self.log()))
+        check_end(self.process.returncode if self.process and not self.killed else None,
+                  self.log())
+        if runs:
+            self.host.check_found()
 
     def log(self):
         if os.path.exists(self.log_path):
@@ -322,6 +315,12 @@ class FakeTestCase(unittest.TestCase):
         changed = [os.path.relpath(path, host.base) for path in sorted(before.keys() | after.keys())
                    if before.get(path) != after.get(path)]
         self.assertEqual(changed, [], "written, made or removed")
+
+    def assert_came_back(self, daemon, times=1):
+        """The log says so often that libvirt has gone, and that it is there again."""
+        log = daemon.log()
+        self.assertEqual(log.count("libvirt: connected to"), times + 1)
+        self.assertGreaterEqual(log.count("libvirt: not connected"), times)
 
     def assert_done(self, done, code, *texts):
         """A program ended with this code and printed these texts, on either channel."""

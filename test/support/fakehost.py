@@ -130,6 +130,9 @@ class FakeHost:
     kernel     "5.10", "6.1" or "6.18"; None for a kernel without KSM
     run, pages, sleep, advisor   settings of KSM that the daemon finds; the advisor in 6.18 only
     anon_kib   anonymous memory of the host
+
+    wants_found   KSM must be as it was found when a daemon has ended. A test may say no, and does
+                  so when it sets something itself after the first start.
     """
 
     def __init__(self, kernel="6.18", run=0, pages=100, sleep=20, advisor="none",
@@ -138,6 +141,8 @@ class FakeHost:
         self.base = tempfile.mkdtemp(prefix="fint-")
         self.root = self.base + "/root"
         self.processes = []
+        self.wants_found = True
+        self._found = None  # settings before the first start of a daemon
         self.next_pid = 1000
         self.ksmd_cpu_ns = 0
         self._ksmd = None
@@ -184,6 +189,7 @@ class FakeHost:
 
     def write(self, name, text):
         """Replaces a file as the kernel changes a value: at once."""
+        self._note_writer(name)
         data = text.encode() if isinstance(text, str) else text
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -225,6 +231,20 @@ class FakeHost:
         """Run, pages_to_scan and sleep_millisecs."""
         return self.ksm("run"), self.ksm("pages_to_scan"), self.ksm("sleep_millisecs")
 
+    def note_found(self):
+        """Before a daemon starts."""
+        if self._found is None and self.wants_found:
+            self._found = self.knobs()
+
+    def check_found(self):
+        """After a daemon has ended in the orderly way."""
+        if self.wants_found and self.knobs() != self._found:
+            raise AssertionError("KSM has %s, and was found with %s" % (self.knobs(), self._found))
+
+    def _note_writer(self, name):
+        if self._found is not None and name in [KSM + knob for knob in KNOBS]:
+            self.wants_found = False
+
     def set_knobs(self, run, pages, sleep):
         for name, value in zip(KNOBS, (run, pages, sleep)):
             self.write(KSM + name, "%d\n" % value)
@@ -236,6 +256,7 @@ class FakeHost:
 
     def echo(self, name, value):
         """Writes a setting in place, as another program does, and never empties the file."""
+        self._note_writer(KSM + name)
         data = b"%d\n" % value
         fd = os.open(self.path(KSM + name), os.O_WRONLY)
         os.pwrite(fd, data, 0)

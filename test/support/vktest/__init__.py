@@ -13,6 +13,7 @@ that an earlier, killed run left behind.
     memory.py   a host that is short of memory, and the memory cgroup of a domain
     watch.py    looking at something again and again meanwhile
     daemon.py   virtksmd and virtksm as a test starts them
+    ended.py    how a daemon must not end, and what must not be in its log
     case.py     RealTestCase and main()
     skip.py     what a test prints that this machine cannot run
     tenancy.py  domains of different groups, and a daemon that parts them

@@ -19,6 +19,8 @@ def row_of(answer, domain):
 class RealTestCase(unittest.TestCase):
     """Holds the host for the class; removes domains and daemons after each test.
 
+    A daemon must end well and leave KSM as it found it, unless the test has killed it.
+
     A host that lacks something is a failure and not a reason to skip: whoever runs these tests
     wants to know.
     """
@@ -48,8 +50,13 @@ class RealTestCase(unittest.TestCase):
     def daemon(self, *args, **options):
         """A virtksmd of this test, not started yet; ends with the test. See Daemon."""
         daemon = Daemon(*args, **options)
-        self.addCleanup(daemon.close)
+        self.addCleanup(self._end, daemon)
         return daemon
+
+    def _end(self, daemon):
+        daemon.close()
+        if daemon.found and not daemon.owes_ksm:
+            self.assertEqual(ksm.knobs(), daemon.found, "KSM is not as virtksmd found it")
 
     def row(self, daemon, domain):
         """What the daemon's list has of a domain, once; None: nothing."""

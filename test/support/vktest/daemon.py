@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 
+from . import ksm
+from .ended import check_end
 from .host import build_path
 from .wait import PATIENCE, wait_until
 
@@ -31,6 +33,9 @@ class Daemon:
         self.config_path = self.directory + "/virtksmd.conf"
         self.log_path = self.directory + "/log"
         self.process = None
+        self.killed = False
+        self.found = None  # what KSM must be in the end: its settings before the first start
+        self.owes_ksm = False  # killed, and neither started again nor restored since
         if config is not None:
             self.write_config(config)
 
@@ -48,6 +53,8 @@ class Daemon:
 
     def start(self, wait=True):
         """Starts the daemon, and waits until it answers unless told otherwise."""
+        self.killed = self.owes_ksm = False
+        self.found = self.found or ksm.knobs()
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
@@ -79,17 +86,34 @@ class Daemon:
 
     def kill(self):
         """Kills the daemon without a chance to clean up."""
+        self.killed = self.owes_ksm = True
         self.process.kill()
         self.process.wait(20)
 
+    def restore(self):
+        """Puts back what a killed daemon has left."""
+        subprocess.run(self.command("--restore"), check=True, timeout=60 * PATIENCE)
+        self.owes_ksm = False
+
     def close(self):
-        """Ends the daemon if it still runs, and removes its directories."""
-        if self.process and self.process.poll() is None:
+        """Ends the daemon if it still runs, and removes its directories.
+
+        Fails if it has not ended as it should; that the test killed it is no fault of it.
+        """
+        try:
+            if self.process:
+                self._end()
+                check_end(None if self.killed else self.process.returncode, self.log())
+        finally:
+            shutil.rmtree(self.directory)
+
+    def _end(self):
+        if self.process.poll() is None:
             try:
                 self.stop()
             except subprocess.TimeoutExpired:
-                self.kill()
-        shutil.rmtree(self.directory)
+                self.process.kill()
+                self.process.wait(20)
 
     def client(self, *args, seconds=30):
         """Runs virtksm and returns the finished process with its output as text."""
