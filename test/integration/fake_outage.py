@@ -278,6 +278,7 @@ class Agent(OutageTestCase):
         daemon.wait_connected()
         libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), ["web"])
+        self.assert_came_back(daemon)
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
 
@@ -356,6 +357,7 @@ class Libvirt(OutageTestCase):
         daemon.wait_connected()
         libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), ["web"])
+        self.assert_came_back(daemon)
 
     def test_another_libvirtd_at_the_same_socket_is_the_one_after_the_first_has_ended(self):
         """As an upgrade does it: the new one listens before the old one has ended."""
@@ -372,6 +374,7 @@ class Libvirt(OutageTestCase):
                    % daemon.names())
         self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 1)
         self.assertEqual(daemon.log().count("not connected"), 1)
+        self.assert_came_back(daemon)
 
 
 if __name__ == "__main__":

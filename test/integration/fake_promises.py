@@ -144,6 +144,7 @@ class Libvirtd(FakeTestCase):
         daemon.wait_connected()
         libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), [TEST_NAME], "what the new one has")
+        self.assert_came_back(daemon, 2)
 
 
 class Hook(FakeTestCase):

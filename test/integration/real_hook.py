@@ -261,6 +261,9 @@ class BesideLibvirt(HookTestCase):
         self.host.restart_libvirtd()
         wait_until(lambda: daemon.ask("status")["libvirt"]["reconnects"] >= 1, "connected", 60)
         self.assertEqual(self.row(daemon, one)["id"], number)
+        self.assertIn("libvirt: not connected, going on with what is known", daemon.log())
+        self.assertEqual(daemon.log().count("libvirt: connected to"),
+                         daemon.ask("status")["libvirt"]["reconnects"] + 1)
 
 
 class Nobody(HookTestCase):
