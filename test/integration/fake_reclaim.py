@@ -152,8 +152,7 @@ class Balloons(Reclaim):
         self.assert_no_record(daemon)
 
     def test_a_stop_gives_it_back_even_if_ksm_is_left_as_it_is(self):
-        daemon = self.with_balloon(1024, config=ON + "[agent]\nrestore_at_stop = false\n")
-        daemon.stop()
+        self.with_balloon(1024, config=ON + "[agent]\nrestore_at_stop = false\n").stop()
         self.assertEqual(self.balloon_mib(), FOUND_MIB)
 
     def test_after_a_kill_restore_gives_it_back_and_can_be_repeated(self):
@@ -331,7 +330,7 @@ class Balloons(Reclaim):
             self.assertEqual(self.balloon_mib(), FOUND_MIB)
             daemon.stop()
 
-    def test_a_restart_of_libvirtd_loses_nothing(self):
+    def test_a_pause_of_libvirtd_loses_nothing(self):
         daemon = self.with_balloon(1024)
         self.libvirtd.send(signal.SIGSTOP)
         self.script(balloon=700)
@@ -382,19 +381,18 @@ class Limits(Reclaim):
         wait_until(lambda: not is_running(guards[0]), "the guard ends")
 
     def test_a_stop_lifts_it_even_if_nothing_else_is_to_be_restored(self):
-        daemon = self.with_limit(700, config=ON + "[agent]\nrestore_at_stop = false\n")
-        daemon.stop()
+        self.with_limit(700, config=ON + "[agent]\nrestore_at_stop = false\n").stop()
         self.assertEqual(self.limit(), None)
 
     def test_there_is_no_guard_without_a_limit(self):
-        daemon = self.with_balloon(1024)
-        self.assertEqual(children(daemon.process.pid), [])
+        self.assertEqual(children(self.with_balloon(1024).process.pid), [])
 
     def test_a_killed_agent_leaves_no_limit(self):
         daemon = self.with_limit(700)
         guard = children(daemon.process.pid)[0]
         daemon.kill()
         self.assert_lifted("killed")
+        self.assertIn("the agent is gone: lifting its limits", daemon.log())
         wait_until(lambda: not is_running(guard), "the guard ends")
         # What is on record is the next start's business, and no limit comes back.
         self.script()
@@ -409,6 +407,7 @@ class Limits(Reclaim):
         self.assert_lifted("stopped")
         self.script()
         daemon.send(signal.SIGCONT)
+        self.assertIn("has not renewed its limits in time: lifting its limits", daemon.log())
         self.assert_no_record(daemon)
         self.assertEqual(daemon.log().count("somebody else has changed it"), 0)
         daemon.stop()
@@ -428,6 +427,7 @@ class Limits(Reclaim):
         guard = children(daemon.process.pid)[0]
         os.kill(guard, signal.SIGKILL)
         wait_until(lambda: children(daemon.process.pid) not in ([], [guard]), "there is another")
+        self.assertEqual(daemon.log().count("the guard of limits has ended"), 1)
         daemon.kill()
         self.assert_lifted("killed")
 

@@ -8,7 +8,6 @@ Where much is available that mark is high, and what is calm is said by a mark th
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -115,11 +114,22 @@ class Balloons(RealTestCase):
         self.await_balloon(lambda mib: mib == MAXIMUM_MIB, "given back", 5)
         self.assertEqual(self.period(), 0)
 
+    def test_a_restart_of_libvirtd_loses_nothing(self):
+        self.shrink()
+        self.host.restart_libvirtd()
+        wait_until(lambda: self.agent.ask("status")["libvirt"]["reconnects"] >= 1, "connected", 60)
+        self.assertGreaterEqual(self.balloon_mib(), FLOOR_MIB)
+        self.assertLessEqual(self.balloon_mib(), ENOUGH_MIB)
+        self.assertEqual(self.agent.stop(), 0)
+        self.await_balloon(lambda mib: mib == MAXIMUM_MIB, "given back", 5)
+        self.assertEqual(self.period(), 0)
+        self.assertNotIn("somebody else", self.agent.log())
+
     def test_after_a_kill_restore_gives_it_back(self):
         self.shrink()
         self.agent.kill()
         self.assertLess(self.balloon_mib(), MAXIMUM_MIB)
-        subprocess.run(self.agent.command("--restore"), check=True, timeout=60)
+        self.agent.restore()
         self.await_balloon(lambda mib: mib == MAXIMUM_MIB, "given back", 5)
         self.assertEqual(self.period(), 0)
 
