@@ -28,7 +28,7 @@ struct LibvirtSource {
     VirtConn *conn;         /* owned */
     GHashTable *ended;      /* owned; uuids that ended while not up: a set */
     LibvirtStarts starts;   /* what it has told of domains */
-    uint64_t down_us;       /* CLOCK_MONOTONIC since when it is not up */
+    uint64_t down_us;       /* CLOCK_MONOTONIC, of the loss or the last attempt that failed */
     char *told;             /* owned; the last reason that was logged */
     bool has_listed;        /* it has been up, and told which domains run */
     LibvirtFigures figures; /* that were asked for */
@@ -318,7 +318,7 @@ post_found(LibvirtSource *self, const VirtListed *listed)
     libvirt_definition_ask(self->agent, self->conn, listed->uuid);
 }
 
-/* Another source may have told of a start since. */
+/* Another source may have told of a start since, which the list may be too old for. */
 static bool
 is_newer(const LibvirtSource *self, const Domain *domain)
 {
