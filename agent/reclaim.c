@@ -123,6 +123,8 @@ reclaim_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
 
     if (is_on_others_way(agent, domain, hold))
         sample->balloon_bytes = VALUE_UNKNOWN;
+    if (hold_is_driven(hold))
+        sample->found_bytes = hold->known.found_bytes;
     sample->balloon_foreign = domain->balloon_foreign;
     sample->limit_foreign = domain->limit_foreign;
     sample->balloon_waits = hold_waits(hold);

@@ -39,13 +39,21 @@ typedef enum {
     TURN_COUNT,
 } Turn;
 
+/* What was taken from it. A balloon that is not where we have sent it is at home wherever it is: an
+ * operator or the domain's definition wants it there. */
+static uint64_t
+taken_bytes(const BalloonCase *c)
+{
+    uint64_t home_bytes = known_or(c->domain->found_bytes, c->domain->balloon_bytes);
+
+    return sat_sub(min_u64(home_bytes, c->stake.high_bytes), c->stake.end_bytes);
+}
+
 /* It may be in need, and cannot say so: it is served after those that are short. */
 static uint64_t
 wish_silent(const BalloonCase *c)
 {
-    uint64_t home_bytes = min_u64(c->track->balloon.home_bytes, c->stake.high_bytes);
-
-    return min_u64(c->stake.grow_bytes, sat_sub(home_bytes, c->stake.end_bytes));
+    return min_u64(c->stake.grow_bytes, taken_bytes(c));
 }
 
 static uint64_t
@@ -107,12 +115,9 @@ wish_need(const BalloonCase *c)
 static uint64_t
 wish_home(const BalloonCase *c)
 {
-    const Stake *stake = &c->stake;
-    uint64_t home_bytes = min_u64(c->track->balloon.home_bytes, stake->high_bytes);
-
     if (c->level != MEMORY_CALM || balloon_is_moving(c) || balloon_is_dwelling(c))
         return 0;
-    return min_u64(stake->shrink_bytes, sat_sub(home_bytes, stake->end_bytes));
+    return min_u64(c->stake.shrink_bytes, taken_bytes(c));
 }
 
 /* In order of need, by shares; what was taken goes back first to who was charged least. */

@@ -210,11 +210,7 @@ follow(const PolicyConf *conf, uint64_t now_us, const DomainSample *domain, Ball
         return;
     if (domain->balloon_foreign)
         motion_forget(balloon);
-    if (balloon->home_bytes == 0) {
-        balloon->home_bytes = domain->balloon_bytes;
-        balloon->seen_bytes = domain->balloon_bytes;
-    }
-    if (balloon->seen_bytes != domain->balloon_bytes)
+    if (balloon->seen_bytes != 0 && balloon->seen_bytes != domain->balloon_bytes)
         balloon->moved_us = max_u64(now_us, 1);
     balloon->seen_bytes = domain->balloon_bytes;
     follow_way(conf, now_us, domain, balloon);

@@ -231,9 +231,7 @@ typedef struct {
 
 /* What has been done to a balloon; see motion.c. */
 typedef struct {
-    uint64_t home_bytes;     /* where it was found; idle memory is given back up to there; 0: not
-                                seen yet */
-    uint64_t seen_bytes;     /* at the last look */
+    uint64_t seen_bytes;     /* at the last look; 0: not seen yet */
     uint64_t moved_us;       /* CLOCK_MONOTONIC of the last look at which it had moved; 0: never */
     uint64_t asked_bytes;    /* where it is on its way to; 0: nowhere */
     uint64_t acted_us;       /* CLOCK_MONOTONIC of the last step that was asked for; 0: none */

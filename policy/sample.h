@@ -121,6 +121,8 @@ typedef struct {
     uint64_t started_us;     /* when the agent first saw this start, CLOCK_MONOTONIC */
     uint64_t maximum_bytes;  /* defined memory */
     uint64_t balloon_bytes;  /* memory left to the guest by its balloon */
+    uint64_t found_bytes;    /* the same before we moved it; VALUE_UNKNOWN: it is not where we have
+                                sent it, but where its guest or others want it */
     uint64_t resident_bytes; /* resident set of its QEMU process */
     uint64_t merging_pages;  /* of its process (ksm_merging_pages) */
     uint64_t rmap_items;     /* pages of it that KSM keeps records of */
@@ -231,6 +233,7 @@ domain_sample_unknown(void)
     return (DomainSample){
         .maximum_bytes = u,
         .balloon_bytes = u,
+        .found_bytes = u,
         .resident_bytes = u,
         .merging_pages = u,
         .rmap_items = u,

@@ -10,10 +10,12 @@ import random
 import signal
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fake_metrics import MetricsTestCase, fetch, figures  # noqa: E402
-from fake_reclaim import FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, RECLAIM, SEED, Reclaim  # noqa: E402
+from fake_reclaim import (FOUND_MIB, LONG_MS, MAXIMUM_MIB, ON, RECLAIM, SEED,  # noqa: E402
+                          STANDS_SECONDS, Reclaim)
 from fakecase import (FakeTestCase, main, wait_until, with_microhttpd,  # noqa: E402
                       with_systemd)
 from fakehost import BURST, FIXED  # noqa: E402
@@ -110,6 +112,19 @@ class OtherWriters(Reclaim):
         self.assertEqual(self.balloon_mib(), 1536)
         daemon.stop()
         self.assertEqual((self.fake.ksm("pages_to_scan"), self.balloon_mib()), (777, 1536))
+
+    def test_what_virsh_has_set_before_it_took_anything_stays(self):
+        """Policy itself decides; the host is calm."""
+        daemon = self.started("--mode", "off", host=self.fake, config=ON, connect=self.libvirtd.uri)
+        wait_until(lambda: daemon.names() == [TEST_NAME], "the domain is known")
+        for mib in FOUND_MIB, 1024, 3000:
+            self.libvirtd.virsh("setmem %s %dM --live" % (TEST_NAME, mib))
+            wait_until(lambda: self.seen_balloon(daemon) == mib << 20, "it is seen")
+            time.sleep(STANDS_SECONDS)
+            self.decide(daemon)
+            self.assertEqual(self.balloon_mib(), mib)
+        daemon.stop()
+        self.assertEqual(self.balloon_mib(), 3000)
 
 
 class Libvirtd(FakeTestCase):

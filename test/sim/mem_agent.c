@@ -19,6 +19,7 @@
 typedef struct {
     uint64_t key;
     uint64_t target_bytes; /* of its balloon, as ordered last */
+    uint64_t found_bytes;  /* its balloon before the first order; VALUE_UNKNOWN: it is there */
     int direction;         /* of the last order: -1, 1; 0: none yet */
     unsigned turns;        /* changes of it */
     MemAsk ask;            /* what becomes of it */
@@ -125,7 +126,8 @@ line_up(MemAgent *agent)
         } else {
             memset(&agent->tracks[i], 0, sizeof(agent->tracks[i]));
             agent->follows[i] = (Follow){ .key = host->guests[i].key,
-                                          .target_bytes = host->guests[i].target_bytes };
+                                          .target_bytes = host->guests[i].target_bytes,
+                                          .found_bytes = VALUE_UNKNOWN };
         }
     }
     agent->n = host->n;
@@ -179,7 +181,8 @@ sample_stats(const MemGuest *guest, uint64_t now_us, DomainSample *sample)
 }
 
 static void
-sample_domain(const MemHost *host, const MemGuest *guest, const MemAsk *ask, DomainSample *sample)
+sample_domain(const MemHost *host, const MemGuest *guest, const Follow *follow,
+              DomainSample *sample)
 {
     uint64_t resident = mem_guest_resident(guest);
 
@@ -188,12 +191,13 @@ sample_domain(const MemHost *host, const MemGuest *guest, const MemAsk *ask, Dom
     sample->started_us = guest->started_us;
     sample->maximum_bytes = guest->spec.maximum_bytes;
     sample->balloon_bytes = guest->balloon_bytes;
+    sample->found_bytes = follow->found_bytes;
     sample->resident_bytes = resident + MEM_OVERHEAD;
     sample->has_balloon = guest->spec.kind != MEM_NO_DRIVER || guest->key % 2 == 0;
     sample->is_fixed = guest->spec.is_fixed;
     sample->is_still = guest->is_still;
-    sample->balloon_waits = ask->waits;
-    sample->balloon_refuses = host->now_us < ask->refused_until;
+    sample->balloon_waits = follow->ask.waits;
+    sample->balloon_refuses = host->now_us < follow->ask.refused_until;
     sample->can_reclaim = host->spec.has_reclaim;
     sample->can_limit = host->spec.has_limit;
     sample->cgroup_bytes = resident + MEM_OVERHEAD;
@@ -242,9 +246,24 @@ order_balloon(MemAgent *agent, size_t i, const DomainPlan *plan)
     if (!plan->balloon_apply || !is_known(plan->balloon_bytes) ||
         (bytes == follow->target_bytes && !follow->ask.waits))
         return;
+    follow->found_bytes = known_or(follow->found_bytes, guest->balloon_bytes);
     note_order(agent, guest, follow, bytes);
     if (mem_ask(&follow->ask, &agent->faults, &agent->dice, bytes, agent->host->now_us))
         pass_on(agent, guest, bytes);
+}
+
+/* What was taken is back, as near as the actuator looks. */
+static void
+follow_back(MemAgent *agent)
+{
+    for (size_t i = 0; i < agent->n; i++) {
+        Follow *follow = &agent->follows[i];
+        uint64_t least = sat_sub(follow->found_bytes, MEM_MIB);
+
+        if (follow->target_bytes >= least && follow->target_bytes <= follow->found_bytes &&
+            agent->host->guests[i].balloon_bytes >= least)
+            follow->found_bytes = VALUE_UNKNOWN;
+    }
 }
 
 /* What libvirt took its time for. */
@@ -297,11 +316,11 @@ decide(MemAgent *agent)
 
     line_up(agent);
     follow_late(agent);
+    follow_back(agent);
     sample_host(agent->host, &sample.host);
     sample.host.is_resumed = agent->is_resumed;
     for (size_t i = 0; i < agent->n; i++)
-        sample_domain(agent->host, &agent->host->guests[i], &agent->follows[i].ask,
-                      &agent->samples[i]);
+        sample_domain(agent->host, &agent->host->guests[i], &agent->follows[i], &agent->samples[i]);
     sample.domains = agent->samples;
     sample.n = agent->n;
     if (agent->control == MEM_CONTROL_MOM) {

@@ -129,8 +129,12 @@ memcase_obey(MemCase *one)
         DomainSample *domain = &one->domains[i];
         uint64_t used = domain->guest_available_bytes - domain->guest_usable_bytes;
 
-        if (is_known(one->plans[i].balloon_bytes) && one->plans[i].balloon_apply)
+        if (is_known(one->plans[i].balloon_bytes) && one->plans[i].balloon_apply) {
+            domain->found_bytes = known_or(domain->found_bytes, domain->balloon_bytes);
             domain->balloon_bytes = one->plans[i].balloon_bytes;
+        }
+        if (domain->balloon_bytes == domain->found_bytes)
+            domain->found_bytes = U;
         memcase_uses(one, i, used / MIB);
     }
 }

@@ -204,6 +204,7 @@ what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first(void **unuse
     memcase_decide(&one);
     for (size_t i = 0; i < 2; i++) {
         one.domains[i].balloon_bytes = 700 * MIB;
+        one.domains[i].found_bytes = 1000 * MIB;
         memcase_uses(&one, i, i == 0 ? 500 : 300);
     }
     memcase_available(&one, 1560); /* 60 above the mark for the idle */
@@ -222,6 +223,75 @@ what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first(void **unuse
     assert_int_equal(one.domains[0].balloon_bytes, 1000 * MIB);
     assert_int_equal(one.domains[1].balloon_bytes, 1000 * MIB);
     assert_int_equal(one.plan.next_tick_us, 2 * S);
+}
+
+/* Its guest, its definition or an operator has moved it. */
+static void
+assert_stays(MemCase *one, uint64_t mib, Reason reason, const char *when)
+{
+    one->domains[0].balloon_bytes = mib * MIB;
+    memcase_uses(one, 0, 100);
+    if (reason != REASON_CALM)
+        one->domains[0].guest_age_us = U;
+    for (unsigned tick = 0; tick < 3; tick++) {
+        memcase_after(one, 20 * S);
+        memcase_assert_balloon(one, 0, U, reason, when);
+    }
+}
+
+static void
+where_others_have_put_it_it_is_at_home(void **unused)
+{
+    static const struct {
+        const char *when;
+        uint64_t mib;
+        Reason reason;
+    } rows[] = {
+        { "seen for the first time", 1000, REASON_CALM },
+        { "an operator takes from it", 500, REASON_CALM },
+        { "its guest is up, and inflates it", 450, REASON_CALM },
+        { "and goes on", 400, REASON_CALM },
+        { "rebooted: no driver yet", 1000, REASON_STATS_STALE },
+        { "and inflated again", 400, REASON_CALM },
+        { "nobody tells of it any more", 300, REASON_STATS_STALE },
+    };
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    for (size_t r = 0; r < ROWS(rows); r++)
+        assert_stays(&one, rows[r].mib, rows[r].reason, rows[r].when);
+    one.domains[0].balloon_bytes = U;
+    memcase_after(&one, 20 * S);
+    memcase_assert_balloon(&one, 0, U, REASON_FACT_MISSING, "it is not known where it is");
+}
+
+static void
+what_was_taken_goes_back_to_where_it_was_found_not_to_where_it_was_met(void **unused)
+{
+    MemCase one;
+    (void)unused;
+
+    memcase_init(&one, 1);
+    one.conf.high_enable = ENABLE_NO;
+    assert_stays(&one, 400, REASON_CALM, "met as it came back from a file");
+    assert_stays(&one, 800, REASON_CALM, "an operator gives to it");
+    memcase_available(&one, 900);
+    for (unsigned tick = 0; tick < 4; tick++) {
+        memcase_after(&one, 20 * S);
+        memcase_obey(&one);
+    }
+    assert_int_equal(one.domains[0].balloon_bytes, 600 * MIB);
+    memcase_available(&one, 5000);
+    one.domains[0].balloon_bytes = 1000 * MIB; /* it reboots */
+    memcase_after(&one, 20 * S);
+    one.domains[0].balloon_bytes = 600 * MIB;
+    for (unsigned tick = 0; tick < 6; tick++) {
+        memcase_after(&one, 20 * S);
+        memcase_obey(&one);
+    }
+    assert_int_equal(one.domains[0].balloon_bytes, 800 * MIB);
+    assert_stays(&one, 500, REASON_CALM, "all is given back, and an operator takes from it");
 }
 
 static void
@@ -258,6 +328,8 @@ main(void)
         cmocka_unit_test(need_is_met_above_the_tight_mark),
         cmocka_unit_test(much_that_is_lacking_comes_in_large_steps),
         cmocka_unit_test(what_was_taken_goes_back_when_the_host_is_calm_to_the_busiest_first),
+        cmocka_unit_test(where_others_have_put_it_it_is_at_home),
+        cmocka_unit_test(what_was_taken_goes_back_to_where_it_was_found_not_to_where_it_was_met),
         cmocka_unit_test(what_fell_silent_is_given_back_what_was_taken_from_it),
     };
 

@@ -162,7 +162,7 @@ bend_idle_in_a_crisis(MemCase *one)
 static void
 bend_balloon_under_way(MemCase *one)
 {
-    one->tracks[0].balloon.home_bytes = one->tracks[0].balloon.seen_bytes = 1000 * MIB;
+    one->tracks[0].balloon.seen_bytes = 1000 * MIB;
     one->tracks[0].balloon.asked_bytes = one->tracks[0].balloon.left_bytes = 500 * MIB;
     one->tracks[0].balloon.progress_us = one->host.now_us;
 }

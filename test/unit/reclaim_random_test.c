@@ -37,6 +37,7 @@ static const size_t domain_figures[] = {
     DOMAIN(cgroup_stall_us),       DOMAIN(cgroup_refaults),     DOMAIN(limit_bytes),
     DOMAIN(cgroup_highs),          DOMAIN(cgroup_maxes),        DOMAIN(cgroup_ooms),
     DOMAIN(working_set_bytes),     DOMAIN(floor_bytes),         DOMAIN(ceiling_bytes),
+    DOMAIN(found_bytes),
 };
 
 static const size_t domain_flags[] = {

@@ -154,6 +154,39 @@ policy_is_told_of_what_waits_and_who_refuses(void **state)
 }
 
 static void
+policy_is_told_what_was_found_only_while_ours_is_in_force(void **state)
+{
+    static const struct {
+        const char *when;
+        HoldState state;
+        bool is_way_back;
+        uint64_t told;
+    } rows[] = {
+        { "never changed by us", HOLD_IDLE, false, VALUE_UNKNOWN },
+        { "as policy wants it", HOLD_OURS, false, 900 * MIB },
+        { "given back", HOLD_OURS, true, VALUE_UNKNOWN },
+        { "left by a killed run", HOLD_LEFT, false, VALUE_UNKNOWN },
+        { "somebody else's", HOLD_FOREIGN, false, VALUE_UNKNOWN },
+        { "an earlier start's", HOLD_ENDED, false, VALUE_UNKNOWN },
+    };
+    Agent *agent = *state;
+    Domain *domain = add_domain(agent, UUID);
+    const Subject subject = reclaim_subject(domain);
+    Hold *hold = hold_need(&agent->balloon.holds, &subject);
+
+    hold->known.found_bytes = 900 * MIB;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        DomainSample sample = domain_sample_unknown();
+
+        hold->state = rows[i].state;
+        hold->is_way_back = rows[i].is_way_back;
+        reclaim_fill(agent, domain, &sample);
+        if (sample.found_bytes != rows[i].told)
+            fail_msg("%s", rows[i].when);
+    }
+}
+
+static void
 a_balloon_that_moves_by_itself_has_no_size_until_it_stands(void **state)
 {
     static const struct {
@@ -271,6 +304,7 @@ main(void)
         ON_AGENT(where_their_values_are_adopted_a_mark_lasts_for_one_decision),
         ON_AGENT(policy_is_told_of_the_mark),
         ON_AGENT(policy_is_told_of_what_waits_and_who_refuses),
+        ON_AGENT(policy_is_told_what_was_found_only_while_ours_is_in_force),
         ON_AGENT(a_balloon_that_moves_by_itself_has_no_size_until_it_stands),
         ON_AGENT(a_balloon_that_was_not_sent_by_policy_has_no_size_until_it_is_there),
         ON_AGENT(only_a_domain_of_libvirts_can_be_changed),
