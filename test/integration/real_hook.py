@@ -91,7 +91,9 @@ class HooksAlone(HookTestCase):
         watcher = self.watch(daemon)
         virsh("start", one.name)
         self.wait_for(daemon, one)
-        self.assertEqual(self.told_by_hook(watcher),
+        # A daemon that is quick finds the process before libvirtd says that it has started.
+        self.assertEqual([told for told in self.told_by_hook(watcher)
+                          if told != "created process found"],
                          ["creating restore", "creating prepare after restore",
                           "created started after restore"])
         self.assertEqual(virsh("domstate", one.name).strip(), "running")
