@@ -88,6 +88,7 @@ reclaim_subject(const Domain *domain)
         .id = domain->is_libvirts ? domain->id : DOMAIN_ID_UNKNOWN,
         .process = domain->has_process ? &domain->process : NULL,
         .told_us = domain->stats_us,
+        .maximum_bytes = known_or(domain->maximum_bytes, 0),
         .rebooted_us = domain->rebooted_us,
         .backends = domain->has_xml ? domain->xml.backends : NULL,
         .n_backends = domain->has_xml ? domain->xml.n_backends : 0,

@@ -23,6 +23,8 @@ typedef struct {
     int id;                   /* libvirt's number of this start; < 0: not known */
     const Process *process;   /* its QEMU; NULL: not found */
     uint64_t told_us;         /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
+    uint64_t maximum_bytes;   /* memory that it has with its memory devices, told together with its
+                                 balloon; 0: not known */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC of the guest's last reboot; 0: none seen */
     const uint64_t *backends; /* sizes of the pieces of its memory, bytes; NULL: not known */
     uint32_t n_backends;      /* how many there are */

@@ -107,6 +107,7 @@ hold_need(HoldTable *table, const Subject *subject)
     hold->uuid = g_strdup(subject->uuid);
     hold->name = g_strdup(subject->name);
     hold->id = subject->id;
+    hold->full_bytes = subject->maximum_bytes;
     hold->result = APPLY_UNCHANGED;
     hold->foreign_bytes = hold->kept_bytes = hold->wish_bytes = VALUE_UNKNOWN;
     hold->is_seen = true;

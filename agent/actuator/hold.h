@@ -53,6 +53,7 @@ typedef struct {
     uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for; merging: or looked at */
     uint64_t odd_us;      /* Subject.told_us of a figure that is not ours; 0: there was none */
     uint64_t rebooted_us; /* as in Subject */
+    uint64_t full_bytes;  /* Subject.maximum_bytes when what is known was noted; 0: not known */
     bool deflates;        /* as in Subject */
     bool is_busy;         /* a change is under way */
     bool is_late;         /* and its answer too: others do not wait for it any more */

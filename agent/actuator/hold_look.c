@@ -7,6 +7,10 @@
  * it has arrived only one value is ours. After a reboot of the guest, and where the device is
  * allowed to give way, it may be larger than we have set it without anybody having done so.
  *
+ * QEMU tells a balloon as all the memory that there is less what the balloon holds: a DIMM that is
+ * plugged in or pulled out moves the figure by its size, and what we know of moves with it. Other
+ * memory devices move the memory of the domain alone, and not the figure.
+ *
  * A value lives on in the definition of a domain that is saved or migrated, and a later start comes
  * with it. So when a start has ended, what was ours is kept in mind, over a reboot as well: a later
  * start that shows just what we wrote has it from us, and what was found is put back.
@@ -14,6 +18,7 @@
 #include "agent/actuator/hold.h"
 
 #include "agent/log_event.h"
+#include "policy/arith.h"
 
 /* A rebooted guest has all its memory until its driver is there again. */
 #define REBOOT_US UINT64_C(120000000)
@@ -79,6 +84,36 @@ note_arrival(HoldTable *table, Hold *hold, uint64_t bytes)
     hold_record_put(table, hold);
 }
 
+static uint64_t
+shift(uint64_t bytes, uint64_t from, uint64_t to)
+{
+    return to > from ? sat_add(bytes, to - from) : sat_sub(bytes, from - to);
+}
+
+/* A DIMM has come or gone. */
+static void
+follow_memory(HoldTable *table, Hold *hold, const Subject *subject, uint64_t bytes)
+{
+    uint64_t from = hold->full_bytes;
+    uint64_t to = subject->maximum_bytes;
+    const ChangeKnown *known = &hold->known;
+    const ChangeKnown shifted = { shift(known->found_bytes, from, to),
+                                  shift(known->least_bytes, from, to),
+                                  shift(known->most_bytes, from, to),
+                                  shift(known->wrote_bytes, from, to) };
+
+    if (table->kind != CHANGE_BALLOON || hold->is_busy || !is_known(bytes) || to == 0)
+        return;
+    hold->full_bytes = to;
+    if (hold->state != HOLD_OURS || from == 0 || from == to ||
+        !change_is_known(table->kind, &shifted, bytes))
+        return;
+    log_info("%s: %s: its memory has changed from %g to %g MiB, and the %s with it", table->group,
+             hold->name, (double)from / (1 << 20), (double)to / (1 << 20), table->noun);
+    hold->known = shifted;
+    hold_record_put(table, hold);
+}
+
 /* Whether the way back has come to its end. */
 static bool
 is_back(const HoldTable *table, const Hold *hold, uint64_t bytes)
@@ -132,6 +167,7 @@ hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
         hold->name = g_strdup(subject->name);
     }
     hold_look_late(table, hold);
+    follow_memory(table, hold, subject, bytes);
     if (hold->is_busy || hold->state != HOLD_OURS || !is_known(bytes))
         return hold;
     if (is_back(table, hold, bytes)) {

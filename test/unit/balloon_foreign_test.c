@@ -217,6 +217,54 @@ an_old_figure_before_our_first_change_is_nobodys_fault(void **state)
 }
 
 static void
+a_dimm_moves_the_figure_and_is_nobody_else(void **state)
+{
+    static const struct {
+        const char *when;
+        bool arrived;
+        uint64_t maximum, shows; /* from 1000 and, once there, 500 MiB */
+        bool foreign;
+        uint64_t found, wrote; /* then */
+    } rows[] = {
+        { "plugged in", true, 1200 * MIB, 700 * MIB, false, 1200 * MIB, 700 * MIB },
+        { "as large as what was taken", true, 1500 * MIB, 1000 * MIB, false, 1500 * MIB,
+          1000 * MIB },
+        { "pulled out", true, 900 * MIB, 400 * MIB, false, 900 * MIB, 400 * MIB },
+        { "on its way", false, 1200 * MIB, 900 * MIB, false, 1200 * MIB, 700 * MIB },
+        { "of a kind that does not count", true, 1200 * MIB, 500 * MIB, false, 1000 * MIB,
+          500 * MIB },
+        { "not told", true, 0, 700 * MIB, true, 1000 * MIB, 500 * MIB },
+        { "and set by others", true, 1200 * MIB, 650 * MIB, true, 1000 * MIB, 500 * MIB },
+    };
+    HoldHost *host = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Hold *hold;
+        Balloon balloon;
+
+        host->subjects[0].maximum_bytes = 1000 * MIB;
+        balloonhost_start_asked(host, &balloon, 1000 * MIB);
+        host->samples[0].balloon_bytes = rows[i].arrived ? 500 * MIB : 800 * MIB;
+        balloonhost_apply(host, &balloon);
+        host->subjects[0].maximum_bytes = rows[i].maximum;
+        host->samples[0].balloon_bytes = rows[i].shows;
+        host->plans[0].balloon_bytes = U;
+        for (int told = 0; told < 3; told++) {
+            holdhost_tell(host);
+            balloonhost_apply(host, &balloon);
+        }
+        hold = balloonhost_hold(host, &balloon);
+        if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign ||
+            hold->known.found_bytes != rows[i].found || hold->known.wrote_bytes != rows[i].wrote)
+            fail_msg("%s: found %g MiB, wrote %g", rows[i].when,
+                     (double)hold->known.found_bytes / (double)MIB,
+                     (double)hold->known.wrote_bytes / (double)MIB);
+        balloonhost_forget(host, &balloon);
+        g_array_set_size(host->asked, 0);
+    }
+}
+
+static void
 a_restart_of_the_domain_begins_anew(void **state)
 {
     HoldHost *host = *state;
@@ -409,6 +457,7 @@ main(void)
         ON_HOST(a_guest_may_make_its_balloon_larger_itself),
         ON_HOST(what_somebody_else_has_set_stays_until_told),
         ON_HOST(an_old_figure_before_our_first_change_is_nobodys_fault),
+        ON_HOST(a_dimm_moves_the_figure_and_is_nobody_else),
         ON_HOST(a_restart_of_the_domain_begins_anew),
         ON_HOST(a_later_start_that_comes_with_ours_is_given_what_was_found),
         ON_HOST(a_start_without_figures_costs_no_writing),

@@ -264,6 +264,9 @@ only_a_domain_of_libvirts_can_be_changed(void **state)
 
     assert_int_equal(reclaim_subject(domain).id, 7);
     assert_null(reclaim_subject(domain).process);
+    assert_int_equal(reclaim_subject(domain).maximum_bytes, 0);
+    domain->maximum_bytes = 900 * MIB;
+    assert_int_equal(reclaim_subject(domain).maximum_bytes, 900 * MIB);
     domain->is_libvirts = false;
     assert_int_equal(reclaim_subject(domain).id, DOMAIN_ID_UNKNOWN);
 }
