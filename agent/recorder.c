@@ -3,10 +3,10 @@
  * recorder.c - between the loop, which must never wait, and a disk that may take its time
  *
  * The loop samples the ledger every few seconds, and a moment after a domain has started, so that
- * its time counts nearly from its start. A minute that has ended goes to a worker thread with all
- * that is waiting; what it could not write comes back and waits for the next minute. Only one such
- * job is under way, so a disk that hangs costs one thread, and minutes wait in memory, an hour of
- * them at most. Then the oldest are dropped, and counted.
+ * its time counts nearly from its start; what it had last counts until its end. A minute that has
+ * ended goes to a worker thread with all that is waiting; what it could not write comes back and
+ * waits for the next minute. Only one such job is under way, so a disk that hangs costs one thread,
+ * and minutes wait in memory, an hour of them at most. Then the oldest are dropped, and counted.
  *
  * The database belongs to the jobs, which run one after the other. The last job closes it, in the
  * thread, because that waits for the disk too. If it is stuck when the agent ends, it is left
@@ -295,11 +295,15 @@ on_soon(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* A start that is news ends the one before it, whose end nobody has told. */
 static void
 on_event(const SeenEvent *seen, gpointer user)
 {
     Recorder *recorder = user;
 
+    if (seen->is_news && seen->event.uuid &&
+        (seen->event.kind == EVENT_CREATED || seen->event.kind == EVENT_DESTROYED))
+        history_meter_leave(recorder->meter, seen->event.uuid, (uint64_t)g_get_monotonic_time());
     if (seen->event.kind == EVENT_CREATED && recorder->soon == 0)
         recorder->soon = g_timeout_add(START_SAMPLE_MS, on_soon, recorder);
 }

@@ -15,7 +15,8 @@
  *
  * Nobody looked while moments are further apart than GAP_MAX_US (the agent was stopped, or the
  * host hung): that time is not counted for anybody. A domain that restarts is a new one to its
- * gauge: what its old process had does not reach into the new one's time.
+ * gauge: what its old process had does not reach into the new one's time. What one had last holds
+ * until it ends, if its end is told.
  */
 #include "agent/report/history_meter.h"
 #include "policy/arith.h"
@@ -43,6 +44,8 @@ typedef struct {
     uint64_t key;                       /* Domain.key of the start; 0: the host */
     bool has_last;                      /* last is filled */
     bool is_present;                    /* next is filled */
+    bool has_left;                      /* it has ended since last; next is filled */
+    uint64_t left_us;                   /* from last to its end, as far as it is not counted */
     HistorySums last;                   /* of the moment before */
     HistorySums next;                   /* of this moment */
     HistorySums sums;                   /* of the minute under way */
@@ -134,47 +137,6 @@ gauge_close(HistoryMeter *meter, Gauge *gauge)
 }
 
 static void
-gauge_set(HistoryMeter *meter, const Domain *domain, const HistorySums *moment)
-{
-    const char *uuid = domain ? domain->uuid : HISTORY_HOST_UUID;
-    const char *name = domain ? domain->name : "";
-    uint64_t key = domain ? domain->key : 0;
-    Gauge *gauge = g_hash_table_lookup(meter->gauges, uuid);
-
-    if (!gauge) {
-        gauge = g_new0(Gauge, 1);
-        gauge->uuid = g_strdup(uuid);
-        g_hash_table_insert(meter->gauges, gauge->uuid, gauge);
-    }
-    if (g_strcmp0(gauge->name, name) != 0) {
-        g_free(gauge->name);
-        gauge->name = g_strdup(name);
-    }
-    if (gauge->key != key) {
-        gauge->has_last = false;
-        memset(gauge->allowed_us, 0, sizeof(gauge->allowed_us));
-    }
-    gauge->key = key;
-    gauge->next = *moment;
-    gauge->is_present = true;
-}
-
-static void
-set_gauges(HistoryMeter *meter, const Ledger *ledger)
-{
-    HistorySums moment;
-
-    history_moment(ledger, NULL, &moment);
-    gauge_set(meter, NULL, &moment);
-    for (guint i = 0; i < ledger->rows->len; i++) {
-        const LedgerRow *row = &g_array_index(ledger->rows, LedgerRow, i);
-
-        history_moment(ledger, row, &moment);
-        gauge_set(meter, row->domain, &moment);
-    }
-}
-
-static void
 integrate(Gauge *gauge, size_t column, uint64_t time_us)
 {
     int64_t both = gauge->last.values[column] + gauge->next.values[column];
@@ -212,6 +174,59 @@ gauge_advance(Gauge *gauge, uint64_t time_us)
             history_add(&gauge->sums, i, (int64_t)time_us);
 }
 
+/* Time passes, until its end at most. */
+static void
+gauge_leave(Gauge *gauge, uint64_t time_us)
+{
+    uint64_t left_us = min_u64(gauge->left_us, time_us);
+
+    if (left_us > 0)
+        gauge_advance(gauge, left_us);
+    gauge->left_us -= left_us;
+}
+
+static void
+gauge_set(HistoryMeter *meter, const Domain *domain, const HistorySums *moment)
+{
+    const char *uuid = domain ? domain->uuid : HISTORY_HOST_UUID;
+    const char *name = domain ? domain->name : "";
+    uint64_t key = domain ? domain->key : 0;
+    Gauge *gauge = g_hash_table_lookup(meter->gauges, uuid);
+
+    if (!gauge) {
+        gauge = g_new0(Gauge, 1);
+        gauge->uuid = g_strdup(uuid);
+        g_hash_table_insert(meter->gauges, gauge->uuid, gauge);
+    }
+    if (g_strcmp0(gauge->name, name) != 0) {
+        g_free(gauge->name);
+        gauge->name = g_strdup(name);
+    }
+    if (gauge->key != key) {
+        gauge_leave(gauge, gauge->left_us); /* all in the minute under way */
+        gauge->has_last = gauge->has_left = false;
+        memset(gauge->allowed_us, 0, sizeof(gauge->allowed_us));
+    }
+    gauge->key = key;
+    gauge->next = *moment;
+    gauge->is_present = true;
+}
+
+static void
+set_gauges(HistoryMeter *meter, const Ledger *ledger)
+{
+    HistorySums moment;
+
+    history_moment(ledger, NULL, &moment);
+    gauge_set(meter, NULL, &moment);
+    for (guint i = 0; i < ledger->rows->len; i++) {
+        const LedgerRow *row = &g_array_index(ledger->rows, LedgerRow, i);
+
+        history_moment(ledger, row, &moment);
+        gauge_set(meter, row->domain, &moment);
+    }
+}
+
 static void
 advance_all(HistoryMeter *meter, uint64_t time_us)
 {
@@ -226,6 +241,8 @@ advance_all(HistoryMeter *meter, uint64_t time_us)
 
         if (gauge->has_last && gauge->is_present)
             gauge_advance(gauge, time_us);
+        else if (gauge->has_left)
+            gauge_leave(gauge, time_us);
     }
 }
 
@@ -275,6 +292,19 @@ settle_gauges(HistoryMeter *meter, uint64_t time_us)
         gauge->has_last = true;
         gauge->is_present = false;
     }
+}
+
+void
+history_meter_leave(HistoryMeter *meter, const char *uuid, uint64_t now_us)
+{
+    Gauge *gauge = g_hash_table_lookup(meter->gauges, uuid);
+    uint64_t time_us = sat_sub(now_us, meter->last.steady_us);
+
+    if (!gauge || !gauge->has_last || gauge->has_left || time_us > GAP_MAX_US)
+        return;
+    gauge->next = gauge->last;
+    gauge->has_left = true;
+    gauge->left_us = time_us;
 }
 
 HistoryBatch *

@@ -60,6 +60,14 @@ HistoryBatch *history_meter_sample(HistoryMeter *meter, const Ledger *ledger,
                                    const HistoryClock *now);
 
 /**
+ * history_meter_leave() - a domain has ended, after the last moment and before the next
+ * @meter:  changed; the next moment counts its time
+ * @uuid:   nothing happens if it is not measured, or has ended already
+ * @now_us: CLOCK_MONOTONIC
+ */
+void history_meter_leave(HistoryMeter *meter, const char *uuid, uint64_t now_us);
+
+/**
  * history_meter_end() - what the minute under way has so far
  *
  * Return: owned by the caller; NULL: nothing. What comes after it is added to the same minute.

@@ -221,6 +221,23 @@ the_end_writes_the_minute_under_way(void **state)
 }
 
 static void
+the_time_of_a_domain_counts_until_its_end(void **state)
+{
+    Agent *agent = *state;
+    const Event end = { .kind = EVENT_DESTROYED, .source = "test", .uuid = UUID, .id = 1 };
+
+    agent->recorder = recorder_open(agent);
+    AWAIT(is_recording(agent));
+    skipclock_pass(10 * S);
+    sample(sample_data);
+    skipclock_pass(7 * S);
+    event_post(agent, &end);
+    pass_minutes(1);
+    AWAIT(has_written(agent));
+    assert_in_range((uintmax_t)running_s(agent), 17, 18);
+}
+
+static void
 what_cannot_be_written_waits_until_it_can(void **state)
 {
     Agent *agent = *state;
@@ -351,6 +368,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         RECORDER_TEST(a_minute_is_written_when_it_has_ended_and_can_be_asked_for),
         RECORDER_TEST(the_end_writes_the_minute_under_way),
+        RECORDER_TEST(the_time_of_a_domain_counts_until_its_end),
         RECORDER_TEST(what_cannot_be_written_waits_until_it_can),
         RECORDER_TEST(what_waits_for_more_than_an_hour_is_dropped_and_counted),
         RECORDER_TEST(a_disk_that_hangs_stops_neither_the_loop_nor_the_end),
