@@ -87,7 +87,8 @@ static const Knob rows[] = {
                 "rises, up to four times: fewer passes. 100 switches this off."),
     ROW_PERCENT(memory_low, "percent of memory", 0, BP_ONE, "10",
                 "While less memory than this is available, or tasks wait for memory, merging "
-                "neither waits for guests to settle nor gives way to others."),
+                "neither waits for guests to settle nor gives way to others. A pool of huge pages "
+                "is not counted."),
     ROW_UINT(batch_pages, "pages", 100, 100000, "4000",
              "Pages per batch in a burst. A write to the kernel's run file waits for the end of a "
              "batch: 4000 pages are about 20 ms."),
@@ -143,8 +144,8 @@ static const Knob rows[] = {
     ROW_OF("agent", "memory_critical", KNOB_PERCENT, memory_critical_bp, "percent of memory", 1,
            9000, "4",
            "While less memory than this is available, domains are asked for half their headroom "
-           "too, in "
-           "larger steps. More than memory_tight counts as memory_tight."),
+           "too, in larger steps. More than memory_tight counts as memory_tight; a pool of huge "
+           "pages is not counted here either."),
     ROW_OF("agent", "calm_s", KNOB_UINT, calm_s, "seconds", 1, 3600, "30",
            "How long memory must be less short before the level falls, one at a time."),
     ROW_ENABLE("balloon", balloon_enable,

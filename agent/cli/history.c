@@ -107,14 +107,16 @@ append_totals(const Virtksm__V1__HistoryResponse *history, GString *out)
     table_append_to(table, out);
 }
 
-/* How much later @time is than what was asked for by an option, seconds; 0: nothing was. */
+/* How much later @time is than the moment that was asked for by an option, seconds; 0: none was. A
+ * length of time, which has no '-', is meant roughly. */
 static int64_t
 gain_s(const char *time, const char *asked)
 {
     int64_t now_s = g_get_real_time() / 1000000;
     int64_t time_s, asked_s;
 
-    if (!time || !asked || !when_parse(time, now_s, &time_s) || !when_parse(asked, now_s, &asked_s))
+    if (!time || !asked || !strchr(asked, '-') || !when_parse(time, now_s, &time_s) ||
+        !when_parse(asked, now_s, &asked_s))
         return 0;
     return time_s - asked_s;
 }

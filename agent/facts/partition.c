@@ -11,9 +11,10 @@
  *           |  anonymous  |  remnants  |  cache of files  |
  *                         |----------------- available ----------------|
  *
- * Groups around that one may have limits, too, and those are larger as a rule: whichever leaves
- * least counts, with its limit, whatever the limits of the others are. A limit of something that
- * only some of the domains live in does not bind the others and is not looked at.
+ * Groups around that one may have limits, too, and those are larger as a rule, and around them all
+ * is the host. Whichever is nearest to being tight counts, with its limit: which leaves least above
+ * a share of its own memory. A limit of something that only some of the domains live in does not
+ * bind the others and is not looked at.
  */
 #define _GNU_SOURCE
 
@@ -23,6 +24,13 @@
 #include <glib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The tightest of host and groups so far. */
+typedef struct {
+    uint64_t host_bytes;  /* memory of the host */
+    int64_t margin_bytes; /* see margin_of() */
+    uint64_t room_bytes;  /* that it leaves, if it is a group */
+} Bound;
 
 void
 partition_clear(Partition *partition)
@@ -89,35 +97,47 @@ read_room(const Cgroup *level, uint64_t limit_bytes, uint64_t host_bytes)
     return sat_add(room_bytes, known_or(cgroup_remnants(level, used.bytes), 0));
 }
 
-/* The inner one of two groups that leave the same. Return: what the tightest so far leaves. */
-static uint64_t
-bound_by(Partition *partition, const Cgroup *level, const char *path, uint64_t host_bytes,
-         uint64_t least_bytes)
+/* What is left above the share of it that makes it tight; less than zero: it is tight. */
+static int64_t
+margin_of(uint64_t room_bytes, uint64_t limit_bytes, uint64_t tight_bp)
+{
+    return (int64_t)min_u64(room_bytes, INT64_MAX) -
+           (int64_t)mul_div(min_u64(limit_bytes, INT64_MAX), tight_bp, BP_ONE);
+}
+
+static void
+bound_by(Partition *partition, const Cgroup *level, const char *path, uint64_t tight_bp,
+         Bound *bound)
 {
     uint64_t limit_bytes = read_limit(level);
-    uint64_t room_bytes = read_room(level, limit_bytes, host_bytes);
+    uint64_t room_bytes = read_room(level, limit_bytes, bound->host_bytes);
+    int64_t margin_bytes = margin_of(room_bytes, limit_bytes, tight_bp);
 
-    if (room_bytes >= least_bytes)
-        return least_bytes;
+    if (!is_known(room_bytes) || margin_bytes >= bound->margin_bytes)
+        return;
+    bound->margin_bytes = margin_bytes;
+    bound->room_bytes = room_bytes;
     g_free(partition->bound_path);
     partition->bound_path = g_strdup(path);
     partition->limit_bytes = limit_bytes;
-    return room_bytes;
 }
 
 void
-partition_bound(Partition *partition, int root_fd, HostSample *sample)
+partition_bound(Partition *partition, int root_fd, uint64_t tight_bp, HostSample *sample)
 {
     g_autofree char *path = g_strdup(partition->path);
-    uint64_t least_bytes = VALUE_UNKNOWN;
+    Bound bound = { .host_bytes = sample->mem_total_bytes, .margin_bytes = INT64_MAX };
 
+    if (is_known(sample->mem_total_bytes) && is_known(sample->mem_available_bytes))
+        bound.margin_bytes =
+            margin_of(sample->mem_available_bytes, sample->mem_total_bytes, tight_bp);
     g_clear_pointer(&partition->bound_path, g_free);
     for (char *end = path ? strrchr(path, '/') : NULL; end; end = strrchr(path, '/')) {
         Cgroup level = { .version = partition->version,
                          .dir_fd = cgroup_open_path(root_fd, partition->version, path) };
 
         if (level.dir_fd >= 0) {
-            least_bytes = bound_by(partition, &level, path, sample->mem_total_bytes, least_bytes);
+            bound_by(partition, &level, path, tight_bp, &bound);
             close(level.dir_fd);
         }
         *end = '\0';
@@ -125,5 +145,5 @@ partition_bound(Partition *partition, int root_fd, HostSample *sample)
     if (!partition->bound_path)
         return;
     sample->mem_total_bytes = partition->limit_bytes;
-    sample->mem_available_bytes = min_u64(sample->mem_available_bytes, least_bytes);
+    sample->mem_available_bytes = min_u64(sample->mem_available_bytes, bound.room_bytes);
 }

@@ -28,9 +28,10 @@ void partition_join(Partition *partition, const Cgroup *cgroup);
  * partition_bound() - the memory that counts for domains
  * @partition: which limit counted is noted in it
  * @root_fd:   "/" or a test's fake root (borrowed)
- * @sample:    from host_read(). Where groups around the domains have a limit below its
- *             @mem_total_bytes, that becomes the limit of the one that leaves least, and
- *             @mem_available_bytes what it leaves, if that is less
+ * @tight_bp:  share of its memory below which a group, or the host, is tight, basis points
+ * @sample:    from host_read(). Where a group around the domains has a limit below its
+ *             @mem_total_bytes and is nearer to being tight than the host and other groups, that
+ *             becomes its limit, and @mem_available_bytes what it leaves, if that is less
  *
  * Costs one small file for each level of the path (two in version 2), and those of cgroup_read()
  * for a level that has a limit.
@@ -39,6 +40,6 @@ void partition_join(Partition *partition, const Cgroup *cgroup);
  * Documentation/admin-guide/cgroup-v2.rst, memory.max and memory.high;
  * Documentation/admin-guide/cgroup-v1/memory.rst, memory.limit_in_bytes
  */
-void partition_bound(Partition *partition, int root_fd, HostSample *sample);
+void partition_bound(Partition *partition, int root_fd, uint64_t tight_bp, HostSample *sample);
 
 #endif

@@ -8,8 +8,6 @@
 
 #include <inttypes.h>
 
-/* One question may hang on a QEMU that does not answer; one more goes round it. */
-#define ASKING_MAX 2
 /* A busy host keeps a QEMU from answering for a moment. */
 #define SILENT_MS 10000
 
@@ -32,6 +30,8 @@ take_silence(Domain *domain, uint64_t silent_ms, uint64_t now_us)
 {
     bool was_silent = domain->silent_us != 0;
 
+    if (!is_known(silent_ms))
+        return;
     domain->silent_us = silent_ms >= SILENT_MS ? sat_sub(now_us, silent_ms * US_PER_MS) : 0;
     if (!was_silent && domain->silent_us != 0)
         log_warning("%s: its QEMU has not answered libvirt for %" PRIu64 " s, so what is known of "
@@ -69,14 +69,16 @@ libvirt_figures_take(const DomainTable *domains, const GArray *stats, uint64_t a
 static void
 take_answer(const GArray *stats, uint64_t asked_us, gpointer user)
 {
-    LibvirtFigures *self = user;
+    LibvirtQuestion *question = user;
+    LibvirtFigures *self = question->figures;
 
-    self->asking--;
-    if (self->is_stuck)
-        log_info("libvirt: a question for figures has been answered again");
-    self->is_stuck = false;
-    if (stats)
+    question->is_asked = false;
+    if (stats) {
+        if (self->is_stuck)
+            log_info("libvirt: a question for figures has been answered again");
+        self->is_stuck = false;
         libvirt_figures_take(self->domains, stats, asked_us);
+    }
     self->done(self->user);
 }
 
@@ -95,22 +97,21 @@ bool
 libvirt_figures_ask(LibvirtFigures *figures, VirtConn *conn, void (*done)(gpointer user),
                     gpointer user)
 {
+    LibvirtQuestion *question = &figures->questions[virt_conn_is_hanging(conn) ? 1 : 0];
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     g_autoptr(GHashTable) job_uuids = NULL;
 
-    if (figures->asking >= ASKING_MAX) {
+    if (question->is_asked) {
         tell_if_stuck(figures, now_us);
         return false;
     }
-    /* A second question only goes round one that hangs; behind it, it would hang as well. */
-    if (figures->asking > 0 && !virt_conn_is_hanging(conn))
-        return false;
     figures->done = done;
     figures->user = user;
+    question->figures = figures;
     job_uuids = domain_table_with_jobs(figures->domains);
-    if (!ask_stats(conn, job_uuids, take_answer, figures))
+    if (!ask_stats(conn, job_uuids, take_answer, question))
         return false;
-    figures->asking++;
+    question->is_asked = true;
     figures->asked_us = now_us;
     return true;
 }

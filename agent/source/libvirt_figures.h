@@ -9,14 +9,24 @@
 #include <glib.h>
 #include <stdbool.h>
 
+/* One may hang on a QEMU that does not answer; another one goes round it. */
+#define LIBVIRT_QUESTIONS 2
+
+typedef struct LibvirtFigures LibvirtFigures;
+
 typedef struct {
-    const DomainTable *domains;  /* borrowed; whose figures are asked for */
-    guint asking;                /* questions under way */
-    uint64_t asked_us;           /* CLOCK_MONOTONIC of the last; 0: none */
+    LibvirtFigures *figures; /* borrowed; whose question it is */
+    bool is_asked;           /* and not answered */
+} LibvirtQuestion;
+
+struct LibvirtFigures {
+    const DomainTable *domains;                   /* borrowed; whose figures are asked for */
+    LibvirtQuestion questions[LIBVIRT_QUESTIONS]; /* the first in line, the second round it */
+    uint64_t asked_us;                            /* CLOCK_MONOTONIC of the last; 0: none */
     bool is_stuck;               /* none was answered for long, and that was told */
     void (*done)(gpointer user); /* who waits for figures; NULL: nobody */
     gpointer user;               /* for done */
-} LibvirtFigures;
+};
 
 /**
  * libvirt_figures_ask() - have the figures of all domains put into the table
@@ -25,7 +35,7 @@ typedef struct {
  * @done:    called on the loop, after each answer
  * @user:    for @done
  *
- * Return: whether it was asked; not while what was asked before is without an answer.
+ * Return: whether it was asked; not while the way that it would take is taken.
  */
 bool libvirt_figures_ask(LibvirtFigures *figures, VirtConn *conn, void (*done)(gpointer user),
                          gpointer user);

@@ -94,9 +94,9 @@ find_silence_ms(virDomainPtr domain)
 {
     virDomainControlInfo info;
 
-    if (virDomainGetControlInfo(domain, &info, 0) < 0 || info.state != VIR_DOMAIN_CONTROL_OCCUPIED)
-        return 0;
-    return info.stateTime;
+    if (virDomainGetControlInfo(domain, &info, 0) < 0 || info.state == VIR_DOMAIN_CONTROL_ERROR)
+        return VALUE_UNKNOWN;
+    return info.state == VIR_DOMAIN_CONTROL_OCCUPIED ? info.stateTime : 0;
 }
 
 static void

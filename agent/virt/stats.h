@@ -19,7 +19,7 @@ typedef struct {
     bool paused;                       /* its processors stand still */
     bool job_over;                     /* its job was asked about, and is over */
     uint64_t silent_ms;                /* its QEMU has left libvirt without an answer for so long;
-                                          0: it has not, or that is not known */
+                                          0: it has not; VALUE_UNKNOWN */
 } VirtStats;
 
 /**

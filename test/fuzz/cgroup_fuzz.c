@@ -86,7 +86,7 @@ try_partition(CgroupVersion version)
 
     sample.mem_total_bytes = INT64_MAX;
     sample.mem_available_bytes = INT64_MAX / 2;
-    partition_bound(&partition, fakeroot_fd(root), &sample);
+    partition_bound(&partition, fakeroot_fd(root), 1000, &sample);
     assert(sample.mem_total_bytes <= INT64_MAX && sample.mem_available_bytes <= INT64_MAX / 2);
     assert(!partition.bound_path || partition.limit_bytes == sample.mem_total_bytes);
     partition_clear(&partition);

@@ -164,6 +164,7 @@ an_answer_for_more_than_was_asked_for_says_so(void **state)
         { "history --since=2026-01-31T10:59", false },
         { "history --until=2026-01-31T11:59", true },
         { "history --until=now", false },
+        { "history --since=30d", false },
     };
     World *world = *state;
 

@@ -269,7 +269,8 @@ a_domain_is_looked_up_without_reading_what_others_have(void **state)
         steps = 0;
         answer = fakehistory_ask(fake, "d0", step, DAY, DAY + 3600);
         assert_int_equal(answer->rows->len, 3600 / history_step_s(step));
-        assert_in_range(steps, 1, 12000); /* less than one for each row of the table */
+        if (step == HISTORY_MINUTE)
+            assert_in_range(steps, 1, 12000); /* less than one for each row of the table */
     }
     sqlite3_cancel_auto_extension((void (*)(void))count_steps);
 }

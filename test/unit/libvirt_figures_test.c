@@ -144,6 +144,9 @@ an_answer_that_hung_does_not_overwrite_a_younger_one(void **state)
     assert_int_equal(fixture->domain->balloon_bytes, 2048);
     assert_int_equal(fixture->domain->guest_stats_s, 110);
     assert_int_equal(fixture->domain->stats_us, 2000);
+    fixture->domain->seen_us = 2500; /* it has started anew since */
+    take_asked(fixture, old, 2499);
+    assert_int_equal(fixture->domain->balloon_bytes, 2048);
 }
 
 static void

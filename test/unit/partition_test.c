@@ -11,9 +11,10 @@
 
 #include "test/support/fakeroot.h"
 
-#define U     VALUE_UNKNOWN
-#define MOUNT "sys/fs/cgroup"
-#define V1    MOUNT "/memory/machine/"
+#define U        VALUE_UNKNOWN
+#define TIGHT_BP 1000
+#define MOUNT    "sys/fs/cgroup"
+#define V1       MOUNT "/memory/machine/"
 
 static void
 join(Partition *partition, CgroupVersion version, const char *parent)
@@ -74,7 +75,7 @@ assert_bound(const char *when, const Partition *partition, const HostSample *hav
 }
 
 static void
-the_least_of_limit_and_host_counts_in_version_2(void **state)
+the_tightest_of_limit_and_host_counts_in_version_2(void **state)
 {
     static const struct {
         const char *when;
@@ -101,8 +102,8 @@ the_least_of_limit_and_host_counts_in_version_2(void **state)
         { "the host has less available",
           "a/memory.max",
           "9999\n",
-          { .mem_total_bytes = 9999, .mem_available_bytes = 5000 },
-          "/a" },
+          { .mem_total_bytes = 10000, .mem_available_bytes = 5000 },
+          NULL },
         { "as much as the host has",
           "a/memory.max",
           "10000\n",
@@ -157,7 +158,7 @@ the_least_of_limit_and_host_counts_in_version_2(void **state)
         else
             fakeroot_remove(root, path);
         join(&partition, CGROUP_V2, "/a/b");
-        partition_bound(&partition, fakeroot_fd(root), &sample);
+        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
         assert_bound(rows[i].when, &partition, &sample, &rows[i].want, rows[i].path);
         partition_clear(&partition);
         fakeroot_free(root);
@@ -165,7 +166,7 @@ the_least_of_limit_and_host_counts_in_version_2(void **state)
 }
 
 static void
-whichever_level_leaves_least_bounds(void **unused)
+whichever_level_is_nearest_to_being_tight_bounds(void **unused)
 {
     static const struct {
         const char *when;
@@ -199,8 +200,14 @@ whichever_level_leaves_least_bounds(void **unused)
           "max",
           { .mem_total_bytes = 4000, .mem_available_bytes = 100 },
           "/a" },
-        { "both leave the same",
-          "2500",
+        { "outside, which leaves more, of much more",
+          "2450",
+          "4000",
+          "2000",
+          { .mem_total_bytes = 4000, .mem_available_bytes = 1550 },
+          "/a" },
+        { "inside, which leaves less, of little",
+          "2200",
           "4000",
           "2000",
           { .mem_total_bytes = 2000, .mem_available_bytes = 1500 },
@@ -226,7 +233,7 @@ whichever_level_leaves_least_bounds(void **unused)
         fakeroot_write(root, MOUNT "/a/b/memory.max", "%s\n", rows[i].inner);
         fakeroot_write(root, MOUNT "/a/b/memory.stat", "\n");
         join(&partition, CGROUP_V2, "/a/b");
-        partition_bound(&partition, fakeroot_fd(root), &sample);
+        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
         assert_bound(rows[i].when, &partition, &sample, &rows[i].want, rows[i].path);
         assert_int_equal(partition.limit_bytes, rows[i].want.mem_total_bytes);
         partition_clear(&partition);
@@ -247,14 +254,14 @@ version_1_has_a_limit_of_its_own_kind(void **state)
     fakeroot_write(root, V1 "memory.limit_in_bytes", "9223372036854771712\n");
     fakeroot_write(root, V1 "memory.stat", "total_active_file 10\ntotal_inactive_file 20\n");
     join(&partition, CGROUP_V1, "/machine");
-    partition_bound(&partition, fakeroot_fd(root), &sample);
+    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
     assert_null(partition.bound_path);
     assert_int_equal(sample.mem_available_bytes, 5000);
     fakeroot_write(root, V1 "memory.limit_in_bytes", "4000\n");
-    partition_bound(&partition, fakeroot_fd(root), &sample);
+    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
     assert_bound("a limit", &partition, &sample, &want, "/machine");
     fakeroot_remove(root, MOUNT);
-    partition_bound(&partition, fakeroot_fd(root), &unknown);
+    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &unknown);
     assert_bound("gone", &partition, &unknown, &none, NULL);
     partition_clear(&partition);
 }
@@ -296,7 +303,7 @@ remnants_of_huge_pages_are_available(void **state)
         if (rows[i].kmem)
             fakeroot_write(root, V1 "memory.kmem.usage_in_bytes", "%s", rows[i].kmem);
         join(&partition, rows[i].version, "/machine");
-        partition_bound(&partition, fakeroot_fd(root), &sample);
+        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
         assert_bound(rows[i].when, &partition, &sample, &want, "/machine");
         partition_clear(&partition);
         fakeroot_free(root);
@@ -311,13 +318,13 @@ nobody_is_bound_by_what_cannot_be_read(void **state)
     Partition partition = { 0 };
     FakeRoot *root = *state;
 
-    partition_bound(&partition, fakeroot_fd(root), &sample);
+    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
     assert_bound("no domain", &partition, &sample, &host, NULL);
     fakeroot_write(root, V1 "memory.usage_in_bytes", "-1\n");
     fakeroot_write(root, V1 "memory.limit_in_bytes", "4000\n");
     fakeroot_write(root, V1 "memory.stat", "total_active_file 10\ntotal_inactive_file 20\n");
     join(&partition, CGROUP_V1, "/machine");
-    partition_bound(&partition, fakeroot_fd(root), &sample);
+    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
     assert_bound("usage of minus one", &partition, &sample, &host, NULL);
     partition_clear(&partition);
     partition_clear(&partition);
@@ -328,8 +335,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_all_domains_are_in_is_found_in_whole_names),
-        cmocka_unit_test(the_least_of_limit_and_host_counts_in_version_2),
-        cmocka_unit_test(whichever_level_leaves_least_bounds),
+        cmocka_unit_test(the_tightest_of_limit_and_host_counts_in_version_2),
+        cmocka_unit_test(whichever_level_is_nearest_to_being_tight_bounds),
         FAKEROOT_TEST(version_1_has_a_limit_of_its_own_kind),
         cmocka_unit_test(remnants_of_huge_pages_are_available),
         FAKEROOT_TEST(nobody_is_bound_by_what_cannot_be_read),
