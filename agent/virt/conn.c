@@ -8,14 +8,13 @@
  *      |  +---- open job failed -----------------------------------------+      |
  *      +--------------------------- back-off over ------------------------------+
  *
- * The open job connects, asks for keep-alive, lets the owner register its callbacks, and only then
- * lists the running domains: an event that arrives meanwhile is not lost, at worst it is told
- * twice, and the owner's identity check (uuid and number of the start) makes one of it.
+ * The open job connects, asks for keep-alive and to be told of the end, has the owner register its
+ * callbacks, and only then lists domains: no event is lost, and one that is told twice is known by
+ * uuid and number of the start.
  *
- * No call that may wait for libvirtd, or for another thread that does, is made on the loop: also
- * registering and unregistering are calls to libvirtd, and closing takes the callbacks back, since
- * they hold references on their connection. So both are jobs: on a dead connection that fails
- * quickly, on a hung one it hangs a thread and not the agent.
+ * No call that may wait for libvirtd, or for another thread that does, is made on the loop. Also
+ * registering is one, and closing, which takes back the callbacks, as they hold references on their
+ * connection. So both are jobs: a hung connection hangs a thread and not the agent.
  *
  * One call at a time goes over the connection. With two, libvirt 9.0 lets the second wait for ever
  * when keep-alive gives the connection up, and crashes should libvirtd go on after that. So jobs
@@ -25,7 +24,6 @@
  *
  * Keep-alive turns a hung libvirtd into a closed connection. An open that hangs in the handshake
  * ends when libvirtd goes on or goes away.
- *
  * Source: libvirt's API reference, virConnectSetKeepAlive(), virConnectRegisterCloseCallback().
  */
 #include "agent/virt/conn.h"
@@ -133,21 +131,33 @@ on_closed(virConnectPtr conn, int reason, void *opaque)
  * only for drivers that can lose their connection: test:/// takes the callback and forgets it.
  */
 static CloseWatch *
-watch_close(virConnectPtr conn)
+watch_close(virConnectPtr conn, GError **error)
 {
     CloseWatch *watch = g_new0(CloseWatch, 1);
 
     watch->refs = 1;
-    virConnectRegisterCloseCallback(conn, on_closed, watch, NULL);
-    return watch;
+    if (virConnectRegisterCloseCallback(conn, on_closed, watch, NULL) == 0)
+        return watch;
+    virt_set_error(error, "the end of the connection would not be told");
+    close_watch_unref(watch);
+    return NULL;
+}
+
+/* What has not been done yet is NULL. */
+static void
+undo(virConnectPtr conn, const VirtConnOps *ops, gpointer registered, CloseWatch *watch)
+{
+    if (watch)
+        virConnectUnregisterCloseCallback(conn, on_closed);
+    g_clear_pointer(&watch, close_watch_unref);
+    if (registered)
+        ops->teardown(conn, registered);
 }
 
 static void
 let_go(virConnectPtr conn, const VirtConnOps *ops, gpointer registered, CloseWatch *watch)
 {
-    virConnectUnregisterCloseCallback(conn, on_closed);
-    close_watch_unref(watch);
-    ops->teardown(conn, registered);
+    undo(conn, ops, registered, watch);
     virConnectClose(conn);
 }
 
@@ -209,6 +219,7 @@ open_work(gpointer data, GError **error)
     g_autoptr(VirConnectHandle) conn = virConnectOpen(input->uri);
     gpointer registered;
     OpenOutput *output;
+    CloseWatch *watch;
     GArray *domains;
 
     if (!conn) {
@@ -217,16 +228,15 @@ open_work(gpointer data, GError **error)
     }
     /* Drivers inside this process (test:///) have no connection to keep alive: not an error. */
     virConnectSetKeepAlive(conn, (int)input->keepalive_s, input->keepalive_count);
-    registered = input->ops->setup(conn, input->user, error);
-    if (!registered)
-        return NULL;
-    domains = list_domains(conn, error);
+    watch = watch_close(conn, error);
+    registered = watch ? input->ops->setup(conn, input->user, error) : NULL;
+    domains = registered ? list_domains(conn, error) : NULL;
     if (!domains) {
-        input->ops->teardown(conn, registered);
+        undo(conn, input->ops, registered, watch);
         return NULL;
     }
     output = g_new(OpenOutput, 1);
-    *output = (OpenOutput){ conn, registered, watch_close(conn), input->ops, domains };
+    *output = (OpenOutput){ conn, registered, watch, input->ops, domains };
     conn = NULL; /* the output owns it from here */
     return output;
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -17,8 +18,9 @@ typedef struct {
     VirtConn *conn;
     GMutex gate; /* held by the test: questions hang */
     bool is_up;
-    gint asked; /* atomic; questions that have begun */
-    gint down;  /* atomic; what was set up and has been torn down */
+    gint asked;    /* atomic; questions that have begun */
+    gint down;     /* atomic; what was set up and has been torn down */
+    guint refused; /* times that it could not be opened */
 } Fixture;
 
 typedef struct {
@@ -56,6 +58,16 @@ down(gpointer user, const char *why)
 }
 
 static const VirtConnOps ops = { set_up, torn_down, up, down };
+
+static void
+refused(gpointer user, const char *why)
+{
+    assert_non_null(strstr(why, "the end of the connection would not be told"));
+    ((Fixture *)user)->refused++;
+}
+
+static const VirtConnOps patient_ops = { set_up, torn_down, up, refused };
+static gint refusals; /* atomic; times that libvirt does not take the callback */
 
 static gpointer
 hang(gpointer input, GError **error)
@@ -132,6 +144,39 @@ one_that_comes_up_at_the_end_is_let_go_and_tells_nobody(void **state)
     assert_int_equal(g_atomic_int_get(&fixture->down), 1);
 }
 
+int __real_virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb, void *opaque,
+                                           virFreeCallback freecb);
+int __wrap_virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb, void *opaque,
+                                           virFreeCallback freecb);
+
+/** __wrap_virConnectRegisterCloseCallback() - fails as often as refusals says */
+int
+__wrap_virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb, void *opaque,
+                                       virFreeCallback freecb)
+{
+    if (g_atomic_int_get(&refusals) == 0)
+        return __real_virConnectRegisterCloseCallback(conn, cb, opaque, freecb);
+    g_atomic_int_add(&refusals, -1);
+    return -1;
+}
+
+static void
+one_whose_end_would_not_be_told_is_opened_again(void **state)
+{
+    Fixture *fixture = *state;
+
+    assert_true(virt_conn_free(fixture->conn));
+    fixture->is_up = false;
+    fixture->down = 0;
+    g_atomic_int_set(&refusals, 1);
+    fixture->conn = virt_conn_new(&target, &patient_ops, fixture);
+    AWAIT(fixture->is_up);
+    assert_int_equal(g_atomic_int_get(&refusals), 0);
+    assert_int_equal(fixture->refused, 1);
+    assert_true(virt_conn_free(fixture->conn));
+    assert_int_equal(g_atomic_int_get(&fixture->down), 1);
+}
+
 static void
 one_whose_thread_hangs_is_let_go_when_it_comes_back(void **state)
 {
@@ -155,6 +200,8 @@ main(void)
         cmocka_unit_test_setup_teardown(one_that_is_idle_is_let_go_before_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_comes_up_at_the_end_is_let_go_and_tells_nobody,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(one_whose_end_would_not_be_told_is_opened_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(one_whose_thread_hangs_is_let_go_when_it_comes_back, setup,
                                         teardown),
     };
