@@ -253,7 +253,8 @@ restore_recorded(KsmActuator *actuator, GString *note, GError **error)
         g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, actuator->text);
         return false;
     }
-    if (!ksm_claim(actuator, error) || !restore_knobs(actuator, note, error)) {
+    if (!originals_prepare(originals, error) || !ksm_claim(actuator, error) ||
+        !restore_knobs(actuator, note, error)) {
         g_prefix_error(error, "KSM is not as it was found; try virtksmd --restore: ");
         return false;
     }

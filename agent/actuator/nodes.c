@@ -59,6 +59,14 @@ recorded(const Originals *originals, const char *key, uint64_t limit, uint64_t *
     return true;
 }
 
+static bool
+put_back(int root_fd, const char *path, uint64_t found, GError **error)
+{
+    ApplyResult result = sysfile_set_u64(root_fd, path, found, error);
+
+    return result == APPLY_DONE || result == APPLY_UNCHANGED;
+}
+
 /* The end of an order to unmerge, if one was given. */
 static bool
 end_unmerging(int root_fd, Originals *originals, GError **error)
@@ -70,7 +78,7 @@ end_unmerging(int root_fd, Originals *originals, GError **error)
         return true;
     if (sysfile_get_u64(root_fd, RUN, &now, error) != APPLY_UNCHANGED)
         return false;
-    if (now == KSM_RUN_UNMERGE && sysfile_set_u64(root_fd, RUN, found, error) != APPLY_DONE)
+    if (now == KSM_RUN_UNMERGE && !put_back(root_fd, RUN, found, error))
         return false;
     originals_drop(originals, nodes_actuator.name, RUN_KEY);
     return true;
@@ -164,7 +172,7 @@ nodes_restore(int root_fd, Originals *originals, char **ret_note, GError **error
     *ret_note = NULL;
     if (!originals_has_group(originals, nodes_actuator.name))
         return true;
-    if (!end_unmerging(root_fd, originals, error) ||
+    if (!originals_prepare(originals, error) || !end_unmerging(root_fd, originals, error) ||
         sysfile_get_u64(root_fd, PATH, &now, error) != APPLY_UNCHANGED)
         return false;
     if (!recorded(originals, KEY, 1, &found)) {
@@ -175,7 +183,7 @@ nodes_restore(int root_fd, Originals *originals, char **ret_note, GError **error
                                     "stop, or virtksmd --restore, puts it back when none are",
                                     now);
         return originals_save(originals, error); /* the order to unmerge may have ended */
-    } else if (found != now && sysfile_set_u64(root_fd, PATH, found, error) != APPLY_DONE) {
+    } else if (found != now && !put_back(root_fd, PATH, found, error)) {
         return false;
     }
     originals_drop(originals, nodes_actuator.name, NULL);

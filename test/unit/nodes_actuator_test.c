@@ -4,9 +4,12 @@
 #include "agent/actuator/nodes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -129,6 +132,30 @@ what_stays_while_pages_are_merged_goes_back_in_a_later_run(void **state)
 }
 
 static void
+a_record_that_cannot_be_written_stays_and_nothing_is_put_back(void **state)
+{
+    g_autofree char *note = NULL;
+    g_autoptr(GError) error = NULL;
+    KsmHost *host = *state;
+    int fd;
+
+    start(host, &plain);
+    assert_int_equal(apply(0), APPLY_DONE);
+    ksmhost_crash(host);
+    fd = open(host->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    start(host, &plain);
+    g_string_truncate(host->log, 0);
+    assert_false(nodes_actuator.restore(&nodes, &note, &error));
+    assert_non_null(error);
+    assert_wrote(host, "");
+    close(fd);
+    assert_back(NULL);
+    assert_wrote(host, "merge_across_nodes=1 ");
+    assert_false(ksmhost_has_record(host));
+}
+
+static void
 a_reboot_has_put_it_back(void **state)
 {
     KsmHost *host = *state;
@@ -233,6 +260,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         ON_HOST(it_is_written_and_goes_back),
         ON_HOST(what_others_have_merged_is_parted_and_ksm_goes_on),
+        ON_HOST(a_record_that_cannot_be_written_stays_and_nothing_is_put_back),
         ON_HOST(what_stays_while_pages_are_merged_goes_back_in_a_later_run),
         ON_HOST(a_reboot_has_put_it_back),
         ON_HOST(what_has_been_merged_since_the_sample_is_parted_with_permission_only),
