@@ -40,6 +40,17 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+static bool
+check_kata_socket(const Conf *conf, GError **error)
+{
+    if (*conf->kata_socket == '\0' || g_path_is_absolute(conf->kata_socket))
+        return true;
+    g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
+                "%s[rpc] kata_socket = %s: expected an absolute path",
+                conf_place(conf, "rpc", "kata_socket"), conf->kata_socket);
+    return false;
+}
+
 bool
 agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
 {
@@ -67,7 +78,7 @@ agent_load_conf(const AgentOptions *options, Conf **ret_conf, GError **error)
         g_prefix_error(error, "%s", conf_place(conf, "metrics", "listen"));
         return false;
     }
-    if (!tenant_check(conf, error))
+    if (!tenant_check(conf, error) || !check_kata_socket(conf, error))
         return false;
     *ret_conf = g_steal_pointer(&conf); /* the caller owns it from here */
     return true;

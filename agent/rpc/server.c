@@ -96,11 +96,6 @@ listen_for_kata(Server *server, GError **error)
 
     if (*path == '\0')
         return true;
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, AGENT_ERROR, AGENT_ERROR_CONF,
-                    "[rpc] kata_socket = %s: expected an absolute path", path);
-        return false;
-    }
     if (g_mkdir_with_parents(folder, 0755) != 0) {
         g_set_error(error, AGENT_ERROR, AGENT_ERROR_RUNTIME,
                     "cannot create %s for [rpc] kata_socket: %s; below /run the service needs "

@@ -15,8 +15,8 @@ typedef struct Server Server;
 /**
  * server_new() - listen
  * @agent: what the methods act on; must outlive the server
- * @error: the sockets cannot be had: AGENT_ERROR_RUNTIME, AGENT_ERROR_CONF (kata_socket; a
- * group that cannot be given), or G_IO_ERROR_ADDRESS_IN_USE when another agent answers there
+ * @error: the sockets cannot be had: AGENT_ERROR_RUNTIME, AGENT_ERROR_CONF (a group that cannot be
+ * given), or G_IO_ERROR_ADDRESS_IN_USE when another agent answers there
  *
  * The full socket has mode 0660 and the configured group; so has the read-only socket, unless it is
  * for every local user, and the one for clients of the Kata KSM throttler, if there is one.

@@ -57,7 +57,7 @@ def check_modes(verdict, destination, paths):
         mode = os.lstat(destination + path).st_mode
         if stat.S_ISLNK(mode):
             continue
-        wants = "bin/" in path
+        wants = "bin/" in path or "/hooks/" in path
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             verdict.problem(LIST, 1, "%s: others may write it" % path)
         if bool(mode & stat.S_IXUSR) != wants:
