@@ -86,6 +86,15 @@ first_slot(const HistoryQuery *query)
     return slot_of(query, MAX(query->since_s, query->until_s - most_s));
 }
 
+static int64_t
+end_of_last_slot(const HistoryQuery *query)
+{
+    int64_t length_s = history_step_s(query->step);
+    int64_t start_s = slot_of(query, query->until_s - 1);
+
+    return start_s > INT64_MAX - length_s ? INT64_MAX : start_s + length_s;
+}
+
 static bool
 read_rows(sqlite3 *db, const HistoryQuery *query, int64_t id, HistoryAnswer *answer, GError **error)
 {
@@ -230,7 +239,7 @@ history_query(History *history, const HistoryQuery *query, HistoryAnswer **ret_a
         return false;
     }
     answer->since_s = first_slot(query);
-    answer->until_s = slot_of(query, query->until_s - 1) + history_step_s(query->step);
+    answer->until_s = end_of_last_slot(query);
     *ret_answer = g_steal_pointer(&answer); /* the caller owns it from here */
     return true;
 }

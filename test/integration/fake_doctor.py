@@ -300,8 +300,9 @@ class NotAsked(DoctorTestCase):
                 finding, = json.loads(done.stdout)["findings"]
                 self.assertEqual((finding["id"], finding["source"], finding["value"]),
                                  ("agent-refused", path, why))
-                self.assertEqual(done.stderr,
-                                 "virtksm: not permitted by virtksmd at %s: %s\n" % (path, why))
+                # Who counts what is run may have something to say as well.
+                self.assertIn("virtksm: not permitted by virtksmd at %s: %s" % (path, why),
+                              done.stderr.splitlines())
 
     def test_help_tells_the_exit_codes(self):
         done = run_program([os.environ["VIRTKSM"], "doctor", "--help"])
