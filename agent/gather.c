@@ -169,8 +169,7 @@ gather_host(Agent *agent)
     host_read(&agent->host_facts, &agent->host);
     if (gather_is_reclaiming(agent))
         host_read_swapping(&agent->host_facts, &agent->host);
-    partition_bound(&agent->partition, agent->root_fd, agent->conf->policy.memory_tight_bp,
-                    &agent->host);
+    partition_bound(&agent->partition, agent->root_fd, &agent->conf->policy, &agent->host);
 }
 
 static void

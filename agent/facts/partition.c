@@ -13,7 +13,7 @@
  *
  * Groups around that one may have limits, too, and those are larger as a rule, and around them all
  * is the host. Whichever is nearest to being tight counts, with its limit: which leaves least above
- * a share of its own memory. A limit of something that only some of the domains live in does not
+ * the mark of its own memory. A limit of something that only some of the domains live in does not
  * bind the others and is not looked at.
  */
 #define _GNU_SOURCE
@@ -24,6 +24,8 @@
 #include <glib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "policy/memory.h"
 
 /* The tightest of host and groups so far. */
 typedef struct {
@@ -97,21 +99,24 @@ read_room(const Cgroup *level, uint64_t limit_bytes, uint64_t host_bytes)
     return sat_add(room_bytes, known_or(cgroup_remnants(level, used.bytes), 0));
 }
 
-/* What is left above the share of it that makes it tight; less than zero: it is tight. */
+/* What is left above the mark below which it is tight; less than zero: it is. */
 static int64_t
-margin_of(uint64_t room_bytes, uint64_t limit_bytes, uint64_t tight_bp)
+margin_of(const PolicyConf *conf, uint64_t total_bytes, uint64_t available_bytes)
 {
-    return (int64_t)min_u64(room_bytes, INT64_MAX) -
-           (int64_t)mul_div(min_u64(limit_bytes, INT64_MAX), tight_bp, BP_ONE);
+    const HostSample memory = { .mem_total_bytes = total_bytes,
+                                .mem_available_bytes = available_bytes };
+
+    return (int64_t)min_u64(available_bytes, INT64_MAX) -
+           (int64_t)min_u64(memory_marks(conf, &memory).tight_bytes, INT64_MAX);
 }
 
 static void
-bound_by(Partition *partition, const Cgroup *level, const char *path, uint64_t tight_bp,
+bound_by(Partition *partition, const Cgroup *level, const char *path, const PolicyConf *conf,
          Bound *bound)
 {
     uint64_t limit_bytes = read_limit(level);
     uint64_t room_bytes = read_room(level, limit_bytes, bound->host_bytes);
-    int64_t margin_bytes = margin_of(room_bytes, limit_bytes, tight_bp);
+    int64_t margin_bytes = margin_of(conf, limit_bytes, room_bytes);
 
     if (!is_known(room_bytes) || margin_bytes >= bound->margin_bytes)
         return;
@@ -123,21 +128,21 @@ bound_by(Partition *partition, const Cgroup *level, const char *path, uint64_t t
 }
 
 void
-partition_bound(Partition *partition, int root_fd, uint64_t tight_bp, HostSample *sample)
+partition_bound(Partition *partition, int root_fd, const PolicyConf *conf, HostSample *sample)
 {
     g_autofree char *path = g_strdup(partition->path);
-    Bound bound = { .host_bytes = sample->mem_total_bytes, .margin_bytes = INT64_MAX };
+    Bound bound = {
+        .host_bytes = sample->mem_total_bytes,
+        .margin_bytes = margin_of(conf, sample->mem_total_bytes, sample->mem_available_bytes),
+    };
 
-    if (is_known(sample->mem_total_bytes) && is_known(sample->mem_available_bytes))
-        bound.margin_bytes =
-            margin_of(sample->mem_available_bytes, sample->mem_total_bytes, tight_bp);
     g_clear_pointer(&partition->bound_path, g_free);
     for (char *end = path ? strrchr(path, '/') : NULL; end; end = strrchr(path, '/')) {
         Cgroup level = { .version = partition->version,
                          .dir_fd = cgroup_open_path(root_fd, partition->version, path) };
 
         if (level.dir_fd >= 0) {
-            bound_by(partition, &level, path, tight_bp, &bound);
+            bound_by(partition, &level, path, conf, &bound);
             close(level.dir_fd);
         }
         *end = '\0';

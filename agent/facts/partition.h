@@ -4,13 +4,14 @@
 #define AGENT_FACTS_PARTITION_H
 
 #include "agent/facts/cgroup.h"
+#include "policy/conf.h"
 #include "policy/sample.h"
 
 /* What all domains have in common. A zeroed struct is one that no domain has joined. */
 typedef struct {
     CgroupVersion version; /* CGROUP_NONE: no domain so far */
     char *path;            /* owned; of the innermost group that all are in; "": they share none */
-    char *bound_path; /* owned; of the group that leaves least; NULL: the host's memory counts */
+    char *bound_path;     /* owned; of the group whose limit counts; NULL: the host's memory does */
     uint64_t limit_bytes; /* its limit, if there is one */
 } Partition;
 
@@ -28,7 +29,7 @@ void partition_join(Partition *partition, const Cgroup *cgroup);
  * partition_bound() - the memory that counts for domains
  * @partition: which limit counted is noted in it
  * @root_fd:   "/" or a test's fake root (borrowed)
- * @tight_bp:  share of its memory below which a group, or the host, is tight, basis points
+ * @conf:      has the marks below which memory is tight, see memory_marks()
  * @sample:    from host_read(). Where a group around the domains has a limit below its
  *             @mem_total_bytes and is nearer to being tight than the host and other groups, that
  *             becomes its limit, and @mem_available_bytes what it leaves, if that is less
@@ -40,6 +41,6 @@ void partition_join(Partition *partition, const Cgroup *cgroup);
  * Documentation/admin-guide/cgroup-v2.rst, memory.max and memory.high;
  * Documentation/admin-guide/cgroup-v1/memory.rst, memory.limit_in_bytes
  */
-void partition_bound(Partition *partition, int root_fd, uint64_t tight_bp, HostSample *sample);
+void partition_bound(Partition *partition, int root_fd, const PolicyConf *conf, HostSample *sample);
 
 #endif

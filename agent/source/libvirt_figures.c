@@ -67,12 +67,13 @@ libvirt_figures_take(const DomainTable *domains, const GArray *stats, uint64_t a
 }
 
 static void
-take_answer(const GArray *stats, uint64_t asked_us, gpointer user)
+take_answer(const GArray *stats, gpointer user)
 {
     LibvirtQuestion *question = user;
     LibvirtFigures *self = question->figures;
+    uint64_t asked_us = question->asked_us;
 
-    question->is_asked = false;
+    question->asked_us = 0;
     if (stats) {
         if (self->is_stuck)
             log_info("libvirt: a question for figures has been answered again");
@@ -83,9 +84,9 @@ take_answer(const GArray *stats, uint64_t asked_us, gpointer user)
 }
 
 static void
-tell_if_stuck(LibvirtFigures *figures, uint64_t now_us)
+tell_if_stuck(LibvirtFigures *figures, uint64_t waiting_us)
 {
-    if (figures->is_stuck || now_us - figures->asked_us < SILENT_MS * US_PER_MS)
+    if (figures->is_stuck || waiting_us < SILENT_MS * US_PER_MS)
         return;
     figures->is_stuck = true;
     log_warning("libvirt: no question for figures has been answered for %d s, as while libvirtd or "
@@ -101,8 +102,8 @@ libvirt_figures_ask(LibvirtFigures *figures, VirtConn *conn, void (*done)(gpoint
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     g_autoptr(GHashTable) job_uuids = NULL;
 
-    if (question->is_asked) {
-        tell_if_stuck(figures, now_us);
+    if (question->asked_us != 0) {
+        tell_if_stuck(figures, now_us - question->asked_us);
         return false;
     }
     figures->done = done;
@@ -111,7 +112,6 @@ libvirt_figures_ask(LibvirtFigures *figures, VirtConn *conn, void (*done)(gpoint
     job_uuids = domain_table_with_jobs(figures->domains);
     if (!ask_stats(conn, job_uuids, take_answer, question))
         return false;
-    question->is_asked = true;
-    figures->asked_us = now_us;
+    question->asked_us = now_us;
     return true;
 }

@@ -16,13 +16,12 @@ typedef struct LibvirtFigures LibvirtFigures;
 
 typedef struct {
     LibvirtFigures *figures; /* borrowed; whose question it is */
-    bool is_asked;           /* and not answered */
+    uint64_t asked_us;       /* CLOCK_MONOTONIC when it was put; 0: it is answered, or was not */
 } LibvirtQuestion;
 
 struct LibvirtFigures {
     const DomainTable *domains;                   /* borrowed; whose figures are asked for */
     LibvirtQuestion questions[LIBVIRT_QUESTIONS]; /* the first in line, the second round it */
-    uint64_t asked_us;                            /* CLOCK_MONOTONIC of the last; 0: none */
     bool is_stuck;               /* none was answered for long, and that was told */
     void (*done)(gpointer user); /* who waits for figures; NULL: nobody */
     gpointer user;               /* for done */

@@ -14,7 +14,6 @@ typedef struct {
 typedef struct {
     AskedStats done;
     gpointer user;
-    uint64_t asked_us; /* CLOCK_MONOTONIC of the question */
 } StatsUser;
 
 static void
@@ -50,7 +49,7 @@ stats_done(gpointer output, const GError *error, gpointer data)
     g_autofree StatsUser *asked = data;
 
     (void)error;
-    asked->done(stats, asked->asked_us, asked->user);
+    asked->done(stats, asked->user);
 }
 
 static void
@@ -69,7 +68,7 @@ ask_stats(VirtConn *conn, GHashTable *job_uuids, AskedStats done, gpointer user)
     g_autofree StatsUser *asked = g_new(StatsUser, 1);
 
     question->job_uuids = g_hash_table_ref(job_uuids);
-    *asked = (StatsUser){ done, user, (uint64_t)g_get_monotonic_time() };
+    *asked = (StatsUser){ done, user };
     if (!virt_conn_push(conn, &stats_job, &question->base, asked)) {
         g_hash_table_unref(job_uuids);
         return false;

@@ -6,9 +6,8 @@
 #include "agent/virt/conn.h"
 #include "agent/virt/domain_xml.h"
 
-/* @stats: of VirtStats, borrowed; NULL when it failed. @asked_us: CLOCK_MONOTONIC of the question;
- * what it tells may be as old as that. */
-typedef void (*AskedStats)(const GArray *stats, uint64_t asked_us, gpointer user);
+/* @stats: of VirtStats, borrowed; NULL when it failed. */
+typedef void (*AskedStats)(const GArray *stats, gpointer user);
 
 /* @uuid: borrowed; @xml: ownership passes, NULL with @error (borrowed) when it failed. */
 typedef void (*AskedXml)(const char *uuid, DomainXml *xml, const GError *error, gpointer user);

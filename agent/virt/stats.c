@@ -118,8 +118,8 @@ add_record(const virDomainStatsRecord *record, GHashTable *job_uuids, GArray *al
         read_info(record->dom, &stats);
     else if (!is_known(stats.guest_stats_s))
         stats.silent_ms = find_silence_ms(record->dom);
-    stats.job_over = stats.silent_ms == 0 && g_hash_table_contains(job_uuids, stats.uuid) &&
-                     is_job_over(record->dom);
+    stats.job_over = known_or(stats.silent_ms, 0) == 0 &&
+                     g_hash_table_contains(job_uuids, stats.uuid) && is_job_over(record->dom);
     g_array_append_val(all, stats);
 }
 

@@ -81,12 +81,13 @@ try_version(const char *path, CgroupVersion version)
 static void
 try_partition(CgroupVersion version)
 {
+    const PolicyConf conf = { .memory_tight_bp = 1000 };
     Partition partition = { .version = version, .path = g_strdup(GROUP) };
     HostSample sample = host_sample_unknown();
 
     sample.mem_total_bytes = INT64_MAX;
     sample.mem_available_bytes = INT64_MAX / 2;
-    partition_bound(&partition, fakeroot_fd(root), 1000, &sample);
+    partition_bound(&partition, fakeroot_fd(root), &conf, &sample);
     assert(sample.mem_total_bytes <= INT64_MAX && sample.mem_available_bytes <= INT64_MAX / 2);
     assert(!partition.bound_path || partition.limit_bytes == sample.mem_total_bytes);
     partition_clear(&partition);

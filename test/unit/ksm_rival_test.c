@@ -206,13 +206,22 @@ what_the_advisor_resets_as_it_goes_off_is_no_foreign_value(void **state)
     assert_int_equal(ksm_actuator_state(&host->actuator), KSM_ACTUATOR_READY);
 }
 
+/* Holds the lock of KSM's directory as another agent does. Return: for close(). */
+static int
+be_another_agent(const KsmHost *host)
+{
+    int fd = openat(fakeroot_fd(host->root), KSM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    return fd;
+}
+
 static void
 another_agent_is_waited_for_by_who_never_yields(void **state)
 {
     KsmHost *host = *state;
-    int other_fd = openat(fakeroot_fd(host->root), KSM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int other_fd = be_another_agent(host);
 
-    assert_true(other_fd >= 0 && flock(other_fd, LOCK_EX) == 0);
     ksmhost_start(host, &greedy);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_RETRY);
     assert_wrote(host, "");
@@ -225,9 +234,8 @@ static void
 another_agent_is_yielded_to(void **state)
 {
     KsmHost *host = *state;
-    int other_fd = openat(fakeroot_fd(host->root), KSM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int other_fd = be_another_agent(host);
 
-    assert_true(other_fd >= 0 && flock(other_fd, LOCK_EX) == 0);
     ksmhost_start(host, &plain);
     assert_int_equal(ksmhost_apply(host, &burst), APPLY_REFUSED);
     assert_wrote(host, "");

@@ -11,10 +11,11 @@
 
 #include "test/support/fakeroot.h"
 
-#define U        VALUE_UNKNOWN
-#define TIGHT_BP 1000
-#define MOUNT    "sys/fs/cgroup"
-#define V1       MOUNT "/memory/machine/"
+#define U     VALUE_UNKNOWN
+#define MOUNT "sys/fs/cgroup"
+#define V1    MOUNT "/memory/machine/"
+
+static const PolicyConf tenth = { .memory_tight_bp = 1000 };
 
 static void
 join(Partition *partition, CgroupVersion version, const char *parent)
@@ -158,7 +159,7 @@ the_tightest_of_limit_and_host_counts_in_version_2(void **state)
         else
             fakeroot_remove(root, path);
         join(&partition, CGROUP_V2, "/a/b");
-        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+        partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
         assert_bound(rows[i].when, &partition, &sample, &rows[i].want, rows[i].path);
         partition_clear(&partition);
         fakeroot_free(root);
@@ -233,7 +234,7 @@ whichever_level_is_nearest_to_being_tight_bounds(void **unused)
         fakeroot_write(root, MOUNT "/a/b/memory.max", "%s\n", rows[i].inner);
         fakeroot_write(root, MOUNT "/a/b/memory.stat", "\n");
         join(&partition, CGROUP_V2, "/a/b");
-        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+        partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
         assert_bound(rows[i].when, &partition, &sample, &rows[i].want, rows[i].path);
         assert_int_equal(partition.limit_bytes, rows[i].want.mem_total_bytes);
         partition_clear(&partition);
@@ -254,14 +255,14 @@ version_1_has_a_limit_of_its_own_kind(void **state)
     fakeroot_write(root, V1 "memory.limit_in_bytes", "9223372036854771712\n");
     fakeroot_write(root, V1 "memory.stat", "total_active_file 10\ntotal_inactive_file 20\n");
     join(&partition, CGROUP_V1, "/machine");
-    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+    partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
     assert_null(partition.bound_path);
     assert_int_equal(sample.mem_available_bytes, 5000);
     fakeroot_write(root, V1 "memory.limit_in_bytes", "4000\n");
-    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+    partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
     assert_bound("a limit", &partition, &sample, &want, "/machine");
     fakeroot_remove(root, MOUNT);
-    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &unknown);
+    partition_bound(&partition, fakeroot_fd(root), &tenth, &unknown);
     assert_bound("gone", &partition, &unknown, &none, NULL);
     partition_clear(&partition);
 }
@@ -303,7 +304,7 @@ remnants_of_huge_pages_are_available(void **state)
         if (rows[i].kmem)
             fakeroot_write(root, V1 "memory.kmem.usage_in_bytes", "%s", rows[i].kmem);
         join(&partition, rows[i].version, "/machine");
-        partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+        partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
         assert_bound(rows[i].when, &partition, &sample, &want, "/machine");
         partition_clear(&partition);
         fakeroot_free(root);
@@ -318,13 +319,13 @@ nobody_is_bound_by_what_cannot_be_read(void **state)
     Partition partition = { 0 };
     FakeRoot *root = *state;
 
-    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+    partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
     assert_bound("no domain", &partition, &sample, &host, NULL);
     fakeroot_write(root, V1 "memory.usage_in_bytes", "-1\n");
     fakeroot_write(root, V1 "memory.limit_in_bytes", "4000\n");
     fakeroot_write(root, V1 "memory.stat", "total_active_file 10\ntotal_inactive_file 20\n");
     join(&partition, CGROUP_V1, "/machine");
-    partition_bound(&partition, fakeroot_fd(root), TIGHT_BP, &sample);
+    partition_bound(&partition, fakeroot_fd(root), &tenth, &sample);
     assert_bound("usage of minus one", &partition, &sample, &host, NULL);
     partition_clear(&partition);
     partition_clear(&partition);
