@@ -82,6 +82,8 @@ typedef struct {
     const char *noun;  /* static; for messages: "balloon" */
     ChangeKind kind;
     gint64 restore_us;                           /* how long a stop waits for libvirt */
+    const char *after;                           /* static; group of the record that must have gone
+                                                    back before; NULL: none */
     uint64_t again_us;                           /* a domain is left alone for so long after
                                                     failures; 0: as after a refusal */
     Originals *originals;                        /* borrowed */

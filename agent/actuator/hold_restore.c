@@ -33,15 +33,36 @@ add_note(GString *note, const HoldTable *table, const Hold *hold)
         g_string_append_printf(note, "more than the %s that were found", found);
 }
 
+/* One of those that have not gone back, and how many these are; NULL: none. */
+static const Hold *
+find_left(const HoldTable *table, guint *ret_count)
+{
+    const Hold *left = NULL;
+    GHashTableIter iter;
+    gpointer value;
+
+    *ret_count = 0;
+    g_hash_table_iter_init(&iter, table->by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Hold *hold = value;
+
+        if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
+            continue;
+        left = hold;
+        (*ret_count)++;
+    }
+    return left;
+}
+
 /* Says what became of all. Return: whether nothing of ours is left. */
 static bool
 report(HoldTable *table, char **ret_note, GError **error)
 {
     g_autoptr(GString) note = g_string_new(NULL);
-    const Hold *left = NULL;
+    const Hold *left;
     GHashTableIter iter;
     gpointer value;
-    guint n = 0;
+    guint n;
 
     g_hash_table_iter_init(&iter, table->by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
@@ -49,11 +70,8 @@ report(HoldTable *table, char **ret_note, GError **error)
 
         if (hold->state == HOLD_FOREIGN || is_known(hold->kept_bytes))
             add_note(note, table, hold);
-        if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
-            continue;
-        left = hold;
-        n++;
     }
+    left = find_left(table, &n);
     if (left) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
                     "the %s of %u domains, of %s for one, is not as it was found (%s); try "
@@ -63,6 +81,25 @@ report(HoldTable *table, char **ret_note, GError **error)
     }
     *ret_note = note->len > 0 ? g_strdup(note->str) : NULL;
     return true;
+}
+
+/* Return: whether what must go back before has done so, or nothing is left to go back. */
+static bool
+is_due(const HoldTable *table, GError **error)
+{
+    const Hold *left;
+    guint n;
+
+    if (!table->after || !originals_has_group(table->originals, table->after))
+        return true;
+    left = find_left(table, &n);
+    if (!left)
+        return true;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+                "the %s of %u domains, of %s for one, stays as we have set it until %s is as it "
+                "was found",
+                table->noun, n, left->name, table->after);
+    return false;
 }
 
 /* Asks for all that can be asked for. */
@@ -114,8 +151,11 @@ is_giving_back(gpointer user)
 bool
 hold_table_restore(HoldTable *table, gint64 limit_us, char **ret_note, GError **error)
 {
-    guint look = g_timeout_add(LOOK_MS, look_again, NULL);
+    guint look;
 
+    if (!is_due(table, error))
+        return false;
+    look = g_timeout_add(LOOK_MS, look_again, NULL);
     table->closing = true;
     give_all_back(table, true);
     worker_wait(is_giving_back, table, limit_us);
@@ -176,11 +216,14 @@ bool
 hold_table_restore_now(HoldTable *table, const char *uri, guint *ret_count, char **ret_note,
                        GError **error)
 {
-    g_autoptr(GArray) changes = list_changes(table);
-    const ChangeBatch batch = { uri, changes, NOW_LIMIT_US };
+    g_autoptr(GArray) changes = NULL;
+    ChangeBatch batch = { uri, NULL, NOW_LIMIT_US };
 
     *ret_count = 0;
     *ret_note = NULL;
+    if (!is_due(table, error))
+        return false;
+    batch.changes = changes = list_changes(table);
     if (changes->len == 0)
         return true;
     table->closing = true;

@@ -45,6 +45,7 @@ merge_init(Merge *merge, Originals *originals, const Changer *changer)
                                  .noun = "merging",
                                  .kind = CHANGE_MERGE,
                                  .restore_us = MERGE_RESTORE_US,
+                                 .after = ORIGINALS_KERNEL, /* ksmd works on: groups stay apart */
                                  .again_us = AGAIN_US,
                                  .originals = originals,
                                  .changer = *changer },

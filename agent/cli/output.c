@@ -102,14 +102,30 @@ write_and_close(int fd, const char *text)
     return code;
 }
 
-/* Written beside @path, and then given its name. Return: 0 or an errno. */
+/* Gives @fd the rights of the file that it will replace: who could not read that must not read this.
+ * An owner that only root could give it is left. Return: 0 or an errno. */
 static int
-replace_file(const char *path, const char *text)
+keep_rights(int fd, const struct stat *old)
+{
+    if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+        return errno;
+    return fchmod(fd, old->st_mode & 0777) < 0 ? errno : 0;
+}
+
+/* Written beside @path, and then given its name. @old: what is there; NULL: nothing. Return: 0 or an
+ * errno. */
+static int
+replace_file(const char *path, const struct stat *old, const char *text)
 {
     g_autofree char *beside = g_strconcat(path, ".XXXXXX", NULL);
-    int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, 0666);
-    int code = fd < 0 ? errno : write_and_close(fd, text);
+    int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, old ? 0600 : 0666);
+    int code = fd < 0 ? errno : old ? keep_rights(fd, old) : 0;
 
+    if (fd >= 0) {
+        int written = write_and_close(fd, text);
+
+        code = code != 0 ? code : written;
+    }
     if (code == 0 && rename(beside, path) < 0)
         code = errno;
     if (code != 0 && fd >= 0)
@@ -122,10 +138,11 @@ output_file(const char *path, const char *text, GError **error)
 {
     g_autofree char *real = realpath(path, NULL); /* a link stays one; NULL: not there yet */
     struct stat st;
+    bool is_there = stat(path, &st) == 0;
     int code = 0;
 
-    if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
-        code = replace_file(real ? real : path, text);
+    if (!is_there || S_ISREG(st.st_mode)) {
+        code = replace_file(real ? real : path, is_there ? &st : NULL, text);
     } else {
         int fd = open(path, O_WRONLY | O_CLOEXEC);
 

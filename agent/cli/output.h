@@ -43,8 +43,9 @@ bool output_write(const char *text, GError **error);
  * @text:  UTF-8
  * @error: CLI_FAILED, with the path; a file that was there is then as it was
  *
- * A reader sees the old text or the new one, never half of one. Where @path is no plain file, but a
- * device or a pipe, the text is written into it.
+ * A reader sees the old text or the new one, never half of one. The file keeps its mode, and its
+ * owner where root writes it. Where @path is no plain file, but a device or a pipe, the
+ * text is written into it.
  */
 bool output_file(const char *path, const char *text, GError **error);
 

@@ -29,7 +29,7 @@ typedef struct {
     gpointer user;        /* borrowed */
     gpointer output;      /* owned until delivered */
     GError *error;        /* owned */
-    bool delivered;       /* user has been handed over */
+    bool delivered;       /* user has been handed over, or freed */
 } Task;
 
 static void
@@ -76,7 +76,8 @@ deliver(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* What has not begun when the owner goes is freed here: that may be a call to libvirtd, too. */
+/* The input of what has not begun when the owner goes is freed here: that may be a call to
+ * libvirtd, too. Users are the loop's, and so is their end. */
 static gpointer
 run(gpointer data)
 {
@@ -86,11 +87,10 @@ run(gpointer data)
     while ((next = g_async_queue_pop(worker->queue)) != worker) {
         Task *task = next;
 
-        if (g_atomic_int_get(&worker->closed)) {
-            task_free(task);
-            continue;
-        }
-        task->output = task->job->work(task->input, &task->error);
+        if (g_atomic_int_get(&worker->closed))
+            g_clear_pointer(&task->input, task->job->free_input);
+        else
+            task->output = task->job->work(task->input, &task->error);
         g_idle_add_full(G_PRIORITY_DEFAULT, deliver, task, NULL);
     }
     worker_unref(worker);
@@ -169,6 +169,25 @@ worker_drain(Worker *worker, gint64 limit_us)
     return worker_wait(has_pending, worker, limit_us);
 }
 
+/* Users of what has not begun: who waits for an answer does not learn it later than by this. */
+static void
+free_users(Worker *worker)
+{
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    gpointer next;
+
+    while ((next = g_async_queue_try_pop(worker->queue)) != NULL) {
+        Task *task = next;
+
+        if (task->job->free_user)
+            task->job->free_user(task->user);
+        task->delivered = true;
+        g_ptr_array_add(tasks, task);
+    }
+    for (guint i = 0; i < tasks->len; i++)
+        g_async_queue_push(worker->queue, tasks->pdata[i]);
+}
+
 void
 worker_free(Worker *worker)
 {
@@ -177,6 +196,7 @@ worker_free(Worker *worker)
     if (!worker)
         return;
     g_atomic_int_set(&worker->closed, 1);
+    free_users(worker);
     g_async_queue_push(worker->queue, worker);
     thread = g_steal_pointer(&worker->thread);
     if (!thread)

@@ -20,7 +20,7 @@ typedef struct {
     GDestroyNotify free_input;
     /* Frees an output that nobody takes any more. */
     GDestroyNotify free_output;
-    /* Frees @user of a job that is never delivered; NULL: it is somebody else's. */
+    /* Frees @user of a job that is never delivered, on the loop; NULL: it is somebody else's. */
     GDestroyNotify free_user;
     /* On the loop. @output: ownership passes, NULL on failure; @error: borrowed, NULL on success.
      */

@@ -72,8 +72,17 @@ def check_links(verdict, destination, paths):
                 verdict.problem(LIST, 1, "%s: leads to %s, which is not there" % (path, link))
 
 
+def check_taken_away(verdict, destination, uninstall):
+    """Nothing is left, nor a folder of ours."""
+    run(destination, *uninstall)
+    for where, folders, names in os.walk(destination):
+        for name in sorted(names + [f for f in folders if f.startswith("virtksm")]):
+            verdict.problem(UNINSTALL, 1, "%s: is left" % os.path.join(where, name))
+
+
 def check_changed_configuration(verdict, destination, build, uninstall):
     """What an operator has written stays."""
+    run(destination, "cmake", "--install", build)
     paths = [p for p in files_below(destination) if p.endswith("/virtksmd.conf")
              and p.startswith(CONFIGURATION)]
     for path in paths:
@@ -106,6 +115,7 @@ def check(tree, verdict, build):
         check_modes(verdict, destination, found)
         check_links(verdict, destination, found)
         if os.path.exists(os.path.join(tree.root, UNINSTALL)):
+            check_taken_away(verdict, destination, uninstall)
             check_changed_configuration(verdict, destination, build, uninstall)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import stat
 import sys
 import time
 
@@ -15,6 +16,7 @@ from fakecase import WAIT_SECONDS, FakeTestCase, main, run_program, wait_until  
 from fakelibvirt import TEST_NAME, TEST_UUID  # noqa: E402
 
 NO_DAEMON, WRONG_USAGE, NO_DOMAIN = 1, 2, 3
+NOBODY = 65534
 
 # What a value may be; every one but a list may be null where it could not be had.
 NUMBER, SIGNED, REAL, TEXT, FLAG = "number", "signed number", "real", "text", "flag"
@@ -175,6 +177,21 @@ class Formats(FakeTestCase):
                                                                      command).out)))
                 self.assertIn(TEST_NAME, [row["name"] for row in rows])
                 self.assertNotIn(None, [v for row in rows for v in row.values()])
+
+    def test_a_file_that_is_written_again_keeps_its_mode(self):
+        daemon = self.started()
+        path = os.path.join(daemon.host.base, "report.txt")
+        self.assert_done(daemon.client("report", "--output", path), 0)
+        first = os.stat(path)
+        os.chmod(path, 0o640)
+        os.chown(path, NOBODY, NOBODY)
+        self.assert_done(daemon.client("report", "--output", path), 0)
+        again = os.stat(path)
+        self.assertNotEqual(again.st_ino, first.st_ino)
+        self.assertEqual((stat.S_IMODE(again.st_mode), again.st_uid, again.st_gid),
+                         (0o640, NOBODY, NOBODY))
+        left = [n for n in os.listdir(daemon.host.base) if n.startswith("report.txt")]
+        self.assertEqual(left, ["report.txt"])
 
     def test_mode_alone_is_a_word_for_scripts(self):
         daemon = self.started("--mode", "classic")

@@ -460,6 +460,24 @@ a_stop_puts_back_and_says_what_could_not_be(void **state)
     holdhost_expect_stop(host, &merge_actuator, &merge, "the merging of 1 domains");
 }
 
+/* What is left of two groups would be merged by a ksmd that still does what we have told it. */
+static void
+while_ksm_is_not_as_it_was_found_a_stop_leaves_groups_apart(void **state)
+{
+    HoldHost *host = *state;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *note = NULL;
+
+    switch_off(host);
+    originals_set(&host->originals, ORIGINALS_KERNEL, "run", "0");
+    assert_false(merge_actuator.restore(&merge, &note, &error));
+    assert_string_equal(error->message, "the merging of 1 domains, of web for one, stays as we "
+                                        "have set it until ksm is as it was found");
+    assert_int_equal(host->asked->len, 0);
+    originals_drop(&host->originals, ORIGINALS_KERNEL, NULL);
+    holdhost_expect_stop(host, &merge_actuator, &merge, "the merging of 1 domains");
+}
+
 int
 main(void)
 {
@@ -479,6 +497,7 @@ main(void)
         ON_HOST(it_goes_back_when_it_may_and_stays_while_nothing_is_decided),
         ON_HOST(what_a_killed_run_has_left_off_is_taken_over_or_put_back),
         ON_HOST(a_stop_puts_back_and_says_what_could_not_be),
+        ON_HOST(while_ksm_is_not_as_it_was_found_a_stop_leaves_groups_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

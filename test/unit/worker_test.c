@@ -263,6 +263,45 @@ after_the_end_nothing_is_delivered_and_everything_is_freed(void **unused)
     g_string_free(receiver.told, TRUE);
 }
 
+/* As what somebody waits for an answer with. */
+static void
+free_receiver(gpointer user)
+{
+    Receiver *receiver = user;
+
+    g_string_append(receiver->told, "freed ");
+    receiver->thread = g_thread_self();
+}
+
+static void
+who_waits_for_an_answer_that_never_comes_is_let_go_of_on_the_loop(void **unused)
+{
+    static const WorkerJob owned = { do_errand, free_errand, free_output, free_receiver, take };
+    Receiver first = { .told = g_string_new(NULL) };
+    Receiver second = { .told = g_string_new(NULL) };
+    Worker *worker = worker_new();
+    Door door = { 0 };
+    const Errand errand = { .door = &door, .waits = true, .number = 1 };
+    (void)unused;
+
+    worker_push(worker, &owned, g_memdup2(&errand, sizeof(errand)), &first);
+    wait_for(&door, &door.waiting, 1);
+    worker_push(worker, &owned, g_memdup2(&errand, sizeof(errand)), &second);
+    worker_free(worker);
+    assert_string_equal(second.told->str, "freed "); /* had not begun: at once */
+    assert_ptr_equal(second.thread, g_thread_self());
+    assert_string_equal(first.told->str, "");
+    open_door(&door);
+    wait_for(&door, &door.threads_ended, 1);
+    await_idle();
+    assert_string_equal(first.told->str, "freed ");
+    assert_ptr_equal(first.thread, g_thread_self());
+    assert_string_equal(second.told->str, "freed "); /* once */
+    assert_int_equal(door.inputs_freed, 2);
+    g_string_free(first.told, TRUE);
+    g_string_free(second.told, TRUE);
+}
+
 static void
 a_receiver_may_free_the_worker(void **unused)
 {
@@ -355,6 +394,7 @@ main(void)
         cmocka_unit_test(calls_are_made_one_at_a_time_and_silence_is_told),
         cmocka_unit_test(much_work_is_done_all_the_same),
         cmocka_unit_test(after_the_end_nothing_is_delivered_and_everything_is_freed),
+        cmocka_unit_test(who_waits_for_an_answer_that_never_comes_is_let_go_of_on_the_loop),
         cmocka_unit_test(a_receiver_may_free_the_worker),
         cmocka_unit_test(what_the_thread_kept_is_gone_when_the_worker_is),
         cmocka_unit_test(a_thread_that_cannot_be_had_is_had_with_the_next_job),
