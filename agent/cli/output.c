@@ -102,8 +102,8 @@ write_and_close(int fd, const char *text)
     return code;
 }
 
-/* Gives @fd the rights of the file that it will replace: who could not read that must not read this.
- * An owner that only root could give it is left. Return: 0 or an errno. */
+/* Gives @fd the rights of the file that it will replace: who could not read that must not read
+ * this. An owner that only root could give it is left. Return: 0 or an errno. */
 static int
 keep_rights(int fd, const struct stat *old)
 {
@@ -112,8 +112,8 @@ keep_rights(int fd, const struct stat *old)
     return fchmod(fd, old->st_mode & 0777) < 0 ? errno : 0;
 }
 
-/* Written beside @path, and then given its name. @old: what is there; NULL: nothing. Return: 0 or an
- * errno. */
+/* Written beside @path, and then given its name. @old: what is there; NULL: nothing. Return: 0 or
+ * an errno. */
 static int
 replace_file(const char *path, const struct stat *old, const char *text)
 {

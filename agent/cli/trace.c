@@ -9,8 +9,10 @@
 #include "agent/trace/trace.h"
 #include "agent/cli/call.h"
 #include "agent/cli/command.h"
+#include "agent/cli/json.h"
 #include "agent/cli/output.h"
 #include "agent/cli/text.h"
+#include "proto/trace.pb-c.h"
 #include "proto/virtksm.pb-c.h"
 
 #include <errno.h>
@@ -191,13 +193,23 @@ subscribe(Record *record, GError **error)
 }
 
 static bool
-tell(const Record *record, GError **error)
+tell(const Cli *cli, const Record *record, GError **error)
 {
+    Virtksm__V1__Recording message = VIRTKSM__V1__RECORDING__INIT;
+    g_autofree char *path = g_strdup(record->path);
     g_autofree char *size = text_bytes(record->bytes);
-    g_autofree char *text =
-        g_strdup_printf("%s: %" PRIu64 " decisions, %s%s\n", record->path, record->decisions, size,
-                        record->lost > 0 ? "; some were lost, as they came too fast" : "");
+    g_autofree char *text = NULL;
 
+    message.path = path;
+    message.has_decisions = message.has_lost = message.has_bytes = TRUE;
+    message.decisions = record->decisions;
+    message.lost = record->lost;
+    message.bytes = record->bytes;
+    if (cli->format == FORMAT_JSON)
+        text = json_from_message(&message.base, JSON_PAGE);
+    else
+        text = g_strdup_printf("%s: %" PRIu64 " decisions, %s%s\n", path, record->decisions, size,
+                               record->lost > 0 ? "; some were lost, as they came too fast" : "");
     return output_write(text, error);
 }
 
@@ -229,5 +241,5 @@ trace_run(const Cli *cli, GError **error)
         g_propagate_error(error, g_steal_pointer(&record.error));
         return false;
     }
-    return tell(&record, error);
+    return tell(cli, &record, error);
 }

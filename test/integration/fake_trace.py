@@ -57,6 +57,14 @@ class RecordTest(TraceTestCase):
                 self.assertEqual((process.returncode, err), (0, ""), how)
             self.assertEqual(self.result(path)["differing"], 0, how)
 
+    def test_what_was_written_is_told_to_programs_too(self):
+        process, path = self.recorder(self.started(), "--format", "json")
+        code, out, err = self.finish(process)
+        self.assertEqual((code, err), (0, ""))
+        told = json.loads(out)
+        self.assertEqual(told, {"path": path, "decisions": self.result(path)["decisions"],
+                                "lost": 0, "bytes": os.path.getsize(path)})
+
     def test_an_existing_file_is_left_alone(self):
         daemon = self.started()
         path = os.path.join(daemon.host.base, "mine")

@@ -452,24 +452,14 @@ what_a_killed_run_has_left_off_is_taken_over_or_put_back(void **state)
 }
 
 static void
-a_stop_puts_back_and_says_what_could_not_be(void **state)
-{
-    HoldHost *host = *state;
-
-    switch_off(host);
-    holdhost_expect_stop(host, &merge_actuator, &merge, "the merging of 1 domains");
-}
-
-/* What is left of two groups would be merged by a ksmd that still does what we have told it. */
-static void
-while_ksm_is_not_as_it_was_found_a_stop_leaves_groups_apart(void **state)
+a_stop_puts_back_after_ksm_and_says_what_could_not_be(void **state)
 {
     HoldHost *host = *state;
     g_autoptr(GError) error = NULL;
     g_autofree char *note = NULL;
 
     switch_off(host);
-    originals_set(&host->originals, ORIGINALS_KERNEL, "run", "0");
+    originals_set(&host->originals, ORIGINALS_KERNEL, "run", "0"); /* could not be put back */
     assert_false(merge_actuator.restore(&merge, &note, &error));
     assert_string_equal(error->message, "the merging of 1 domains, of web for one, stays as we "
                                         "have set it until ksm is as it was found");
@@ -496,8 +486,7 @@ main(void)
         ON_HOST(while_libvirt_is_away_it_is_stuck_and_then_goes_on),
         ON_HOST(it_goes_back_when_it_may_and_stays_while_nothing_is_decided),
         ON_HOST(what_a_killed_run_has_left_off_is_taken_over_or_put_back),
-        ON_HOST(a_stop_puts_back_and_says_what_could_not_be),
-        ON_HOST(while_ksm_is_not_as_it_was_found_a_stop_leaves_groups_apart),
+        ON_HOST(a_stop_puts_back_after_ksm_and_says_what_could_not_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
