@@ -299,7 +299,7 @@ source_setup(virConnectPtr conn, gpointer self, GError **error)
 static void
 post_found(LibvirtSource *self, const VirtListed *listed)
 {
-    const Domain *known = domain_table_get(&self->agent->domains, listed->uuid);
+    Domain *known = domain_table_get(&self->agent->domains, listed->uuid);
     Event event = { .kind = EVENT_CREATED,
                     .source = libvirt_source.name,
                     .uuid = listed->uuid,
@@ -315,6 +315,8 @@ post_found(LibvirtSource *self, const VirtListed *listed)
     libvirt_starts_begin(&self->starts, listed->uuid, listed->id);
     if (!known || known->id != listed->id)
         event_post(self->agent, &event);
+    else if (known->state == DOMAIN_STOPPING)
+        known->state = DOMAIN_RUNNING; /* a reboot; that it has begun anew was told to nobody */
     libvirt_definition_ask(self->agent, self->conn, listed->uuid);
 }
 

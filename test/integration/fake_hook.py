@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import HOOK, FakeTestCase, main, wait_until  # noqa: E402
-from fakelibvirt import FakeLibvirtd, TEST_NAME, domain_xml  # noqa: E402
+from fakelibvirt import FakeLibvirtd, TEST_NAME, TEST_UUID, domain_xml  # noqa: E402
 
 UUID = "97cd1ea4-e674-4dc9-9f7f-7b618b2fc9e7"
 
@@ -197,6 +197,19 @@ class BesideLibvirt(HookTestCase):
         wait_until(lambda: self.source(daemon)["events"] == 2, "both have told")
         self.assertEqual(self.row(daemon, "web")["id"], number)
         self.assertGreaterEqual(self.row(daemon, "web")["seen_ms"], seen_ms)
+
+    def test_what_runs_on_after_a_lost_connection_is_not_on_its_way_out(self):
+        libvirtd, daemon = self.pair()
+        self.tell(daemon, "stopped", name=TEST_NAME, uuid=TEST_UUID, number=1)
+        wait_until(lambda: self.row(daemon, TEST_NAME)["state"] == "stopping", "stopping")
+        libvirtd.kill()
+        daemon.wait_connected(False, 15)
+        self.assertEqual(self.row(daemon, TEST_NAME)["state"], "stopping")
+        libvirtd.close()
+        libvirtd.start().hold()
+        daemon.wait_connected(True, 15)
+        wait_until(lambda: self.row(daemon, TEST_NAME)["state"] == "running", "it runs")
+        self.assertEqual(self.row(daemon, TEST_NAME)["id"], 1)
 
     def test_the_end_that_libvirt_tells_late_is_not_that_of_the_next_start(self):
         libvirtd, daemon = self.pair()
