@@ -39,6 +39,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -356,10 +357,22 @@ move_in(Originals *originals, GError **error)
     return true;
 }
 
+/* Whether somebody has removed the file: entries that are not dirty have been written there. */
+static bool
+is_file_gone(const Originals *originals)
+{
+    struct stat st;
+
+    return !originals->dirty && has_entries(originals->entries) &&
+           fstatat(originals->dir_fd, ORIGINALS_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+           errno == ENOENT;
+}
+
 bool
 originals_is_dirty(const Originals *originals)
 {
-    return originals->dirty || (originals->dir_fd >= 0 && !is_in_place(originals));
+    return originals->dirty ||
+           (originals->dir_fd >= 0 && (!is_in_place(originals) || is_file_gone(originals)));
 }
 
 /* Groups are not looked through whenever a key of theirs goes: there can be one for each domain. */
@@ -382,6 +395,11 @@ originals_save(Originals *originals, GError **error)
 
     if (!is_in_place(originals) && !move_in(originals, error))
         return false;
+    if (is_file_gone(originals)) {
+        log_warning("%s was removed while it was in use: the settings to restore are recorded anew",
+                    originals->path);
+        originals->dirty = true;
+    }
     if (!originals->dirty)
         return true;
     drop_bare_groups(originals->entries);

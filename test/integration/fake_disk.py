@@ -151,6 +151,19 @@ class Vanished(DiskTestCase):
         self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
         self.assertEqual(host.settings(), FOUND)
 
+    def test_a_record_that_was_removed_alone_is_written_anew_too(self):
+        host, daemon = self.driven()
+        os.unlink(daemon.record)
+        daemon.ask("mode", "auto")
+        daemon.ask("kick")
+        self.assertEqual(host.settings(), BURST)
+        self.assertTrue(os.path.exists(daemon.record), "no way back")
+        told = daemon.record + " was removed while it was in use"
+        self.assertEqual(daemon.log().count(told), 1, daemon.log())
+        daemon.kill()
+        self.assert_done(daemon.run("--restore"), 0, "KSM is as it was found")
+        self.assertEqual(host.settings(), FOUND)
+
     @with_sqlite
     def test_the_history_begins_anew_where_the_next_run_finds_it(self):
         _, daemon = self.driven(config="")
