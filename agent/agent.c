@@ -168,8 +168,9 @@ restore_leftovers(Agent *agent)
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     if (!has_leftovers(agent))
         return;
-    log_event(LOG_EVENT_LEFT_BEHIND,
-              "the last run did not end cleanly: putting things back as they were found");
+    log_event(LOG_EVENT_LEFT_BEHIND, "the last run %s: putting things back as they were found",
+              agent->conf->restore_at_stop ? "did not end cleanly"
+                                           : "left what it had set (restore_at_stop = false)");
     ksm_actuator_set_options(&agent->ksm, &write);
     restore_one(agent, ACTUATOR_KSM);
 }

@@ -263,12 +263,16 @@ class Signals(FakeTestCase):
     def test_restore_at_stop_false_leaves_ksm_and_the_record(self):
         host = self.host(run=0, pages=123, sleep=45)
         host.wants_found = False
-        daemon = self.started(host=host, config="[agent]\nrestore_at_stop = false\n" +
-                              FIXED % (1001, 21))
-        self.assert_settings(host, (1, 1001, 21), "mode fixed")
-        daemon.stop()
-        self.assertEqual(host.settings(), (1, 1001, 21))
-        self.assertTrue(os.path.exists(daemon.record), "the way back is lost")
+        for told in 0, 1:
+            daemon = self.started(host=host, config="[agent]\nrestore_at_stop = false\n" +
+                                  FIXED % (1001, 21))
+            self.assert_settings(host, (1, 1001, 21), "mode fixed")
+            daemon.stop()
+            self.assertEqual(host.settings(), (1, 1001, 21))
+            self.assertTrue(os.path.exists(daemon.record), "the way back is lost")
+            self.assertEqual(daemon.log().count("left what it had set (restore_at_stop = false)"),
+                             told)
+            self.assertNotIn("did not end cleanly", daemon.log())
         self.assert_done(daemon.run("--restore"), 0)
         self.assertEqual(host.settings(), (0, 123, 45))
 
