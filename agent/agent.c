@@ -21,6 +21,7 @@
  */
 #define _GNU_SOURCE
 #include "agent/agent.h"
+#include "agent/conf_keep.h"
 #include "agent/confine.h"
 #include "agent/error.h"
 #include "agent/facts/working_set.h"
@@ -323,34 +324,6 @@ agent_set_mode(Agent *agent, KsmMode mode)
     adopt_mode(agent, before);
 }
 
-/* Names the settings that have changed but are read at the start only. */
-static void
-warn_of_restart(const Conf *old, const Conf *new)
-{
-    const struct {
-        const char *name;
-        bool changed;
-    } rows[] = {
-        { "[agent] confine", old->confine != new->confine },
-        { "[libvirt] uri", !g_str_equal(old->uri, new->uri) },
-        { "[libvirt] keepalive_s", old->keepalive_s != new->keepalive_s },
-        { "[libvirt] keepalive_count", old->keepalive_count != new->keepalive_count },
-        { "[rpc] group", !g_str_equal(old->rpc_group, new->rpc_group) },
-        { "[rpc] kata_socket", !g_str_equal(old->kata_socket, new->kata_socket) },
-        { "[access] read_only_for_all", old->read_only_for_all != new->read_only_for_all },
-        { "[hook] enable", old->hook_enable != new->hook_enable },
-        { "[metrics] listen", !g_str_equal(old->metrics_listen, new->metrics_listen) },
-        { "[history] enable", old->history_enable != new->history_enable },
-        { "[directory] paths", !g_str_equal(old->directory_paths, new->directory_paths) },
-        { "[working_set] enable, bins, age, budget or interval", measure_differs(old, new) },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        if (rows[i].changed)
-            log_warning("%s has changed, which needs a restart: it is read at the start only",
-                        rows[i].name);
-}
-
 static gboolean
 on_reload(gpointer data)
 {
@@ -365,7 +338,7 @@ on_reload(gpointer data)
         options.mode = agent->mode_override;
     if (agent_load_conf(&options, &conf, &error)) {
         before = (KsmMode)agent->conf->policy.mode;
-        warn_of_restart(agent->conf, conf);
+        conf_keep(conf, agent->conf);
         conf_free(agent->conf);
         agent->conf = g_steal_pointer(&conf); /* in force from here */
         log_open(agent->conf->log_level);

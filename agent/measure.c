@@ -72,15 +72,6 @@ measure_close(Agent *agent)
     g_clear_pointer(&agent->measure.rotation, rotation_free);
 }
 
-bool
-measure_differs(const Conf *old, const Conf *new)
-{
-    return old->working_set != new->working_set ||
-           !g_str_equal(old->working_bins, new->working_bins) ||
-           old->working_age_s != new->working_age_s || old->working_bp != new->working_bp ||
-           old->working_every_s != new->working_every_s;
-}
-
 uint64_t
 measure_fresh_us(const Measure *measure)
 {

@@ -48,13 +48,6 @@ void measure_open(Agent *agent);
 void measure_close(Agent *agent);
 
 /**
- * measure_differs() - whether a configuration asks for another way of measuring
- *
- * Of what is read at the start only.
- */
-bool measure_differs(const Conf *old, const Conf *new);
-
-/**
  * measure_fresh_us() - how old a report may be that is of now
  *
  * Twice what there is between two reports at best: the time within which memory counts as used,

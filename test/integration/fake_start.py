@@ -220,6 +220,10 @@ class Signals(FakeTestCase):
                 daemon.send(signal.SIGHUP)
                 wait_until(lambda: "configuration read again" in daemon.log(), daemon.log)
                 self.assertIn(name + " has changed, which needs a restart", daemon.log())
+                daemon.write_config("")  # as it is in force
+                daemon.send(signal.SIGHUP)
+                wait_until(lambda: daemon.log().count("configuration read again") == 2, daemon.log)
+                self.assertEqual(daemon.log().count("needs a restart"), 1)
 
     def test_sighup_with_another_mode_begins_it_for_the_domains_that_run(self):
         config = "[directory]\npaths = /sbs\n[ksm]\nmode = %s\n"

@@ -341,30 +341,6 @@ what_is_measured_changes_what_is_decided(void **state)
     }
 }
 
-static void
-settings_of_measuring_are_told_apart(void **unused)
-{
-    static const struct {
-        const char *key;
-        const char *value;
-        bool differs;
-    } rows[] = {
-        { "enable", "false", true }, { "bins", "1,300", true },
-        { "age", "60", true },       { "budget", "1", true },
-        { "interval", "30", true },  { "report_threshold", "30", false },
-    };
-    g_autoptr(Conf) plain = conf_new();
-    (void)unused;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(Conf) other = conf_new();
-
-        assert_true(conf_set(other, "working_set", rows[i].key, rows[i].value, NULL));
-        if (measure_differs(plain, other) != rows[i].differs)
-            fail_msg("%s", rows[i].key);
-    }
-}
-
 int
 main(void)
 {
@@ -376,7 +352,6 @@ main(void)
         ON_HOST(only_domains_that_run_are_measured),
         ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
         ON_HOST(what_is_measured_changes_what_is_decided),
-        cmocka_unit_test(settings_of_measuring_are_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
