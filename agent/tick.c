@@ -249,6 +249,7 @@ tell_host(Agent *agent, bool is_quick)
     gather_host(agent);
     agent->host.now_us = (uint64_t)g_get_monotonic_time();
     measure_ksmd(agent);
+    missing_look(&agent->tick.missing, &agent->host);
     agent->host.initial = *ksm_actuator_initial(&agent->ksm);
     agent->host.triggers = tick->triggers;
     agent->host.kicks = tick->kicks;

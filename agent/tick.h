@@ -7,6 +7,7 @@
 
 #include "agent/actuator/actuator.h"
 #include "agent/decision.h"
+#include "agent/missing.h"
 #include "agent/standstill.h"
 #include "policy/policy.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     guint timer;         /* GSource of the next full tick; 0: none */
     uint64_t due_us;     /* CLOCK_MONOTONIC of it */
     Standstill standing; /* when the next full tick, or the end of patience, is due */
+    Missing missing;     /* figures of the host that were known and are not */
     guint soon;          /* GSource of a quick tick that had to wait; 0: none */
     guint patience;      /* GSource that ends the wait for libvirt; 0: not waiting */
     MemoryAlarm alarm;   /* the worst since the last decision */

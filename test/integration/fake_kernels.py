@@ -115,6 +115,8 @@ class Absent(FakeTestCase):
         host.wants_found = False
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["reason"], "this kernel has no KSM")
+        self.assertIn("no number any more for full_scans, pages_shared, pages_sharing",
+                      daemon.log())
         daemon.ask("report")
         daemon.stop()
         self.assertIn("KSM is not as it was found", daemon.log())
@@ -234,6 +236,36 @@ class Hostile(FakeTestCase):
         self.assertEqual(host.settings(), BURST)
         daemon.stop()
         self.assertEqual(host.settings(), (0, 100, 20))
+
+    def test_a_figure_that_is_lost_is_null_and_the_log_names_it_and_its_return(self):
+        host = self.host()
+        daemon = self.started(host=host)
+        daemon.ask("kick")
+        for name, member in (("pages_shared", "pages_shared"), ("pages_sharing", "pages_sharing"),
+                             ("ksm_zero_pages", "ksm_zero_pages"), ("pages_scanned", None),
+                             ("general_profit", None)):
+            with self.subTest(name=name):
+                right = host.read(KSM + name)
+                host.write(KSM + name, "banana\n")
+                daemon.ask("kick")
+                self.assertEqual(daemon.log().count("no number any more for %s:" % name), 1)
+                if member:
+                    self.assertIsNone(daemon.ask("report")["host"][member])
+                host.write(KSM + name, right)
+                daemon.ask("kick")
+                self.assertEqual(daemon.log().count("gives a number again for %s\n" % name), 1)
+                if member:
+                    self.assertEqual(daemon.ask("report")["host"][member], 0)
+
+    def test_a_setting_that_is_none_is_told_with_what_it_holds(self):
+        for name in "run", "pages_to_scan", "sleep_millisecs":
+            with self.subTest(name=name):
+                host = self.host()
+                host.wants_found = False
+                daemon = self.started(host=host)
+                host.write(KSM + name, "banana\n")
+                daemon.ask("kick")
+                self.assertIn('%s holds "banana' % name, daemon.log())
 
     def test_all_counters_at_the_top_of_their_range(self):
         host = self.host()
