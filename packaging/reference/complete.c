@@ -140,6 +140,9 @@ write_values(GString *out)
     }
     g_string_append(out, "    *--format) echo \"table json\" ;;\n"
                          "    *--socket) echo \"FILE\" ;;\n    esac\n}\n");
+    g_string_append(out, "# Whether a word, behind a command, has its value in the next one.\n"
+                         "_virtksm_takes_value() {\n    [[ $2 == --* && "
+                         "\" $(_virtksm_options \"$1\") \" == *\" $2= \"* ]]\n}\n");
 }
 
 void

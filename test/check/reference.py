@@ -33,6 +33,9 @@ TYPED = (
     (["virtksm", "set", "web", "balloon.f"], ["balloon.floor="]),
     (["virtksm", "history", "--si"], ["--since="]),
     (["virtksm", "trace", ""], ["record"]),
+    (["virtksm", "set", "--persist", ""], ["web"]),
+    (["virtksm", "set", "--format", "json", "web", "balloon.f"], ["balloon.floor="]),
+    (["virtksm", "history", "--since", ""], ["!web"]),
 )
 BASH = """
 source "$1"; shift
