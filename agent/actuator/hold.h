@@ -53,6 +53,7 @@ typedef struct {
     uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for; merging: or looked at */
     uint64_t odd_us;      /* Subject.told_us of a figure that is not ours; 0: there was none */
     uint64_t rebooted_us; /* as in Subject */
+    uint64_t risen_us;    /* CLOCK_MONOTONIC when the balloon was first larger since; 0: not */
     uint64_t full_bytes;  /* Subject.maximum_bytes when what is known was noted; 0: not known */
     bool deflates;        /* as in Subject */
     bool is_busy;         /* a change is under way */
@@ -258,7 +259,7 @@ bool hold_record_save(HoldTable *table, GError **error);
 void hold_remove(HoldTable *table, Hold *hold);
 
 /** hold_is_own_doing() - whether the guest itself can have made its balloon larger than we did */
-bool hold_is_own_doing(const HoldTable *table, const Hold *hold, uint64_t bytes);
+bool hold_is_own_doing(const HoldTable *table, Hold *hold, uint64_t bytes);
 
 /** hold_end() - that start of the domain is over; Return: whether @hold is still there */
 bool hold_end(HoldTable *table, Hold *hold);

@@ -20,8 +20,10 @@
 #include "agent/log_event.h"
 #include "policy/arith.h"
 
-/* A rebooted guest has all its memory until its driver is there again. */
-#define REBOOT_US UINT64_C(120000000)
+/* A rebooted guest has all its memory from when its driver is there again, for so long at most. */
+#define DRIVER_US UINT64_C(120000000)
+/* Until then its balloon does not move; no boot takes longer than this. */
+#define BOOT_US UINT64_C(3600000000)
 
 void
 hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
@@ -44,13 +46,25 @@ hold_enter_foreign(HoldTable *table, Hold *hold, uint64_t bytes)
     hold_record_put(table, hold);
 }
 
+/* Whether a balloon that is larger is that of a guest which has rebooted. */
+static bool
+is_booting(Hold *hold)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    if (hold->rebooted_us == 0)
+        return false;
+    if (hold->risen_us == 0 && now_us - hold->rebooted_us < BOOT_US)
+        hold->risen_us = now_us;
+    return hold->risen_us > 0 && now_us - hold->risen_us < DRIVER_US;
+}
+
 bool
-hold_is_own_doing(const HoldTable *table, const Hold *hold, uint64_t bytes)
+hold_is_own_doing(const HoldTable *table, Hold *hold, uint64_t bytes)
 {
     if (table->kind != CHANGE_BALLOON || bytes <= hold->known.most_bytes)
         return false;
-    return hold->deflates || (hold->rebooted_us > 0 &&
-                              (uint64_t)g_get_monotonic_time() - hold->rebooted_us < REBOOT_US);
+    return hold->deflates || is_booting(hold);
 }
 
 static void
@@ -161,6 +175,8 @@ hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
     hold->is_seen = true;
     hold->is_loaded = hold->goes_on = false;
     hold->deflates = subject->deflates;
+    if (hold->rebooted_us != subject->rebooted_us)
+        hold->risen_us = 0;
     hold->rebooted_us = subject->rebooted_us;
     if (!g_str_equal(hold->name, subject->name)) {
         g_free(hold->name);

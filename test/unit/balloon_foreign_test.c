@@ -134,18 +134,31 @@ a_guest_that_is_given_back_and_then_asked_for_some_is_nobody_elses(void **state)
 }
 
 static void
+tell_thrice(HoldHost *host, Balloon *balloon)
+{
+    for (int told = 0; told < 3; told++) {
+        holdhost_tell(host);
+        balloonhost_apply(host, balloon);
+    }
+}
+
+static void
 a_guest_may_make_its_balloon_larger_itself(void **state)
 {
     static const struct {
         const char *when;
         bool deflates, rebooted;
-        gint64 later_s;
+        gint64 later_s; /* when it is larger, after the reboot */
+        gint64 again_s; /* when it is larger again, after that */
         bool foreign;
     } rows[] = {
-        { "nothing happened", false, false, 0, true },
-        { "its device gives way", true, false, 0, false },
-        { "it has just rebooted", false, true, 0, false },
-        { "it has rebooted long ago", false, true, 121, true },
+        { "nothing happened", false, false, 0, 0, true },
+        { "its device gives way", true, false, 0, 0, false },
+        { "it has just rebooted", false, true, 0, 0, false },
+        { "its driver takes its time", false, true, 0, 119, false },
+        { "it boots for half an hour", false, true, 1800, 0, false },
+        { "it was there again for long", false, true, 1800, 121, true },
+        { "it has rebooted long ago", false, true, 3601, 0, true },
     };
     HoldHost *host = *state;
 
@@ -157,9 +170,13 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
         skipclock_pass(rows[i].later_s * G_USEC_PER_SEC);
-        for (int told = 0; told < 3; told++) {
-            holdhost_tell(host);
-            balloonhost_apply(host, &balloon);
+        tell_thrice(host, &balloon);
+        if (rows[i].again_s > 0) {
+            host->samples[0].balloon_bytes = 500 * MIB;
+            tell_thrice(host, &balloon);
+            skipclock_pass(rows[i].again_s * G_USEC_PER_SEC);
+            host->samples[0].balloon_bytes = 1000 * MIB;
+            tell_thrice(host, &balloon);
         }
         if (holdhost_is_foreign(host, &balloon.holds) != rows[i].foreign)
             fail_msg("%s", rows[i].when);
