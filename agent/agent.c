@@ -134,11 +134,15 @@ restore_one(Agent *agent, ActuatorId id)
 static void
 restore_all(Agent *agent)
 {
+    const KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
+
     for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
         if (id != ACTUATOR_KSM && id != ACTUATOR_NODES && id != ACTUATOR_MERGE)
             restore_one(agent, (ActuatorId)id);
     if (!agent->conf->restore_at_stop)
         return;
+    ksm_actuator_set_options(&agent->ksm,
+                             &write); /* what could not go back before the mode changed */
     restore_one(agent, ACTUATOR_NODES);
     restore_one(agent, ACTUATOR_KSM);
     restore_one(agent, ACTUATOR_MERGE);
@@ -157,6 +161,19 @@ has_leftovers(const Agent *agent)
     return false;
 }
 
+/* Whether an orderly end can have left what is on record; what was taken from domains it gives
+ * back. */
+static bool
+is_left_by_order(const Agent *agent)
+{
+    const Originals *originals = &agent->originals;
+
+    return !agent->conf->restore_at_stop &&
+           !originals_has_group(originals, balloon_actuator.name) &&
+           !originals_has_group(originals, memory_high_actuator.name) &&
+           !originals_has_group(originals, stats_period_actuator.name);
+}
+
 /* What a run that was killed has left goes back in any mode, also in one that writes nothing. For
  * that of domains libvirt is needed: their actuators see to it as soon as it is connected. */
 static void
@@ -169,9 +186,13 @@ restore_leftovers(Agent *agent)
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
     if (!has_leftovers(agent))
         return;
-    log_event(LOG_EVENT_LEFT_BEHIND, "the last run %s: putting things back as they were found",
-              agent->conf->restore_at_stop ? "did not end cleanly"
-                                           : "left what it had set (restore_at_stop = false)");
+    if (is_left_by_order(agent))
+        log_info(
+            "KSM is still as the last run has set it (restore_at_stop = false): putting it back "
+            "as it was found");
+    else
+        log_event(LOG_EVENT_LEFT_BEHIND,
+                  "the last run did not end cleanly: putting things back as they were found");
     ksm_actuator_set_options(&agent->ksm, &write);
     restore_one(agent, ACTUATOR_KSM);
 }

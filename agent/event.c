@@ -237,11 +237,12 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
 }
 
 static bool
-note_destroying(Domain *domain, const Event *event)
+note_destroying(Domain *domain, const Event *event, uint64_t now_us)
 {
     if (!domain || domain->state == DOMAIN_STOPPING || !may_change(domain, event))
         return false;
     domain->state = DOMAIN_STOPPING;
+    domain->stopping_us = now_us;
     return true;
 }
 
@@ -275,7 +276,7 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
         *ret_news = note_created(agent, event, now_us);
         return *ret_news ? EVENT_CREATED : EVENT_CHANGED;
     } else if (event->kind == EVENT_DESTROYING) {
-        *ret_news = note_destroying(domain, event);
+        *ret_news = note_destroying(domain, event, now_us);
     } else if (event->kind == EVENT_DESTROYED && event->uuid) {
         *ret_news = note_destroyed(agent, event, domain, now_us);
         return domain && !*ret_news ? EVENT_CHANGED : EVENT_DESTROYED;

@@ -7,7 +7,13 @@
 
 #include <glib.h>
 
-/* By the kernel's names. ksmd's time has a line of its own (tick.c). */
+/* How often the loss of one is told: one that comes and goes is not to fill the log. */
+#define TOLD_MAX 5
+/* Rows that are none of KsmCounters. */
+#define HOST_ROWS 8
+
+/* By the kernel's names. ksmd's time has a line of its own (tick.c); what is swapped is not always
+ * read. */
 static const struct {
     const char *name;
     size_t offset; /* of the figure in HostSample */
@@ -19,6 +25,7 @@ static const struct {
     { "SwapFree", offsetof(HostSample, swap_free_bytes) },
     { "/proc/pressure/cpu", offsetof(HostSample, cpu_stall_us) },
     { "/proc/pressure/memory", offsetof(HostSample, memory_stall_us) },
+    { "steal of /proc/stat", offsetof(HostSample, steal_us) },
     { "full_scans", offsetof(HostSample, ksm.full_scans) },
     { "pages_shared", offsetof(HostSample, ksm.pages_shared) },
     { "pages_sharing", offsetof(HostSample, ksm.pages_sharing) },
@@ -28,8 +35,10 @@ static const struct {
     { "pages_scanned", offsetof(HostSample, ksm.pages_scanned) },
     { "pages_skipped", offsetof(HostSample, ksm.pages_skipped) },
     { "general_profit", offsetof(HostSample, ksm.general_profit) },
+    { "merge_across_nodes", offsetof(HostSample, ksm.merge_across_nodes) },
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(rows) <= 32);
+G_STATIC_ASSERT(G_N_ELEMENTS(rows) == MISSING_ROWS);
+G_STATIC_ASSERT(MISSING_ROWS == HOST_ROWS + sizeof(KsmCounters) / sizeof(uint64_t));
 
 static uint32_t
 find_known(const HostSample *sample)
@@ -55,11 +64,23 @@ names_of(uint32_t figures)
     return g_string_free(names, FALSE);
 }
 
+/* Those of @lost that have not been told too often. */
+static uint32_t
+count_told(Missing *missing, uint32_t lost)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        if ((lost >> i & 1) && missing->told[i]++ >= TOLD_MAX) {
+            missing->told[i] = TOLD_MAX;
+            lost &= ~(UINT32_C(1) << i);
+        }
+    return lost;
+}
+
 void
 missing_look(Missing *missing, const HostSample *sample)
 {
     uint32_t known = find_known(sample);
-    uint32_t lost = missing->known & ~known;
+    uint32_t lost = count_told(missing, missing->known & ~known);
     uint32_t back = missing->lost & known;
 
     if (lost != 0) {

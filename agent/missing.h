@@ -10,13 +10,18 @@
 
 #include "policy/sample.h"
 
+/* Figures that are looked at. */
+#define MISSING_ROWS 18
+
 /* Embedded. All zero: nothing has been looked at. */
 typedef struct {
     uint32_t known; /* figures that the last sample had; a bit for each row of missing.c */
     uint32_t lost;  /* of those that were known once, the ones that were told to be lost */
+    uint8_t told[MISSING_ROWS]; /* how often that was told of each */
 } Missing;
 
-/** missing_look() - log what is not known any more, and what is known again; a line for each */
+/** missing_look() - log what is not known any more, and what is known again; a line for each.
+ * What comes and goes is told five times. */
 void missing_look(Missing *missing, const HostSample *sample);
 
 #endif

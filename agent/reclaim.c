@@ -64,7 +64,8 @@ reclaim_adopt(Agent *agent)
     bool adopts = agent->conf->on_foreign == FOREIGN_ADOPT;
 
     agent->balloon.holds.adopts = agent->memory_high.holds.adopts = adopts;
-    merge_set_on(&agent->merge, tenancy_is_enforced(conf));
+    merge_set_on(&agent->merge, tenancy_is_enforced(conf),
+                 conf->mode != KSM_MODE_OFF && conf->mode != KSM_MODE_OBSERVE);
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);
     stats_period_set_on(&agent->stats_period, balloon.is_on || high.is_on);

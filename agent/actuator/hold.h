@@ -82,13 +82,14 @@ typedef struct {
     const char *group; /* static; in the record of originals */
     const char *noun;  /* static; for messages: "balloon" */
     ChangeKind kind;
-    gint64 restore_us;                           /* how long a stop waits for libvirt */
-    const char *after;                           /* static; group of the record that must have gone
-                                                    back before; NULL: none */
-    uint64_t again_us;                           /* a domain is left alone for so long after
-                                                    failures; 0: as after a refusal */
-    Originals *originals;                        /* borrowed */
-    Changer changer;                             /* what is in it is borrowed */
+    gint64 restore_us;    /* how long a stop waits for libvirt */
+    const char *after;    /* static; at the end, group of the record that must
+                             have gone back before; NULL: none */
+    bool is_last;         /* that holds now as well */
+    uint64_t again_us;    /* a domain is left alone for so long after
+                             failures; 0: as after a refusal */
+    Originals *originals; /* borrowed */
+    Changer changer;      /* what is in it is borrowed */
     bool (*lift)(int root_fd, const Hold *hold); /* before each way back; NULL: nothing to do */
     int root_fd;                                 /* borrowed; for lift */
     GHashTable *by_uuid;                         /* owned; uuid -> Hold (owned) */
@@ -257,6 +258,9 @@ bool hold_record_save(HoldTable *table, GError **error);
 
 /** hold_remove() - forget a value, in the record as well; @hold is freed */
 void hold_remove(HoldTable *table, Hold *hold);
+
+/** hold_is_early() - whether something must go back before those of @table do, and has not */
+bool hold_is_early(const HoldTable *table);
 
 /** hold_is_own_doing() - whether the guest itself can have made its balloon larger than we did */
 bool hold_is_own_doing(const HoldTable *table, Hold *hold, uint64_t bytes);

@@ -296,10 +296,18 @@ note_way_back(HoldTable *table, Hold *hold)
     hold_record_put(table, hold);
 }
 
+bool
+hold_is_early(const HoldTable *table)
+{
+    return table->after && originals_has_group(table->originals, table->after);
+}
+
 void
 hold_give_back(HoldTable *table, Hold *hold)
 {
     if (hold->state != HOLD_OURS && hold->state != HOLD_LEFT)
+        return;
+    if (table->is_last && hold_is_early(table))
         return;
     if (hold->state == HOLD_LEFT && !hold->is_busy && !hold_record_confirm(table, hold))
         return;

@@ -90,7 +90,7 @@ is_due(const HoldTable *table, GError **error)
     const Hold *left;
     guint n;
 
-    if (!table->after || !originals_has_group(table->originals, table->after))
+    if (!hold_is_early(table))
         return true;
     left = find_left(table, &n);
     if (!left)

@@ -35,7 +35,7 @@ load_one(KsmActuator *actuator, KsmKnob knob, GError **error)
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "the recorded %s \"%s\" is no value of KSM, so nothing is written to the "
                     "kernel. Look at /sys/kernel/mm/ksm, set by hand what you want to keep, then "
-                    "remove the record from the state directory",
+                    "stop virtksmd and remove the record from the state directory",
                     name, text ? text : "(none)");
         return false;
     }

@@ -62,8 +62,9 @@ merge_done(Merge *merge)
 }
 
 void
-merge_set_on(Merge *merge, bool is_on)
+merge_set_on(Merge *merge, bool is_on, bool is_driven)
 {
+    merge->holds.is_last = !is_driven;
     merge->is_on = is_on;
 }
 

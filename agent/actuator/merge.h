@@ -27,8 +27,11 @@ typedef struct {
  */
 void merge_init(Merge *merge, Originals *originals, const Changer *changer);
 
-/** merge_set_on() - whether domains may be switched from now on; if not, all go back */
-void merge_set_on(Merge *merge, bool is_on);
+/**
+ * merge_set_on() - whether domains may be switched from now on; if not, all go back
+ * @is_driven: KSM is driven by us; if not, they go back only when KSM is as it was found
+ */
+void merge_set_on(Merge *merge, bool is_on, bool is_driven);
 
 /* A start of a domain. */
 typedef struct {

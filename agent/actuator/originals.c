@@ -91,7 +91,7 @@ report_damage(const Originals *originals, const char *what, GError **error)
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                 "%s is damaged: %s. The settings to restore cannot be told from it, so nothing "
                 "is written to the kernel. Look at /sys/kernel/mm/ksm, set by hand what you want "
-                "to keep, then remove the file",
+                "to keep, then stop virtksmd and remove the file",
                 originals->path, what);
     return ORIGINALS_DAMAGED;
 }
@@ -363,9 +363,9 @@ is_file_gone(const Originals *originals)
 {
     struct stat st;
 
-    return !originals->dirty && has_entries(originals->entries) &&
+    return !originals->dirty &&
            fstatat(originals->dir_fd, ORIGINALS_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-           errno == ENOENT;
+           errno == ENOENT && has_entries(originals->entries);
 }
 
 bool

@@ -162,9 +162,10 @@ bool originals_is_dirty(const Originals *originals);
  * @originals: prepared
  * @error:     set on failure: the file is what it was before
  *
- * When it returns true, file and directory have been synced. Costs two calls if nothing changed.
+ * When it returns true, file and directory have been synced. Costs three calls if nothing changed.
  * Without an entry left the file is removed. A state directory that is gone, or another one by
- * now, is made and taken anew, and that is logged.
+ * now, is made and taken anew, and a file that somebody has removed is written again; that is
+ * logged.
  *
  * Return: whether the file says what the entries say.
  */

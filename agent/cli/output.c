@@ -102,14 +102,16 @@ write_and_close(int fd, const char *text)
     return code;
 }
 
-/* Gives @fd the rights of the file that it will replace: who could not read that must not read
- * this. An owner that only root could give it is left. Return: 0 or an errno. */
+/* Gives @fd the rights of the file that it will replace, at most: who could not read that must not
+ * read this. Return: 0 or an errno. */
 static int
 keep_rights(int fd, const struct stat *old)
 {
-    if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
-        return errno;
-    return fchmod(fd, old->st_mode & 0777) < 0 ? errno : 0;
+    mode_t mode = old->st_mode & 0777;
+
+    if (fchown(fd, old->st_uid, old->st_gid) < 0 && fchown(fd, (uid_t)-1, old->st_gid) < 0)
+        mode &= ~(mode_t)S_IRWXG; /* of another group */
+    return fchmod(fd, mode) < 0 ? errno : 0;
 }
 
 /* Written beside @path, and then given its name. @old: what is there; NULL: nothing. Return: 0 or
@@ -120,12 +122,9 @@ replace_file(const char *path, const struct stat *old, const char *text)
     g_autofree char *beside = g_strconcat(path, ".XXXXXX", NULL);
     int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, old ? 0600 : 0666);
     int code = fd < 0 ? errno : old ? keep_rights(fd, old) : 0;
+    int written = fd < 0 ? 0 : write_and_close(fd, code == 0 ? text : "");
 
-    if (fd >= 0) {
-        int written = write_and_close(fd, text);
-
-        code = code != 0 ? code : written;
-    }
+    code = code == 0 ? written : code;
     if (code == 0 && rename(beside, path) < 0)
         code = errno;
     if (code != 0 && fd >= 0)

@@ -352,7 +352,7 @@ static const DoctorCheck checks[] = {
       find_not_permitted },
     { { "originals-damaged", DOCTOR_ERROR, "originals in the state directory",
         "What KSM was set to before cannot be told, so virtksmd writes nothing.",
-        "Set KSM as you want it to be found, remove the file, and start virtksmd again." },
+        "Set KSM as you want it to be found, stop virtksmd, remove the file, and start it again." },
       find_damaged },
     { { "state-unwritable", DOCTOR_ERROR, "originals in the state directory",
         "What KSM is set to now cannot be kept for later, so virtksmd writes nothing.",

@@ -315,8 +315,8 @@ post_found(LibvirtSource *self, const VirtListed *listed)
     libvirt_starts_begin(&self->starts, listed->uuid, listed->id);
     if (!known || known->id != listed->id)
         event_post(self->agent, &event);
-    else if (known->state == DOMAIN_STOPPING)
-        known->state = DOMAIN_RUNNING; /* a reboot; that it has begun anew was told to nobody */
+    else if (known->state == DOMAIN_STOPPING && known->stopping_us <= self->down_us)
+        known->state = DOMAIN_RUNNING; /* it has rebooted meanwhile, or its end was given up */
     libvirt_definition_ask(self->agent, self->conn, listed->uuid);
 }
 

@@ -26,7 +26,7 @@ typedef struct {
     Worker *worker;       /* counted */
     const WorkerJob *job; /* static */
     gpointer input;       /* owned */
-    gpointer user;        /* borrowed */
+    gpointer user;        /* borrowed; owned where the job has free_user */
     gpointer output;      /* owned until delivered */
     GError *error;        /* owned */
     bool delivered;       /* user has been handed over, or freed */
@@ -169,7 +169,7 @@ worker_drain(Worker *worker, gint64 limit_us)
     return worker_wait(has_pending, worker, limit_us);
 }
 
-/* Users of what has not begun: who waits for an answer does not learn it later than by this. */
+/* Of what has not begun; the tasks themselves are left for the thread to free. */
 static void
 free_users(Worker *worker)
 {

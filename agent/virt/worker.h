@@ -69,8 +69,9 @@ bool worker_drain(Worker *worker, gint64 limit_us);
 
 /**
  * worker_free() - deliver nothing any more
- * @worker: accepts NULL. Jobs not begun are dropped; a job under way is left to end by itself and
- *          its output is freed. With none under way, the thread has ended on return.
+ * @worker: accepts NULL. Jobs not begun are dropped; a job under way is left to end by itself, and
+ *          its output and its user are freed in a later turn of the loop. With none under way, the
+ *          thread has ended on return.
  */
 void worker_free(Worker *worker);
 

@@ -82,7 +82,9 @@ def check_taken_away(verdict, destination, uninstall):
 
 def check_changed_configuration(verdict, destination, build, uninstall):
     """What an operator has written stays."""
-    run(destination, "cmake", "--install", build)
+    failure = run(destination, "cmake", "--install", build)
+    if failure:
+        verdict.problem(LIST, 1, "cannot be installed again: " + failure)
     paths = [p for p in files_below(destination) if p.endswith("/virtksmd.conf")
              and p.startswith(CONFIGURATION)]
     for path in paths:

@@ -10,6 +10,7 @@ import signal
 import stat
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import WAIT_SECONDS, FakeTestCase, main, run_program, wait_until  # noqa: E402
@@ -178,6 +179,7 @@ class Formats(FakeTestCase):
                 self.assertIn(TEST_NAME, [row["name"] for row in rows])
                 self.assertNotIn(None, [v for row in rows for v in row.values()])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give a file away")
     def test_a_file_that_is_written_again_keeps_its_mode(self):
         daemon = self.started()
         path = os.path.join(daemon.host.base, "report.txt")

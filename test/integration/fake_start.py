@@ -274,7 +274,7 @@ class Signals(FakeTestCase):
             daemon.stop()
             self.assertEqual(host.settings(), (1, 1001, 21))
             self.assertTrue(os.path.exists(daemon.record), "the way back is lost")
-            self.assertEqual(daemon.log().count("left what it had set (restore_at_stop = false)"),
+            self.assertEqual(daemon.log().count("as the last run has set it (restore_at_stop = false)"),
                              told)
             self.assertNotIn("did not end cleanly", daemon.log())
         self.assert_done(daemon.run("--restore"), 0)

@@ -10,6 +10,8 @@
 
 #include "agent/log.h"
 
+#define N_KEPT 16
+
 /* Settings of which each differs from its default. */
 static const struct {
     const char *section;
@@ -32,10 +34,32 @@ static const struct {
     { "working_set", "age", "7" },
     { "working_set", "budget", "1" },
     { "working_set", "interval", "7" },
-    /* And these are in force at once. */
+    /* And these, behind N_KEPT, are in force at once. */
     { "agent", "restore_at_stop", "false" },
     { "tenancy", "names", "a=*" },
     { "working_set", "report_threshold", "30" },
+};
+
+/* Of the agent's own; those of policy are in force at once, too. */
+static const char *const at_once[] = {
+    "agent.log_level",
+    "agent.restore_at_stop",
+    "agent.on_foreign_change",
+    "libvirt.stats_period_ms",
+    "ksm.take_over",
+    "access.domain_figures",
+    "access.figure_grain",
+    "tenancy.group_from",
+    "tenancy.names",
+    "history.keep_minutes",
+    "history.keep_hours",
+    "history.keep_days",
+    "history.size_limit",
+    "working_set.report_threshold",
+    "working_set.report_change",
+    "metrics.domains",
+    "metrics.domain_limit",
+    NULL,
 };
 
 static void
@@ -83,6 +107,27 @@ what_is_read_at_the_start_stays_and_nothing_else(void **unused)
     assert_string_equal(old->uri, "test:///default"); /* which is freed with it */
 }
 
+/* A new one has to be thought of here. */
+static void
+every_key_is_of_one_kind(void **unused)
+{
+    const Knob *knob;
+    size_t policy_n;
+    (void)unused;
+
+    policy_knobs(&policy_n);
+    for (size_t i = policy_n; (knob = conf_knob(i)) != NULL; i++) {
+        g_autofree char *name = g_strconcat(knob->section, ".", knob->key, NULL);
+        bool is_kept = false;
+
+        for (size_t k = 0; k < N_KEPT; k++)
+            is_kept |= g_str_equal(others[k].section, knob->section) &&
+                       g_str_equal(others[k].key, knob->key);
+        if (is_kept == g_strv_contains(at_once, name))
+            fail_msg("%s", name);
+    }
+}
+
 static void
 what_does_not_differ_is_left_alone(void **unused)
 {
@@ -102,6 +147,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_at_the_start_stays_and_nothing_else),
+        cmocka_unit_test(every_key_is_of_one_kind),
         cmocka_unit_test(what_does_not_differ_is_left_alone),
     };
 

@@ -30,7 +30,7 @@ static void
 begin(HoldHost *host)
 {
     merge_init(&merge, &host->originals, &host->changer);
-    merge_set_on(&merge, true);
+    merge_set_on(&merge, true, true);
 }
 
 static int
@@ -417,7 +417,7 @@ it_goes_back_when_it_may_and_stays_while_nothing_is_decided(void **state)
     apply(host);
     assert_null(holdhost_entry(host, "merge"));
     switch_off(host);
-    merge_set_on(&merge, false);
+    merge_set_on(&merge, false, true);
     apply(host);
     holdhost_answer(host, ON, CHANGE_DONE, OFF);
     assert_int_equal(state_now(host), MERGE_AS_FOUND);
@@ -444,7 +444,7 @@ what_a_killed_run_has_left_off_is_taken_over_or_put_back(void **state)
     merge_done(&merge);
     holdhost_reopen(host);
     begin(host);
-    merge_set_on(&merge, false);
+    merge_set_on(&merge, false, true);
     apply(host);
     holdhost_answer(host, ON, CHANGE_DONE, OFF);
     apply(host);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -89,6 +90,30 @@ what_this_kernel_never_had_is_missed_by_nobody(void **unused)
     assert_told(&missing, &sample, "");
 }
 
+static void
+what_comes_and_goes_is_told_five_times(void **unused)
+{
+    HostSample sample = host_sample_unknown();
+    Missing missing = { 0 };
+    g_auto(GStrv) lines = NULL;
+    (void)unused;
+
+    g_string_truncate(told, 0);
+    for (int i = 0; i < 1000; i++) {
+        sample.swap_free_bytes = i % 2 ? VALUE_UNKNOWN : 7;
+        missing_look(&missing, &sample);
+    }
+    lines = g_strsplit(told->str, "\n", -1);
+    assert_int_equal(g_strv_length(lines), 5 + 5 + 1);
+    sample.ksm.pages_shared = 1;
+    sample.swap_free_bytes = 7;
+    assert_told(&missing, &sample, "");
+    sample.ksm.pages_shared = VALUE_UNKNOWN;
+    g_string_truncate(told, 0);
+    missing_look(&missing, &sample);
+    assert_non_null(strstr(told->str, "pages_shared")); /* others are told all the same */
+}
+
 static int
 setup(void **unused)
 {
@@ -111,6 +136,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_and_what_comes_back_is_told_once),
         cmocka_unit_test(what_this_kernel_never_had_is_missed_by_nobody),
+        cmocka_unit_test(what_comes_and_goes_is_told_five_times),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
