@@ -305,7 +305,11 @@ agent_open(Agent *agent, const AgentOptions *options, GError **error)
 static gboolean
 on_quit(gpointer data)
 {
-    g_main_loop_quit(((Agent *)data)->loop);
+    GMainLoop *loop = ((Agent *)data)->loop;
+
+    if (g_main_loop_is_running(loop))
+        log_info("told to end");
+    g_main_loop_quit(loop);
     return G_SOURCE_CONTINUE;
 }
 

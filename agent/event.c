@@ -212,6 +212,15 @@ note_witness(Domain *domain, const Event *event)
         domain->is_libvirts = true;
 }
 
+static void
+rename_domain(Domain *domain, const Event *event)
+{
+    if (g_str_equal(domain->name, event->name))
+        return;
+    log_info("%s: is called %s now (%s)", domain->name, event->name, event->source);
+    domain_rename(domain, event->name);
+}
+
 /* Return: whether this start is new. */
 static bool
 note_created(Agent *agent, const Event *event, uint64_t now_us)
@@ -222,7 +231,7 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
         if (event->id != DOMAIN_ID_UNKNOWN)
             domain->id = event->id;
         if (event->name && may_change(domain, event))
-            domain_rename(domain, event->name);
+            rename_domain(domain, event);
         note_witness(domain, event);
         return false;
     }
@@ -284,15 +293,40 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
     return event->kind;
 }
 
+/* Starts and ends are what everything else in the log hangs on. */
+static void
+tell_log(const Event *seen, const char *name, bool is_news)
+{
+    const char *detail = seen->detail ? seen->detail : event_kind_name(seen->kind);
+
+    if (is_news && (seen->kind == EVENT_CREATED || seen->kind == EVENT_DESTROYED))
+        log_info("%s: %s (%s)", name, detail, seen->source);
+    else
+        log_debug("%s: %s: %s (%s)", name, event_kind_name(seen->kind), detail, seen->source);
+}
+
+/* As it is called before it may be gone; the caller frees it. */
+static char *
+name_of(const DomainTable *domains, const Event *event)
+{
+    const Domain *domain = event->uuid ? domain_table_get(domains, event->uuid) : NULL;
+
+    if (event->name)
+        return g_strdup(event->name);
+    return g_strdup(domain ? domain->name : event->uuid ? event->uuid : "no domain");
+}
+
 void
 event_post(Agent *agent, const Event *event)
 {
+    g_autofree char *name = NULL;
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     Event seen = *event;
     bool is_news;
 
     if (agent->closing)
         return;
+    name = name_of(&agent->domains, event);
     count_event(&agent->events, seen.source, now_us);
     seen.kind = keep_table(agent, event, now_us, &is_news);
     if (seen.scan || seen.kind == EVENT_CREATED || seen.kind == EVENT_KICK) {
@@ -307,8 +341,7 @@ event_post(Agent *agent, const Event *event)
         agent->tick.reaction_us = (uint64_t)g_get_monotonic_time() - now_us;
     if (seen.kind != EVENT_CHANGED || seen.scan || seen.look)
         tick_want(agent, FACTS_DELAY_MS);
-    log_debug("%s: %s %s %s", seen.source, event_kind_name(seen.kind), seen.name ? seen.name : "",
-              seen.detail ? seen.detail : "");
+    tell_log(&seen, name, is_news);
     tell_watchers(&agent->events, &seen, is_news);
 }
 

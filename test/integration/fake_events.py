@@ -288,6 +288,7 @@ class Connection(EventTestCase):
         self.assertEqual(daemon.ask("list")["domains"][0]["uuid"], TEST_UUID)
         self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 1)
         self.assert_came_back(daemon)
+        self.assert_sums(daemon.ask("report"))
         libvirtd.virsh("destroy test", "start test")
         self.assert_same(daemon, libvirtd)
 

@@ -254,6 +254,7 @@ class Agent(OutageTestCase):
         self.assertEqual(daemon.names(), [TEST_NAME, "web"])
         daemon.ask("kick")
         self.assertEqual(daemon.ask("status")["actuator"], "ready")
+        self.assert_sums(daemon.ask("report"))
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
         said = re.findall(r"virtksmd has stood still for (\d+) s; ", daemon.log())
@@ -279,6 +280,7 @@ class Agent(OutageTestCase):
         libvirtd.wait_known(daemon)
         self.assertEqual(daemon.names(), ["web"])
         self.assert_came_back(daemon)
+        self.assert_sums(daemon.ask("report"))
         daemon.stop()
         self.assertEqual(host.settings(), FOUND)
 
@@ -375,6 +377,7 @@ class Libvirt(OutageTestCase):
         self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 1)
         self.assertEqual(daemon.log().count("not connected"), 1)
         self.assert_came_back(daemon)
+        self.assert_sums(daemon.ask("report"))
 
 
 if __name__ == "__main__":

@@ -38,20 +38,6 @@ class ReportTestCase(FakeTestCase):
                    len(processes), lambda: "processes found: %s" % daemon.ask("list"))
         return host, daemon, processes
 
-    def assert_sums(self, report, what):
-        host, others = report["host"], report["others"]
-        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
-        self.assertEqual(saved + others["saved_pages"], host["saved_pages"], what)
-        self.assertEqual(host["saved_pages"],
-                         host["pages_sharing"] + (host["ksm_zero_pages"] or 0), what)
-        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
-        self.assertEqual(merging + others["merging_pages"],
-                         host["pages_shared"] + host["pages_sharing"], what)
-        for row in report["domains"] + [others]:
-            for key, value in row.items():
-                if isinstance(value, int) and key not in ("net_saved_bytes", "profit_bytes"):
-                    self.assertGreaterEqual(value, 0, "%s: %s" % (what, key))
-
 
 class Identity(ReportTestCase):
 

@@ -263,6 +263,7 @@ class Signals(FakeTestCase):
                 daemon.send(signal.SIGTERM)
             self.assertEqual(daemon.process.returncode, 0)
             self.assertEqual(host.settings(), (0, 123, 45))
+            self.assertEqual(daemon.log().count("told to end"), 1)
 
     def test_restore_at_stop_false_leaves_ksm_and_the_record(self):
         host = self.host(run=0, pages=123, sleep=45)

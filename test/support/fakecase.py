@@ -309,6 +309,21 @@ class FakeTestCase(unittest.TestCase):
         wait_until(lambda: host.settings() == settings,
                    lambda: "%s: KSM has %s, want %s" % (what, host.settings(), settings), seconds)
 
+    def assert_sums(self, report, what=None):
+        """The figures of a report add up, whatever has happened."""
+        host, others = report["host"], report["others"]
+        saved = sum(row["saved_pages"] or 0 for row in report["domains"])
+        self.assertEqual(saved + others["saved_pages"], host["saved_pages"], what)
+        self.assertEqual(host["saved_pages"],
+                         host["pages_sharing"] + (host["ksm_zero_pages"] or 0), what)
+        merging = sum(row["merging_pages"] or 0 for row in report["domains"])
+        self.assertEqual(merging + others["merging_pages"],
+                         host["pages_shared"] + host["pages_sharing"], what)
+        for row in report["domains"] + [others]:
+            for key, value in row.items():
+                if isinstance(value, int) and key not in ("net_saved_bytes", "profit_bytes"):
+                    self.assertGreaterEqual(value, 0, "%s: %s" % (what, key))
+
     def assert_untouched(self, host, before, *folders):
         """No file has been written since before = host.stamps(*folders) was taken."""
         after = host.stamps(*folders)
