@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""real_faults.py - what goes wrong around real domains: virtlogd is gone, a QEMU crashes over and
-over, one is saved to a file that takes its time
+"""real_faults.py - what goes wrong around real domains: libvirtd is killed or stands still, virtlogd
+is gone, a QEMU crashes over and over, one is saved to a file that takes its time
 
-What goes wrong with libvirtd: real_libvirtd.py, with a QEMU that hangs: real_main_job.py, with the
-agent itself: real_crash.py.
+What goes wrong with the connection to libvirtd: real_libvirtd.py, with a QEMU that hangs:
+real_main_job.py, with the agent itself: real_crash.py.
 """
 import os
 import re
@@ -15,7 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from vktest import RealTestCase, ksm, main, virsh, wait_until  # noqa: E402
+from vktest import PATIENCE, RealTestCase, ksm, main, virsh, wait_until  # noqa: E402
 from vktest.host import RUN_DIR, URI, domain_names, program_of  # noqa: E402
 
 QUICK = "[ksm]\nsettle_ms = 500\n"
@@ -26,14 +26,14 @@ HEADER_BYTES = 4096
 SLOW_SECONDS = 8
 
 
-def pid_of_virtlogd():
-    """Of the one that the tests have started; None where it is the operator's."""
+def pid_of(name):
+    """Of the daemon of libvirt that the tests have started; None where it is the operator's."""
     try:
-        with open(RUN_DIR + "/libvirtd/virtlogd.pid", encoding="ascii") as file:
+        with open("%s/libvirtd/%s.pid" % (RUN_DIR, name), encoding="ascii") as file:
             pid = int(file.read())
     except FileNotFoundError:
         return None
-    return pid if program_of(pid) == "virtlogd" else None
+    return pid if program_of(pid) == name else None
 
 
 class Faults(RealTestCase):
@@ -55,7 +55,7 @@ class Faults(RealTestCase):
         self.assertEqual(saved + report["others"]["saved_pages"], report["host"]["saved_pages"])
 
     def test_without_virtlogd_domains_run_on_and_no_start_is_made_up(self):
-        pid = pid_of_virtlogd()
+        pid = pid_of("virtlogd")
         if not pid:
             self.skipTest("virtlogd is not the tests' own")
         daemon = self.quick()
@@ -78,6 +78,56 @@ class Faults(RealTestCase):
         wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "connected again", 60)
         self.domain("again", content={"common": 8}).start()
         self.assert_same(daemon)
+        self.assertEqual(daemon.stop(), 0)
+
+    def pair_beside_libvirtd(self):
+        """Two domains, a daemon that knows them, and the process of libvirtd."""
+        pid = pid_of("libvirtd")
+        if not pid:
+            self.skipTest("libvirtd is not the tests' own")
+        daemon = self.daemon(config=QUICK + "[libvirt]\nkeepalive_s = 2\n").start()
+        stays = self.domain("stays", content={"common": 8}).start()
+        ends = self.domain("ends", content={"common": 8}).start()
+        wait_until(lambda: self.row(daemon, stays) and self.row(daemon, ends), "both are known")
+        return pid, daemon, stays, ends
+
+    def assert_done_without(self, daemon, stays, number):
+        wait_until(lambda: not daemon.ask("status")["libvirt"]["connected"], "it has noticed", 60)
+        began = time.monotonic()
+        daemon.ask("kick")
+        self.assertEqual(ksm.read("run"), 1)
+        self.assertEqual(self.row(daemon, stays)["id"], number)
+        self.assert_saved_adds_up(daemon)
+        self.assertLess(time.monotonic() - began, 5 * PATIENCE)
+
+    def assert_back(self, daemon, stays, number):
+        wait_until(lambda: daemon.ask("status")["libvirt"]["connected"], "connected again", 60)
+        self.assert_same(daemon)
+        self.assertEqual(self.row(daemon, stays)["id"], number)
+        self.assert_saved_adds_up(daemon)
+        self.assertEqual(daemon.ask("status")["libvirt"]["reconnects"], 1)
+        self.assertIn("not connected, going on with what is known", daemon.log())
+        self.assertEqual(daemon.log().count("libvirt: connected to"), 2)
+
+    def test_libvirtd_itself_is_killed_and_started_again(self):
+        pid, daemon, stays, ends = self.pair_beside_libvirtd()
+        number = self.row(daemon, stays)["id"]
+        os.kill(pid, signal.SIGKILL)
+        self.assert_done_without(daemon, stays, number)
+        os.kill(ends.pid, signal.SIGKILL)
+        self.host.restart_libvirtd()
+        self.assert_back(daemon, stays, number)
+        self.assertIsNone(self.row(daemon, ends))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_libvirtd_itself_stands_still_for_a_while(self):
+        pid, daemon, stays, _ = self.pair_beside_libvirtd()
+        number = self.row(daemon, stays)["id"]
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        self.assert_done_without(daemon, stays, number)
+        os.kill(pid, signal.SIGCONT)
+        self.assert_back(daemon, stays, number)
         self.assertEqual(daemon.stop(), 0)
 
     def test_a_qemu_that_crashes_over_and_over_leaves_nothing(self):
