@@ -134,15 +134,11 @@ restore_one(Agent *agent, ActuatorId id)
 static void
 restore_all(Agent *agent)
 {
-    const KsmActuatorOptions write = { .dry_run = false, .take_over = agent->conf->take_over };
-
     for (int id = ACTUATOR_COUNT - 1; id >= 0; id--)
         if (id != ACTUATOR_KSM && id != ACTUATOR_NODES && id != ACTUATOR_MERGE)
             restore_one(agent, (ActuatorId)id);
     if (!agent->conf->restore_at_stop)
         return;
-    ksm_actuator_set_options(&agent->ksm,
-                             &write); /* what could not go back before the mode changed */
     restore_one(agent, ACTUATOR_NODES);
     restore_one(agent, ACTUATOR_KSM);
     restore_one(agent, ACTUATOR_MERGE);
@@ -323,7 +319,7 @@ adopt_mode(Agent *agent, KsmMode before)
     if (agent->conf->policy.mode != before && domain_table_size(&agent->domains) > 0)
         agent->tick.triggers++;
     /* What another program has set since stays as it is. */
-    if (agent->conf->policy.mode == KSM_MODE_OBSERVE || agent->conf->policy.mode == KSM_MODE_OFF) {
+    if (!ksm_mode_drives((KsmMode)agent->conf->policy.mode)) {
         restore_one(agent, ACTUATOR_NODES);
         restore_one(agent, ACTUATOR_KSM);
     }
@@ -336,7 +332,6 @@ adopt_mode(Agent *agent, KsmMode before)
 void
 agent_set_mode(Agent *agent, KsmMode mode)
 {
-    bool drives = mode != KSM_MODE_OBSERVE && mode != KSM_MODE_OFF;
     KsmMode before = (KsmMode)agent->conf->policy.mode;
 
     if (agent->closing)
@@ -344,7 +339,7 @@ agent_set_mode(Agent *agent, KsmMode mode)
     log_info("mode %s, by a client", ksm_mode_words[mode]);
     agent->mode_override = ksm_mode_words[mode];
     agent->conf->policy.mode = mode;
-    if (drives)
+    if (ksm_mode_drives(mode))
         ksm_actuator_take_over(&agent->ksm);
     adopt_mode(agent, before);
 }

@@ -88,8 +88,9 @@ typedef struct {
     uint64_t silent_us;       /* CLOCK_MONOTONIC since when its QEMU has not answered libvirt;
                                  0: it answers */
     uint64_t stats_us;        /* CLOCK_MONOTONIC of the figures above; 0: never */
-    uint64_t stopping_us;     /* CLOCK_MONOTONIC when it was told to be DOMAIN_STOPPING; 0: never */
+    uint64_t stopping_us;     /* CLOCK_MONOTONIC when it was last told to be stopping; 0: never */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC when its guest last rebooted; 0: it did not */
+    uint64_t rebooted_s;      /* the same by the wall clock, as guest_stats_s is */
 
     bool has_process;       /* process is open */
     Process process;        /* owned; its QEMU */

@@ -175,6 +175,8 @@ note_end(EventHub *hub, const Event *event, int id, uint64_t now_us)
     g_hash_table_foreach_remove(hub->ended, is_long_ago, &now_us);
     known = g_hash_table_lookup(hub->ended, event->uuid);
     is_others = known && !g_str_equal(known->source, event->source);
+    if (is_others && id != DOMAIN_ID_UNKNOWN && id == known->id && event->name && event->detail)
+        log_info("%s: %s, says %s", event->name, event->detail, event->source);
     if (id == DOMAIN_ID_UNKNOWN || (is_others && id == known->id)) {
         g_hash_table_remove(hub->ended, event->uuid);
         return;
@@ -237,8 +239,10 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
     }
     if (is_late_news(&agent->events, event, now_us))
         return false;
-    if (domain)
+    if (domain) {
+        log_info("%s: an earlier start of it has ended", domain->name);
         agent->tick.departures++;
+    }
     domain = domain_table_add(&agent->domains, event->uuid, event->name ? event->name : event->uuid,
                               event->id, now_us);
     note_witness(domain, event);
@@ -248,10 +252,12 @@ note_created(Agent *agent, const Event *event, uint64_t now_us)
 static bool
 note_destroying(Domain *domain, const Event *event, uint64_t now_us)
 {
-    if (!domain || domain->state == DOMAIN_STOPPING || !may_change(domain, event))
+    if (!domain || !may_change(domain, event))
+        return false;
+    domain->stopping_us = now_us;
+    if (domain->state == DOMAIN_STOPPING)
         return false;
     domain->state = DOMAIN_STOPPING;
-    domain->stopping_us = now_us;
     return true;
 }
 
@@ -293,16 +299,19 @@ keep_table(Agent *agent, const Event *event, uint64_t now_us, bool *ret_news)
     return event->kind;
 }
 
-/* Starts and ends are what everything else in the log hangs on. */
+/* Starts and ends are what everything else in the log hangs on, but what clients and folders claim
+ * may come by the thousand. Logged after the decision, which has to be quick. */
 static void
 tell_log(const Event *seen, const char *name, bool is_news)
 {
-    const char *detail = seen->detail ? seen->detail : event_kind_name(seen->kind);
+    const char *detail = seen->detail ? seen->detail : "";
 
-    if (is_news && (seen->kind == EVENT_CREATED || seen->kind == EVENT_DESTROYED))
-        log_info("%s: %s (%s)", name, detail, seen->source);
+    if (is_news && !seen->claim && seen->kind == EVENT_CREATED)
+        log_info("%s: runs (%s: %s)", name, seen->source, detail);
+    else if (is_news && !seen->claim && seen->kind == EVENT_DESTROYED)
+        log_info("%s: has ended (%s: %s)", name, seen->source, detail);
     else
-        log_debug("%s: %s: %s (%s)", name, event_kind_name(seen->kind), detail, seen->source);
+        log_debug("%s: %s %s %s", seen->source, event_kind_name(seen->kind), name, detail);
 }
 
 /* As it is called before it may be gone; the caller frees it. */
@@ -313,7 +322,7 @@ name_of(const DomainTable *domains, const Event *event)
 
     if (event->name)
         return g_strdup(event->name);
-    return g_strdup(domain ? domain->name : event->uuid ? event->uuid : "no domain");
+    return g_strdup(domain ? domain->name : event->uuid ? event->uuid : "");
 }
 
 void

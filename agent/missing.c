@@ -64,15 +64,23 @@ names_of(uint32_t figures)
     return g_string_free(names, FALSE);
 }
 
-/* Those of @lost that have not been told too often. */
+/* Which of @gone are to be told; @ret_often: those of which that is told no more, from now on. */
 static uint32_t
-count_told(Missing *missing, uint32_t lost)
+count_told(Missing *missing, uint32_t gone, uint32_t *ret_often)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        if ((lost >> i & 1) && missing->told[i]++ >= TOLD_MAX) {
-            missing->told[i] = TOLD_MAX;
-            lost &= ~(UINT32_C(1) << i);
-        }
+    uint32_t lost = 0;
+
+    *ret_often = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint32_t bit = UINT32_C(1) << i;
+
+        if (!(gone & bit) || missing->told[i] > TOLD_MAX)
+            continue;
+        if (missing->told[i]++ < TOLD_MAX)
+            lost |= bit;
+        else
+            *ret_often |= bit;
+    }
     return lost;
 }
 
@@ -80,7 +88,8 @@ void
 missing_look(Missing *missing, const HostSample *sample)
 {
     uint32_t known = find_known(sample);
-    uint32_t lost = count_told(missing, missing->known & ~known);
+    uint32_t often;
+    uint32_t lost = count_told(missing, missing->known & ~known, &often);
     uint32_t back = missing->lost & known;
 
     if (lost != 0) {
@@ -88,6 +97,11 @@ missing_look(Missing *missing, const HostSample *sample)
 
         log_warning("the kernel gives no number any more for %s: what depends on it is not known",
                     names);
+    }
+    if (often != 0) {
+        g_autofree char *names = names_of(often);
+
+        log_warning("the kernel gives numbers for %s now and then: that is told no more", names);
     }
     if (back != 0) {
         g_autofree char *names = names_of(back);

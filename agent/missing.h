@@ -21,7 +21,7 @@ typedef struct {
 } Missing;
 
 /** missing_look() - log what is not known any more, and what is known again; a line for each.
- * What comes and goes is told five times. */
+ * What comes and goes is told five times, and then that it does. */
 void missing_look(Missing *missing, const HostSample *sample);
 
 #endif

@@ -64,8 +64,7 @@ reclaim_adopt(Agent *agent)
     bool adopts = agent->conf->on_foreign == FOREIGN_ADOPT;
 
     agent->balloon.holds.adopts = agent->memory_high.holds.adopts = adopts;
-    merge_set_on(&agent->merge, tenancy_is_enforced(conf),
-                 conf->mode != KSM_MODE_OFF && conf->mode != KSM_MODE_OBSERVE);
+    merge_set_on(&agent->merge, tenancy_is_enforced(conf), ksm_mode_drives((KsmMode)conf->mode));
     balloon_set_options(&agent->balloon, &balloon);
     memory_high_set_options(&agent->memory_high, &high);
     stats_period_set_on(&agent->stats_period, balloon.is_on || high.is_on);
@@ -91,6 +90,8 @@ reclaim_subject(const Domain *domain)
         .told_us = domain->stats_us,
         .maximum_bytes = known_or(domain->maximum_bytes, 0),
         .rebooted_us = domain->rebooted_us,
+        .has_driver =
+            is_known(domain->guest_stats_s) && domain->guest_stats_s > domain->rebooted_s + 1,
         .backends = domain->has_xml ? domain->xml.backends : NULL,
         .n_backends = domain->has_xml ? domain->xml.n_backends : 0,
         .deflates = domain->has_xml && domain->xml.balloon_autodeflate,

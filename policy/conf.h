@@ -16,6 +16,13 @@ typedef enum {
     KSM_MODE_COUNT,
 } KsmMode;
 
+/** ksm_mode_drives() - whether KSM is driven in a mode; if not, it is as it was found */
+static inline bool
+ksm_mode_drives(KsmMode mode)
+{
+    return mode != KSM_MODE_OFF && mode != KSM_MODE_OBSERVE;
+}
+
 /* What becomes of the kernel's use_zero_pages. */
 typedef enum {
     ZERO_PAGES_AS_FOUND, /* left alone */

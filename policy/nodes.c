@@ -106,8 +106,7 @@ nodes_is_parting(const PolicyConf *conf, const Sample *sample, PolicyState *stat
     uint64_t want = wanted(conf);
 
     if (!is_known(want) || !is_known(host->ksm.merge_across_nodes) ||
-        want == host->ksm.merge_across_nodes || conf->mode == KSM_MODE_OFF ||
-        conf->mode == KSM_MODE_OBSERVE) {
+        want == host->ksm.merge_across_nodes || !ksm_mode_drives((KsmMode)conf->mode)) {
         state->tenancy.parting_us = state->tenancy.parted_us = 0;
         return false;
     }

@@ -15,8 +15,7 @@
 static inline bool
 tenancy_is_enforced(const PolicyConf *conf)
 {
-    return conf->tenancy_enforce == TENANCY_ENFORCE_YES && conf->mode != KSM_MODE_OFF &&
-           conf->mode != KSM_MODE_OBSERVE;
+    return conf->tenancy_enforce == TENANCY_ENFORCE_YES && ksm_mode_drives((KsmMode)conf->mode);
 }
 
 /** tenancy_own_group() - number of the group that a domain without a group is alone in */

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t maximum_bytes;   /* memory that it has with its memory devices, told together with its
                                  balloon; 0: not known */
     uint64_t rebooted_us;     /* CLOCK_MONOTONIC of the guest's last reboot; 0: none seen */
+    bool has_driver;          /* the guest's balloon driver has told something since */
     const uint64_t *backends; /* sizes of the pieces of its memory, bytes; NULL: not known */
     uint32_t n_backends;      /* how many there are */
     bool deflates;            /* its balloon gives way by itself when the guest is short */

@@ -53,7 +53,7 @@ typedef struct {
     uint64_t asked_us;    /* CLOCK_MONOTONIC when it was asked for; merging: or looked at */
     uint64_t odd_us;      /* Subject.told_us of a figure that is not ours; 0: there was none */
     uint64_t rebooted_us; /* as in Subject */
-    uint64_t risen_us;    /* CLOCK_MONOTONIC when the balloon was first larger since; 0: not */
+    uint64_t risen_us;    /* CLOCK_MONOTONIC when its driver was first there since; 0: not */
     uint64_t full_bytes;  /* Subject.maximum_bytes when what is known was noted; 0: not known */
     bool deflates;        /* as in Subject */
     bool is_busy;         /* a change is under way */
@@ -262,7 +262,13 @@ void hold_remove(HoldTable *table, Hold *hold);
 /** hold_is_early() - whether something must go back before those of @table do, and has not */
 bool hold_is_early(const HoldTable *table);
 
-/** hold_is_own_doing() - whether the guest itself can have made its balloon larger than we did */
+/**
+ * hold_is_own_doing() - look whether the guest itself can have made its balloon larger than we did
+ * @hold:  of the domain; that it is larger after a reboot is noted there
+ * @bytes: what it is now
+ *
+ * Return: whether it can.
+ */
 bool hold_is_own_doing(const HoldTable *table, Hold *hold, uint64_t bytes);
 
 /** hold_end() - that start of the domain is over; Return: whether @hold is still there */

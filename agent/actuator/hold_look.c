@@ -20,7 +20,8 @@
 #include "agent/log_event.h"
 #include "policy/arith.h"
 
-/* A rebooted guest has all its memory from when its driver is there again, for so long at most. */
+/* A rebooted guest has all its memory from when its driver is there again, for so long at most:
+ * that is when its balloon is first seen larger, or its statistics are new. */
 #define DRIVER_US UINT64_C(120000000)
 /* Until then its balloon does not move; no boot takes longer than this. */
 #define BOOT_US UINT64_C(3600000000)
@@ -178,6 +179,8 @@ hold_look(HoldTable *table, const Subject *subject, uint64_t bytes)
     if (hold->rebooted_us != subject->rebooted_us)
         hold->risen_us = 0;
     hold->rebooted_us = subject->rebooted_us;
+    if (subject->has_driver && hold->risen_us == 0)
+        hold->risen_us = (uint64_t)g_get_monotonic_time();
     if (!g_str_equal(hold->name, subject->name)) {
         g_free(hold->name);
         hold->name = g_strdup(subject->name);

@@ -90,7 +90,7 @@ find_rival(const DoctorHost *host, const Domain *domain, Finding *finding)
 static bool
 find_stopped(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
-    bool is_left_alone = host->mode == KSM_MODE_OFF || host->mode == KSM_MODE_OBSERVE;
+    bool is_left_alone = !ksm_mode_drives(host->mode);
 
     (void)domain;
     if (host->sample->knobs.run != KSM_RUN_STOP)

@@ -19,7 +19,7 @@ make_kick_hint(const Agent *agent)
 {
     KsmMode mode = agent->conf->policy.mode;
 
-    if (mode != KSM_MODE_OFF && mode != KSM_MODE_OBSERVE)
+    if (ksm_mode_drives(mode))
         return make_hint(agent);
     return g_strdup_printf("mode %s writes nothing; \"virtksm mode auto\" lets a kick scan",
                            ksm_mode_words[mode]);

@@ -229,8 +229,10 @@ on_reboot(virConnectPtr conn, virDomainPtr dom, void *opaque)
     Domain *domain = find_domain(self, dom);
 
     (void)conn;
-    if (domain)
+    if (domain) {
         domain->rebooted_us = (uint64_t)g_get_monotonic_time();
+        domain->rebooted_s = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
+    }
     post_change(self, dom, (Event){ .detail = "rebooted", .scan = true });
 }
 

@@ -74,9 +74,9 @@ class Thousand(ChurnTestCase):
         wait_until(lambda: fds(pid) <= before[0],
                    lambda: "%d descriptors, %d before" % (fds(pid), before[0]))
         self.assertLess(resident_mib(pid) - before[1], LEAK_MIB, "it grows with each round")
-        for what in "started", "stopped":
-            told = re.findall(r"^virtksmd: (d\d{4}): %s " % what, daemon.log(), re.M)
-            self.assertEqual(sorted(told), sorted(3 * names), "a line for each that has " + what)
+        for what in "runs", "has ended":
+            told = re.findall(r"^virtksmd: (d\d{4}): %s \(libvirt: " % what, daemon.log(), re.M)
+            self.assertEqual(sorted(told), sorted(3 * names), "a line for each that " + what)
         print("rounds of 1,000 domains took %s s; %d descriptors, %.1f MiB, then %.1f MiB"
               % (", ".join("%.1f" % t for t in took), fds(pid), before[1], resident_mib(pid)))
 
@@ -117,7 +117,7 @@ class Identity(ChurnTestCase):
             domain, = daemon.ask(command)["domains"]
             self.assertEqual((domain["name"], domain["uuid"]), ("renamed", uuid), command)
         self.assert_done(daemon.client("report", TEST_NAME), 3, TEST_NAME)
-        self.assertRegex(daemon.log(), r"virtksmd: %s: stopped .*\nvirtksmd: renamed: started "
+        self.assertRegex(daemon.log(), r"virtksmd: %s: has ended .*\nvirtksmd: renamed: runs "
                          % TEST_NAME)
 
     def test_another_domain_under_an_old_name_is_another_domain(self):
@@ -131,8 +131,8 @@ class Identity(ChurnTestCase):
         self.assertLess(after["seen_ms"], before["seen_ms"] + 60000)
         domain, = daemon.ask("report", TEST_NAME)["domains"]
         self.assertEqual(domain["uuid"], OTHER_UUID)
-        told = re.findall("virtksmd: %s: (started|stopped) " % TEST_NAME, daemon.log())
-        self.assertEqual(told, ["stopped", "started"])
+        told = re.findall("virtksmd: %s: (runs|has ended) " % TEST_NAME, daemon.log())
+        self.assertEqual(told, ["runs", "has ended", "runs"])
 
     def test_undefined_while_it_runs_it_runs_on_until_it_ends(self):
         libvirtd, daemon = self.pair()
@@ -140,10 +140,10 @@ class Identity(ChurnTestCase):
         libvirtd.virsh("undefine " + TEST_NAME)
         daemon.ask("kick")
         self.assertEqual({d["name"]: d["id"] for d in daemon.ask("list")["domains"]}, before)
-        self.assertNotIn("%s: stopped" % TEST_NAME, daemon.log())
+        self.assertNotIn("%s: has ended" % TEST_NAME, daemon.log())
         libvirtd.virsh("destroy " + TEST_NAME)
         self.wait_names(daemon)
-        self.assertIn("%s: stopped" % TEST_NAME, daemon.log())
+        self.assertIn("%s: has ended (libvirt: stopped" % TEST_NAME, daemon.log())
 
 
 if __name__ == "__main__":

@@ -211,6 +211,29 @@ class BesideLibvirt(HookTestCase):
         wait_until(lambda: self.row(daemon, TEST_NAME)["state"] == "running", "it runs")
         self.assertEqual(self.row(daemon, TEST_NAME)["id"], 1)
 
+    def test_who_is_on_its_way_out_after_a_lost_connection_stays_so(self):
+        libvirtd, daemon = self.pair()
+        self.tell(daemon, "stopped", name=TEST_NAME, uuid=TEST_UUID, number=1)
+        libvirtd.kill()
+        daemon.wait_connected(False, 15)
+        self.tell(daemon, "stopped", name=TEST_NAME, uuid=TEST_UUID, number=1)
+        libvirtd.close()
+        libvirtd.start().hold()
+        daemon.wait_connected(True, 15)
+        libvirtd.wait_known(daemon)
+        self.assertEqual(self.row(daemon, TEST_NAME)["state"], "stopping")
+
+    def test_an_end_has_a_line_of_each_who_tells_why(self):
+        libvirtd, daemon = self.pair()
+        libvirtd.virsh("start web")
+        number = wait_until(lambda: self.row(daemon, "web"), "the domain")["id"]
+        self.tell(daemon, "release", number=number)
+        wait_until(lambda: not self.row(daemon, "web"), "it is gone")
+        libvirtd.virsh("destroy web")
+        wait_until(lambda: "web: stopped destroyed, says libvirt\n" in daemon.log(), daemon.log)
+        self.assertIn("web: has ended (hook: release", daemon.log())
+        self.assertEqual(daemon.log().count("web: runs (libvirt: started"), 1)
+
     def test_the_end_that_libvirt_tells_late_is_not_that_of_the_next_start(self):
         libvirtd, daemon = self.pair()
         libvirtd.virsh("start web")

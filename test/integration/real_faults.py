@@ -112,19 +112,22 @@ class Faults(RealTestCase):
     def test_libvirtd_itself_is_killed_and_started_again(self):
         pid, daemon, stays, ends = self.pair_beside_libvirtd()
         number = self.row(daemon, stays)["id"]
+        self.addCleanup(lambda: pid_of("libvirtd") or self.host.restart_libvirtd())
         os.kill(pid, signal.SIGKILL)
         self.assert_done_without(daemon, stays, number)
         os.kill(ends.pid, signal.SIGKILL)
         self.host.restart_libvirtd()
         self.assert_back(daemon, stays, number)
         self.assertIsNone(self.row(daemon, ends))
+        self.assertIn("%s: has ended (libvirt: ended while libvirt was away)" % ends.name,
+                      daemon.log())
         self.assertEqual(daemon.stop(), 0)
 
     def test_libvirtd_itself_stands_still_for_a_while(self):
         pid, daemon, stays, _ = self.pair_beside_libvirtd()
         number = self.row(daemon, stays)["id"]
         os.kill(pid, signal.SIGSTOP)
-        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        self.addCleanup(lambda: pid_of("libvirtd") and os.kill(pid, signal.SIGCONT))
         self.assert_done_without(daemon, stays, number)
         os.kill(pid, signal.SIGCONT)
         self.assert_back(daemon, stays, number)

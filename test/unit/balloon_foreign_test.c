@@ -148,17 +148,20 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
     static const struct {
         const char *when;
         bool deflates, rebooted;
+        bool tells;     /* its driver does, soon after the reboot */
         gint64 later_s; /* when it is larger, after the reboot */
         gint64 again_s; /* when it is larger again, after that */
         bool foreign;
     } rows[] = {
-        { "nothing happened", false, false, 0, 0, true },
-        { "its device gives way", true, false, 0, 0, false },
-        { "it has just rebooted", false, true, 0, 0, false },
-        { "its driver takes its time", false, true, 0, 119, false },
-        { "it boots for half an hour", false, true, 1800, 0, false },
-        { "it was there again for long", false, true, 1800, 121, true },
-        { "it has rebooted long ago", false, true, 3601, 0, true },
+        { "nothing happened", false, false, false, 0, 0, true },
+        { "its device gives way", true, false, false, 0, 0, false },
+        { "it has just rebooted", false, true, false, 0, 0, false },
+        { "its driver takes its time", false, true, false, 0, 119, false },
+        { "it boots for half an hour", false, true, false, 1800, 0, false },
+        { "it was there again for long", false, true, false, 1800, 121, true },
+        { "nobody saw how it came back", false, true, true, 121, 0, true },
+        { "it has only just come back", false, true, true, 119, 0, false },
+        { "it has rebooted long ago", false, true, false, 3601, 0, true },
     };
     HoldHost *host = *state;
 
@@ -169,7 +172,11 @@ a_guest_may_make_its_balloon_larger_itself(void **state)
         host->samples[0].balloon_bytes = 1000 * MIB;
         host->subjects[0].deflates = rows[i].deflates;
         host->subjects[0].rebooted_us = rows[i].rebooted ? (uint64_t)g_get_monotonic_time() : 0;
+        host->subjects[0].has_driver = rows[i].tells;
+        host->samples[0].balloon_bytes = 500 * MIB;
+        tell_thrice(host, &balloon);
         skipclock_pass(rows[i].later_s * G_USEC_PER_SEC);
+        host->samples[0].balloon_bytes = 1000 * MIB;
         tell_thrice(host, &balloon);
         if (rows[i].again_s > 0) {
             host->samples[0].balloon_bytes = 500 * MIB;

@@ -104,7 +104,9 @@ what_comes_and_goes_is_told_five_times(void **unused)
         missing_look(&missing, &sample);
     }
     lines = g_strsplit(told->str, "\n", -1);
-    assert_int_equal(g_strv_length(lines), 5 + 5 + 1);
+    assert_int_equal(g_strv_length(lines), 5 + 5 + 1 + 1);
+    assert_string_equal(lines[10], "the kernel gives numbers for SwapFree now and then: that is "
+                                   "told no more");
     sample.ksm.pages_shared = 1;
     sample.swap_free_bytes = 7;
     assert_told(&missing, &sample, "");
