@@ -363,6 +363,8 @@ on_reload(gpointer data)
         agent->conf = g_steal_pointer(&conf); /* in force from here */
         log_open(agent->conf->log_level);
         log_info("configuration read again");
+        if (agent->mode_override)
+            log_info("the mode stays %s, as a client has set it", agent->mode_override);
         tenant_forget(agent);
         tell_sources(agent);
         adopt_mode(agent, before);

@@ -64,7 +64,7 @@ static const Knob agent_rows[] = {
       offsetof(Conf, keepalive_count) },
     { "ksm", "take_over", KNOB_BOOL, "", 0, 0, "false",
       "Write KSM's settings on although another program writes them too. By default the agent "
-      "yields until a mode is set with the client.",
+      "yields until a mode that drives it is set with the client.",
       NULL, offsetof(Conf, take_over) },
     { "rpc", "group", KNOB_TEXT, "", 1, 64, "virtksm",
       "Members of this group may use the control socket, beside root. A group that does not "

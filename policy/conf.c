@@ -191,7 +191,8 @@ static const Knob rows[] = {
       tenancy_rule_words, offsetof(PolicyConf, tenancy_rule) },
     { "tenancy", "enforce", KNOB_ENUM, "", 0, 0, "no",
       "Switch merging of running domains off and on as the rule says, and let KSM scan only while "
-      "it holds: yes or no (the rule is only reported). It is done on QEMU's monitor, for which "
+      "it holds: yes, in the modes auto, classic and fixed; or no (the rule is only reported). It "
+      "is done on QEMU's monitor, for which "
       "libvirt marks the domain as tainted (custom-monitor).",
       tenancy_enforce_words, offsetof(PolicyConf, tenancy_enforce) },
     ROW_OF("tenancy", "dwell_s", KNOB_UINT, tenancy_dwell_s, "seconds", 10, 86400, "900",

@@ -172,16 +172,20 @@ static const Command commands[] = {
         .name = "kick",
         .arguments = "",
         .help = "Scan everything once, now",
-        .details = "Prints the settings after the kick.",
+        .details = "Prints the settings after the kick. In the modes off and observe nothing is "
+                   "scanned, which\n"
+                   "is said.",
         .run = kick_run,
     },
     {
         .name = "mode",
         .arguments = "[MODE]",
         .help = "Print the mode, or set it until the daemon ends",
-        .details = "MODE is auto, classic, fixed, observe or off. Setting a mode also makes the "
-                   "daemon drive\n"
-                   "KSM again if it had yielded to another program.",
+        .details = "MODE is auto, classic, fixed, observe or off. It holds until the daemon ends, "
+                   "whatever the\n"
+                   "configuration says when it is read again. Setting auto, classic or fixed also "
+                   "makes the\n"
+                   "daemon drive KSM again if it had yielded to another program.",
         .has_argument = true,
         .run = mode_run,
     },
@@ -195,7 +199,8 @@ static const Command commands[] = {
             "somebody\n"
             "else had changed the balloon or the limit of the domain, so that the daemon left it "
             "alone,\n"
-            "it goes on.\n"
+            "it goes on. It is for domains that run; for one that is shut off there is\n"
+            "'virsh metadata DOMAIN urn:virtksm:domain:1 --config', see virtksm-domain(7).\n"
             "\n"
             "  ksm.weight            how much its memory counts for KSM, percent of normal, 0 to "
             "10000\n"

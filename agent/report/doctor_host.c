@@ -417,12 +417,16 @@ static const DoctorCheck checks[] = {
       find_cgroup },
     { { "balloons-silent", DOCTOR_WARNING, "virsh dommemstat",
         "Ballooning is enabled, but no guest tells of its memory, so no balloon is moved.",
-        "Load virtio_balloon in the guests; see 'virtksm doctor DOMAIN'." },
+        "With enable = observe, 'virsh dommemstat DOMAIN --period 2 --live' asks a guest; "
+        "otherwise "
+        "load virtio_balloon in the guests; see 'virtksm doctor DOMAIN'." },
       find_silent },
     { { "tenancy-not-enforced", DOCTOR_WARNING, "[tenancy] enforce",
         "By the rule some domains must not share memory with others, and nothing keeps them from "
         "it.",
-        "[tenancy] enforce = yes, or rule = all if all domains have one owner." },
+        "[tenancy] enforce = yes, in mode auto, classic or fixed; or rule = all if all domains "
+        "have "
+        "one owner." },
       doctor_find_not_enforced },
     { { "tenancy-taint", DOCTOR_INFO, "virsh dominfo",
         "Merging is switched on QEMU's monitor, so libvirt marks domains as tainted "

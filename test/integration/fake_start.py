@@ -207,6 +207,7 @@ class Signals(FakeTestCase):
         daemon.send(signal.SIGHUP)
         wait_until(lambda: "configuration read again" in daemon.log(), daemon.log)
         self.assertEqual(daemon.ask("status")["mode"], "off")
+        self.assertIn("the mode stays off, as a client has set it", daemon.log())
         self.assertEqual(host.settings(), FOUND)
 
     def test_sighup_names_what_is_read_at_the_start_only(self):
