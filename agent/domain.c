@@ -88,14 +88,17 @@ domain_table_get(const DomainTable *table, const char *uuid)
 Domain *
 domain_table_find(const DomainTable *table, const char *word)
 {
+    Domain *domain = domain_table_get(table, word);
     GHashTableIter iter;
     gpointer value;
 
+    if (domain)
+        return domain;
     g_hash_table_iter_init(&iter, table->by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (g_str_equal(((Domain *)value)->name, word))
             return value;
-    return domain_table_get(table, word);
+    return NULL;
 }
 
 Domain *

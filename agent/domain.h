@@ -147,7 +147,7 @@ Domain *domain_table_get(const DomainTable *table, const char *uuid);
 
 /**
  * domain_table_find() - what a person calls a domain
- * @word: name or uuid; a name wins over a uuid
+ * @word: name or uuid; the domain that has a uuid wins over one that is called so
  *
  * Return: owned by the table; NULL: none.
  */

@@ -197,34 +197,35 @@ may_be_guest(const Mapping *mapping)
            mapping->use != MAPPING_TRANSLATION;
 }
 
-/* Whether mapping @first and neighbours behind it have @bytes; @ret_n: how many these are. */
-static bool
-has_size(const GArray *mappings, guint first, uint64_t bytes, guint *ret_n)
+static uint64_t
+size_of(const GArray *mappings, guint first, guint last)
 {
-    uint64_t end = at(mappings, first)->start;
-
-    for (guint i = first; i < mappings->len; i++) {
-        const Mapping *mapping = at(mappings, i);
-
-        if (mapping->start != end || !may_be_guest(mapping))
-            return false;
-        end = mapping->end;
-        *ret_n = i - first + 1;
-        if (end - at(mappings, first)->start >= bytes)
-            return end - at(mappings, first)->start == bytes;
-    }
-    return false;
+    return at(mappings, last)->end - at(mappings, first)->start;
 }
 
+/*
+ * Marks the highest neighbours that have @bytes together. A window slides down over each run of
+ * neighbours, so that a process with a million small mappings costs a million steps.
+ */
 static bool
 find_backend(GArray *mappings, uint64_t bytes)
 {
-    for (guint i = mappings->len; i-- > 0;) {
-        guint n;
+    bool is_run = false; /* the one above can be the guest's */
+    guint last = 0;      /* of the window, which begins at i */
 
-        if (!has_size(mappings, i, bytes, &n))
+    for (guint i = mappings->len; i-- > 0;) {
+        if (!may_be_guest(at(mappings, i))) {
+            is_run = false;
             continue;
-        for (guint k = i; k < i + n; k++)
+        }
+        if (!is_run || at(mappings, i)->end != at(mappings, i + 1)->start)
+            last = i;
+        is_run = true;
+        while (last > i && size_of(mappings, i, last) > bytes)
+            last--;
+        if (size_of(mappings, i, last) != bytes)
+            continue;
+        for (guint k = i; k <= last; k++)
             at(mappings, k)->use = MAPPING_GUEST;
         return true;
     }

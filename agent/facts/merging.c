@@ -4,6 +4,7 @@
 #include "agent/facts/merging.h"
 
 #include <gio/gio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,13 +42,20 @@ find_marked(const char *text)
     return marked;
 }
 
+static int
+compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* The kernel lists mappings from the lowest on. */
 static bool
 is_marked(const GArray *marked, uint64_t start)
 {
-    for (guint i = 0; i < marked->len; i++)
-        if (g_array_index(marked, uint64_t, i) == start)
-            return true;
-    return false;
+    return marked->len > 0 && bsearch(&start, marked->data, marked->len, sizeof(uint64_t), compare);
 }
 
 bool

@@ -161,8 +161,9 @@ add_total(HistoryAnswer *answer, guint first)
     g_ptr_array_add(answer->totals, total);
 }
 
-/* Every domain that had the name last: a name may have been given anew. Those that were gone before
- * the time asked for have nothing in it; a name may have had thousands of them. */
+/* The domain of a uuid, whoever else is called so, or every one that had the name last: a name may
+ * have been given anew. Those that were gone before the time asked for have nothing in it; a name
+ * may have had thousands of them. */
 static bool
 find_domains(sqlite3 *db, const HistoryQuery *query, GArray *ids, GError **error)
 {
@@ -172,8 +173,8 @@ find_domains(sqlite3 *db, const HistoryQuery *query, GArray *ids, GError **error
     int code;
 
     if (!sql_prepare(db,
-                     "SELECT id, seen FROM domain WHERE id <> 0 AND (name = ?1 OR (uuid = ?1 AND "
-                     "NOT EXISTS (SELECT 1 FROM domain WHERE name = ?1))) ORDER BY seen DESC",
+                     "SELECT id, seen FROM domain WHERE id <> 0 AND (uuid = ?1 OR (name = ?1 AND "
+                     "NOT EXISTS (SELECT 1 FROM domain WHERE uuid = ?1))) ORDER BY seen DESC",
                      &statement, error))
         return false;
     sqlite3_bind_text(statement, 1, query->domain, -1, SQLITE_STATIC);

@@ -113,7 +113,7 @@ a_person_finds_a_domain_by_name_or_uuid(void **unused)
         const char *word;
         const char *uuid; /* NULL: none */
     } rows[] = {
-        { "web", "u1" }, { "u1", "u1" }, { "u2", "u3" }, /* a name wins over a uuid */
+        { "web", "u1" }, { "u1", "u1" }, { "u2", "u2" }, /* whoever else is called so */
         { "we", NULL },  { "", NULL },
     };
     DomainTable table;

@@ -165,6 +165,7 @@ two_domains_that_had_one_name_are_told_apart(void **state)
     FakeHistory *fake = *state;
     g_autoptr(HistoryBatch) first = fakehistory_batch(DAY, 0);
     g_autoptr(HistoryBatch) second = fakehistory_batch(DAY + 7200, 0);
+    g_autoptr(HistoryBatch) third = fakehistory_batch(DAY + 10800, 0);
     g_autoptr(HistoryAnswer) answer = NULL;
     g_autoptr(HistoryAnswer) by_uuid = NULL;
 
@@ -176,9 +177,12 @@ two_domains_that_had_one_name_are_told_apart(void **state)
     assert_int_equal(answer->totals->len, 2);
     assert_string_equal(record(answer->totals, 0)->uuid, "new");
     assert_string_equal(record(answer->totals, 1)->uuid, "old");
+    fakehistory_add(third, "another", "old", GIB_KIB); /* a name that is somebody's uuid */
+    assert_true(history_write(fake->history, third, &fake->limits, NULL));
     by_uuid = fakehistory_ask(fake, "old", HISTORY_HOUR, DAY, DAY + 86400);
     assert_int_equal(by_uuid->totals->len, 1);
     assert_int_equal(by_uuid->rows->len, 1);
+    assert_string_equal(record(by_uuid->totals, 0)->uuid, "old");
 }
 
 static void

@@ -216,6 +216,23 @@ guest_memory_is_found_by_its_size(void **unused)
           { 1, 3, 2 },
           false,
           "hh" },
+        { "a part of many neighbours, the highest that fits",
+          "1000-2000 rw-p 0 00:00 0\n2000-5000 rw-p 0 00:00 0\n5000-6000 rw-p 0 00:00 0\n"
+          "6000-b000 rw-p 0 00:00 0\nb000-c000 rw-p 0 00:00 0\n",
+          { 4 },
+          true,
+          "hGGhh" },
+        { "neighbours that fit beside one that is too large",
+          "1000-3000 rw-p 0 00:00 0\n3000-5000 rw-p 0 00:00 0\n5000-c000 rw-p 0 00:00 0\n",
+          { 4 },
+          true,
+          "GGh" },
+        { "not over a hole, nor over what cannot be written",
+          "1000-3000 rw-p 0 00:00 0\n4000-6000 rw-p 0 00:00 0\n6000-7000 r--p 0 00:00 0\n"
+          "7000-9000 rw-p 0 00:00 0\n",
+          { 4 },
+          false,
+          "hhhh" },
         { "no backend is known", "1000-5000 rw-p 0 00:00 0\n", { 0 }, false, NULL },
         { "no mapping at all", "", { 4 }, false, NULL },
     };
