@@ -12,6 +12,7 @@
 #include "agent/reclaim.h"
 #include "agent/tenant.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 /* Of a libvirt that is a user's own. */
@@ -61,32 +62,81 @@ find_process(Agent *agent, Domain *domain, uint64_t now_us)
 
     if (!take_search(agent, domain, now_us))
         return;
-    domain->has_process = process_find(agent->root_fd, &wanted, &domain->process, &error);
-    if (!domain->has_process)
-        log_debug("%s: no QEMU process: %s", domain->name, error->message);
+    domain->has_process = process_find_in_time(agent->root_fd, &wanted, &domain->process, &error);
+    if (domain->has_process)
+        return;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) && !domain->is_hold_up_told) {
+        domain->is_hold_up_told = true;
+        log_warning("%s: its QEMU process cannot be looked for in time: %s", domain->name,
+                    error->message);
+    }
+    log_debug("%s: no QEMU process: %s", domain->name, error->message);
 }
 
-static void
-read_process(Agent *agent, Domain *domain, uint64_t now_us)
+/* Whether its figures are to be read now. */
+static bool
+is_due(Agent *agent, Domain *domain, uint64_t now_us)
 {
     domain->wait_us = VALUE_UNKNOWN;
     if (!domain->has_process)
         find_process(agent, domain, now_us);
     if (!domain->has_process)
-        return;
+        return false;
     /* Costs a read for each thread of QEMU, so only those pay that asked for it. */
     if (domain_is_latency_critical(domain))
         domain->wait_us = process_wait_us(&domain->process);
-    if (domain->read_us != 0 && sat_sub(now_us, domain->read_us) < READ_GAP_US)
+    return domain->read_us == 0 || sat_sub(now_us, domain->read_us) >= READ_GAP_US;
+}
+
+/* Told once of a start: a guest that has taken over its QEMU could fill the log. */
+static void
+tell_busy(Domain *domain)
+{
+    if (domain->sample.ksm_access != PROCFILE_BUSY || domain->is_hold_up_told)
         return;
-    domain->read_us = now_us;
-    if (process_read(&domain->process, &domain->sample))
+    domain->is_hold_up_told = true;
+    log_warning("%s: what KSM says of its QEMU process cannot be read in time: the process holds "
+                "its mappings, for a long change or in bad faith; told once",
+                domain->name);
+}
+
+static void
+take_reading(Domain *domain, const ProcessReading *reading, uint64_t now_us)
+{
+    if (reading->runs) {
+        domain->read_us = now_us;
+        domain->sample = reading->sample;
+        tell_busy(domain);
         return;
+    }
     /* It has exited; the event that says so is on its way. */
     process_done(&domain->process);
     domain->has_process = false;
     domain->read_us = 0;
     process_sample_clear(&domain->sample);
+}
+
+static void
+read_processes(Agent *agent, uint64_t now_us)
+{
+    guint most = domain_table_size(&agent->domains);
+    g_autofree ProcessReading *readings = g_new0(ProcessReading, most + 1);
+    g_autofree Domain **due = g_new(Domain *, most + 1);
+    size_t n = 0;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, agent->domains.by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (!is_due(agent, value, now_us))
+            continue;
+        due[n] = value;
+        readings[n].process = &due[n]->process;
+        n++;
+    }
+    process_read_in_time(readings, n);
+    for (size_t i = 0; i < n; i++)
+        take_reading(due[i], &readings[i], now_us);
 }
 
 /* --- reclaim ---------------------------------------------------------------------------- */
@@ -172,13 +222,6 @@ gather_host(Agent *agent)
     partition_bound(&agent->partition, agent->root_fd, &agent->conf->policy, &agent->host);
 }
 
-static void
-gather_one(Agent *agent, Domain *domain, uint64_t now_us)
-{
-    domain->stats_period_s = reclaim_stats_period_s(agent, domain);
-    read_process(agent, domain, now_us);
-}
-
 void
 gather_all(Agent *agent)
 {
@@ -188,7 +231,8 @@ gather_all(Agent *agent)
 
     g_hash_table_iter_init(&iter, agent->domains.by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        gather_one(agent, value, now_us);
+        ((Domain *)value)->stats_period_s = reclaim_stats_period_s(agent, value);
+    read_processes(agent, now_us);
     gather_pressed(agent);
 }
 

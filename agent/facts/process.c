@@ -60,6 +60,13 @@ read_memory(int dir_fd, ProcessSample *sample)
     return true;
 }
 
+/* Linux 6.1 has the figure only here; no lock is needed for this one. */
+static void
+read_merging(int dir_fd, ProcessSample *sample)
+{
+    sample->merging_pages = procfile_u64(dir_fd, "ksm_merging_pages", UINT64_MAX);
+}
+
 static void
 read_ksm(int dir_fd, ProcessSample *sample)
 {
@@ -72,9 +79,8 @@ read_ksm(int dir_fd, ProcessSample *sample)
     sample->ksm_zero_pages = procfile_key_u64(stat, "ksm_zero_pages");
     sample->profit_bytes = procfile_key_i64(stat, "ksm_process_profit");
     sample->merging_pages = procfile_key_u64(stat, "ksm_merging_pages");
-    /* Linux 6.1 has the figure, but in a file of its own. */
     if (!is_known(sample->merging_pages) && sample->ksm_access != PROCFILE_REFUSED)
-        sample->merging_pages = procfile_u64(dir_fd, "ksm_merging_pages", UINT64_MAX);
+        read_merging(dir_fd, sample);
 }
 
 bool
@@ -86,6 +92,22 @@ process_read(const Process *process, ProcessSample *ret_sample)
         return false;
     process_sample_clear(&sample);
     read_ksm(process->dir_fd, &sample);
+    if (!read_memory(process->dir_fd, &sample))
+        return false;
+    *ret_sample = sample;
+    return true;
+}
+
+bool
+process_read_free(const Process *process, ProcessSample *ret_sample)
+{
+    ProcessSample sample;
+
+    if (process->pid == 0)
+        return false;
+    process_sample_clear(&sample);
+    sample.ksm_access = PROCFILE_BUSY;
+    read_merging(process->dir_fd, &sample);
     if (!read_memory(process->dir_fd, &sample))
         return false;
     *ret_sample = sample;
@@ -112,6 +134,7 @@ process_done(Process *process)
     if (!process || process->pid == 0)
         return;
     close(process->dir_fd);
+    patience_leave(process->late);
     *process = (Process){ 0 };
 }
 

@@ -10,14 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/facts/patience.h"
 #include "agent/facts/procfile.h"
-
-/* One process, held so that it cannot be mistaken for a later one. A zeroed struct holds none. */
-typedef struct {
-    pid_t pid; /* as seen in our /proc; 0: no process is held */
-    /* private: */
-    int dir_fd; /* owned if pid is not 0; its directory in /proc */
-} Process;
 
 /* Figures of one process at one moment. Each is VALUE_UNKNOWN if it could not be had. */
 typedef struct {
@@ -29,6 +23,25 @@ typedef struct {
     uint64_t profit_bytes;     /* the kernel's saving less metadata, signed as u64 */
     ProcfileResult ksm_access; /* how reading ksm_stat went: absent, refused, ... */
 } ProcessSample;
+
+/* One process, held so that it cannot be mistaken for a later one. A zeroed struct holds none. */
+typedef struct {
+    pid_t pid; /* as seen in our /proc; 0: no process is held */
+    /* private: */
+    int dir_fd;         /* owned if pid is not 0; its directory in /proc */
+    PatienceCall *late; /* owned; a reading that came late or never; NULL: there is none */
+    uint64_t again_us;  /* CLOCK_MONOTONIC; not waited for before, as it came late */
+    ProcessSample last; /* of the last reading that was in time */
+    uint64_t last_us;   /* CLOCK_MONOTONIC of that; 0: there was none */
+} Process;
+
+/* A process to be read, and what came of it. */
+typedef struct {
+    Process *process;     /* borrowed; holds one */
+    bool runs;            /* out: it has not exited */
+    ProcessSample sample; /* out: only if it runs */
+    bool is_read;         /* private: it was read in time */
+} ProcessReading;
 
 /* What a process has beside its resident set. Each is VALUE_UNKNOWN if it could not be had. */
 typedef struct {
@@ -55,7 +68,8 @@ typedef struct {
  * not for a domain of the system's libvirt where that has a directory without its file: it has no
  * QEMU yet. One counts only if its command line has the argument -uuid followed by the uuid. The
  * last step costs a few microseconds for each process of the host: do not repeat a search that
- * fails in haste.
+ * fails in haste. A command line is read when its process lets it be: process_find_in_time() for
+ * who may not wait.
  *
  * Source: libvirt, virPidFileBuildPath() and the state directories of the QEMU driver (verified
  * with 9.0)
@@ -69,12 +83,50 @@ bool process_find(int root_fd, const ProcessWanted *whose, Process *ret_process,
  * @ret_sample: written only if the process still runs
  *
  * Reads at most three files, none of which costs time in proportion to the memory of the process.
- * The figures of KSM need the owner's rights or CAP_DAC_READ_SEARCH.
+ * The figures of KSM need the owner's rights or CAP_DAC_READ_SEARCH. ksm_stat is read when the
+ * process lets it be: process_read_in_time() for who may not wait.
  *
  * Source: Documentation/filesystems/proc.rst, "statm" and "ksm_stat"
  * Return: false if it has exited, whether reaped or not; true also if little could be read.
  */
 bool process_read(const Process *process, ProcessSample *ret_sample);
+
+/**
+ * process_read_free() - what a process uses now, as far as nobody has to be waited for
+ * @process:    from process_find()
+ * @ret_sample: written only if the process still runs; rmap_items, ksm_zero_pages and profit_bytes
+ *              are unknown, ksm_access is PROCFILE_BUSY
+ *
+ * Return: as process_read().
+ */
+bool process_read_free(const Process *process, ProcessSample *ret_sample);
+
+/**
+ * process_read_in_time() - what processes use now, without waiting for any of them
+ * @readings: the processes; else zeroed
+ * @n:        how many there are
+ *
+ * One that does not let ksm_stat be read (a long change of its mappings; from about Linux 6.14 on)
+ * is waited for 100 ms, and then not before five seconds have passed and its reading is over. Its
+ * other figures are of now, and those of that file are the last ones for ten seconds, then
+ * unknown, and ksm_access is PROCFILE_BUSY.
+ *
+ * Return: whether none was late.
+ */
+bool process_read_in_time(ProcessReading *readings, size_t n);
+
+/**
+ * process_find_in_time() - process_find(), but waiting 100 ms at most
+ * @root_fd:     as for process_find(); duplicated
+ * @whose:       the domain; copied
+ * @ret_process: for process_done(); written only on success
+ * @error:       as of process_find(); G_IO_ERROR_TIMED_OUT: a process does not let its command line
+ *               be read. While that lasts, no other search for the same domain is begun.
+ *
+ * Return: whether one was found.
+ */
+bool process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process,
+                          GError **error);
 
 /**
  * process_wait_us() - how long the threads of a process have waited for a CPU

@@ -19,6 +19,7 @@ typedef enum {
     PROCFILE_GONE,       /* the process behind the file exited before the read */
     PROCFILE_REFUSED,    /* there is one, but not for us */
     PROCFILE_UNREADABLE, /* longer than the buffer, not text, or an I/O error */
+    PROCFILE_BUSY,       /* not read: its process has not let go of a lock in time */
     PROCFILE_COUNT,
 } ProcfileResult;
 

@@ -6,6 +6,7 @@
  * would change nothing alone: whoever switches one off wants to know of the next.
  */
 #include "agent/report/doctor_check.h"
+#include "agent/report/doctor_process.h"
 #include "agent/report/doctor_tenancy.h"
 
 #include "policy/arith.h"
@@ -151,34 +152,6 @@ find_policy_fault(const DoctorHost *host, const Domain *domain, Finding *finding
 }
 
 /* --- its process -------------------------------------------------------------------------- */
-
-static bool
-find_no_process(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)host;
-    (void)finding;
-    return !domain->has_process;
-}
-
-static bool
-find_refused(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)host;
-    if (!domain->has_process || domain->sample.ksm_access != PROCFILE_REFUSED)
-        return false;
-    doctor_say(&finding->source, "/proc/%ld/ksm_stat", (long)domain->process.pid);
-    doctor_say(&finding->value, "not permitted");
-    return true;
-}
-
-/* Counted in one of the two files, if this kernel counts them. */
-static bool
-find_uncounted(const DoctorHost *host, const Domain *domain, Finding *finding)
-{
-    (void)finding;
-    return host->sample->has_ksm && domain->has_process &&
-           domain->sample.ksm_access == PROCFILE_ABSENT && !is_known(domain->sample.merging_pages);
-}
 
 static bool
 find_unscanned(const DoctorHost *host, const Domain *domain, Finding *finding)
@@ -402,16 +375,23 @@ static const DoctorCheck checks[] = {
         "Its QEMU process was not found, so nothing can be said of its memory.",
         "See that virtksmd runs on the host itself, and not in a container with a /proc of its "
         "own." },
-      find_no_process },
+      doctor_find_no_process },
     { { "process-refused", DOCTOR_WARNING, NULL,
         "virtksmd may not read what KSM says of its process.",
         "Run virtksmd as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH." },
-      find_refused },
+      doctor_find_refused },
+    { { "process-busy", DOCTOR_WARNING, NULL,
+        "What KSM says of its process cannot be read: the process holds its mappings. KSM's "
+        "records "
+        "and zero pages of it are not known meanwhile.",
+        "Wait, as after merging was switched off for a large domain. A QEMU that goes on so is "
+        "broken, or was broken into." },
+      doctor_find_busy },
     { { "process-uncounted", DOCTOR_INFO, "/proc/PID/ksm_merging_pages, /proc/PID/ksm_stat",
         "This kernel does not count what KSM merges of a process: the report has no figures of "
         "KSM for the domain, and no share of what the host saves.",
         "Nothing, or a newer kernel: Linux has ksm_merging_pages since 5.19, ksm_stat since 6.1." },
-      find_uncounted },
+      doctor_find_uncounted },
     { { "overhead-unknown", DOCTOR_INFO, NULL,
         "What QEMU itself uses could not be measured, so its report lacks that, never touched "
         "memory and advice for <hard_limit>.",

@@ -33,22 +33,18 @@ is_same(const HostMerged *a, const HostMerged *b)
 }
 
 static void
-add_row(const Domain *domain, Ledger *ledger)
+add_row(const Domain *domain, const ProcessSample *sample, Ledger *ledger)
 {
-    ProcessSample sample;
     LedgerRow row = { .domain = domain };
 
-    process_sample_clear(&sample);
-    if (domain->has_process)
-        process_read(&domain->process, &sample);
-    row.merging_pages = sample.merging_pages;
+    row.merging_pages = sample->merging_pages;
     row.saved_pages = VALUE_UNKNOWN;
-    row.zero_pages = sample.ksm_zero_pages;
-    row.resident_bytes = sample.resident_bytes;
-    row.metadata_bytes = is_known(sample.rmap_items)
-                             ? mul_div(sample.rmap_items, KSM_RECORD_BYTES, 1)
+    row.zero_pages = sample->ksm_zero_pages;
+    row.resident_bytes = sample->resident_bytes;
+    row.metadata_bytes = is_known(sample->rmap_items)
+                             ? mul_div(sample->rmap_items, KSM_RECORD_BYTES, 1)
                              : VALUE_UNKNOWN;
-    row.profit_bytes = sample.profit_bytes;
+    row.profit_bytes = sample->profit_bytes;
     row.broken_pages = domain->cost.broken_pages;
     row.ksmd_cpu_us = VALUE_UNKNOWN;
     if (is_known(domain->cost.ksmd_ns))
@@ -56,12 +52,32 @@ add_row(const Domain *domain, Ledger *ledger)
     g_array_append_val(ledger->rows, row);
 }
 
-static void
+/* Return: whether all could be read now. */
+static bool
 read_rows(const GPtrArray *domains, Ledger *ledger)
 {
+    g_autofree ProcessReading *readings = g_new0(ProcessReading, domains->len + 1);
+    size_t n = 0;
+    size_t next = 0;
+    bool is_whole;
+
+    for (guint i = 0; i < domains->len; i++) {
+        Domain *domain = g_ptr_array_index(domains, i);
+
+        if (domain->has_process)
+            readings[n++].process = &domain->process;
+    }
+    is_whole = process_read_in_time(readings, n);
     g_array_set_size(ledger->rows, 0);
-    for (guint i = 0; i < domains->len; i++)
-        add_row(g_ptr_array_index(domains, i), ledger);
+    for (guint i = 0; i < domains->len; i++) {
+        const Domain *domain = g_ptr_array_index(domains, i);
+        const ProcessReading *reading = domain->has_process ? &readings[next++] : NULL;
+        ProcessSample sample;
+
+        process_sample_clear(&sample);
+        add_row(domain, reading && reading->runs ? &reading->sample : &sample, ledger);
+    }
+    return is_whole;
 }
 
 /* A row without figures of its own has no share: what it has is in the remainder. */
@@ -157,15 +173,16 @@ ledger_read(HostFacts *facts, const DomainTable *domains, Ledger *ledger)
     HostMerged before;
     HostMerged after;
     HostSample host;
+    bool is_whole = true;
 
     memset(ledger, 0, sizeof(*ledger));
     ledger->rows = g_array_sized_new(FALSE, TRUE, sizeof(LedgerRow), sorted->len);
     host_read_merged(facts, &after);
-    for (unsigned i = 0; i < TRIES_MAX && !ledger->steady; i++) {
+    for (unsigned i = 0; i < TRIES_MAX && !ledger->steady && is_whole; i++) {
         before = after;
-        read_rows(sorted, ledger);
+        is_whole = read_rows(sorted, ledger);
         host_read_merged(facts, &after);
-        ledger->steady = is_same(&before, &after);
+        ledger->steady = is_whole && is_same(&before, &after);
     }
     host_read(facts, &host);
     ledger->page_bytes = host.page_bytes;

@@ -73,8 +73,8 @@ tell_one(Agent *agent, HookStarts *starts, const char *text)
     g_auto(Process) process = { 0 };
 
     if (read_status(text, &message) &&
-        process_find(agent->root_fd, &(ProcessWanted){ message.name, message.uuid, true }, &process,
-                     NULL))
+        process_find_in_time(agent->root_fd, &(ProcessWanted){ message.name, message.uuid, true },
+                             &process, NULL))
         hook_starts_tell(agent, starts, &message);
 }
 

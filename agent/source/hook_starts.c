@@ -180,8 +180,8 @@ has_process(const Agent *agent, const char *uuid, const HookStart *start)
 {
     g_auto(Process) process = { 0 };
 
-    return process_find(agent->root_fd, &(ProcessWanted){ start->name, uuid, true }, &process,
-                        NULL);
+    return process_find_in_time(agent->root_fd, &(ProcessWanted){ start->name, uuid, true },
+                                &process, NULL);
 }
 
 static void

@@ -44,7 +44,8 @@ LRU_GEN = "/sys/kernel/mm/lru_gen/enabled"
 # Findings of doctor, if the unit took away what the daemon needs.
 TAKEN_AWAY = {"ksm-read-only", "ksm-not-permitted", "state-unwritable", "pressure-unknown",
               "libvirt-away", "hook-deaf", "hook-missing", "hook-stale", "hook-unseen",
-              "process-unknown", "process-refused", "process-uncounted", "overhead-unknown"}
+              "process-unknown", "process-refused", "process-busy", "process-uncounted",
+              "overhead-unknown"}
 HOOK = "/etc/libvirt/hooks/qemu.d/50-virtksm"
 ORIGINALS = "/var/lib/virtksm/originals"
 CONF = "/etc/virtksm/virtksmd.conf"
