@@ -37,6 +37,7 @@ typedef struct {
     uint64_t measured_us; /* CLOCK_MONOTONIC of the last sample */
     uint64_t tried_us;    /* CLOCK_MONOTONIC of the last attempt */
     unsigned tries;       /* so far */
+    bool is_held_up;      /* a measurement of it hangs */
 } DomainOverhead;
 
 /* What KSM costs for it; see agent/report/cost.h. */

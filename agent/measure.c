@@ -11,6 +11,7 @@
 #include "agent/measure.h"
 
 #include "agent/agent.h"
+#include "agent/log.h"
 #include "agent/source/source.h"
 
 static void
@@ -135,6 +136,23 @@ measure_spent_us(const Measure *measure)
     return measure->rotation ? rotation_spent_us(measure->rotation) : 0;
 }
 
+static void
+tell_held_up(Agent *agent)
+{
+    Measure *measure = &agent->measure;
+    uint64_t key = rotation_held_up_by(measure->rotation);
+    const Domain *domain = domain_table_by_key(&agent->domains, key);
+
+    if (key == measure->told_key)
+        return;
+    measure->told_key = key;
+    if (key != 0)
+        log_warning("%s: its QEMU holds its mappings: no working set is measured until it lets go",
+                    domain ? domain->name : "a domain that has ended");
+    else
+        log_info("working sets are measured again");
+}
+
 void
 measure_follow(Agent *agent)
 {
@@ -161,6 +179,7 @@ measure_follow(Agent *agent)
         pass_guest(rotation, domain, now_us, wall_us);
     }
     rotation_keep(rotation, keys);
+    tell_held_up(agent);
 }
 
 void

@@ -33,6 +33,7 @@ typedef struct {
     WorkingSetHost setup; /* settings that are in force, while there is a rotation */
     GPtrArray *taps;      /* owned; of const MeasureTap (borrowed) */
     MemoryLevel level;    /* of the host, at the last decision */
+    uint64_t told_key;    /* whose measurement was told to hang last; 0: none hangs */
 } Measure;
 
 /** measure_init() - nobody follows yet; measure_done() it */

@@ -87,6 +87,7 @@ reclaim_subject(const Domain *domain)
         .name = domain->name,
         .id = domain->is_libvirts ? domain->id : DOMAIN_ID_UNKNOWN,
         .process = domain->has_process ? &domain->process : NULL,
+        .ksm_pages = known_or(domain->sample.rmap_items, domain->sample.merging_pages),
         .told_us = domain->stats_us,
         .maximum_bytes = known_or(domain->maximum_bytes, 0),
         .rebooted_us = domain->rebooted_us,

@@ -21,6 +21,8 @@
 /* CPU time of a step that neither thread's clock has in it, as each is woken for it: 70 to 90 us in
  * test/bench/measuring.c, on a host whose CPUs others want too. */
 #define WAKE_US 100
+/* A step that takes so long hangs. */
+#define PATIENCE_US UINT64_C(30000000)
 /* Longest wait for measurements to end. */
 #define END_US (2 * G_USEC_PER_SEC)
 
@@ -48,6 +50,8 @@ struct Rotation {
     gpointer user;           /* for it; borrowed */
     uint64_t loop_us;        /* CPU time of the loop for it that is not charged yet */
     bool is_busy;            /* a step is under way */
+    uint64_t busy_key;       /* of whom */
+    uint64_t begun_us;       /* CLOCK_MONOTONIC when it was begun */
     guint timer;             /* GSource that looks whose turn it is; 0: none */
 };
 
@@ -212,6 +216,8 @@ push_step(Rotation *rotation, Entry *entry)
                     .guest = entry->guest,
                     .has_guest = entry->has_guest };
     rotation->is_busy = true;
+    rotation->busy_key = entry->key;
+    rotation->begun_us = (uint64_t)g_get_monotonic_time();
     worker_push(rotation->worker, &job, step, rotation);
 }
 
@@ -330,6 +336,14 @@ rotation_listen(Rotation *rotation, RotationTold told, gpointer user)
 {
     rotation->told = told;
     rotation->user = user;
+}
+
+uint64_t
+rotation_held_up_by(const Rotation *rotation)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+    return rotation->is_busy && now_us - rotation->begun_us > PATIENCE_US ? rotation->busy_key : 0;
 }
 
 bool

@@ -51,6 +51,15 @@ void rotation_remove(Rotation *rotation, uint64_t key);
 /** rotation_listen() - @told is called on the loop, with @user (borrowed), after each step */
 void rotation_listen(Rotation *rotation, RotationTold told, gpointer user);
 
+/**
+ * rotation_held_up_by() - whose measurement hangs, and that of all others with it
+ *
+ * What the meters share is the thread's that measures, so no other can go on in its place.
+ *
+ * Return: key of a start that may have ended; 0: none takes longer than thirty seconds.
+ */
+uint64_t rotation_held_up_by(const Rotation *rotation);
+
 /** rotation_has() - whether the domain of @key is measured */
 bool rotation_has(const Rotation *rotation, uint64_t key);
 

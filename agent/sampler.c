@@ -4,7 +4,8 @@
  *
  * Measuring takes some milliseconds, and reading the mappings of a process can wait for as long as
  * that one holds them. So it happens in a thread of its own, with a duplicate of the descriptor by
- * which the process is held: should it exit meanwhile, the reading fails and can show no other.
+ * which the process is held: should it exit meanwhile, the reading fails and can show no other. A
+ * thread that hangs is left behind, and its domain is not measured again before it ends.
  */
 #define _GNU_SOURCE
 #include "agent/sampler.h"
@@ -25,6 +26,11 @@
 /* Pause after one that failed, of which the time is not known. */
 #define PAUSE_FAILED_US UINT64_C(1000000)
 
+/* After so long the others go on without it. */
+#define PATIENCE_US UINT64_C(30000000)
+/* Threads that hang; with more, nothing is measured. */
+#define LATE_MAX 64
+
 /* What is measured. */
 typedef struct {
     int dir_fd;         /* owned; of its process in /proc */
@@ -39,11 +45,13 @@ typedef struct {
 } Outcome;
 
 /* Whose it is, when it comes. */
-typedef struct {
-    Sampler *sampler; /* borrowed */
-    char *uuid;       /* owned; of the domain */
-    uint64_t key;     /* of its start */
-} Ticket;
+struct SamplerTicket {
+    Sampler *sampler;  /* borrowed */
+    Worker *worker;    /* owned; for this one alone */
+    char *uuid;        /* owned; of the domain */
+    uint64_t key;      /* of its start */
+    uint64_t begun_us; /* CLOCK_MONOTONIC */
+};
 
 static void
 subject_free(gpointer data)
@@ -58,7 +66,7 @@ subject_free(gpointer data)
 static void
 ticket_free(gpointer data)
 {
-    Ticket *ticket = data;
+    SamplerTicket *ticket = data;
 
     g_free(ticket->uuid);
     g_free(ticket);
@@ -79,13 +87,13 @@ measure(gpointer data, GError **error)
 
 /* A reason is told when it is another than the last: it may be the same for all domains. */
 static void
-tell_failure(Sampler *sampler, const Domain *domain, const GError *error)
+tell_failure(Sampler *sampler, const char *name, const char *reason)
 {
-    if (g_strcmp0(sampler->told, error->message) == 0)
+    if (g_strcmp0(sampler->told, reason) == 0)
         return;
-    log_info("%s: what QEMU itself uses could not be measured: %s", domain->name, error->message);
+    log_info("%s: what QEMU itself uses could not be measured: %s", name, reason);
     g_free(sampler->told);
-    sampler->told = g_strdup(error->message);
+    sampler->told = g_strdup(reason);
 }
 
 static void
@@ -119,25 +127,44 @@ wake_at(Sampler *sampler, uint64_t moment_us)
     sampler->timer = g_timeout_add((guint)min_u64(delay_us / 1000 + 1, G_MAXINT), wake, sampler);
 }
 
+/* The domain that a ticket is for; NULL: that start of it has ended. */
+static Domain *
+find_domain(const SamplerTicket *ticket)
+{
+    Domain *domain = domain_table_get(ticket->sampler->domains, ticket->uuid);
+
+    return domain && domain->key == ticket->key ? domain : NULL;
+}
+
+static void
+end_ticket(SamplerTicket *ticket, uint64_t pause_us)
+{
+    Sampler *sampler = ticket->sampler;
+
+    g_ptr_array_remove_fast(sampler->tickets, ticket);
+    if (sampler->current == ticket) {
+        sampler->current = NULL;
+        sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
+        wake_at(sampler, sampler->resume_us);
+    }
+    worker_free(ticket->worker);
+    ticket_free(ticket);
+}
+
 static void
 measured(gpointer output, const GError *error, gpointer user)
 {
     g_autofree Outcome *outcome = output;
-    Ticket *ticket = user;
-    Sampler *sampler = ticket->sampler;
-    Domain *domain = domain_table_get(sampler->domains, ticket->uuid);
-    uint64_t pause_us = outcome ? outcome->cpu_us * PAUSE_FACTOR : PAUSE_FAILED_US;
+    SamplerTicket *ticket = user;
+    Domain *domain = find_domain(ticket);
 
-    if (domain && domain->key != ticket->key)
-        domain = NULL;
+    if (domain)
+        domain->overhead.is_held_up = false;
     if (domain && outcome)
         take_outcome(domain, outcome);
     else if (domain)
-        tell_failure(sampler, domain, error);
-    ticket_free(ticket);
-    sampler->is_busy = false;
-    sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
-    wake_at(sampler, sampler->resume_us);
+        tell_failure(ticket->sampler, domain->name, error->message);
+    end_ticket(ticket, outcome ? outcome->cpu_us * PAUSE_FACTOR : PAUSE_FAILED_US);
 }
 
 static const WorkerJob measure_job = { measure, subject_free, g_free, ticket_free, measured };
@@ -162,7 +189,8 @@ find_next(const Sampler *sampler)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Domain *domain = value;
 
-        if (domain->has_process && domain->has_xml && (!found || due_us(domain) < due_us(found)))
+        if (domain->has_process && domain->has_xml && !domain->overhead.is_held_up &&
+            (!found || due_us(domain) < due_us(found)))
             found = domain;
     }
     return found;
@@ -184,14 +212,33 @@ static void
 start_measuring(Sampler *sampler, Domain *domain)
 {
     int dir_fd = fcntl(domain->process.dir_fd, F_DUPFD_CLOEXEC, 0);
-    Ticket *ticket;
+    SamplerTicket *ticket;
 
     if (dir_fd < 0)
         return;
-    ticket = g_new(Ticket, 1);
-    *ticket = (Ticket){ sampler, g_strdup(domain->uuid), domain->key };
-    sampler->is_busy = true;
-    worker_push(sampler->worker, &measure_job, subject_new(domain, dir_fd), ticket);
+    ticket = g_new(SamplerTicket, 1);
+    *ticket = (SamplerTicket){ sampler, worker_new(), g_strdup(domain->uuid), domain->key,
+                               (uint64_t)g_get_monotonic_time() };
+    sampler->current = ticket;
+    g_ptr_array_add(sampler->tickets, ticket);
+    worker_push(ticket->worker, &measure_job, subject_new(domain, dir_fd), ticket);
+}
+
+/* Return: whether there is no need, or no sense, to wait for it any more. */
+static bool
+leave_late(Sampler *sampler, uint64_t now_us)
+{
+    const SamplerTicket *ticket = sampler->current;
+    Domain *domain = ticket ? find_domain(ticket) : NULL;
+
+    if (ticket && now_us - ticket->begun_us <= PATIENCE_US)
+        return false;
+    sampler->current = NULL;
+    if (domain) {
+        domain->overhead.is_held_up = true;
+        tell_failure(sampler, domain->name, "its QEMU holds its mappings");
+    }
+    return sampler->tickets->len < LATE_MAX;
 }
 
 void
@@ -200,7 +247,7 @@ sampler_run(Sampler *sampler)
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
     Domain *next;
 
-    if (!sampler->worker || sampler->is_busy || now_us < sampler->resume_us)
+    if (!sampler->tickets || !leave_late(sampler, now_us) || now_us < sampler->resume_us)
         return;
     next = find_next(sampler);
     if (!next)
@@ -217,14 +264,19 @@ sampler_run(Sampler *sampler)
 void
 sampler_init(Sampler *sampler, const DomainTable *domains)
 {
-    *sampler = (Sampler){ .domains = domains, .worker = worker_new() };
+    *sampler = (Sampler){ .domains = domains, .tickets = g_ptr_array_new() };
 }
 
 void
 sampler_done(Sampler *sampler)
 {
     g_clear_handle_id(&sampler->timer, g_source_remove);
-    g_clear_pointer(&sampler->worker, worker_free);
+    for (guint i = 0; sampler->tickets && i < sampler->tickets->len; i++) {
+        SamplerTicket *ticket = g_ptr_array_index(sampler->tickets, i);
+
+        worker_free(ticket->worker); /* and ticket with it */
+    }
+    g_clear_pointer(&sampler->tickets, g_ptr_array_unref);
     g_free(sampler->told);
     *sampler = (Sampler){ 0 };
 }

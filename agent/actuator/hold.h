@@ -43,8 +43,9 @@ typedef struct {
     uint64_t changed_us;    /* CLOCK_MONOTONIC of the last change that worked, or, of merging that
                                was found off, of the first look; 0: none so far */
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
-    uint64_t looked_us; /* merging: changed_us of the change whose mappings were seen; 0: none */
-    uint32_t pieces;    /* merging: of memory that were seen then */
+    uint64_t looked_us;  /* merging: changed_us of the change whose mappings were seen; 0: none */
+    uint32_t pieces;     /* merging: of memory that were seen then */
+    uint64_t seen_pages; /* merging: the least that KSM has had records of since; VALUE_UNKNOWN */
     /* private: */
     char *cgroup;         /* owned; limits: path below the mount point; NULL: not known */
     ChangeKnown before;   /* as known, before the change under way */

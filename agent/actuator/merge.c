@@ -8,9 +8,11 @@
  *
  * QEMU's word is not taken for it: what a broken or captured QEMU answers must not decide what is
  * merged with it, so the kernel is asked about its mappings before a domain counts as off. That
- * walks over the memory of the guest, hence a thread, and once for each change. Memory that is
- * plugged in later begins as mergeable, so a domain with more pieces than were looked at is not
- * off.
+ * walks over the memory of the guest, and waits as long as QEMU holds its mappings: hence a thread
+ * for each look, and once for each change. A look that takes too long is as good as none: the
+ * domain is stuck until it ends. Memory that is plugged in later begins as mergeable, so a domain
+ * with more pieces than were looked at is not off. Nothing keeps a QEMU that was broken into from
+ * marking its memory again: it is looked at again when KSM has records of more of its pages.
  *
  * Nobody else is known to switch this. Where a domain is found off all the same, it is left so, but
  * looked at as any other, and asked about again when memory was plugged in. Where a part of it is
@@ -25,6 +27,7 @@
 #include "agent/facts/merging.h"
 #include "agent/log.h"
 #include "agent/virt/merge.h"
+#include "agent/virt/worker.h"
 #include "policy/arith.h"
 
 #include <fcntl.h>
@@ -35,6 +38,12 @@
 #define PATIENCE_US UINT64_C(30000000)
 /* Between two attempts, of which the first did not work. */
 #define RETRY_US UINT64_C(2000000)
+/* Looks under way that are in time; and with those that are not. */
+#define LOOKS_MAX      4
+#define LOOKS_LATE_MAX 64
+/* KSM's records of a domain that is off are those of its devices: more than twice as many as there
+ * were, and these, are looked at. */
+#define GROWTH_PAGES 1024
 /* After three that did not. Short, because the whole host waits: nothing is scanned meanwhile. */
 #define AGAIN_US UINT64_C(30000000)
 
@@ -49,16 +58,9 @@ merge_init(Merge *merge, Originals *originals, const Changer *changer)
                                  .again_us = AGAIN_US,
                                  .originals = originals,
                                  .changer = *changer },
-                      .worker = worker_new() };
+                      .looks = g_ptr_array_new() };
     hold_table_init(&merge->holds);
     hold_table_load(&merge->holds);
-}
-
-void
-merge_done(Merge *merge)
-{
-    g_clear_pointer(&merge->worker, worker_free);
-    hold_table_done(&merge->holds);
 }
 
 void
@@ -98,10 +100,12 @@ is_seen_off(const Hold *hold, uint32_t backends)
     return is_said_to_be_off(hold) && was_looked_at(hold) && hold->pieces == backends;
 }
 
+/* Whether QEMU, or the look at it, takes too long. */
 static bool
 is_late(const Hold *hold)
 {
-    return hold->is_busy && (uint64_t)g_get_monotonic_time() - hold->asked_us > PATIENCE_US;
+    return (hold->is_busy || hold->is_looking) &&
+           (uint64_t)g_get_monotonic_time() - hold->asked_us > PATIENCE_US;
 }
 
 static MergeState
@@ -109,7 +113,7 @@ state_of(const Hold *hold, const MergeDomain *domain)
 {
     if (domain->id < 0)
         return MERGE_MOVING;
-    if (is_seen_off(hold, domain->backends))
+    if (is_seen_off(hold, domain->backends) && !is_late(hold))
         return MERGE_OFF;
     /* Without failures nobody could be asked. */
     if (hold->failures > 0 || is_late(hold) ||
@@ -139,10 +143,13 @@ typedef struct {
 
 typedef struct {
     Merge *merge;        /* borrowed */
+    Worker *worker;      /* owned; for this look alone */
     char *uuid;          /* owned; of the domain */
     int id;              /* of its start */
+    uint64_t begun_us;   /* CLOCK_MONOTONIC */
     uint64_t changed_us; /* of the change that is looked at */
     uint32_t pieces;     /* of memory that it had then */
+    uint64_t ksm_pages;  /* that KSM had records of then; VALUE_UNKNOWN */
 } LookUser;
 
 static void
@@ -192,6 +199,7 @@ take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
     if (hold->changed_us != user->changed_us || !is_said_to_be_off(hold))
         return;
     if (!is_marked) {
+        hold->looked_us = 0;
         hold_fail(&merge->holds, hold, APPLY_RETRY, error->message);
     } else if (*is_marked) {
         forget_answer(hold);
@@ -201,6 +209,7 @@ take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
         hold_succeed(hold);
         hold->looked_us = user->changed_us;
         hold->pieces = user->pieces;
+        hold->seen_pages = user->ksm_pages;
     }
 }
 
@@ -213,35 +222,80 @@ look_done(gpointer output, const GError *error, gpointer data)
     if (hold && hold->id == user->id)
         take_look(user->merge, hold, user, output, error);
     g_free(output);
+    g_ptr_array_remove_fast(user->merge->looks, user);
+    worker_free(user->worker);
     look_user_free(user);
 }
 
 static const WorkerJob look_job = { look_work, look_free, g_free, look_user_free, look_done };
 
-static void
-start_look(Merge *merge, Hold *hold, const Subject *subject)
+/* Return: whether there are too many, so that it has to wait for its turn. */
+static bool
+is_crowded(const Merge *merge)
 {
-    int dir_fd = subject->process ? fcntl(subject->process->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    Look *look;
-    LookUser *user;
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    guint in_time = 0;
 
-    hold->asked_us = (uint64_t)g_get_monotonic_time();
-    if (hold->changed_us == 0)
-        hold->changed_us = hold->asked_us; /* found off: by whom and when is not known */
-    if (dir_fd < 0) {
-        hold_fail(&merge->holds, hold, APPLY_RETRY,
-                  "its QEMU process is not found, so its mappings cannot be looked at");
-        return;
+    for (guint i = 0; i < merge->looks->len; i++) {
+        const LookUser *user = g_ptr_array_index(merge->looks, i);
+
+        in_time += now_us - user->begun_us <= PATIENCE_US;
     }
-    look = g_new(Look, 1);
-    user = g_new(LookUser, 1);
+    return in_time >= LOOKS_MAX || merge->looks->len >= LOOKS_LATE_MAX;
+}
+
+static void
+push_look(Merge *merge, Hold *hold, const Subject *subject, int dir_fd)
+{
+    Look *look = g_new(Look, 1);
+    LookUser *user = g_new(LookUser, 1);
+
     *look = (Look){ dir_fd, g_new(uint64_t, subject->n_backends), subject->n_backends };
     for (uint32_t i = 0; i < look->n; i++)
         look->backends[i] = subject->backends[i];
-    *user =
-        (LookUser){ merge, g_strdup(hold->uuid), hold->id, hold->changed_us, subject->n_backends };
+    *user = (LookUser){ .merge = merge,
+                        .worker = worker_new(),
+                        .uuid = g_strdup(hold->uuid),
+                        .id = hold->id,
+                        .begun_us = hold->asked_us,
+                        .changed_us = hold->changed_us,
+                        .pieces = subject->n_backends,
+                        .ksm_pages = subject->ksm_pages };
     hold->is_looking = true;
-    worker_push(merge->worker, &look_job, look, user);
+    g_ptr_array_add(merge->looks, user);
+    worker_push(user->worker, &look_job, look, user);
+}
+
+static void
+start_look(Merge *merge, Hold *hold, const Subject *subject)
+{
+    int dir_fd;
+
+    if (is_crowded(merge))
+        return;
+    dir_fd = subject->process ? fcntl(subject->process->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    hold->asked_us = (uint64_t)g_get_monotonic_time();
+    if (hold->changed_us == 0)
+        hold->changed_us = hold->asked_us; /* found off: by whom and when is not known */
+    if (dir_fd >= 0) {
+        push_look(merge, hold, subject, dir_fd);
+        return;
+    }
+    hold->looked_us = 0;
+    hold_fail(&merge->holds, hold, APPLY_RETRY,
+              "its QEMU process is not found, so its mappings cannot be looked at");
+}
+
+void
+merge_done(Merge *merge)
+{
+    for (guint i = 0; merge->looks && i < merge->looks->len; i++) {
+        LookUser *user = g_ptr_array_index(merge->looks, i);
+
+        worker_free(user->worker); /* and user with it */
+    }
+    g_clear_pointer(&merge->looks, g_ptr_array_unref);
+    hold_table_done(&merge->holds);
 }
 
 /* --- applying --------------------------------------------------------------------------- */
@@ -278,12 +332,30 @@ is_too_soon(const Hold *hold)
            (uint64_t)g_get_monotonic_time() - hold->asked_us < RETRY_US;
 }
 
+/* Whether KSM has come to have records of more of its pages since it was looked at. */
+static bool
+has_grown(Hold *hold, const Subject *subject)
+{
+    if (!is_known(subject->ksm_pages))
+        return false;
+    hold->seen_pages = min_u64(hold->seen_pages, subject->ksm_pages);
+    return subject->ksm_pages > sat_add(2 * hold->seen_pages, GROWTH_PAGES);
+}
+
 /* Whether it is off as far as can be; then it only remains to look. */
 static bool
 is_enough(Merge *merge, Hold *hold, const Subject *subject)
 {
-    if (hold->is_busy || hold->is_looking || is_seen_off(hold, subject->n_backends))
+    if (hold->is_looking && is_late(hold) && hold->failures == 0)
+        hold_fail(&merge->holds, hold, APPLY_RETRY,
+                  "its mappings cannot be looked at, as its QEMU holds them");
+    if (hold->is_busy || hold->is_looking)
         return true;
+    if (is_seen_off(hold, subject->n_backends)) {
+        if (has_grown(hold, subject))
+            start_look(merge, hold, subject);
+        return true;
+    }
     if (is_said_to_be_off(hold) && !was_looked_at(hold)) {
         if (hold_may_try(hold) && (hold->failures == 0 || !is_too_soon(hold)))
             start_look(merge, hold, subject);

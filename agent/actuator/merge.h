@@ -6,7 +6,6 @@
 #define AGENT_ACTUATOR_MERGE_H
 
 #include "agent/actuator/hold.h"
-#include "agent/virt/worker.h"
 
 /* How long a stop waits for QEMU: switching on copies nothing. */
 #define MERGE_RESTORE_US 10000000
@@ -15,8 +14,8 @@ typedef struct {
     /* private: use the functions below, and hold_find() on @holds; its values are those of
      * agent/virt/merge.h */
     HoldTable holds;
-    Worker *worker; /* owned; looks at mappings */
-    bool is_on;     /* domains may be switched */
+    GPtrArray *looks; /* owned; looks at mappings that are under way (borrowed) */
+    bool is_on;       /* domains may be switched */
 } Merge;
 
 /**
@@ -43,7 +42,8 @@ typedef struct {
 /* How that start stands. */
 typedef struct {
     MergeState state;  /* MERGE_OFF is only what was seen to be: QEMU has answered, and the mappings
-                          have been looked at since, all of them that there are now */
+                          have been looked at since, all of them that there are now, and again
+                          where KSM has come to have records of more */
     bool is_switching; /* QEMU was asked to switch it, and has not answered */
 } MergeStatus;
 

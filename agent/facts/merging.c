@@ -10,9 +10,12 @@
 
 #include "agent/facts/mapping.h"
 #include "agent/facts/procfile.h"
+#include "policy/arith.h"
 
 #define FLAGS     "VmFlags:"
 #define MERGEABLE " mg"
+/* QEMU's devices are marked with less, whatever the size of the guest: video memory and ROMs. */
+#define DEVICES_BYTES (UINT64_C(256) << 20)
 
 static bool
 begins_mapping(const char *line)
@@ -58,12 +61,26 @@ is_marked(const GArray *marked, uint64_t start)
     return marked->len > 0 && bsearch(&start, marked->data, marked->len, sizeof(uint64_t), compare);
 }
 
+/* More than devices can have, where one piece of the guest could be hidden. */
+static uint64_t
+find_limit(const uint64_t *backends, size_t n)
+{
+    uint64_t least_bytes = UINT64_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        least_bytes = min_u64(least_bytes, backends[i]);
+    return max_u64(least_bytes, DEVICES_BYTES);
+}
+
+/* Which mappings are the guest's is told by their sizes, and a QEMU that was broken into can have
+ * another of that size: so what is marked beside them counts, too, if it is much. */
 bool
 merging_read(int dir_fd, const uint64_t *backends, size_t n, bool *ret_any, GError **error)
 {
     g_autofree char *text = mappings_load(dir_fd, "smaps", PROCFILE_SMAPS_BYTES, error);
     g_autoptr(GArray) mappings = NULL;
     g_autoptr(GArray) marked = NULL;
+    uint64_t other_bytes = 0;
     bool any = false;
 
     if (!text)
@@ -78,8 +95,11 @@ merging_read(int dir_fd, const uint64_t *backends, size_t n, bool *ret_any, GErr
     for (guint i = 0; i < mappings->len; i++) {
         const Mapping *mapping = &g_array_index(mappings, Mapping, i);
 
-        any = any || (mapping->use == MAPPING_GUEST && is_marked(marked, mapping->start));
+        if (!is_marked(marked, mapping->start))
+            continue;
+        any = any || mapping->use == MAPPING_GUEST;
+        other_bytes = sat_add(other_bytes, mapping->end - mapping->start);
     }
-    *ret_any = any;
+    *ret_any = any || other_bytes >= find_limit(backends, n);
     return true;
 }

@@ -2,7 +2,7 @@
 /*
  * measure_test.c - who is measured, and what stands in the way
  *
- * The host is fabricated, the thread that measures is the real one.
+ * The host is fabricated, the thread that measures is the real one. Whether it hangs is wrapped.
  */
 #define _GNU_SOURCE
 #include "agent/measure.h"
@@ -19,12 +19,24 @@
 #include "test/support/await.h"
 #include "test/support/fakeagent.h"
 #include "test/support/fakehost.h"
+#include "test/support/warned.h"
 
 #define ON_HOST(test) cmocka_unit_test_setup_teardown(test, setup, fakeagent_teardown)
 #define GIB           (UINT64_C(1) << 30)
 #define MIB           (UINT64_C(1) << 20)
 #define ENABLED       "sys/kernel/mm/lru_gen/enabled"
 #define LRU_GEN       "sys/kernel/debug/lru_gen"
+
+static uint64_t held_up_key; /* whose step hangs; 0: none */
+
+uint64_t __wrap_rotation_held_up_by(const Rotation *rotation);
+
+uint64_t
+__wrap_rotation_held_up_by(const Rotation *rotation)
+{
+    (void)rotation;
+    return held_up_key;
+}
 
 static int
 setup(void **state)
@@ -341,6 +353,27 @@ what_is_measured_changes_what_is_decided(void **state)
     }
 }
 
+static void
+who_holds_measuring_up_is_told_once(void **state)
+{
+    Agent *agent = *state;
+
+    add_pages(agent);
+    held_up_key = fakeagent_web(agent)->key;
+    measure(agent);
+    measure_follow(agent);
+    assert_int_equal(warnings, 1);
+    assert_string_equal(last_warning, "web: its QEMU holds its mappings: no working set is "
+                                      "measured until it lets go");
+    held_up_key = 0;
+    measure_follow(agent);
+    held_up_key = 1000; /* of a start that is gone */
+    measure_follow(agent);
+    assert_int_equal(warnings, 2);
+    assert_non_null(strstr(last_warning, "a domain that has ended"));
+    held_up_key = 0;
+}
+
 int
 main(void)
 {
@@ -352,6 +385,7 @@ main(void)
         ON_HOST(only_domains_that_run_are_measured),
         ON_HOST(nothing_is_measured_in_mode_off_or_if_it_is_not_wanted),
         ON_HOST(what_is_measured_changes_what_is_decided),
+        ON_HOST(who_holds_measuring_up_is_told_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "agent/virt/merge.h"
+#include "agent/virt/worker.h"
 #include "test/support/holdhost.h"
 #include "test/support/skipclock.h"
 
@@ -68,6 +69,13 @@ want(HoldHost *host, Merging merging)
     host->plans[0].merge_apply = merging != MERGING_LEAVE;
 }
 
+static bool
+is_looking(gpointer unused)
+{
+    (void)unused;
+    return merge.looks && merge.looks->len > 0;
+}
+
 /* A decision, and whatever looks at mappings has looked. */
 static ApplyResult
 apply(HoldHost *host)
@@ -77,8 +85,7 @@ apply(HoldHost *host)
 
     if (error)
         fail_msg("%s", error->message);
-    if (merge.worker)
-        worker_drain(merge.worker, 20000000);
+    worker_wait(is_looking, NULL, 20000000);
     return result;
 }
 

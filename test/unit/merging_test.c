@@ -19,6 +19,8 @@
 #define VIDEO(flags)  "7f6764a00000-7f6765a00000 rw-p 00000000 00:00 0 \n" PART(flags)
 #define GUARD         "7f6765a00000-7f6765a01000 ---p 00000000 00:00 0 \n" PART("")
 #define MEMORY(flags) "7f6765e00000-7f676be00000 rw-p 00000000 00:00 0 \n" PART(flags)
+#define DECOY(flags)  "7f6000000000-7f6010000000 rw-p 00000000 00:00 0 \n" PART(flags)
+#define SMALL(flags)  "7f6000000000-7f600f000000 rw-p 00000000 00:00 0 \n" PART(flags)
 #define LOWER(flags)  "7f6765e00000-7f6767e00000 rw-p 00000000 00:00 0 \n" PART(flags)
 #define UPPER(flags)  "7f6767e00000-7f676be00000 rw-p 00000000 00:00 0 \n" PART(flags)
 
@@ -39,6 +41,10 @@ a_guest_is_marked_if_any_of_its_memory_is(void **unused)
           1 },
         { "cut, and none is", GUARD LOWER("dc") UPPER("dc"), whole, 0 },
         { "another flag with these letters", GUARD MEMORY("xmg"), whole, 0 },
+        { "as much again beside it", DECOY("mg") GUARD MEMORY("dc"), whole, 1 },
+        { "in two pieces", SMALL("mg") VIDEO("mg") GUARD MEMORY("dc"), whole, 1 },
+        { "much for video memory", SMALL("mg") GUARD MEMORY("dc"), whole, 0 },
+        { "much memory that is not marked", DECOY("") VIDEO("mg") GUARD MEMORY("dc"), whole, 0 },
         { "memory of another size", VIDEO("mg") GUARD MEMORY("dc mg"), larger, -1 },
         { "exited", "", whole, -1 },
     };

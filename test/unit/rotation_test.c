@@ -3,7 +3,8 @@
  * rotation_test.c - meters that are lent to a thread, and come back
  *
  * The processes are fabricated, with marks to take off; time is the real one, with bins of some
- * milliseconds.
+ * milliseconds, but where a test lets it pass. Steps are wrapped, to hang as they do while a QEMU
+ * holds its mappings.
  */
 #define _GNU_SOURCE
 #include "agent/rotation.h"
@@ -19,8 +20,38 @@
 #include "policy/arith.h"
 #include "test/support/await.h"
 #include "test/support/fakeroot.h"
+#include "test/support/skipclock.h"
 
 #define MS INT64_C(1000)
+
+/* What steps wait at; shared with threads, so all under the lock. */
+static struct {
+    GMutex lock;
+    GCond moved;
+    bool is_shut;
+} door;
+
+uint64_t __real_working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us);
+uint64_t __wrap_working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us);
+
+uint64_t
+__wrap_working_set_meter_step(WorkingSetMeter *meter, uint64_t now_us)
+{
+    g_mutex_lock(&door.lock);
+    while (door.is_shut)
+        g_cond_wait(&door.moved, &door.lock);
+    g_mutex_unlock(&door.lock);
+    return __real_working_set_meter_step(meter, now_us);
+}
+
+static void
+shut_door(bool is_shut)
+{
+    g_mutex_lock(&door.lock);
+    door.is_shut = is_shut;
+    g_cond_broadcast(&door.moved);
+    g_mutex_unlock(&door.lock);
+}
 
 typedef struct {
     FakeRoot *root;
@@ -153,6 +184,22 @@ a_domain_may_go_while_it_is_measured(void **state)
 }
 
 static void
+one_that_hangs_is_told(void **state)
+{
+    Fixture *fixture = *state;
+
+    shut_door(true);
+    add(fixture, 41);
+    AWAIT(!g_main_context_pending(NULL)); /* its step is under way */
+    assert_int_equal(rotation_held_up_by(fixture->rotation), 0);
+    skipclock_pass(31 * G_USEC_PER_SEC);
+    assert_int_equal(rotation_held_up_by(fixture->rotation), 41);
+    shut_door(false);
+    wait_for(fixture, 41, WORKING_SET_MEASURED);
+    assert_int_equal(rotation_held_up_by(fixture->rotation), 0);
+}
+
+static void
 the_word_of_a_guest_counts_at_its_next_step(void **state)
 {
     const WorkingSetGuest guest = { 1000,
@@ -183,6 +230,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_domain_that_fails_leaves_the_others_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_domain_may_go_while_it_is_measured, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_hangs_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(the_word_of_a_guest_counts_at_its_next_step, setup,
                                         teardown),
     };

@@ -3,7 +3,8 @@
  * sampler_test.c - which domain is measured when, and what becomes of it
  *
  * Times are what g_get_monotonic_time() says, so it is replaced by a clock that the tests set
- * forward. It goes on by itself, for the pauses.
+ * forward. It goes on by itself, for the pauses. overhead_read() is wrapped, to hang as it does
+ * while a QEMU holds its mappings.
  */
 #define _GNU_SOURCE
 #include "agent/sampler.h"
@@ -37,6 +38,38 @@ typedef struct {
 
 static gint64 set_us;   /* what the clock was set to */
 static gint64 since_us; /* real time when it was */
+
+/* What measurements wait at; shared with threads, so all under the lock. */
+static struct {
+    GMutex lock;
+    GCond moved;
+    bool is_shut;
+} door;
+
+bool __real_overhead_read(int dir_fd, const uint64_t *backends, size_t n, Overhead *ret_overhead,
+                          GError **error);
+bool __wrap_overhead_read(int dir_fd, const uint64_t *backends, size_t n, Overhead *ret_overhead,
+                          GError **error);
+
+bool
+__wrap_overhead_read(int dir_fd, const uint64_t *backends, size_t n, Overhead *ret_overhead,
+                     GError **error)
+{
+    g_mutex_lock(&door.lock);
+    while (door.is_shut)
+        g_cond_wait(&door.moved, &door.lock);
+    g_mutex_unlock(&door.lock);
+    return __real_overhead_read(dir_fd, backends, n, ret_overhead, error);
+}
+
+static void
+shut_door(bool is_shut)
+{
+    g_mutex_lock(&door.lock);
+    door.is_shut = is_shut;
+    g_cond_broadcast(&door.moved);
+    g_mutex_unlock(&door.lock);
+}
 
 gint64 __real_g_get_monotonic_time(void);
 gint64 __wrap_g_get_monotonic_time(void);
@@ -132,7 +165,7 @@ is_active(const Sampler *sampler)
     GSource *timer =
         sampler->timer != 0 ? g_main_context_find_source_by_id(NULL, sampler->timer) : NULL;
 
-    return sampler->is_busy ||
+    return sampler->current ||
            (timer && g_source_get_ready_time(timer) < g_source_get_time(timer) + SOON_US);
 }
 
@@ -287,9 +320,55 @@ what_comes_for_a_domain_that_ended_or_started_anew_is_dropped(void **state)
     set_clock(START_US + INT64_C(10) * SECOND);
     add_domain(fixture, "other", 0, 7);
     sampler_run(&fixture->sampler);
-    assert_true(fixture->sampler.is_busy);
+    assert_non_null(fixture->sampler.current);
     domain_table_remove(&fixture->domains, "11111111-2222-3333-4444-000000000101");
     finish(fixture);
+}
+
+static void
+one_that_hangs_keeps_no_other_from_being_measured(void **state)
+{
+    Fixture *fixture = *state;
+    gint64 start_us = START_US;
+    Domain *stuck = add_domain(fixture, "stuck", 0, 7);
+    const Domain *other;
+
+    shut_door(true);
+    sampler_run(&fixture->sampler);
+    other = add_domain(fixture, "other", 1, 8);
+    set_clock(start_us + INT64_C(29) * SECOND);
+    sampler_run(&fixture->sampler);
+    assert_int_equal(other->overhead.tries, 0);
+    set_clock(start_us + INT64_C(31) * SECOND);
+    sampler_run(&fixture->sampler);
+    assert_int_equal(other->overhead.tries, 1);
+    assert_true(stuck->overhead.is_held_up);
+    set_clock(start_us + INT64_C(1000) * SECOND);
+    sampler_run(&fixture->sampler); /* the other one is late too; none is begun twice */
+    assert_int_equal(stuck->overhead.tries, 1);
+    assert_int_equal(fixture->sampler.tickets->len, 2);
+    shut_door(false);
+    AWAIT(fixture->sampler.tickets->len == 0);
+    assert_int_equal(pages_of(stuck), 7);
+    assert_int_equal(pages_of(other), 8);
+    run_at(fixture, start_us + INT64_C(2000) * SECOND);
+    assert_int_equal(stuck->overhead.tries, 2);
+}
+
+static void
+it_can_end_while_one_hangs(void **state)
+{
+    Fixture *fixture = *state;
+
+    add_domain(fixture, "web", 0, 7);
+    shut_door(true);
+    sampler_run(&fixture->sampler);
+    set_clock(START_US + INT64_C(31) * SECOND);
+    sampler_run(&fixture->sampler);
+    sampler_done(&fixture->sampler);
+    shut_door(false);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
 }
 
 static void
@@ -302,12 +381,12 @@ it_can_end_while_it_measures_and_while_it_pauses(void **state)
     sampler_done(&fixture->sampler);
     sampler_done(&fixture->sampler);
     sampler_run(&fixture->sampler); /* closed: nothing happens */
-    assert_false(fixture->sampler.is_busy);
+    assert_null(fixture->sampler.current);
 
     sampler_init(&fixture->sampler, &fixture->domains);
     add_domain(fixture, "other", 0, 7);
     sampler_run(&fixture->sampler);
-    AWAIT(!fixture->sampler.is_busy);
+    AWAIT(!fixture->sampler.current);
     assert_true(fixture->sampler.timer != 0);
 }
 
@@ -325,6 +404,8 @@ main(void)
         ON_FIXTURE(what_cannot_be_measured_keeps_its_last_figures_and_waits_its_turn),
         ON_FIXTURE(a_process_that_has_exited_stays_unknown),
         ON_FIXTURE(what_comes_for_a_domain_that_ended_or_started_anew_is_dropped),
+        ON_FIXTURE(one_that_hangs_keeps_no_other_from_being_measured),
+        ON_FIXTURE(it_can_end_while_one_hangs),
         ON_FIXTURE(it_can_end_while_it_measures_and_while_it_pauses),
     };
 
