@@ -16,6 +16,7 @@
 #include "agent/event.h"
 #include "agent/facts/host.h"
 #include "agent/facts/partition.h"
+#include "agent/facts/setup.h"
 #include "agent/measure.h"
 #include "agent/report/cost.h"
 #include "agent/sampler.h"
@@ -72,6 +73,8 @@ struct Agent {
 
     HostFacts host_facts;
     HostSample host;         /* of the last decision */
+    HostSetup setup;         /* as doctor has read it last */
+    uint64_t setup_until_us; /* CLOCK_MONOTONIC until when it is not read again; 0: it was not */
     uint64_t host_us;        /* CLOCK_MONOTONIC since when all of that stands; 0: it does not */
     Partition partition;     /* what the groups around all domains leave to them */
     CpuMark cpu_marks[2];    /* older and newer; where ksmd's run time stood */
@@ -99,6 +102,7 @@ struct Agent {
     Server *server;               /* owned */
     Metrics *metrics;             /* owned; NULL: not opened */
     Recorder *recorder;           /* owned; NULL: [history] enable = false */
+    GPtrArray *share_holders;     /* owned by agent/rpc/share.c; NULL: nobody has any */
     GPtrArray *feeds;             /* owned by the source grpc; of GrpcFeed; NULL: none so far */
     guint watchdog;               /* GSource; 0: none */
 };

@@ -64,7 +64,6 @@ event_hub_init(EventHub *hub)
     hub->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, ended_free);
     hub->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hub->watchers = g_ptr_array_new_with_free_func(g_free);
-    hub->followers = 0;
     hub->sequence = 0;
 }
 

@@ -58,7 +58,6 @@ typedef struct {
     GHashTable *counts;  /* owned; source name -> SourceCount */
     GHashTable *ended;   /* owned; uuid -> Ended (event.c): the last end of each, for a while */
     GPtrArray *watchers; /* owned; of Watch (event.c) */
-    guint followers;     /* of them, clients on streams (agent/rpc/follower.c) */
     uint64_t sequence;   /* of the last event */
     bool telling;        /* watchers are being told right now */
 } EventHub;

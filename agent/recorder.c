@@ -29,8 +29,6 @@
 #define START_SAMPLE_MS 2000
 /* Minutes that wait for the disk at most. */
 #define WAITING_MAX 60
-/* Questions that wait at most. */
-#define QUESTIONS_MAX 8
 /* How long the end of the agent waits for the disk, twice. */
 #define DRAIN_US 1000000
 
@@ -43,7 +41,6 @@ struct Recorder {
     GQueue waiting;      /* owned; of HistoryBatch, owned, oldest first */
     guint timer;         /* GSource of the next sample */
     guint soon;          /* GSource of a sample because of a start; 0: none */
-    guint questions;     /* under way */
     bool is_writing;     /* a job is under way */
     bool is_recording;   /* the last job could write */
     char *failure;       /* owned; of the last job; NULL: none */
@@ -79,7 +76,6 @@ typedef struct {
 
 /* Who waits for it. */
 typedef struct {
-    Recorder *recorder;  /* borrowed */
     RecorderDone done;   /* called once */
     gpointer user;       /* owned until done is called */
     GDestroyNotify drop; /* of user */
@@ -405,7 +401,6 @@ question_done(gpointer output, const GError *error, gpointer user)
 {
     g_autofree Asker *asker = user;
 
-    asker->recorder->questions--;
     asker->done(output, error, asker->user);
 }
 
@@ -417,23 +412,19 @@ static const WorkerJob question_job = {
     .done = question_done,
 };
 
-bool
+void
 recorder_query(Recorder *recorder, const HistoryQuery *query, RecorderDone done, gpointer user,
                GDestroyNotify drop)
 {
     Question *question;
     Asker *asker;
 
-    if (recorder->questions >= QUESTIONS_MAX)
-        return false;
     question = g_new0(Question, 1);
     question->history = recorder->history;
     question->query = *query;
     question->word = g_strdup(query->domain);
     question->query.domain = question->word;
     asker = g_new(Asker, 1);
-    *asker = (Asker){ recorder, done, user, drop };
-    recorder->questions++;
+    *asker = (Asker){ done, user, drop };
     worker_push(recorder->worker, &question_job, question, asker);
-    return true;
 }

@@ -56,9 +56,9 @@ HistoryLimits recorder_limits(const Agent *agent);
  * @user:  for @done, which takes it over
  * @drop:  of @user, if @done is not called
  *
- * Return: false if too many questions wait already; nothing happens then, @user is the caller's.
+ * How many may wait is the caller's to say.
  */
-bool recorder_query(Recorder *recorder, const HistoryQuery *query, RecorderDone done, gpointer user,
+void recorder_query(Recorder *recorder, const HistoryQuery *query, RecorderDone done, gpointer user,
                     GDestroyNotify drop);
 
 #endif

@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <string.h>
 
+/* Frames that wait for a peer: with more, what follows says no more than is needed. */
+#define TEXTS_MAX 256
 /* Longest deadline kept: GLib's timers count milliseconds in 32 bits. */
 #define DEADLINE_MAX_MS ((uint64_t)G_MAXINT)
 
@@ -53,13 +55,14 @@ submit_headers(GrpcCall *call)
     grpc_session_wake(call->session);
 }
 
-/* Writes grpc-status and grpc-message behind @n_headers that are there already. */
+/* Writes grpc-status and grpc-message behind @n_headers that are there already. Nobody is charged
+ * for texts that wait, so a peer that does not read its answers gets them without. */
 static size_t
 add_status(const GrpcCall *call, nghttp2_nv *headers, size_t n_headers, char *number)
 {
     g_snprintf(number, 4, "%u", (unsigned)call->status);
     headers[n_headers++] = grpc_session_nv("grpc-status", number);
-    if (call->text)
+    if (call->text && nghttp2_session_get_outbound_queue_size(call->session->h2) < TEXTS_MAX)
         headers[n_headers++] = grpc_session_nv("grpc-message", call->text);
     return n_headers;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Longest text sent; encoded it is at most three times that. */
-#define TEXT_BYTES 1024
+#define TEXT_BYTES 512
 
 static const char *const status_names[] = {
     [GRPC_STATUS_OK] = "OK",

@@ -9,6 +9,8 @@
  */
 #include "agent/rpc/follower.h"
 
+#include "agent/rpc/share.h"
+
 /* Sent and not taken by the socket: beyond this the reader counts as slow. */
 #define SENT_BYTES_MAX ((size_t)32 * 1024)
 
@@ -90,19 +92,15 @@ take_event(const SeenEvent *seen, gpointer data)
 Follower *
 follower_new(EventHub *hub, GrpcCall *call, const FollowerOps *ops)
 {
-    guint room = grpc_call_peer(call)->read_only ? FOLLOWERS_MAX / 2 : FOLLOWERS_MAX;
     Follower *follower;
 
-    if (hub->followers >= room) {
-        grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many clients follow the events");
+    if (!share_take(call, SHARE_EVENTS))
         return NULL;
-    }
     follower = g_new0(Follower, 1);
     follower->hub = hub;
     follower->call = call;
     follower->ops = ops;
     event_watch(hub, take_event, follower);
-    hub->followers++;
     return follower;
 }
 
@@ -112,7 +110,7 @@ follower_free(Follower *follower)
     if (!follower)
         return;
     event_unwatch(follower->hub, follower);
-    follower->hub->followers--;
+    share_give(follower->call, SHARE_EVENTS);
     while (follower->waiting.length > 0)
         seen_free(g_queue_pop_head(&follower->waiting));
     g_free(follower);

@@ -10,8 +10,6 @@
 
 /* Events that wait for one reader; the oldest are lost beyond that. */
 #define FOLLOWER_EVENTS 512
-/* Readers at the same time; those on the read-only socket have half of them. */
-#define FOLLOWERS_MAX 64
 
 typedef struct Follower Follower;
 
@@ -31,8 +29,7 @@ typedef struct {
  * @call: borrowed; must live until follower_free()
  * @ops:  static
  *
- * Return: owned by the caller; NULL: there are too many readers, and the call has been failed with
- * RESOURCE_EXHAUSTED.
+ * Return: owned by the caller; NULL: share_take() has failed the call.
  */
 Follower *follower_new(EventHub *hub, GrpcCall *call, const FollowerOps *ops);
 

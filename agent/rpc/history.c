@@ -3,6 +3,7 @@
 #include "agent/error.h"
 #include "agent/recorder.h"
 #include "agent/rpc/method.h"
+#include "agent/rpc/share.h"
 
 #define DAY_S 86400
 /* Times that fit the four digits of a year. */
@@ -33,6 +34,7 @@ pending_free(gpointer data)
 {
     Pending *pending = data;
 
+    share_give(pending->call, SHARE_HISTORY);
     grpc_call_unref(pending->call);
     g_free(pending);
 }
@@ -226,17 +228,15 @@ history_message(GrpcCall *call, const ProtobufCMessage *data)
         grpc_call_fail(call, GRPC_STATUS_INVALID_ARGUMENT, fault);
         return;
     }
+    if (!share_take(call, SHARE_HISTORY))
+        return;
     pending = g_new0(Pending, 1);
     pending->call = grpc_call_ref(call);
     pending->query = query;
     pending->is_running = query.domain && domain_table_find(&agent->domains, query.domain);
     pending->query.domain = NULL; /* the text is the request's, which ends here */
     pending->is_host = query.domain == NULL;
-    if (recorder_query(agent->recorder, &query, answered, pending, pending_free))
-        return;
-    grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "too many questions wait for the history's database");
-    pending_free(pending);
+    recorder_query(agent->recorder, &query, answered, pending, pending_free);
 }
 
 const GrpcHandler history_handler = { .message = history_message };

@@ -6,12 +6,11 @@
  * and the next message that can go out is complete, and says how many.
  */
 #include "agent/rpc/method.h"
+#include "agent/rpc/share.h"
 #include "agent/trace/trace_writer.h"
 
 /* Sent and not taken by the socket: beyond this a decision is lost. */
 #define SENT_BYTES_MAX ((size_t)256 * 1024)
-/* Calls at the same time; each costs a message for each decision. */
-#define TRACES_MAX 4
 
 /* One call. */
 typedef struct {
@@ -60,10 +59,8 @@ trace_message(GrpcCall *call, const ProtobufCMessage *request)
     Recording *recording;
 
     (void)request;
-    if (hub->taps->len >= TRACES_MAX) {
-        grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many traces are being recorded");
+    if (!share_take(call, SHARE_TRACES))
         return;
-    }
     recording = g_new0(Recording, 1);
     recording->call = call;
     recording->hub = hub;
@@ -83,6 +80,7 @@ trace_closed(GrpcCall *call, GrpcClose why)
     (void)why;
     if (!recording)
         return;
+    share_give(call, SHARE_TRACES);
     trace_hub_remove(recording->hub, &recording->tap);
     trace_writer_free(recording->writer);
     g_free(recording);

@@ -13,14 +13,13 @@
  * Source: the notifications of the kernel's working set reporting proposal, which are limited by
  * the same two times (refresh interval, report threshold)
  */
+#include "agent/rpc/share.h"
 #include "agent/rpc/working_set.h"
 
 #include "agent/measure.h"
 
 /* Sent and not taken by the socket: beyond this a report has no room. */
 #define SENT_BYTES_MAX ((size_t)64 * 1024)
-/* Calls at the same time; each costs a message for each domain when the host is under pressure. */
-#define FOLLOWERS_MAX 16
 /* Marks of domains that are gone are not looked for as long as there are so few. */
 #define SPARE_MARKS 64
 
@@ -174,11 +173,8 @@ watch_working_set_message(GrpcCall *call, const ProtobufCMessage *data)
                        "working sets are not measured: see [working_set] enable");
         return;
     }
-    if (agent->measure.taps->len >= FOLLOWERS_MAX) {
-        grpc_call_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                       G_STRINGIFY(FOLLOWERS_MAX) " follow working sets already: expected fewer");
+    if (!share_take(call, SHARE_WORKING_SETS))
         return;
-    }
     follow = g_new0(Follow, 1);
     follow->call = call;
     follow->tap = (MeasureTap){ take_report, follow };
@@ -198,6 +194,7 @@ watch_working_set_closed(GrpcCall *call, GrpcClose why)
     (void)why;
     if (!follow)
         return;
+    share_give(call, SHARE_WORKING_SETS);
     measure_remove_tap(method_agent(call), &follow->tap);
     g_hash_table_unref(follow->marks);
     g_free(follow);

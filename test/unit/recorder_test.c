@@ -162,13 +162,13 @@ drop_reply(gpointer user)
     ((Reply *)user)->answers += 100;
 }
 
-static bool
+static void
 ask(Agent *agent, Reply *reply)
 {
     int64_t now_s = g_get_real_time() / S;
     HistoryQuery query = { "web", now_s - 90000, now_s + 90000, HISTORY_DAY };
 
-    return recorder_query(agent->recorder, &query, take_reply, reply, drop_reply);
+    recorder_query(agent->recorder, &query, take_reply, reply, drop_reply);
 }
 
 /* Seconds that the domain ran, as the history has it. */
@@ -179,7 +179,7 @@ running_s(Agent *agent)
     const HistoryRecord *total;
     double seconds;
 
-    assert_true(ask(agent, &reply));
+    ask(agent, &reply);
     AWAIT(reply.answers > 0);
     if (!reply.answer)
         return 0;
@@ -280,7 +280,6 @@ a_disk_that_hangs_stops_neither_the_loop_nor_the_end(void **state)
 {
     Agent *agent = *state;
     Reply reply = { NULL, 0 };
-    unsigned asked = 0;
     gint64 begin_us;
 
     agent->recorder = recorder_open(agent);
@@ -291,9 +290,8 @@ a_disk_that_hangs_stops_neither_the_loop_nor_the_end(void **state)
     pass_minutes(90);
     fakeagent_run(10);
     assert_true(g_get_monotonic_time() - begin_us < 90 * 60 * S + PATIENCE_US);
-    while (ask(agent, &reply))
-        asked++;
-    assert_int_equal(asked, 8);
+    for (unsigned i = 0; i < 8; i++)
+        ask(agent, &reply);
     assert_int_equal(reply.answers, 0);
     assert_in_range(recorder_status(agent->recorder).waiting, 60, 60);
     begin_us = g_get_monotonic_time();

@@ -15,6 +15,9 @@
 
 #define ON_RPC(test) cmocka_unit_test_setup_teardown(test, fakerpc_setup, fakerpc_teardown)
 
+/* See agent/rpc/share.c. */
+#define READERS_MAX 64
+
 typedef Virtksm__V1__WatchResponse Answer;
 
 static FakeStream *
@@ -151,14 +154,14 @@ readers_are_limited_and_strangers_have_half_of_them(void **state)
         g_ptr_array_new_with_free_func((GDestroyNotify)fakerpc_stream_free);
     FakeStream *last;
 
-    for (unsigned i = 0; i < FOLLOWERS_MAX / 2; i++) {
+    for (unsigned i = 0; i < READERS_MAX / 2; i++) {
         g_ptr_array_add(streams, watch(rpc, reader));
         assert_false(((FakeStream *)streams->pdata[i])->finished);
     }
     last = watch(rpc, reader);
     g_ptr_array_add(streams, last);
     assert_int_equal(fakerpc_wait_end(last), GRPC_STATUS_RESOURCE_EXHAUSTED);
-    for (unsigned i = 0; i < FOLLOWERS_MAX / 2; i++) {
+    for (unsigned i = 0; i < READERS_MAX / 2; i++) {
         last = watch(rpc, rpc->client);
         g_ptr_array_add(streams, last);
         assert_false(last->finished);
