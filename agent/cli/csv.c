@@ -5,7 +5,10 @@
  * Rows end in a line feed alone, as every other text on the host does: with the CR LF of the RFC,
  * cut and awk would find a stray character in the last column.
  *
- * Source: RFC 4180, section 2
+ * Texts come from tenants, who name their domains, and tables are opened by people: a text that a
+ * spreadsheet would take for a formula has an apostrophe in front, which it takes for a text.
+ *
+ * Source: RFC 4180, section 2; OWASP, "CSV Injection"
  */
 #include "agent/cli/csv.h"
 #include "agent/cli/field.h"
@@ -34,6 +37,12 @@ append_cell(GString *out, const char *text)
     g_string_append_c(out, '"');
 }
 
+static bool
+is_formula(const ProtobufCFieldDescriptor *field, const char *text)
+{
+    return field->type == PROTOBUF_C_TYPE_STRING && *text && strchr("=+-@\t\r", *text);
+}
+
 /* One row: the cell of each column is its name, or its value in @message if there is one. */
 static void
 append_row(GString *out, const char *const *lead, const ProtobufCMessageDescriptor *type,
@@ -54,6 +63,8 @@ append_row(GString *out, const char *const *lead, const ProtobufCMessageDescript
             continue;
         if (message && field_count(message, field) > 0)
             field_append_text(text, field, field_value(message, field, 0));
+        if (is_formula(field, text->str))
+            g_string_prepend_c(text, '\'');
         g_string_append(out, comma);
         append_cell(out, text->str);
         comma = ",";

@@ -27,6 +27,8 @@ coarsen_row(Ledger *ledger, LedgerRow *row, uint64_t grain_bytes)
     cut(&row->broken_pages, grain_pages);
     cut(&row->metadata_bytes, grain_bytes);
     cut(&row->unshare_bytes, grain_bytes);
+    cut(&row->untouched_bytes, grain_bytes); /* the zero pages are what the others leave of it */
+    cut(&row->guest_free_bytes, grain_bytes);
     row->profit_bytes = VALUE_UNKNOWN;
 }
 

@@ -12,6 +12,7 @@
  * tree.h.
  */
 #include "agent/virt/domain_metadata.h"
+#include "agent/virt/domain_foreign.h"
 #include "agent/virt/domain_policy.h"
 #include "agent/virt/domain_setting.h"
 
@@ -102,10 +103,12 @@ read_element(const char *text, GError **error)
     static const char empty[] = "<" DOMAIN_METADATA_ELEMENT "/>";
     const char *from = text ? text : empty;
     size_t length = strlen(from);
+    g_autofree char *counted = g_strndup(from, length);
     g_autoptr(XmlDocHandle) doc = NULL;
     const xmlNode *root;
 
-    if (length <= DOMAIN_XML_MAX_BYTES)
+    /* An attribute is compared with all before it. */
+    if (length <= DOMAIN_XML_MAX_BYTES && domain_foreign_blank(counted, length))
         doc = xmlReadMemory(from, (int)length, NULL, "UTF-8",
                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     root = doc ? xmlDocGetRootElement(doc) : NULL;

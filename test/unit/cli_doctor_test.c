@@ -188,6 +188,31 @@ an_information_about_many_domains_is_told_once(void **state)
 }
 
 static void
+a_tenants_name_is_no_formula_in_a_table(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *cell;
+    } rows[] = {
+        { "=1+2", "'=1+2" }, { "+1", "'+1" },  { "-1", "'-1" }, { "@SUM(1,2)", "\"'@SUM(1,2)\"" },
+        { "\t=1", "'\t=1" }, { "a=1", "a=1" },
+    };
+    Answer answer;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *want = g_strdup_printf(
+            HEADER "no-swap,info,host,,,It is so.,/proc/x,,Mend it.\n"
+                   "nosharepages,warning,domain,%s,,It is so.,/proc/x,<nosharepages/>,Mend it.\n",
+            rows[i].cell);
+
+        fill(&answer, 1, 0);
+        answer.web.name = word(&answer, rows[i].name);
+        fakedaemon_answer(*state, "Doctor", &answer.doctor.base);
+        expect(*state, "doctor --format csv", 1, want, "1 error and 0 warnings");
+    }
+}
+
+static void
 an_unknown_domain_is_no_finding(void **state)
 {
     fakedaemon_refuse(*state, "Doctor", GRPC_STATUS_NOT_FOUND, "no such domain");
@@ -244,6 +269,7 @@ main(void)
         FAKEDAEMON_TEST(programs_get_rows_in_the_daemons_order),
         FAKEDAEMON_TEST(what_is_merely_good_to_know_is_nothing_wrong),
         FAKEDAEMON_TEST(an_information_about_many_domains_is_told_once),
+        FAKEDAEMON_TEST(a_tenants_name_is_no_formula_in_a_table),
         FAKEDAEMON_TEST(an_unknown_domain_is_no_finding),
         FAKEDAEMON_TEST(a_daemon_that_fails_is_told_from_one_that_refuses),
         FAKEDAEMON_TEST(a_socket_that_is_not_there_is_told_from_one_that_is_left),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* domain_metadata_test.c - settings go into the text that is there, and nothing else changes */
+#include "agent/virt/domain_foreign.h"
 #include "agent/virt/domain_metadata.h"
 #include "agent/virt/domain_setting.h"
 
@@ -192,6 +193,20 @@ nothing_is_not_a_change(void **unused)
     assert_non_null(strstr(error->message, "at least one key=value"));
 }
 
+static void
+attributes_are_counted_before_they_are_compared(void **unused)
+{
+    g_autoptr(GString) text = g_string_new("<policy");
+    g_autoptr(GError) error = NULL;
+    (void)unused;
+
+    for (unsigned i = 0; i <= DOMAIN_ATTRIBUTES_MAX; i++)
+        g_string_append_printf(text, " a%u='1'", i);
+    g_string_append(text, "/>");
+    assert_null(edit(text->str, "ksm.weight=1", &error));
+    assert_non_null(strstr(error->message, "virsh metadata --remove"));
+}
+
 int
 main(void)
 {
@@ -199,6 +214,7 @@ main(void)
         cmocka_unit_test(settings_change_and_all_else_stays),
         cmocka_unit_test(what_is_written_is_what_the_parser_reads),
         cmocka_unit_test(what_is_no_policy_is_left_alone),
+        cmocka_unit_test(attributes_are_counted_before_they_are_compared),
         cmocka_unit_test(what_cannot_be_written_is_named),
         cmocka_unit_test(nothing_is_not_a_change),
     };

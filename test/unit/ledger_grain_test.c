@@ -34,14 +34,18 @@ what_is_cut_off_a_domain_goes_to_the_others(void **unused)
           .broken_pages = 257,
           .metadata_bytes = 3 * MIB + 64,
           .profit_bytes = 4095999,
-          .unshare_bytes = 1300 * PAGE },
+          .unshare_bytes = 1300 * PAGE,
+          .untouched_bytes = 7 * MIB + PAGE,
+          .guest_free_bytes = 9 * MIB - PAGE },
         { .merging_pages = U,
           .saved_pages = U,
           .zero_pages = U,
           .broken_pages = U,
           .metadata_bytes = U,
           .profit_bytes = U,
-          .unshare_bytes = U },
+          .unshare_bytes = U,
+          .untouched_bytes = U,
+          .guest_free_bytes = U },
     };
     Ledger ledger = ledger_of(rows, G_N_ELEMENTS(rows));
     const LedgerRow *row = &g_array_index(ledger.rows, LedgerRow, 0);
@@ -54,7 +58,10 @@ what_is_cut_off_a_domain_goes_to_the_others(void **unused)
     assert_int_equal(row[0].broken_pages, 256);
     assert_int_equal(row[0].metadata_bytes, 3 * MIB);
     assert_int_equal(row[0].unshare_bytes, 5 * MIB);
+    assert_int_equal(row[0].untouched_bytes, 7 * MIB);
+    assert_int_equal(row[0].guest_free_bytes, 8 * MIB);
     assert_true(row[0].profit_bytes == U);
+    assert_true(row[1].untouched_bytes == U && row[1].guest_free_bytes == U);
     assert_true(row[1].merging_pages == U && row[1].saved_pages == U && row[1].zero_pages == U);
     assert_int_equal(ledger.others_merging_pages, 10 + 1000 - 768);
     assert_int_equal(ledger.others_saved_pages, 5 + 700 - 512);
