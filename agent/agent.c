@@ -144,19 +144,6 @@ restore_all(Agent *agent)
     restore_one(agent, ACTUATOR_MERGE);
 }
 
-/* What is only kept in mind is in other groups; what was found of the nodes stays on record as long
- * as something is merged. */
-static bool
-has_leftovers(const Agent *agent)
-{
-    if (agent->originals.outcome == ORIGINALS_LASTING)
-        return false; /* all that it tells of has ended */
-    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
-        if (id != ACTUATOR_NODES && originals_has_group(&agent->originals, actuators[id]->name))
-            return true;
-    return false;
-}
-
 /* Whether an orderly end can have left what is on record; what was taken from domains it gives
  * back. */
 static bool
@@ -180,7 +167,7 @@ restore_leftovers(Agent *agent)
 
     if (!working_set_give_back(agent->root_fd, &error))
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
-    if (!has_leftovers(agent))
+    if (!actuators_have_left(&agent->originals))
         return;
     if (is_left_by_order(agent))
         log_info(
@@ -209,7 +196,7 @@ open_actuators(Agent *agent, GError **error)
         originals_done(&agent->originals);
         return false;
     }
-    agent->is_resumed = has_leftovers(agent);
+    agent->is_resumed = actuators_have_left(&agent->originals);
     ksm_actuator_init(&agent->ksm, agent->root_fd, &agent->originals, &options);
     nodes_init(&agent->nodes, agent->root_fd, &agent->originals, &agent->ksm);
     agent->contexts[ACTUATOR_KSM] = &agent->ksm;

@@ -223,6 +223,19 @@ restore_all(Restoring *restoring)
     return done;
 }
 
+/* In the place of the service that has ended, systemd tells how. The next start finds nothing to
+ * tell of, as it is put back now. */
+static void
+tell_left_behind(const Originals *originals)
+{
+    const char *result = g_getenv("SERVICE_RESULT");
+
+    if (result && !g_str_equal(result, "success") && actuators_have_left(originals))
+        log_event(LOG_EVENT_LEFT_BEHIND,
+                  "virtksmd did not end cleanly (%s): putting things back as they were found",
+                  result);
+}
+
 /* Whether nobody else works here. Without a state directory nobody does, and none is made. */
 static bool
 claim_for_restore(const AgentOptions *options, Originals *originals, GError **error)
@@ -247,10 +260,12 @@ restore(const AgentOptions *options)
                     options->root, g_strerror(errno));
     else if (originals_read_boot_id(root_fd, &boot_id, &error))
         originals_open(&restoring.originals, options->state_dir, boot_id, NULL);
-    if (!error && claim_for_restore(options, &restoring.originals, &error))
+    if (!error && claim_for_restore(options, &restoring.originals, &error)) {
+        tell_left_behind(&restoring.originals);
         done = restore_all(&restoring);
-    else
+    } else {
         log_event(LOG_EVENT_NOT_RESTORED, "cannot restore: %s", error->message);
+    }
     printf("%s", notes->str);
     originals_done(&restoring.originals);
     if (root_fd >= 0)

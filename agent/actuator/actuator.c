@@ -14,3 +14,16 @@ const Actuator *const actuators[ACTUATOR_COUNT] = {
     [ACTUATOR_MERGE] = &merge_actuator,     [ACTUATOR_MEMORY_HIGH] = &memory_high_actuator,
     [ACTUATOR_BALLOON] = &balloon_actuator, [ACTUATOR_STATS_PERIOD] = &stats_period_actuator,
 };
+
+/* What is only kept in mind is in other groups; what was found of the nodes stays on record as long
+ * as something is merged. */
+bool
+actuators_have_left(const Originals *originals)
+{
+    if (originals->outcome == ORIGINALS_LASTING)
+        return false; /* all that it tells of has ended */
+    for (ActuatorId id = 0; id < ACTUATOR_COUNT; id++)
+        if (id != ACTUATOR_NODES && originals_has_group(originals, actuators[id]->name))
+            return true;
+    return false;
+}

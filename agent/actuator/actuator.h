@@ -8,6 +8,7 @@
 #ifndef AGENT_ACTUATOR_ACTUATOR_H
 #define AGENT_ACTUATOR_ACTUATOR_H
 
+#include "agent/actuator/originals.h"
 #include "agent/actuator/sysfile.h"
 #include "agent/facts/process.h"
 #include "policy/plan.h"
@@ -64,5 +65,13 @@ typedef enum {
 } ActuatorId;
 
 extern const Actuator *const actuators[ACTUATOR_COUNT];
+
+/**
+ * actuators_have_left() - what a run that was killed has left
+ * @originals: as opened, before anything is written
+ *
+ * Return: whether something is on record that an orderly end takes back.
+ */
+bool actuators_have_left(const Originals *originals);
 
 #endif

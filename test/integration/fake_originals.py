@@ -6,6 +6,7 @@ import random
 import sys
 import threading
 import time
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from fakecase import FakeTestCase, main, wait_until  # noqa: E402
@@ -41,6 +42,19 @@ class Killed(FakeTestCase):
         self.assertEqual(daemon.state_files(), [])
         self.assert_done(daemon.run("--restore"), 0, "nothing to restore")
         self.assertEqual(host.settings(), FOUND)
+
+    def test_who_puts_back_after_a_kill_says_that_there_was_one(self):
+        for result, told in ("signal", True), ("watchdog", True), ("success", False), (None, False):
+            with self.subTest(result=result):
+                host, daemon = self.killed()
+                with mock.patch.dict(os.environ, {"SERVICE_RESULT": result} if result else {}):
+                    done = daemon.run("--restore")
+                self.assert_done(done, 0, "KSM is as it was found")
+                self.assertEqual("did not end cleanly (%s)" % result in done.err, told, done)
+                self.assertEqual(host.settings(), FOUND)
+        with mock.patch.dict(os.environ, {"SERVICE_RESULT": "signal"}):
+            again = daemon.run("--restore")
+        self.assertNotIn("did not end cleanly", again.err)  # nothing was left
 
     def test_restore_without_any_record_says_so(self):
         host = self.host()
