@@ -114,7 +114,7 @@ count_done(const Batch *batch, size_t from)
 
 /* Waits as long as it goes on. Return: whether all is done. */
 static bool
-await(PatienceCall *call, const Batch *batch)
+await(PatienceCall *call, Batch *batch)
 {
     size_t done = 0;
     size_t before;
@@ -149,7 +149,7 @@ static Process *
 take_all(ProcessReading **asked, const Batch *batch, uint64_t now_us)
 {
     for (size_t i = 0; i < batch->n; i++) {
-        const Item *item = &batch->items[i];
+        Item *item = &batch->items[i];
         Stage stage = (Stage)g_atomic_int_get(&item->stage);
 
         if (stage == STAGE_WAITING)

@@ -2,7 +2,7 @@
 /* skipclock.c - clocks that a test can let jump ahead, instead of waiting */
 #include "test/support/skipclock.h"
 
-static gint64 skipped_us; /* so far */
+static _Atomic gint64 skipped_us; /* so far; threads look at the clock too */
 
 gint64 __real_g_get_monotonic_time(void);
 gint64 __wrap_g_get_monotonic_time(void);

@@ -35,9 +35,9 @@ work(gpointer data)
     while (errand->waits && !door.is_open)
         g_cond_wait(&door.moved, &door.lock);
     door.made++;
+    errand->answer = 42;
     g_cond_broadcast(&door.moved);
     g_mutex_unlock(&door.lock);
-    errand->answer = 42;
 }
 
 static void
