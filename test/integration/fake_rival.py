@@ -255,7 +255,7 @@ class Moments(FakeTestCase):
                 daemon = self.started("--mode", "fixed", host=self.fake)
                 traced = Traced(self, daemon.process.pid)
                 traced.stand_still()
-                daemon.send(signal.SIGTERM)
+                traced.send(signal.SIGTERM)
                 self.fake.echo(name, value)
                 traced.let_go()
                 daemon.stop()
@@ -277,7 +277,7 @@ class Moments(FakeTestCase):
         daemon = self.started("--mode", "fixed", host=self.fake)
         traced = Traced(self, daemon.process.pid)
         traced.stand_still()
-        daemon.send(signal.SIGTERM)
+        traced.send(signal.SIGTERM)
         self.assert_last_word(traced, daemon.stop)
 
     def test_what_is_set_during_restore_stays(self):

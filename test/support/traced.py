@@ -60,6 +60,11 @@ class Traced:
         self._ptrace(INTERRUPT)
         self._await_stop()
 
+    def send(self, number):
+        """A signal for this thread: while it stands, one for the process would go to another."""
+        if _libc.tgkill(self.pid, self.pid, int(number)) < 0:
+            raise OSError(ctypes.get_errno(), "tgkill")
+
     def let_go(self):
         """It runs as before."""
         if not self.is_held:
