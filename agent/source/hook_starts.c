@@ -16,6 +16,8 @@
 #include "agent/agent.h"
 #include "agent/source/source.h"
 
+#include <gio/gio.h>
+
 /* More domains than a host has; an end that is never told must not take memory for ever. */
 #define STARTS_MAX 4096
 /* A start that was announced and of which nothing has been seen since is forgotten. */
@@ -175,13 +177,18 @@ hook_starts_coming(const Agent *agent, const HookStarts *starts)
 
 /* --- what datagrams have not told ------------------------------------------------------- */
 
+/* @ret_found: whether its process is there. Return: false if that cannot be told now. */
 static bool
-has_process(const Agent *agent, const char *uuid, const HookStart *start)
+find_process(const Agent *agent, const char *uuid, const HookStart *start, bool *ret_found)
 {
+    const Domain *domain = domain_table_get(&agent->domains, uuid);
+    const ProcessWanted wanted = { start->name, uuid, true };
     g_auto(Process) process = { 0 };
+    g_autoptr(GError) error = NULL;
 
-    return process_find_in_time(agent->root_fd, &(ProcessWanted){ start->name, uuid, true },
-                                &process, NULL);
+    *ret_found = (domain && domain->has_process) ||
+                 process_find_in_time(agent->root_fd, &wanted, &process, &error);
+    return !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
 }
 
 static void
@@ -202,8 +209,10 @@ static bool
 check_start(Agent *agent, const char *uuid, HookStart *start, uint64_t now_us)
 {
     const Domain *domain = domain_table_get(&agent->domains, uuid);
-    bool found = (domain && domain->has_process) || has_process(agent, uuid, start);
+    bool found;
 
+    if (!find_process(agent, uuid, start, &found))
+        return false;
     start->seen = start->seen || found;
     if (found && !domain)
         post_found(agent, uuid, start, EVENT_CREATED);

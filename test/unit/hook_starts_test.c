@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "agent/source/hook_starts.h"
 
+#include <gio/gio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -27,6 +28,23 @@ typedef struct {
     HookStarts starts;
     GString *told;
 } World;
+
+static bool is_held_up; /* searches for processes do not come to an end in time */
+
+bool __real_process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process,
+                                 GError **error);
+bool __wrap_process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process,
+                                 GError **error);
+
+bool
+__wrap_process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process,
+                            GError **error)
+{
+    if (!is_held_up)
+        return __real_process_find_in_time(root_fd, whose, ret_process, error);
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "held up");
+    return false;
+}
 
 static void
 witness(const SeenEvent *seen, gpointer user)
@@ -371,6 +389,22 @@ an_end_that_was_not_told_is_noticed_by_the_process(void **state)
 }
 
 static void
+a_process_that_cannot_be_looked_for_is_not_gone(void **state)
+{
+    World *world = *state;
+
+    fakehost_add_qemu(fakeagent_root(world->agent));
+    tell(world, HOOK_STARTED, 5, NULL);
+    hook_starts_check(world->agent, &world->starts); /* seen once */
+    is_held_up = true;
+    for (int i = 0; i < 3; i++)
+        hook_starts_check(world->agent, &world->starts);
+    is_held_up = false;
+    assert_non_null(web(world));
+    assert_int_equal(g_hash_table_size(world->starts.by_uuid), 1);
+}
+
+static void
 a_process_that_was_never_seen_is_not_missed(void **state)
 {
     World *world = *state;
@@ -449,6 +483,7 @@ main(void)
         cmocka_unit_test(a_bad_definition_is_said_and_the_event_counts),
         ON_HOST(a_start_that_was_not_told_is_found_by_its_process),
         ON_HOST(an_end_that_was_not_told_is_noticed_by_the_process),
+        ON_HOST(a_process_that_cannot_be_looked_for_is_not_gone),
         ON_HOST(a_process_that_was_never_seen_is_not_missed),
         ON_HOST(starts_without_end_do_not_take_memory_for_ever),
     };
