@@ -97,7 +97,10 @@ typedef struct {
     Process process;        /* owned; its QEMU */
     uint64_t search_us;     /* CLOCK_MONOTONIC of the next search for the process */
     uint64_t search_gap_us; /* between the last search and the next; 0: there was none */
-    bool is_hold_up_told;   /* that a process holds up who looks at it */
+    bool is_search_told;    /* that the search takes too long */
+    uint64_t busy_us;       /* CLOCK_MONOTONIC since when it could not be read in time; 0: it can */
+    bool is_busy;           /* for so long that it is told of */
+    bool is_busy_told;      /* and it was told */
     ProcessSample sample;   /* of the last reading */
     uint64_t read_us;       /* CLOCK_MONOTONIC of that; 0: there was none of this process */
     uint64_t wait_us;       /* of its threads for a CPU, where latency-critical; VALUE_UNKNOWN */

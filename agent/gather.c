@@ -32,6 +32,9 @@
  * decisions come closer. */
 #define READ_GAP_US 100000
 
+/* Who could not be read in time for so long is told of. */
+#define BUSY_US 30000000u
+
 /* Questions to libvirt, when KSM alone is driven: what moves it comes by events. */
 #define STATS_GAP_US 5000000
 
@@ -65,8 +68,8 @@ find_process(Agent *agent, Domain *domain, uint64_t now_us)
     domain->has_process = process_find_in_time(agent->root_fd, &wanted, &domain->process, &error);
     if (domain->has_process)
         return;
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) && !domain->is_hold_up_told) {
-        domain->is_hold_up_told = true;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) && !domain->is_search_told) {
+        domain->is_search_told = true;
         log_warning("%s: its QEMU process cannot be looked for in time: %s", domain->name,
                     error->message);
     }
@@ -88,16 +91,26 @@ is_due(Agent *agent, Domain *domain, uint64_t now_us)
     return domain->read_us == 0 || sat_sub(now_us, domain->read_us) >= READ_GAP_US;
 }
 
-/* Told once of a start: a guest that has taken over its QEMU could fill the log. */
+/* Unmerging takes a while, and is what we may have asked for; told once of a start, as a guest that
+ * has taken over its QEMU could fill the log. */
 static void
-tell_busy(Domain *domain)
+note_busy(Domain *domain, uint64_t now_us)
 {
-    if (domain->sample.ksm_access != PROCFILE_BUSY || domain->is_hold_up_told)
+    bool was_busy = domain->is_busy;
+
+    if (domain->sample.ksm_access != PROCFILE_BUSY)
+        domain->busy_us = 0;
+    else if (domain->busy_us == 0)
+        domain->busy_us = now_us;
+    domain->is_busy = was_busy ? domain->busy_us != 0
+                               : domain->busy_us != 0 && now_us - domain->busy_us >= BUSY_US;
+    if (!domain->is_busy || was_busy || domain->is_busy_told)
         return;
-    domain->is_hold_up_told = true;
-    log_warning("%s: what KSM says of its QEMU process cannot be read in time: the process holds "
-                "its mappings, for a long change or in bad faith; told once",
-                domain->name);
+    domain->is_busy_told = true;
+    log_warning(
+        "%s: what KSM says of its QEMU process could not be read for %u s: the process holds "
+        "its mappings, for a long change or in bad faith; told once",
+        domain->name, BUSY_US / 1000000);
 }
 
 static void
@@ -106,7 +119,7 @@ take_reading(Domain *domain, const ProcessReading *reading, uint64_t now_us)
     if (reading->runs) {
         domain->read_us = now_us;
         domain->sample = reading->sample;
-        tell_busy(domain);
+        note_busy(domain, now_us);
         return;
     }
     /* It has exited; the event that says so is on its way. */

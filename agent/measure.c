@@ -147,8 +147,9 @@ tell_held_up(Agent *agent)
         return;
     measure->told_key = key;
     if (key != 0)
-        log_warning("%s: its QEMU holds its mappings: no working set is measured until it lets go",
-                    domain ? domain->name : "a domain that has ended");
+        log_warning(
+            "%s: looking at its memory takes too long: no working set is measured until that ends",
+            domain ? domain->name : "a domain that has ended");
     else
         log_info("working sets are measured again");
 }

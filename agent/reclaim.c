@@ -79,6 +79,13 @@ reclaim_close(Agent *agent)
     stats_period_done(&agent->stats_period);
 }
 
+/* Records, or with a kernel that does not count them, merged pages. */
+static uint64_t
+ksm_pages_of(const ProcessSample *sample)
+{
+    return sample->ksm_access == PROCFILE_ABSENT ? sample->merging_pages : sample->rmap_items;
+}
+
 Subject
 reclaim_subject(const Domain *domain)
 {
@@ -87,7 +94,7 @@ reclaim_subject(const Domain *domain)
         .name = domain->name,
         .id = domain->is_libvirts ? domain->id : DOMAIN_ID_UNKNOWN,
         .process = domain->has_process ? &domain->process : NULL,
-        .ksm_pages = known_or(domain->sample.rmap_items, domain->sample.merging_pages),
+        .ksm_pages = ksm_pages_of(&domain->sample),
         .told_us = domain->stats_us,
         .maximum_bytes = known_or(domain->maximum_bytes, 0),
         .rebooted_us = domain->rebooted_us,

@@ -52,7 +52,7 @@ void rotation_remove(Rotation *rotation, uint64_t key);
 void rotation_listen(Rotation *rotation, RotationTold told, gpointer user);
 
 /**
- * rotation_held_up_by() - whose measurement hangs, and that of all others with it
+ * rotation_held_up_by() - whose measurement takes too long, and holds up all others
  *
  * What the meters share is the thread's that measures, so no other can go on in its place.
  *

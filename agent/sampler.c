@@ -142,9 +142,9 @@ end_ticket(SamplerTicket *ticket, uint64_t pause_us)
     Sampler *sampler = ticket->sampler;
 
     g_ptr_array_remove_fast(sampler->tickets, ticket);
+    sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
     if (sampler->current == ticket) {
         sampler->current = NULL;
-        sampler->resume_us = (uint64_t)g_get_monotonic_time() + max_u64(pause_us, PAUSE_LEAST_US);
         wake_at(sampler, sampler->resume_us);
     }
     worker_free(ticket->worker);
@@ -236,7 +236,7 @@ leave_late(Sampler *sampler, uint64_t now_us)
     sampler->current = NULL;
     if (domain) {
         domain->overhead.is_held_up = true;
-        tell_failure(sampler, domain->name, "its QEMU holds its mappings");
+        tell_failure(sampler, domain->name, "reading its mappings takes too long");
     }
     return sampler->tickets->len < LATE_MAX;
 }

@@ -105,7 +105,10 @@ tenant_fill(const Agent *agent, const Domain *domain, DomainSample *sample)
     sample->group = domain->group_number;
     sample->merge_state = status.state;
     sample->is_switching = status.is_switching;
-    if (is_known(domain->sample.merging_pages))
+    /* Without the zero pages, where the kernel counts them, the copies would be reckoned too few.
+     */
+    if (is_known(domain->sample.merging_pages) &&
+        (is_known(domain->sample.ksm_zero_pages) || domain->sample.ksm_access != PROCFILE_BUSY))
         sample->unshare_pages =
             sat_add(domain->sample.merging_pages, known_or(domain->sample.ksm_zero_pages, 0));
     if (!domain->has_xml)

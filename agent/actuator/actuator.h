@@ -23,7 +23,7 @@ typedef struct {
     const char *name;         /* of the domain */
     int id;                   /* libvirt's number of this start; < 0: not known */
     const Process *process;   /* its QEMU; NULL: not found */
-    uint64_t ksm_pages;       /* that KSM has records of; VALUE_UNKNOWN */
+    uint64_t ksm_pages;       /* that KSM has records of, or has merged; VALUE_UNKNOWN */
     uint64_t told_us;         /* CLOCK_MONOTONIC of libvirt's last figures; 0: none so far */
     uint64_t maximum_bytes;   /* memory that it has with its memory devices, told together with its
                                  balloon; 0: not known */

@@ -45,6 +45,8 @@ typedef struct {
     uint64_t reclaimed_bytes; /* limits: taken through memory.reclaim so far */
     uint64_t looked_us;  /* merging: changed_us of the change whose mappings were seen; 0: none */
     uint32_t pieces;     /* merging: of memory that were seen then */
+    uint64_t seen_scans; /* merging: full passes of ksmd then, until a second look was taken;
+                            VALUE_UNKNOWN: it was */
     uint64_t seen_pages; /* merging: the least that KSM has had records of since; VALUE_UNKNOWN */
     /* private: */
     char *cgroup;         /* owned; limits: path below the mount point; NULL: not known */

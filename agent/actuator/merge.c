@@ -44,6 +44,8 @@
 /* KSM's records of a domain that is off are those of its devices: more than twice as many as there
  * were, and these, are looked at. */
 #define GROWTH_PAGES 1024
+/* Passes of ksmd after which records are gone of what is not marked any more. */
+#define SETTLE_SCANS 2
 /* After three that did not. Short, because the whole host waits: nothing is scanned meanwhile. */
 #define AGAIN_US UINT64_C(30000000)
 
@@ -104,7 +106,7 @@ is_seen_off(const Hold *hold, uint32_t backends)
 static bool
 is_late(const Hold *hold)
 {
-    return (hold->is_busy || hold->is_looking) &&
+    return (hold->is_busy || (hold->is_looking && is_said_to_be_off(hold))) &&
            (uint64_t)g_get_monotonic_time() - hold->asked_us > PATIENCE_US;
 }
 
@@ -150,6 +152,7 @@ typedef struct {
     uint64_t changed_us; /* of the change that is looked at */
     uint32_t pieces;     /* of memory that it had then */
     uint64_t ksm_pages;  /* that KSM had records of then; VALUE_UNKNOWN */
+    uint64_t full_scans; /* of ksmd then; VALUE_UNKNOWN */
 } LookUser;
 
 static void
@@ -207,6 +210,8 @@ take_look(Merge *merge, Hold *hold, const LookUser *user, const bool *is_marked,
                   "QEMU says that it is not merged, and its mappings say that it may be");
     } else {
         hold_succeed(hold);
+        /* The second look at the same change, or a later one, needs no other. */
+        hold->seen_scans = hold->looked_us == user->changed_us ? VALUE_UNKNOWN : user->full_scans;
         hold->looked_us = user->changed_us;
         hold->pieces = user->pieces;
         hold->seen_pages = user->ksm_pages;
@@ -260,7 +265,8 @@ push_look(Merge *merge, Hold *hold, const Subject *subject, int dir_fd)
                         .begun_us = hold->asked_us,
                         .changed_us = hold->changed_us,
                         .pieces = subject->n_backends,
-                        .ksm_pages = subject->ksm_pages };
+                        .ksm_pages = subject->ksm_pages,
+                        .full_scans = merge->full_scans };
     hold->is_looking = true;
     g_ptr_array_add(merge->looks, user);
     worker_push(user->worker, &look_job, look, user);
@@ -271,8 +277,11 @@ start_look(Merge *merge, Hold *hold, const Subject *subject)
 {
     int dir_fd;
 
-    if (is_crowded(merge))
+    if (is_crowded(merge)) {
+        if (merge->looks->len >= LOOKS_LATE_MAX && hold->failures == 0)
+            hold_fail(&merge->holds, hold, APPLY_RETRY, "too many looks at mappings hang");
         return;
+    }
     dir_fd = subject->process ? fcntl(subject->process->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
     hold->asked_us = (uint64_t)g_get_monotonic_time();
     if (hold->changed_us == 0)
@@ -332,30 +341,43 @@ is_too_soon(const Hold *hold)
            (uint64_t)g_get_monotonic_time() - hold->asked_us < RETRY_US;
 }
 
-/* Whether KSM has come to have records of more of its pages since it was looked at. */
+/* Whether a domain that was seen off is to be looked at again: KSM has come to have records of more
+ * of its pages. Those that it had when it was switched off go with the next passes of ksmd, so a
+ * look is due after these too: until then the memory could have been marked again unseen. */
 static bool
-has_grown(Hold *hold, const Subject *subject)
+is_look_due(Hold *hold, const Subject *subject, uint64_t full_scans)
 {
+    if (is_known(hold->seen_scans) && is_known(full_scans) &&
+        full_scans >= hold->seen_scans + SETTLE_SCANS)
+        return true;
     if (!is_known(subject->ksm_pages))
         return false;
     hold->seen_pages = min_u64(hold->seen_pages, subject->ksm_pages);
     return subject->ksm_pages > sat_add(2 * hold->seen_pages, GROWTH_PAGES);
 }
 
+/* Once it is seen off. */
+static void
+look_again(Merge *merge, Hold *hold, const Subject *subject)
+{
+    if (!hold->is_looking && is_look_due(hold, subject, merge->full_scans))
+        start_look(merge, hold, subject);
+}
+
+/* Says so of a look that takes too long. */
+static void
+tell_late(Merge *merge, Hold *hold)
+{
+    if (hold->is_looking && is_late(hold) && hold->failures == 0)
+        hold_fail(&merge->holds, hold, APPLY_RETRY, "looking at its mappings takes too long");
+}
+
 /* Whether it is off as far as can be; then it only remains to look. */
 static bool
 is_enough(Merge *merge, Hold *hold, const Subject *subject)
 {
-    if (hold->is_looking && is_late(hold) && hold->failures == 0)
-        hold_fail(&merge->holds, hold, APPLY_RETRY,
-                  "its mappings cannot be looked at, as its QEMU holds them");
-    if (hold->is_busy || hold->is_looking)
+    if (hold->is_busy || hold->is_looking || is_seen_off(hold, subject->n_backends))
         return true;
-    if (is_seen_off(hold, subject->n_backends)) {
-        if (has_grown(hold, subject))
-            start_look(merge, hold, subject);
-        return true;
-    }
     if (is_said_to_be_off(hold) && !was_looked_at(hold)) {
         if (hold_may_try(hold) && (hold->failures == 0 || !is_too_soon(hold)))
             start_look(merge, hold, subject);
@@ -404,6 +426,11 @@ apply_one(Merge *merge, const Decided *decided, size_t i)
 
     if (subject->id < 0)
         return false;
+    if (hold && merge->is_on && plan->merge == MERGING_OFF) {
+        tell_late(merge, hold);
+        if (is_seen_off(hold, subject->n_backends))
+            look_again(merge, hold, subject);
+    }
     if (merge->is_on && plan->merge == MERGING_OFF)
         return plan->merge_apply && switch_off(merge, hold, subject);
     if (hold && merge->is_on && (plan->merge == MERGING_LEAVE || !plan->merge_apply))
@@ -432,6 +459,7 @@ merge_apply(Merge *merge, const Decided *decided, GError **error)
 
     if (!merge->is_on && hold_table_is_idle(&merge->holds))
         return APPLY_UNCHANGED;
+    merge->full_scans = decided->sample->host.ksm.full_scans;
     if (merge->is_on && !decided->is_listed)
         await_left(merge);
     for (size_t i = 0; i < decided->sample->n; i++)

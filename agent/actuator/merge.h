@@ -14,8 +14,9 @@ typedef struct {
     /* private: use the functions below, and hold_find() on @holds; its values are those of
      * agent/virt/merge.h */
     HoldTable holds;
-    GPtrArray *looks; /* owned; looks at mappings that are under way (borrowed) */
-    bool is_on;       /* domains may be switched */
+    GPtrArray *looks;    /* owned; looks at mappings that are under way (borrowed) */
+    uint64_t full_scans; /* of ksmd at the last decision; VALUE_UNKNOWN */
+    bool is_on;          /* domains may be switched */
 } Merge;
 
 /**

@@ -221,7 +221,9 @@ html_append_summary(GString *out, const HtmlFacts *facts)
     }
     append_liability(out, report->host);
     if (report->has_steady && !report->steady)
-        g_string_append(out, "<li>KSM was merging while the domains were read, so their figures "
-                             "are of slightly different moments.</li>\n");
+        g_string_append(
+            out,
+            "<li>KSM was merging while the domains were read, or one was held up, so their figures "
+            "are of slightly different moments.</li>\n");
     g_string_append(out, "</ul>\n</section>\n");
 }

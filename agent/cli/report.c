@@ -150,8 +150,10 @@ append_notes(GString *out, const Virtksm__V1__ReportResponse *report)
         g_string_append(out, "Note: there are no figures of KSM. Is it in this kernel, and may "
                              "the daemon read /sys/kernel/mm/ksm?\n");
     if (report->has_steady && !report->steady)
-        g_string_append(out, "Note: KSM was merging while the domains were read, so the shares "
-                             "are of slightly different moments. The sum is exact.\n");
+        g_string_append(
+            out,
+            "Note: KSM was merging while the domains were read, or one was held up, so the shares "
+            "are of slightly different moments. The sum is exact.\n");
 }
 
 static void

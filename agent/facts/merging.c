@@ -14,7 +14,8 @@
 
 #define FLAGS     "VmFlags:"
 #define MERGEABLE " mg"
-/* QEMU's devices are marked with less, whatever the size of the guest: video memory and ROMs. */
+/* Usual devices of QEMU are marked with less, whatever the size of the guest: video memory, ROMs.
+ */
 #define DEVICES_BYTES (UINT64_C(256) << 20)
 
 static bool

@@ -18,8 +18,8 @@
  *
  * Reads smaps, which walks over all memory of the guest: for a worker thread, and only after a
  * change. The memory of QEMU's devices is not the guest's: QEMU marks video memory and ROMs by
- * itself, and has no way to take that back. That is less than 256 MiB: if more is marked, and at
- * least as much as the smallest backend, it counts as the guest's.
+ * itself, and has no way to take that back. With usual devices that is less than 256 MiB: if more
+ * is marked, and at least as much as the smallest backend, it counts as the guest's.
  *
  * Source: Documentation/filesystems/proc.rst, "VmFlags" ("mg"); QEMU softmmu/physmem.c
  * Return: false if the process has exited, may not be looked into, or has no such backends.

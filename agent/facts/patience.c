@@ -18,7 +18,6 @@
 #define CALLS_MAX 64
 
 struct PatienceCall {
-    char *key;            /* owned; NULL: none */
     PatienceWork work;    /* the call */
     gpointer data;        /* counted (g_atomic_rc_box) */
     GDestroyNotify clear; /* of data */
@@ -27,9 +26,9 @@ struct PatienceCall {
 
 /* Of this process as a whole, as its threads are; all under the lock. */
 static GMutex lock;
-static GCond finished;       /* a call is over */
-static GPtrArray *under_way; /* owned; borrowed calls; NULL: there was none */
-static GThreadPool *pool;    /* owned; NULL: there was none */
+static GCond finished;    /* a call is over */
+static guint under_way;   /* calls */
+static GThreadPool *pool; /* owned; NULL: there was none */
 
 static void
 call_clear(gpointer data)
@@ -37,7 +36,6 @@ call_clear(gpointer data)
     PatienceCall *call = data;
 
     g_atomic_rc_box_release_full(call->data, call->clear);
-    g_free(call->key);
 }
 
 void
@@ -65,37 +63,24 @@ make(gpointer data, gpointer unused)
     work(input);
     g_mutex_lock(&lock);
     call->is_over = true;
-    g_ptr_array_remove_fast(under_way, call);
+    under_way--;
     g_cond_broadcast(&finished);
     g_atomic_rc_box_release_full(call, call_clear);
     g_mutex_unlock(&lock);
 }
 
-static bool
-is_one_too_many(const char *key)
-{
-    if (under_way->len >= CALLS_MAX)
-        return true;
-    for (guint i = 0; key && i < under_way->len; i++)
-        if (g_strcmp0(((PatienceCall *)g_ptr_array_index(under_way, i))->key, key) == 0)
-            return true;
-    return false;
-}
-
 PatienceCall *
-patience_begin(const char *key, PatienceWork work, gpointer data, GDestroyNotify clear)
+patience_begin(PatienceWork work, gpointer data, GDestroyNotify clear)
 {
     PatienceCall *call = NULL;
 
     g_mutex_lock(&lock);
-    if (!pool) {
-        under_way = g_ptr_array_new();
+    if (!pool)
         pool = g_thread_pool_new(make, NULL, -1, FALSE, NULL);
-    }
-    if (!is_one_too_many(key)) {
+    if (under_way < CALLS_MAX) {
         call = g_atomic_rc_box_new(PatienceCall);
-        *call = (PatienceCall){ g_strdup(key), work, g_atomic_rc_box_acquire(data), clear, false };
-        g_ptr_array_add(under_way, call);
+        *call = (PatienceCall){ work, g_atomic_rc_box_acquire(data), clear, false };
+        under_way++;
         /* Without a thread for it, the next that is free takes it. */
         g_thread_pool_push(pool, g_atomic_rc_box_acquire(call), NULL);
     }

@@ -17,18 +17,13 @@ typedef void (*PatienceWork)(gpointer data);
 
 /**
  * patience_begin() - have a call made
- * @key:   of what may hold it up; copied. NULL: nothing is known of that
  * @work:  the call; may last for ever
  * @data:  from g_atomic_rc_box_new(); the thread counts itself as one more user
  * @clear: called in one of the threads with the contents, when nobody uses them any more
  *
- * Calls of one key do not pile up: while one is under way no second is begun, nor are more than
- * 64 of all keys. Any thread may call this.
- *
- * Return: for patience_leave(); NULL: not begun, for one of these reasons.
+ * Any thread may call this. Return: for patience_leave(); NULL: 64 are under way already.
  */
-PatienceCall *patience_begin(const char *key, PatienceWork work, gpointer data,
-                             GDestroyNotify clear);
+PatienceCall *patience_begin(PatienceWork work, gpointer data, GDestroyNotify clear);
 
 /**
  * patience_wait() - wait for a call

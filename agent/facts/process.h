@@ -107,7 +107,8 @@ bool process_read_free(const Process *process, ProcessSample *ret_sample);
  * @n:        how many there are
  *
  * One that does not let ksm_stat be read (a long change of its mappings; from about Linux 6.14 on)
- * is waited for 100 ms, and then not before five seconds have passed and its reading is over. Its
+ * is waited for 100 ms, and then not before five seconds have passed and its reading is over; for
+ * all together the wait is half a second, or a second where the host has no CPU to spare. Its
  * other figures are of now, and those of that file are the last ones for ten seconds, then
  * unknown, and ksm_access is PROCFILE_BUSY.
  *
@@ -120,8 +121,10 @@ bool process_read_in_time(ProcessReading *readings, size_t n);
  * @root_fd:     as for process_find(); duplicated
  * @whose:       the domain; copied
  * @ret_process: for process_done(); written only on success
- * @error:       as of process_find(); G_IO_ERROR_TIMED_OUT: a process does not let its command line
- *               be read. While that lasts, no other search for the same domain is begun.
+ * @error:       as of process_find(); G_IO_ERROR_TIMED_OUT: it goes on, and its result is for who
+ *               asks for the same uuid next, without waiting. Of 16 that do no other is begun.
+ *
+ * For the main loop's thread alone.
  *
  * Return: whether one was found.
  */

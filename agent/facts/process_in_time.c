@@ -23,10 +23,15 @@
 /* How long one process is waited for, and how long the first one when no thread has begun. */
 #define READ_US  UINT64_C(100000)
 #define BEGIN_US UINT64_C(1000000)
+/* How long all together, but for the last one. */
+#define ALL_US UINT64_C(500000)
 /* Attempts to read the others without the one that holds them up. */
 #define ROUNDS_MAX 3
-/* How long the search is waited for. */
+/* How long a search is waited for. */
 #define FIND_US UINT64_C(100000)
+/* Searches under way; and how long the result of one is kept that nobody asks for again. */
+#define SEARCHES_MAX 16
+#define KEEP_US      UINT64_C(600000000)
 /* One that was late is not waited for again so soon. */
 #define AGAIN_US UINT64_C(5000000)
 /* Figures are its last ones for so long. */
@@ -97,13 +102,6 @@ may_wait_for(Process *process, uint64_t now_us)
     return true;
 }
 
-static Item
-item_new(const Process *process)
-{
-    return (Item){ .process = { .pid = process->pid,
-                                .dir_fd = fcntl(process->dir_fd, F_DUPFD_CLOEXEC, 0) } };
-}
-
 static size_t
 count_done(const Batch *batch, size_t from)
 {
@@ -112,9 +110,10 @@ count_done(const Batch *batch, size_t from)
     return from;
 }
 
-/* Waits as long as it goes on. Return: whether all is done. */
-static bool
-await(PatienceCall *call, Batch *batch)
+/* Waits as long as it goes on, up to a moment. Return: the first that was not read; batch->n: all
+ * were. */
+static size_t
+await(PatienceCall *call, Batch *batch, uint64_t end_us)
 {
     size_t done = 0;
     size_t before;
@@ -124,11 +123,11 @@ await(PatienceCall *call, Batch *batch)
         patience_wait(call, READ_US);
     do {
         if (patience_wait(call, READ_US))
-            return true;
+            return batch->n;
         before = done;
         done = count_done(batch, done);
-    } while (done > before);
-    return false;
+    } while (done > before && (uint64_t)g_get_monotonic_time() < end_us);
+    return done;
 }
 
 static void
@@ -144,49 +143,62 @@ take(ProcessReading *reading, const Item *item, Stage stage, uint64_t now_us)
     process->last_us = now_us;
 }
 
-/* Takes what was read. Return: the first one that was not; NULL: there is none. */
-static Process *
-take_all(ProcessReading **asked, const Batch *batch, uint64_t now_us)
+/* Return: whether it was read. */
+static bool
+take_if_read(ProcessReading *reading, Item *item, uint64_t now_us)
 {
-    for (size_t i = 0; i < batch->n; i++) {
-        Item *item = &batch->items[i];
-        Stage stage = (Stage)g_atomic_int_get(&item->stage);
+    Stage stage = (Stage)g_atomic_int_get(&item->stage);
 
-        if (stage == STAGE_WAITING)
-            return asked[i]->process;
-        take(asked[i], item, stage, now_us);
-    }
-    return NULL;
+    if (stage == STAGE_WAITING)
+        return false;
+    take(reading, item, stage, now_us);
+    return true;
 }
 
-/* Return: whether one has held up others, which can be read without it. */
-static bool
-read_round(ProcessReading *readings, size_t n, uint64_t now_us)
+/* Those that may be waited for, and that there is a descriptor for. */
+static Batch *
+batch_new(ProcessReading *readings, size_t n, ProcessReading **asked, uint64_t now_us)
 {
-    g_autoptr(Batch) batch = g_atomic_rc_box_new0(Batch);
-    g_autofree ProcessReading **asked = g_new(ProcessReading *, n);
-    PatienceCall *call;
-    Process *late;
+    Batch *batch = g_atomic_rc_box_new0(Batch);
 
     batch->items = g_new0(Item, n);
     for (size_t i = 0; i < n; i++) {
-        if (readings[i].is_read || !may_wait_for(readings[i].process, now_us))
+        Process *process = readings[i].process;
+        int dir_fd;
+
+        if (readings[i].is_read || !may_wait_for(process, now_us))
+            continue;
+        dir_fd = fcntl(process->dir_fd, F_DUPFD_CLOEXEC, 0);
+        if (dir_fd < 0)
             continue;
         asked[batch->n] = &readings[i];
-        batch->items[batch->n++] = item_new(readings[i].process);
+        batch->items[batch->n++].process = (Process){ .pid = process->pid, .dir_fd = dir_fd };
     }
-    call = batch->n > 0 ? patience_begin(NULL, read_items, batch, batch_clear) : NULL;
+    return batch;
+}
+
+/* Return: whether others can be read without the one that holds them up. */
+static bool
+read_round(ProcessReading *readings, size_t n, uint64_t now_us, uint64_t end_us)
+{
+    g_autofree ProcessReading **asked = g_new(ProcessReading *, n);
+    g_autoptr(Batch) batch = batch_new(readings, n, asked, now_us);
+    PatienceCall *call = batch->n > 0 ? patience_begin(read_items, batch, batch_clear) : NULL;
+    Process *late;
+    size_t stood;
+
     if (!call)
         return false;
-    g_atomic_int_set(&batch->is_left, !await(call, batch));
-    late = take_all(asked, batch, now_us);
-    if (!late) {
-        patience_leave(call);
-        return false;
-    }
-    late->late = call; /* keeps it until it is over */
-    late->again_us = now_us + AGAIN_US;
-    return true;
+    stood = await(call, batch, end_us);
+    g_atomic_int_set(&batch->is_left, stood < batch->n);
+    for (size_t i = 0; i < batch->n; i++)
+        if (!take_if_read(asked[i], &batch->items[i], now_us) && i == stood) {
+            late = asked[i]->process;
+            late->late = g_steal_pointer(&call); /* keeps it until it is over */
+            late->again_us = now_us + AGAIN_US;
+        }
+    patience_leave(call);
+    return stood < batch->n;
 }
 
 /* What can be had without waiting, and the last of the rest, if that is not too old. */
@@ -209,10 +221,13 @@ bool
 process_read_in_time(ProcessReading *readings, size_t n)
 {
     uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    uint64_t end_us = now_us + ALL_US;
+    bool goes_on = n > 0;
     bool is_whole = true;
 
-    for (unsigned rounds = 0; rounds < ROUNDS_MAX && read_round(readings, n, now_us); rounds++)
-        continue;
+    for (unsigned i = 0; goes_on && i < ROUNDS_MAX; i++)
+        goes_on =
+            read_round(readings, n, now_us, end_us) && (uint64_t)g_get_monotonic_time() < end_us;
     for (size_t i = 0; i < n; i++) {
         if (readings[i].is_read)
             continue;
@@ -233,6 +248,16 @@ typedef struct {
     GError *error;   /* owned; NULL: it was found */
 } Search;
 
+/* One that took too long to wait for it: its result is for who asks next. */
+typedef struct {
+    Search *search;     /* counted */
+    PatienceCall *call; /* owned */
+    char *uuid;         /* owned; of the domain */
+    uint64_t begun_us;  /* CLOCK_MONOTONIC */
+} LateSearch;
+
+static GPtrArray *late_searches; /* owned; of LateSearch; the loop's; NULL: there are none */
+
 static void
 search_clear(gpointer data)
 {
@@ -247,12 +272,15 @@ search_clear(gpointer data)
 }
 
 static void
-search_release(Search *search)
+late_search_free(gpointer data)
 {
-    g_atomic_rc_box_release_full(search, search_clear);
-}
+    LateSearch *late = data;
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Search, search_release)
+    patience_leave(late->call);
+    g_atomic_rc_box_release_full(late->search, search_clear);
+    g_free(late->uuid);
+    g_free(late);
+}
 
 static void
 search_work(gpointer data)
@@ -263,30 +291,85 @@ search_work(gpointer data)
     process_find(search->root_fd, &whose, &search->process, &search->error);
 }
 
-bool
-process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process, GError **error)
+/* NULL: there are too many already. */
+static LateSearch *
+begin_search(int root_fd, const ProcessWanted *whose)
 {
-    g_autoptr(Search) search = g_atomic_rc_box_new0(Search);
-    PatienceCall *call;
-    bool is_over;
+    LateSearch *late;
+    Search *search;
 
+    if (late_searches && late_searches->len >= SEARCHES_MAX)
+        return NULL;
+    search = g_atomic_rc_box_new0(Search);
     search->root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
     search->name = g_strdup(whose->name);
     search->uuid = g_strdup(whose->uuid);
     search->is_systems = whose->is_systems;
-    call = patience_begin(whose->uuid, search_work, search, search_clear);
-    is_over = call && patience_wait(call, FIND_US);
-    patience_leave(call);
-    if (!is_over) {
+    late = g_new(LateSearch, 1);
+    *late = (LateSearch){ search, patience_begin(search_work, search, search_clear),
+                          g_strdup(whose->uuid), (uint64_t)g_get_monotonic_time() };
+    if (late->call)
+        return late;
+    late_search_free(late);
+    return NULL;
+}
+
+/* The one for a uuid is taken out; those that are over and of no use any more go. */
+static LateSearch *
+take_late_search(const char *uuid)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time();
+    LateSearch *found = NULL;
+
+    for (guint i = late_searches ? late_searches->len : 0; i > 0; i--) {
+        LateSearch *late = g_ptr_array_index(late_searches, i - 1);
+        bool is_wanted = g_str_equal(late->uuid, uuid);
+
+        if (is_wanted)
+            found = late;
+        else if (now_us - late->begun_us < KEEP_US || !patience_wait(late->call, 0))
+            continue;
+        g_ptr_array_remove_index_fast(late_searches, i - 1);
+        if (!is_wanted)
+            late_search_free(late);
+    }
+    if (late_searches && late_searches->len == 0)
+        g_clear_pointer(&late_searches, g_ptr_array_unref);
+    return found;
+}
+
+static void
+keep_late_search(LateSearch *late)
+{
+    if (!late_searches)
+        late_searches = g_ptr_array_new();
+    g_ptr_array_add(late_searches, late);
+}
+
+bool
+process_find_in_time(int root_fd, const ProcessWanted *whose, Process *ret_process, GError **error)
+{
+    LateSearch *late = take_late_search(whose->uuid);
+    uint64_t limit_us = late ? 0 : FIND_US; /* it was waited for already */
+    bool is_found;
+
+    if (!late)
+        late = begin_search(root_fd, whose);
+    if (!late || !patience_wait(late->call, limit_us)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                    "a process does not let its command line be read");
+                    late ? "the search has not come to an end yet"
+                         : "too many searches have not come to an end");
+        if (late)
+            keep_late_search(late);
         return false;
     }
-    if (search->error) {
-        g_propagate_error(error, g_steal_pointer(&search->error));
-        return false;
+    is_found = !late->search->error;
+    if (is_found) {
+        *ret_process = late->search->process;
+        late->search->process = (Process){ 0 };
+    } else {
+        g_propagate_error(error, g_steal_pointer(&late->search->error));
     }
-    *ret_process = search->process;
-    search->process = (Process){ 0 };
-    return true;
+    late_search_free(late);
+    return is_found;
 }

@@ -381,7 +381,8 @@ static const DoctorCheck checks[] = {
         "Run virtksmd as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH." },
       doctor_find_refused },
     { { "process-busy", DOCTOR_WARNING, NULL,
-        "What KSM says of its process cannot be read: the process holds its mappings. KSM's "
+        "What KSM says of its process cannot be read for long: the process holds its mappings. "
+        "KSM's "
         "records "
         "and zero pages of it are not known meanwhile.",
         "Wait, as after merging was switched off for a large domain. A QEMU that goes on so is "

@@ -34,7 +34,7 @@ bool
 doctor_find_busy(const DoctorHost *host, const Domain *domain, Finding *finding)
 {
     (void)host;
-    return is_access(domain, PROCFILE_BUSY, "held up", finding);
+    return domain->is_busy && is_access(domain, PROCFILE_BUSY, "held up", finding);
 }
 
 /* Counted in one of the two files, if this kernel counts them. */

@@ -11,7 +11,7 @@ bool doctor_find_no_process(const DoctorHost *host, const Domain *domain, Findin
 /** doctor_find_refused() - what KSM says of it may not be read; a DoctorFind */
 bool doctor_find_refused(const DoctorHost *host, const Domain *domain, Finding *finding);
 
-/** doctor_find_busy() - what KSM says of it could not be read in time; a DoctorFind */
+/** doctor_find_busy() - what KSM says of it could not be read for long; a DoctorFind */
 bool doctor_find_busy(const DoctorHost *host, const Domain *domain, Finding *finding);
 
 /** doctor_find_uncounted() - the kernel says nothing of it; a DoctorFind */

@@ -48,8 +48,9 @@ typedef struct {
 } LedgerRow;
 
 typedef struct {
-    uint32_t page_bytes;      /* size of a page */
-    bool steady;              /* the host's figures stood still while the domains were read */
+    uint32_t page_bytes; /* size of a page */
+    bool steady; /* all is of one moment: the host's figures stood still while the domains were
+                    read, and none was held up */
     uint64_t pages_shared;    /* of the host */
     uint64_t pages_sharing;   /* of the host */
     uint64_t zero_pages;      /* of the host; VALUE_UNKNOWN on kernels that do not count them */

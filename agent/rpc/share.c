@@ -4,6 +4,8 @@
 
 #include "agent/rpc/method.h"
 
+#include <unistd.h>
+
 static const struct {
     guint all;
     const char *doing; /* what those who have one do */
@@ -38,6 +40,13 @@ count(const GPtrArray *holders, Share share, Circle circle, uid_t uid)
     return n;
 }
 
+/* The daemon's own user counts as root, as in access.c. */
+static bool
+is_root(const GrpcPeer *peer)
+{
+    return peer->uid == 0 || peer->uid == geteuid();
+}
+
 /* How many there are already of whom there may be no more; 0: there may be one more. */
 static guint
 find_limit(const GPtrArray *holders, const GrpcPeer *peer, Share share)
@@ -48,7 +57,7 @@ find_limit(const GPtrArray *holders, const GrpcPeer *peer, Share share)
         return all;
     if (peer->read_only && count(holders, share, STRANGERS, 0) >= all / 2)
         return all / 2;
-    if (peer->uid != 0 && count(holders, share, ONE, peer->uid) >= all / 4)
+    if (!is_root(peer) && count(holders, share, ONE, peer->uid) >= all / 4)
         return all / 4;
     return 0;
 }

@@ -18,6 +18,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,10 +72,14 @@ tell_one(Agent *agent, HookStarts *starts, const char *text)
 {
     g_auto(HookMessage) message = { 0 };
     g_auto(Process) process = { 0 };
+    g_autoptr(GError) error = NULL;
 
-    if (read_status(text, &message) &&
-        process_find_in_time(agent->root_fd, &(ProcessWanted){ message.name, message.uuid, true },
-                             &process, NULL))
+    if (!read_status(text, &message))
+        return;
+    /* A search without end says nothing against libvirt's word. */
+    if (process_find_in_time(agent->root_fd, &(ProcessWanted){ message.name, message.uuid, true },
+                             &process, &error) ||
+        g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
         hook_starts_tell(agent, starts, &message);
 }
 

@@ -110,7 +110,7 @@ static void light(Patient *p) { p->domain.xml.policy.weight = 1; }
 static void faulty(Patient *p) { p->domain.xml.policy.faults = 3; }
 static void no_process(Patient *p) { p->domain.has_process = false; }
 static void refused(Patient *p) { p->domain.process.pid = 42; p->domain.sample.ksm_access = PROCFILE_REFUSED; }
-static void busy(Patient *p) { p->domain.process.pid = 42; p->domain.sample.ksm_access = PROCFILE_BUSY; }
+static void busy(Patient *p) { p->domain.process.pid = 42; p->domain.sample.ksm_access = PROCFILE_BUSY; p->domain.is_busy = true; }
 static void old_kernel(Patient *p) { p->domain.sample.ksm_access = PROCFILE_ABSENT; }
 static void older_kernel(Patient *p) { old_kernel(p); p->domain.sample.merging_pages = VALUE_UNKNOWN; }
 static void unmeasured(Patient *p) { p->domain.overhead.bytes = VALUE_UNKNOWN; p->domain.overhead.tries = 2; }

@@ -363,8 +363,8 @@ who_holds_measuring_up_is_told_once(void **state)
     measure(agent);
     measure_follow(agent);
     assert_int_equal(warnings, 1);
-    assert_string_equal(last_warning, "web: its QEMU holds its mappings: no working set is "
-                                      "measured until it lets go");
+    assert_string_equal(last_warning, "web: looking at its memory takes too long: no working set "
+                                      "is measured until that ends");
     held_up_key = 0;
     measure_follow(agent);
     held_up_key = 1000; /* of a start that is gone */

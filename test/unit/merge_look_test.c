@@ -77,6 +77,18 @@ count_looks(void)
     return looks;
 }
 
+/* Until so many looks have begun: their threads may take a moment. */
+static void
+await_begun(guint n)
+{
+    gint64 end_us = g_get_monotonic_time() + LIMIT_US;
+
+    g_mutex_lock(&seen.lock);
+    while (seen.looks < n)
+        assert_true(g_cond_wait_until(&seen.moved, &seen.lock, end_us));
+    g_mutex_unlock(&seen.lock);
+}
+
 static int
 setup(void **state)
 {
@@ -156,6 +168,15 @@ switch_off(HoldHost *host, size_t n)
     apply(host);
 }
 
+/* What policy says of a domain that is off: it is to stay so, and nothing is to be done. */
+static void
+settle(HoldHost *host)
+{
+    await_looks(0);
+    assert_int_equal(state_of(host, 0), MERGE_OFF);
+    host->plans[0].merge_apply = false;
+}
+
 static void
 a_look_that_hangs_holds_up_no_other(void **state)
 {
@@ -163,6 +184,7 @@ a_look_that_hangs_holds_up_no_other(void **state)
 
     hold(sizes[0][0]);
     switch_off(host, 2);
+    await_begun(2);
     await_looks(1);
     assert_int_equal(state_of(host, 0), MERGE_MOVING);
     assert_int_equal(state_of(host, 1), MERGE_OFF);
@@ -172,7 +194,7 @@ a_look_that_hangs_holds_up_no_other(void **state)
         apply(host); /* says why, and begins no other look */
     assert_int_equal(count_looks(), 2);
     assert_string_equal(hold_find(&merge.holds, host->subjects[0].uuid)->detail,
-                        "its mappings cannot be looked at, as its QEMU holds them");
+                        "looking at its mappings takes too long");
     assert_int_equal(state_of(host, 1), MERGE_OFF);
     hold(0);
     await_looks(0);
@@ -201,8 +223,7 @@ who_marks_its_memory_again_is_found_out(void **state)
 
     host->subjects[0].ksm_pages = 3000; /* of its video memory */
     switch_off(host, 1);
-    await_looks(0);
-    assert_int_equal(state_of(host, 0), MERGE_OFF);
+    settle(host);
     host->subjects[0].ksm_pages = 100; /* ksmd has passed it since */
     apply(host);
     host->subjects[0].ksm_pages = 1224;
@@ -225,6 +246,29 @@ who_marks_its_memory_again_is_found_out(void **state)
     assert_int_equal(state_of(host, 0), MERGE_STUCK);
 }
 
+/* Before ksmd has passed it, KSM has its records still, and there can be no more of them. */
+static void
+who_marks_its_memory_at_once_is_found_out_after_two_passes(void **state)
+{
+    HoldHost *host = *state;
+
+    host->subjects[0].ksm_pages = 100000;
+    host->sample.host.ksm.full_scans = 7;
+    switch_off(host, 1);
+    settle(host);
+    host->sample.host.ksm.full_scans = 8;
+    apply(host);
+    assert_int_equal(count_looks(), 1);
+    host->sample.host.ksm.full_scans = 9;
+    apply(host);
+    await_looks(0);
+    assert_int_equal(count_looks(), 2);
+    assert_int_equal(state_of(host, 0), MERGE_OFF);
+    host->sample.host.ksm.full_scans = 1000; /* that was it */
+    apply(host);
+    assert_int_equal(count_looks(), 2);
+}
+
 static void
 who_holds_its_mappings_is_not_off_any_more(void **state)
 {
@@ -232,16 +276,38 @@ who_holds_its_mappings_is_not_off_any_more(void **state)
 
     host->subjects[0].ksm_pages = 0;
     switch_off(host, 1);
-    await_looks(0);
+    settle(host);
     hold(sizes[0][0]);
     host->subjects[0].ksm_pages = 100000;
     apply(host);
     assert_int_equal(state_of(host, 0), MERGE_OFF);
     skipclock_pass(LATE_US);
     assert_int_equal(state_of(host, 0), MERGE_STUCK);
+    apply(host);
+    assert_string_equal(hold_find(&merge.holds, host->subjects[0].uuid)->detail,
+                        "looking at its mappings takes too long");
     hold(0);
     await_looks(0);
     assert_int_equal(state_of(host, 0), MERGE_OFF);
+}
+
+/* What is merged as it was found is not stuck, whatever an old look does. */
+static void
+a_look_that_hangs_says_nothing_of_a_domain_that_was_given_back(void **state)
+{
+    HoldHost *host = *state;
+
+    hold(sizes[0][0]);
+    switch_off(host, 1);
+    host->plans[0].merge = MERGING_ON;
+    apply(host);
+    holdhost_answer(host, MERGE_VALUE_ON, CHANGE_DONE, MERGE_VALUE_OFF);
+    skipclock_pass(LATE_US);
+    apply(host);
+    assert_int_equal(state_of(host, 0), MERGE_AS_FOUND);
+    hold(0);
+    await_looks(0);
+    assert_int_equal(state_of(host, 0), MERGE_AS_FOUND);
 }
 
 int
@@ -251,7 +317,9 @@ main(void)
         ON_HOST(a_look_that_hangs_holds_up_no_other),
         ON_HOST(a_look_that_hangs_does_not_keep_the_agent_from_ending),
         ON_HOST(who_marks_its_memory_again_is_found_out),
+        ON_HOST(who_marks_its_memory_at_once_is_found_out_after_two_passes),
         ON_HOST(who_holds_its_mappings_is_not_off_any_more),
+        ON_HOST(a_look_that_hangs_says_nothing_of_a_domain_that_was_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ what_a_call_has_written_is_there_when_it_is_over(void **unused)
 
     for (int i = 0; i < 100; i++) {
         g_autoptr(Errand) errand = errand_new(false);
-        PatienceCall *call = patience_begin("web", work, errand, clear);
+        PatienceCall *call = patience_begin(work, errand, clear);
 
         assert_true(patience_wait(call, LONG_US));
         assert_int_equal(errand->answer, 42);
@@ -120,7 +120,7 @@ static void
 who_waits_goes_on_in_time_and_the_call_by_itself(void **unused)
 {
     Errand *errand = errand_new(true);
-    PatienceCall *call = patience_begin("web", work, errand, clear);
+    PatienceCall *call = patience_begin(work, errand, clear);
     (void)unused;
 
     assert_false(patience_wait(call, SHORT_US));
@@ -139,7 +139,7 @@ a_call_that_was_left_frees_what_it_was_given(void **unused)
     Errand *errand = errand_new(true);
     (void)unused;
 
-    patience_leave(patience_begin("web", work, errand, clear));
+    patience_leave(patience_begin(work, errand, clear));
     errand_release(errand);
     assert_int_equal(door.cleared, 0);
     open_door();
@@ -148,24 +148,20 @@ a_call_that_was_left_frees_what_it_was_given(void **unused)
 }
 
 static void
-calls_of_one_key_do_not_pile_up(void **unused)
+one_that_hangs_holds_up_no_other(void **unused)
 {
     g_autoptr(Errand) stuck = errand_new(true);
     g_autoptr(Errand) next = errand_new(false);
-    PatienceCall *first = patience_begin("web", work, stuck, clear);
-    PatienceCall *other;
+    PatienceCall *first = patience_begin(work, stuck, clear);
+    PatienceCall *other = patience_begin(work, next, clear);
     (void)unused;
 
-    assert_null(patience_begin("web", work, next, clear));
-    other = patience_begin("db", work, next, clear);
     assert_true(patience_wait(other, LONG_US));
+    assert_false(patience_wait(first, 0));
     patience_leave(other);
     open_door();
     assert_true(patience_wait(first, LONG_US));
     patience_leave(first);
-    other = patience_begin("web", work, next, clear);
-    assert_true(patience_wait(other, LONG_US));
-    patience_leave(other);
     patience_leave(NULL);
 }
 
@@ -178,16 +174,16 @@ there_is_an_end_to_threads_that_are_left(void **unused)
     (void)unused;
 
     for (size_t i = 0; i < CALLS_MAX; i++) {
-        calls[i] = patience_begin(NULL, work, stuck, clear);
+        calls[i] = patience_begin(work, stuck, clear);
         assert_non_null(calls[i]);
     }
-    assert_null(patience_begin(NULL, work, stuck, clear));
+    assert_null(patience_begin(work, stuck, clear));
     open_door();
     for (size_t i = 0; i < CALLS_MAX; i++) {
         assert_true(patience_wait(calls[i], LONG_US));
         patience_leave(calls[i]);
     }
-    next = patience_begin(NULL, work, stuck, clear);
+    next = patience_begin(work, stuck, clear);
     assert_true(patience_wait(next, LONG_US));
     patience_leave(next);
 }
@@ -199,7 +195,7 @@ main(void)
         cmocka_unit_test_setup(what_a_call_has_written_is_there_when_it_is_over, close_door),
         cmocka_unit_test_setup(who_waits_goes_on_in_time_and_the_call_by_itself, close_door),
         cmocka_unit_test_setup(a_call_that_was_left_frees_what_it_was_given, close_door),
-        cmocka_unit_test_setup(calls_of_one_key_do_not_pile_up, close_door),
+        cmocka_unit_test_setup(one_that_hangs_holds_up_no_other, close_door),
         cmocka_unit_test_setup(there_is_an_end_to_threads_that_are_left, close_door),
     };
 

@@ -10,6 +10,7 @@
 #include <gio/gio.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -30,8 +31,9 @@ static struct {
     pid_t first_stuck; /* whose reading waits */
     pid_t last_stuck;  /* and that of all between; 0: none */
     bool find_waits;
-    guint waiting; /* now */
-    guint reads;   /* so far */
+    guint waiting;  /* now */
+    guint reads;    /* so far */
+    guint searches; /* likewise */
 } door;
 
 bool __real_process_read(const Process *process, ProcessSample *ret_sample);
@@ -59,6 +61,7 @@ bool
 __wrap_process_find(int root_fd, const ProcessWanted *whose, Process *ret_process, GError **error)
 {
     g_mutex_lock(&door.lock);
+    door.searches++;
     door.waiting++;
     while (door.find_waits)
         g_cond_wait(&door.moved, &door.lock);
@@ -134,6 +137,7 @@ setup(void **state)
         assert_true(process_find(fakeroot_fd(crowd->root), &(ProcessWanted){ "web", uuid, false },
                                  &crowd->processes[i], NULL));
     }
+    door.reads = door.searches = 0;
     *state = crowd;
     return 0;
 }
@@ -297,7 +301,7 @@ who_exits_while_it_is_late_is_told(void **state)
 }
 
 static void
-a_search_ends_in_time_and_is_not_begun_twice(void **state)
+a_search_that_takes_long_is_not_begun_twice_and_its_result_counts(void **state)
 {
     Crowd *crowd = *state;
     g_autofree char *uuid = fakehost_uuid(FIRST_PID);
@@ -308,6 +312,7 @@ a_search_ends_in_time_and_is_not_begun_twice(void **state)
     g_auto(Process) process = { 0 };
     g_auto(Process) second = { 0 };
     g_autoptr(GError) error = NULL;
+    guint searches;
 
     hold_search(true);
     for (int i = 0; i < 3; i++) {
@@ -315,19 +320,54 @@ a_search_ends_in_time_and_is_not_begun_twice(void **state)
         assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT));
         assert_int_equal(process.pid, 0);
         g_clear_error(&error);
-        g_mutex_lock(&door.lock);
-        assert_int_equal(door.waiting, 1);
-        g_mutex_unlock(&door.lock);
     }
     let_go();
+    g_mutex_lock(&door.lock);
+    searches = door.searches;
+    g_mutex_unlock(&door.lock);
+    assert_int_equal(searches, 1);
     assert_true(process_find_in_time(fd, &db, &second, NULL));
     assert_int_equal(second.pid, FIRST_PID + 1);
-    for (int i = 0; i < 1000 && !process_find_in_time(fd, &web, &process, NULL); i++)
-        g_usleep(1000); /* the one that was left is about to end */
+    for (int i = 0; i < 30000 && !process_find_in_time(fd, &web, &process, NULL); i++)
+        g_usleep(1000); /* the one that goes on is about to end */
     assert_int_equal(process.pid, FIRST_PID);
+    g_mutex_lock(&door.lock);
+    searches = door.searches;
+    g_mutex_unlock(&door.lock);
+    assert_int_equal(searches, 2);
     assert_false(
         process_find_in_time(fd, &(ProcessWanted){ "web", "web", false }, &process, &error));
     assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT));
+}
+
+static void
+searches_that_hang_are_limited_and_nobody_waits_for_more(void **state)
+{
+    Crowd *crowd = *state;
+    int fd = fakeroot_fd(crowd->root);
+    g_auto(Process) process = { 0 };
+
+    hold_search(true);
+    for (int i = 0; i < 20; i++) {
+        g_autofree char *uuid = fakehost_uuid(200 + i);
+        g_autoptr(GError) error = NULL;
+
+        assert_false(
+            process_find_in_time(fd, &(ProcessWanted){ "x", uuid, false }, &process, &error));
+        if (!strstr(error->message, i < 16 ? "the search has not" : "too many searches"))
+            fail_msg("search %d: %s", i, error->message);
+    }
+    assert_true(read_all(crowd)); /* readings go on */
+    let_go();
+    pass(crowd, INT64_C(700) * G_USEC_PER_SEC); /* nobody asks for them any more */
+    for (int i = 0; i < 30000; i++) {
+        g_autofree char *uuid = fakehost_uuid(FIRST_PID);
+
+        if (process_find_in_time(fd, &(ProcessWanted){ "web", uuid, false }, &process, NULL))
+            break;
+        g_usleep(1000);
+    }
+    assert_int_equal(process.pid, FIRST_PID);
 }
 
 int
@@ -345,8 +385,10 @@ main(void)
         cmocka_unit_test_setup_teardown(many_that_hold_their_mappings_cost_no_more_than_three,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(who_exits_while_it_is_late_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_search_ends_in_time_and_is_not_begun_twice, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            a_search_that_takes_long_is_not_begun_twice_and_its_result_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(searches_that_hang_are_limited_and_nobody_waits_for_more,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
