@@ -47,6 +47,7 @@ typedef enum {
 } Stage;
 
 typedef struct {
+    size_t reading;       /* which one it is for */
     Process process;      /* only its pid and its directory, which is owned */
     ProcessSample sample; /* counts if it was read */
     gint stage;           /* atomic; Stage */
@@ -157,7 +158,7 @@ take_if_read(ProcessReading *reading, Item *item, uint64_t now_us)
 
 /* Those that may be waited for, and that there is a descriptor for. */
 static Batch *
-batch_new(ProcessReading *readings, size_t n, ProcessReading **asked, uint64_t now_us)
+batch_new(ProcessReading *readings, size_t n, uint64_t now_us)
 {
     Batch *batch = g_atomic_rc_box_new0(Batch);
 
@@ -171,8 +172,8 @@ batch_new(ProcessReading *readings, size_t n, ProcessReading **asked, uint64_t n
         dir_fd = fcntl(process->dir_fd, F_DUPFD_CLOEXEC, 0);
         if (dir_fd < 0)
             continue;
-        asked[batch->n] = &readings[i];
-        batch->items[batch->n++].process = (Process){ .pid = process->pid, .dir_fd = dir_fd };
+        batch->items[batch->n++] =
+            (Item){ .reading = i, .process = { .pid = process->pid, .dir_fd = dir_fd } };
     }
     return batch;
 }
@@ -181,22 +182,24 @@ batch_new(ProcessReading *readings, size_t n, ProcessReading **asked, uint64_t n
 static bool
 read_round(ProcessReading *readings, size_t n, uint64_t now_us, uint64_t end_us)
 {
-    g_autofree ProcessReading **asked = g_new(ProcessReading *, n);
-    g_autoptr(Batch) batch = batch_new(readings, n, asked, now_us);
+    g_autoptr(Batch) batch = batch_new(readings, n, now_us);
     PatienceCall *call = batch->n > 0 ? patience_begin(read_items, batch, batch_clear) : NULL;
-    Process *late;
+    bool is_begun; /* without a thread nobody is to blame */
     size_t stood;
 
     if (!call)
         return false;
     stood = await(call, batch, end_us);
     g_atomic_int_set(&batch->is_left, stood < batch->n);
-    for (size_t i = 0; i < batch->n; i++)
-        if (!take_if_read(asked[i], &batch->items[i], now_us) && i == stood) {
-            late = asked[i]->process;
-            late->late = g_steal_pointer(&call); /* keeps it until it is over */
-            late->again_us = now_us + AGAIN_US;
-        }
+    is_begun = g_atomic_int_get(&batch->is_begun);
+    for (size_t i = 0; i < batch->n; i++) {
+        ProcessReading *reading = &readings[batch->items[i].reading];
+
+        if (take_if_read(reading, &batch->items[i], now_us) || i != stood || !is_begun)
+            continue;
+        reading->process->late = g_steal_pointer(&call); /* keeps it until it is over */
+        reading->process->again_us = now_us + AGAIN_US;
+    }
     patience_leave(call);
     return stood < batch->n;
 }
